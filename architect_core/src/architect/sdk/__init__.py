@@ -1,0 +1,232 @@
+"""Talk to other services, databases and events by name.
+
+    import architect.sdk as architect
+
+    architect.service("acme/billing").client.get("/invoices/7")
+    architect.datastore("primary_db").username
+    architect.notification("order_placed").publish({"id": 7})
+
+Where everything is comes from the environment variables `ARCHITECT` and `ARCHITECT_CURRENT_SERVICE`, read at the first
+question, or from `configure()`. Importing this module reads no environment and imports no protocol library.
+"""
+
+from __future__ import annotations
+
+import _thread
+
+TYPE_CHECKING = False  # what typing.TYPE_CHECKING is, without the cost of importing typing
+if TYPE_CHECKING:
+    import os
+    from collections.abc import Mapping
+
+    from architect_core.config import DatastoreConfig, Instance, ServiceConfig, SubscriptionConfig
+    from architect_core.datastore import Credentials
+    from architect_core.exceptions import (
+        ArchitectError,
+        ConfigError,
+        ManifestError,
+        NoCurrentServiceError,
+        NoPluginError,
+        OriginError,
+        PayloadError,
+        PluginError,
+        RunError,
+        StubError,
+        UnknownDatastoreError,
+        UnknownEventError,
+        UnknownNameError,
+        UnknownServiceError,
+    )
+    from architect_core.notification import Delivery, Notification, Subscription
+    from architect_core.resolver import Resolver
+    from architect_core.service import CurrentService, Service
+    from architect_core.sources import EnvironmentSource, MappingSource, Source
+
+# where each name that is imported on first use comes from
+_HOMES = {
+    "config": ("DatastoreConfig", "Instance", "ServiceConfig", "SubscriptionConfig"),
+    "datastore": ("Credentials",),
+    "exceptions": (
+        "ArchitectError",
+        "ConfigError",
+        "ManifestError",
+        "NoCurrentServiceError",
+        "NoPluginError",
+        "OriginError",
+        "PayloadError",
+        "PluginError",
+        "RunError",
+        "StubError",
+        "UnknownDatastoreError",
+        "UnknownEventError",
+        "UnknownNameError",
+        "UnknownServiceError",
+    ),
+    "notification": ("Delivery", "Notification", "Subscription"),
+    "resolver": ("Resolver",),
+    "service": ("CurrentService", "Service"),
+    "sources": ("EnvironmentSource", "MappingSource", "Source"),
+}
+_HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
+
+__all__ = [
+    "ArchitectError",
+    "ConfigError",
+    "Credentials",
+    "CurrentService",
+    "DatastoreConfig",
+    "Delivery",
+    "EnvironmentSource",
+    "Instance",
+    "ManifestError",
+    "MappingSource",
+    "NoCurrentServiceError",
+    "NoPluginError",
+    "Notification",
+    "OriginError",
+    "PayloadError",
+    "PluginError",
+    "Resolver",
+    "RunError",
+    "Service",
+    "ServiceConfig",
+    "Source",
+    "StubError",
+    "Subscription",
+    "SubscriptionConfig",
+    "UnknownDatastoreError",
+    "UnknownEventError",
+    "UnknownNameError",
+    "UnknownServiceError",
+    "configure",
+    "current_service",
+    "datastore",
+    "notification",
+    "reset",
+    "service",
+]
+
+_lock = _thread.allocate_lock()
+_resolver: Resolver | None = None
+_services: dict[str, Service] = {}  # the resolver's own dictionary
+
+
+def service(name: str) -> Service:
+    """The service called `name`: `.client` to talk to it, `.defs` for its messages, `.config` for where it is.
+
+        architect.service("acme/billing").client.get("/invoices/7")
+
+    The same object for the same name, whichever thread asks.
+
+    Raises:
+        ConfigError: the configuration is malformed.
+        UnknownServiceError: it holds no such service; the message has the names that exist.
+    """
+    try:
+        return _services[name]
+    except (KeyError, TypeError):
+        pass
+    return _default().service(name)
+
+
+def datastore(name: str) -> Credentials:
+    """The credentials of the running service's datastore `name`, as attributes and as a mapping.
+
+        db = architect.datastore("primary_db")
+        psycopg.connect(host=db.host, port=db.port, dbname=db.name, user=db.username, password=db.password)
+
+    Raises:
+        NoCurrentServiceError: which service is running is not known.
+        UnknownDatastoreError: it has no such datastore.
+        ConfigError: the configuration is malformed.
+        NoPluginError: no installed plugin reads this engine's credentials.
+    """
+    return _default().datastore(name)
+
+
+def notification(event: str) -> Notification:
+    """The running service's event `event`: `.publish(payload)` tells its subscribers, `.subscriptions` lists them.
+
+    Raises:
+        NoCurrentServiceError: which service is running is not known.
+        UnknownEventError: it has no such event.
+        ConfigError: the configuration is malformed.
+    """
+    return _default().notification(event)
+
+
+def current_service() -> CurrentService:
+    """The running service itself: for gRPC with `.Servicer` and `.add_servicer(servicer, server)`.
+
+    Raises:
+        ConfigError: the configuration is malformed.
+        NoCurrentServiceError: which service is running is not known.
+    """
+    return _default().current_service()
+
+
+def configure(
+    config: Mapping[str, object] | None = None,
+    *,
+    current_service: str | None = None,
+    root: str | os.PathLike[str] | None = None,
+    source: Source | None = None,
+) -> Resolver:
+    """Say what is where, instead of leaving it to the environment; returns the resolver that this module now asks.
+
+        architect.configure({"acme/billing": {"host": "http://localhost", "port": 8080, "api": "rest"}})
+
+    Args:
+        config: service name -> entry, in the shape of the variable `ARCHITECT`.
+        current_service: the running service's name; `ARCHITECT_CURRENT_SERVICE` otherwise, unless `config` is given.
+        root: the running service's own folder, which holds `architect.json` and `architect_services`.
+        source: what to read instead of `config`; the environment if both are absent.
+
+    The resolver asked before is not closed: clients that were handed out go on working.
+    """
+    from architect_core.resolver import Resolver
+
+    return _use(Resolver(config, current_service=current_service, root=root, source=source))
+
+
+def reset() -> None:
+    """Close all clients and forget what `configure` said; the next question reads the environment anew."""
+    global _resolver, _services
+    with _lock:
+        former, _resolver, _services = _resolver, None, {}
+    if former is not None:
+        former.close()
+
+
+def _default() -> Resolver:
+    if _resolver is not None:
+        return _resolver
+    from architect_core.resolver import Resolver
+
+    with _lock:
+        return _resolver if _resolver is not None else _set(Resolver())
+
+
+def _use(resolver: Resolver) -> Resolver:
+    with _lock:
+        return _set(resolver)
+
+
+def _set(resolver: Resolver) -> Resolver:
+    global _resolver, _services
+    _resolver, _services = resolver, resolver.services
+    return resolver
+
+
+def __getattr__(name: str) -> object:
+    if name not in _HOME_OF:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from importlib import import_module
+
+    value: object = getattr(import_module(f"architect_core.{_HOME_OF[name]}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

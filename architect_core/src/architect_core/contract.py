@@ -1,0 +1,222 @@
+"""What a plugin provides: the classes that its hooks return instances of.
+
+A plugin is a module (or any object) named by an entry point in the group `architect`, where the entry point's name is
+the protocol or engine that it serves. Its hooks, described in `architect_core.hookspecs`, return instances of the
+classes below.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, ClassVar
+
+from pydantic import BaseModel, ConfigDict
+
+from architect_core.address import Address, parse_address
+from architect_core.config import DatastoreConfig, ServiceConfig
+from architect_core.datastore import Credentials
+from architect_core.exceptions import ConfigError
+from architect_core.notification import Delivery, Subscription
+
+
+class Options(BaseModel):
+    """Base of a plugin's own options: `{"options": {...}}` in a service's entry. An unknown option is an error."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
+
+
+@dataclass(frozen=True)
+class Target:
+    """A service that a client is wanted for.
+
+    Attributes:
+        name: the service's name.
+        config: its entry in the configuration.
+        options: its `options`, as an instance of the factory's `Options`.
+        where: what the configuration was read from, for error messages.
+        find_root: gives the running service's own folder, where generated stubs lie; a call, because looking for it
+            costs time that only some protocols need. Raises ArchitectError where there is none.
+    """
+
+    name: str
+    config: ServiceConfig
+    options: Any
+    where: str
+    find_root: Callable[[], Path] = field(repr=False)
+
+    def address(self) -> Address:
+        """The configured host and port, split; a ConfigError where they are no address."""
+        try:
+            return parse_address(self.config.host or "", self.config.port)
+        except ValueError as problem:
+            reason = str(problem)
+        raise self.error("host", reason)
+
+    def error(self, path: str, reason: str) -> ConfigError:
+        """A ConfigError about the field at `path` of this service's entry."""
+        return ConfigError(self.where, [(f"{self.name}.{path}", reason)])
+
+
+class ClientFactory(ABC):
+    """Makes the clients of one protocol. One instance serves all services.
+
+    Class attributes:
+        Options: the schema of a service's `options`.
+        fork_safe: whether a client made before `os.fork` works in the child. Where not, the child makes a new one.
+    """
+
+    Options: ClassVar[type[BaseModel]] = Options
+    fork_safe: ClassVar[bool] = False
+
+    @abstractmethod
+    def client(self, target: Target) -> Any:
+        """A new client for `target`. Called once for each service, in the thread that asks first."""
+
+    def definitions(self, target: Target) -> Any:  # noqa: ARG002 - for those who override it
+        """What `.defs` gives: the messages of a protocol that has definitions, None for one that has none."""
+        return None
+
+    def servicer(self, target: Target) -> Any:  # noqa: ARG002 - likewise
+        """What `current_service().Servicer` gives: the base class of an implementation, None where there is none."""
+        return None
+
+    def add_servicer(self, target: Target, servicer: Any, server: Any) -> None:
+        """Register an implementation with a server, for protocols that have a `servicer`."""
+        raise NotImplementedError
+
+    def close(self, client: Any) -> None:
+        """Release what `client` holds: its sockets."""
+        client.close()
+
+
+@dataclass(frozen=True)
+class DatastoreTarget:
+    """A datastore whose credentials are wanted.
+
+    Attributes:
+        name: its key in the configuration.
+        engine: the engine it was found to be, which is the entry point's name: "postgres".
+        config: its entry, with every key that was given.
+        where: what it was read from.
+        path: its path in there.
+    """
+
+    name: str
+    engine: str
+    config: DatastoreConfig
+    where: str
+    path: str
+
+    def error(self, path: str, reason: str) -> ConfigError:
+        """A ConfigError about the field at `path` of this datastore's entry; `reason` must repeat no value."""
+        return ConfigError(self.where, [(f"{self.path}.{path}" if path else self.path, reason)])
+
+
+class CredentialParser(ABC):
+    """Turns a datastore's entry into credentials."""
+
+    @abstractmethod
+    def credentials(self, target: DatastoreTarget) -> Credentials:
+        """The credentials of `target`, with the engine's default port and a `url`. Raises `target.error(...)`."""
+
+
+class EventPublisher(ABC):
+    """Delivers events to subscribers that serve one protocol."""
+
+    @abstractmethod
+    def publish(self, subscriptions: Sequence[Subscription], body: bytes, timeout: float) -> list[Delivery]:
+        """Deliver `body`, a JSON text, to all at once; one result for each, in order, never an exception.
+
+        Args:
+            subscriptions: who is to get it.
+            body: what is posted.
+            timeout: seconds that one subscriber may take.
+        """
+
+
+@dataclass(frozen=True)
+class Definitions:
+    """The definitions of one service, for which stubs are wanted.
+
+    Attributes:
+        service: the service's name.
+        folder: the service's folder.
+        files: the definition files, relative to it.
+    """
+
+    service: str
+    folder: Path
+    files: tuple[str, ...]
+
+
+class StubGenerator(ABC):
+    """Generates stubs for `architect install`."""
+
+    @abstractmethod
+    def checksum(self, definitions: Definitions) -> str:
+        """A hash of everything that the stubs depend on, imported definitions and the tool's version included.
+
+        Raises:
+            StubError: if a file is missing.
+        """
+
+    @abstractmethod
+    def generate(self, definitions: Definitions) -> Mapping[str, bytes]:
+        """The stubs of one service: path, relative to the service's stub folder and with "/", -> content.
+
+        The caller writes them, with an `__init__.py` in every folder that has none among them.
+
+        Raises:
+            StubError: if the definitions do not compile; the message names the file and the line.
+        """
+
+    def finish(self, stubs: Mapping[str, Path], folder: Path) -> list[str]:  # noqa: ARG002 - likewise
+        """Called last, when the stubs of all services are in place; returns notes for the user, one sentence each.
+
+        Args:
+            stubs: the stub folder of every service that this generator serves, by the service's name.
+            folder: the `architect_services` folder, in which it may write files of its own.
+        """
+        return []
+
+
+@dataclass(frozen=True)
+class Provisioned:
+    """A datastore server that runs for one `architect run`.
+
+    Attributes:
+        entry: the datastore's entry for the environment, such as host, port, username, password and name.
+        command: the server to start, or None where nothing needs to run.
+        env: variables that it needs beside the runner's own.
+        user: the user id and group id to run it as, or None for the runner's.
+        stop_signal: what ends it quickly and cleanly.
+        prepare: called once it listens, to set up users and databases.
+    """
+
+    entry: Mapping[str, Any] = field(repr=False)
+    command: tuple[str, ...] | None = field(default=None, repr=False)
+    env: Mapping[str, str] = field(default_factory=dict, repr=False)
+    user: tuple[int, int] | None = None
+    stop_signal: int = 15
+    prepare: Callable[[], None] | None = field(default=None, repr=False)
+
+
+class DatastoreProvisioner(ABC):
+    """Starts a datastore for `architect run`."""
+
+    @abstractmethod
+    def provision(self, wanted: Mapping[str, str], folder: Path, port: int) -> Provisioned:
+        """Make a server's data and say how it is started.
+
+        Args:
+            wanted: what the manifest or the user asks for, by alias: any of username, password and name. A password
+                that is not asked for is a random one.
+            folder: an empty folder of its own, removed after the run.
+            port: the free local port to listen on.
+
+        Raises:
+            RunError: if there is no server program, with how to get one.
+        """

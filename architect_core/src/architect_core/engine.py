@@ -1,0 +1,79 @@
+"""Which engine a datastore is, and its credentials from that engine's plugin."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from architect_core import names
+from architect_core.contract import CredentialParser, DatastoreTarget
+from architect_core.exceptions import NoPluginError, StubError
+from architect_core.validation import showable
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from architect_core.config import DatastoreConfig
+    from architect_core.datastore import Credentials
+    from architect_core.plugins import Plugins
+    from architect_core.service import CurrentService
+
+GENERIC = "generic"
+_URL_SCHEME = re.compile(r"([a-z][a-z0-9.-]*)(?:\+[a-z0-9_]+)?:", re.ASCII | re.IGNORECASE)
+
+
+def engine_of_image(image: str) -> str | None:
+    """The engine that a container image runs.
+
+    >>> engine_of_image("registry.example:5000/library/postgres:16-alpine")
+    'postgres'
+    """
+    name = image.rpartition("/")[2].partition("@")[0].partition(":")[0].lower()
+    return name if names.PROTOCOL.fullmatch(name) else None
+
+
+def credentials_of(
+    name: str, service: CurrentService, where: str, plugins: Plugins, find_root: Callable[[], Path]
+) -> Credentials:
+    """The credentials of the datastore `name` of the running service.
+
+    The engine is what `type` says; else the entry's image, its URL's scheme, or the image in the service's own
+    manifest. The plugin "generic" reads what tells nothing, and an image or URL of an engine that no plugin serves.
+    A `type` that no plugin serves is an error.
+    """
+    config = service.config.datastores[name]
+    asked_by = f"datastore {name!r}"
+    engine = config.type or _guess(config) or _from_manifest(name, service.name, find_root) or GENERIC
+    try:
+        parser = plugins.get(CredentialParser, engine, asked_by)
+    except NoPluginError:
+        if config.type is not None:
+            raise
+        engine = GENERIC
+        parser = plugins.get(CredentialParser, engine, asked_by)
+    path = f"{service.name}.datastores.{showable(name)}"
+    return parser.credentials(DatastoreTarget(name, engine, config, where, path))
+
+
+def _guess(config: DatastoreConfig) -> str | None:
+    if config.image:
+        return engine_of_image(config.image)
+    match = _URL_SCHEME.match(config.url or "")
+    return match[1].lower() if match else None
+
+
+def _from_manifest(name: str, service: str, find_root: Callable[[], Path]) -> str | None:
+    try:
+        folder = find_root()
+    except StubError:
+        return None
+    if not (folder / names.MANIFEST_FILE).is_file():  # which is how many services are deployed
+        return None
+    from architect_core.manifest import load_manifest
+
+    manifest = load_manifest(folder)
+    datastore = manifest.datastores.get(name)
+    if manifest.name != service or datastore is None:
+        return None
+    return datastore.type or engine_of_image(datastore.image or "")

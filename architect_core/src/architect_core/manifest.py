@@ -1,0 +1,181 @@
+"""The schema of `architect.json`, the manifest that describes one service."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+
+from architect_core import names
+from architect_core.config import HeaderName, HeaderValue, Host, Port, Protocol, ServiceName, Text, Uri
+from architect_core.exceptions import ManifestError
+from architect_core.validation import read_json, require_object, validate
+
+
+def _words(value: object) -> object:
+    return [word.strip() for word in value.split(",") if word.strip()] if isinstance(value, str) else value
+
+
+def _one_or_more(value: object) -> object:
+    return [value] if isinstance(value, str) else value
+
+
+def _dependency(value: str) -> str:
+    if value.startswith("file:"):
+        if not value.removeprefix("file:").strip():
+            raise ValueError("the path after 'file:' is empty")
+        return value
+    try:
+        return names.version(value)
+    except ValueError as problem:
+        raise ValueError(f"{problem}, or 'file:' and the path of the dependency's folder") from None
+
+
+def _relative(value: str) -> str:
+    if not value or Path(value).is_absolute() or "\0" in value:
+        raise ValueError("must be a path inside of the service's folder")
+    return value
+
+
+Version = Annotated[str, AfterValidator(names.version)]
+EventName = Annotated[str, AfterValidator(names.event_name)]
+ParameterName = Annotated[str, AfterValidator(names.parameter_name)]
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
+
+
+class Parameter(_Strict):
+    """A value that the service reads from its environment.
+
+    Attributes:
+        description: for people.
+        default: used where no other value is given.
+        alias: in a datastore, the name under which the SDK offers it, such as "username".
+        required: True unless stated; a required parameter without a value or default stops `architect run`.
+    """
+
+    description: str = ""
+    default: Text | None = None
+    alias: ParameterName | None = None
+    required: bool = True
+
+
+class ManifestDatastore(_Strict):
+    """A datastore that the service needs.
+
+    Attributes:
+        image: the container image it runs from, which tells the engine: "postgres:16".
+        type: the engine by name, for one that has no image: "sqlite".
+        port: where it listens.
+        host: where it is, if it is not started locally.
+        parameters: what is configured on it.
+    """
+
+    image: str | None = None
+    type: Protocol | None = None
+    port: Port | None = None
+    host: Host | None = None
+    parameters: dict[ParameterName, Parameter] = Field(default_factory=dict)
+
+    @model_validator(mode="after")
+    def _engine(self) -> ManifestDatastore:
+        if not self.image and not self.type:
+            raise ValueError("needs an `image` (postgres:16) or a `type` (sqlite)")
+        return self
+
+
+class Api(_Strict):
+    """What the service serves.
+
+    Attributes:
+        type: the protocol.
+        definitions: the files that define it, relative to the service's folder.
+    """
+
+    type: Protocol
+    definitions: list[Annotated[str, AfterValidator(_relative)]] = Field(default_factory=list)
+
+
+class ManifestSubscription(_Strict):
+    """Where and how the service wants to hear of another's event."""
+
+    uri: Uri
+    headers: dict[HeaderName, HeaderValue] = Field(default_factory=dict)
+
+
+class Manifest(_Strict):
+    """One `architect.json`.
+
+    Attributes:
+        name: the service's name, such as "acme/checkout".
+        dependencies: name -> version, or `file:` and a path relative to the manifest's folder. The dependency's own
+            manifest may carry another name.
+        debug: the command that starts the service in development.
+        api: what it serves; None for a script.
+        port: where it listens by default.
+        notifications: the events it announces.
+        subscriptions: service -> event -> where it wants to hear of it.
+    """
+
+    schema_url: Annotated[str | None, Field(alias="$schema")] = None
+    name: ServiceName
+    version: Version | None = None
+    description: str = ""
+    keywords: Annotated[list[str], BeforeValidator(_words)] = Field(default_factory=list)
+    author: Annotated[list[str], BeforeValidator(_one_or_more)] = Field(default_factory=list)
+    license: str = ""
+    language: Annotated[str | None, Field(min_length=1)] = None
+    port: Port = 8080
+    debug: Annotated[str | None, Field(min_length=1)] = None
+    api: Api | None = None
+    dependencies: dict[ServiceName, Annotated[str, AfterValidator(_dependency)]] = Field(default_factory=dict)
+    parameters: dict[ParameterName, Parameter] = Field(default_factory=dict)
+    datastores: dict[ServiceName, ManifestDatastore] = Field(default_factory=dict)
+    notifications: list[EventName] = Field(default_factory=list)
+    subscriptions: dict[ServiceName, dict[EventName, ManifestSubscription]] = Field(default_factory=dict)
+
+    @model_validator(mode="after")
+    def _no_shared_stub_folder(self) -> Manifest:
+        clash = names.shared_stub_folder([self.name, *self.dependencies])
+        if clash:
+            raise ValueError(f"{clash[0]} and {clash[1]} would share the stub folder {names.stub_folder(clash[0])}")
+        return self
+
+
+def parse_manifest(text: str | bytes, where: str = names.MANIFEST_FILE) -> Manifest:
+    """Parse and check the text of a manifest.
+
+    >>> parse_manifest('{"name": "acme/checkout", "dependencies": {"acme/billing": "file:../billing"}}').name
+    'acme/checkout'
+
+    Raises:
+        ManifestError: with the line of broken JSON or the path of every wrong field.
+    """
+    data: Any = require_object(read_json(text, where, error=ManifestError), where, error=ManifestError)
+    return validate(Manifest, data, where, error=ManifestError)
+
+
+def load_manifest(folder: Path) -> Manifest:
+    """Read the manifest in `folder`.
+
+    Raises:
+        ManifestError: if there is none, or it is malformed.
+    """
+    path = folder / names.MANIFEST_FILE
+    where, reason = str(path), ""
+    try:
+        return parse_manifest(path.read_bytes(), where)
+    except FileNotFoundError:
+        where, reason = (
+            (str(folder), f"this folder has no {names.MANIFEST_FILE}")
+            if folder.is_dir()
+            else (str(folder), "no such folder")
+        )
+    except NotADirectoryError:
+        where, reason = str(folder), f"this is a file; name the folder that holds {names.MANIFEST_FILE}"
+    except OSError as problem:
+        reason = f"cannot be read ({problem.strerror})"
+    raise ManifestError(where, [("", reason)])

@@ -1,0 +1,102 @@
+"""What services, events and parameters may be called, and the nearest name to one that does not exist."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+_WORD = r"[a-z0-9]+(?:[-_]+[a-z0-9]+)*"
+SERVICE_NAME = re.compile(rf"{_WORD}(?:/{_WORD})?", re.ASCII)
+EVENT_NAME = re.compile(r"[A-Za-z0-9]+(?:[._-]+[A-Za-z0-9]+)*", re.ASCII)
+PARAMETER_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*", re.ASCII)
+PROTOCOL = re.compile(r"[a-z0-9]+(?:[._+-]+[a-z0-9]+)*", re.ASCII)
+HEADER_NAME = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")  # a token of RFC 9110
+# https://semver.org, with the shorter forms that people write
+VERSION = re.compile(r"\d+(?:\.\d+){0,2}(?:-[0-9A-Za-z.-]+)?(?:\+[0-9A-Za-z.-]+)?", re.ASCII)
+
+MANIFEST_FILE = "architect.json"
+
+_MOST_LISTED = 12
+
+
+def service_name(name: str) -> str:
+    """Return `name` if a service or a datastore may be called that.
+
+    >>> service_name("acme/checkout")
+    'acme/checkout'
+
+    Raises:
+        ValueError: with what is allowed.
+    """
+    if not SERVICE_NAME.fullmatch(name):
+        raise ValueError("a name has lower-case letters, digits, '-' and '_', with at most one '/' (acme/checkout)")
+    return name
+
+
+def event_name(name: str) -> str:
+    """Return `name` if an event may be called that; raise ValueError with what is allowed."""
+    if not EVENT_NAME.fullmatch(name):
+        raise ValueError("an event's name has letters, digits, '.', '-' and '_' (order_placed)")
+    return name
+
+
+def parameter_name(name: str) -> str:
+    """Return `name` if a parameter, which becomes an environment variable, may be called that; raise ValueError."""
+    if not PARAMETER_NAME.fullmatch(name):
+        raise ValueError("a parameter's name has letters, digits and '_', and starts with no digit (POSTGRES_USER)")
+    return name
+
+
+def version(text: str) -> str:
+    """Return `text` if it is a version; raise ValueError with what is allowed."""
+    if not VERSION.fullmatch(text):
+        raise ValueError("a version has one to three numbers (0.1.0)")
+    return text
+
+
+def stub_folder(name: str) -> str:
+    """The folder below `architect_services` that holds the stubs of the service `name`.
+
+    >>> stub_folder("acme/payment-api")
+    'acme/payment_api'
+    """
+    return name.replace("-", "_")
+
+
+def shared_stub_folder(names: Iterable[str]) -> tuple[str, str] | None:
+    """The first two different names that would share a stub folder, such as `a-b` and `a_b`."""
+    by_folder: dict[str, str] = {}
+    for name in names:
+        other = by_folder.setdefault(stub_folder(name), name)
+        if other != name:
+            return other, name
+    return None
+
+
+def nearest(name: object, known: Iterable[str]) -> str | None:
+    """The name in `known` that `name` was most likely meant to be, or None."""
+    if not isinstance(name, str):
+        return None
+    import difflib
+
+    by_folded = {candidate.casefold(): candidate for candidate in known}
+    matches = difflib.get_close_matches(name[:200].casefold(), by_folded, n=1, cutoff=0.6)
+    return by_folded[matches[0]] if matches else None
+
+
+def did_you_mean(name: object, known: Iterable[str]) -> str:
+    """`(did you mean 'x'?)` with a space before it, or nothing."""
+    guess = nearest(name, known)
+    return f" (did you mean {guess!r}?)" if guess else ""
+
+
+def listing(known: Iterable[str], what: str = "known") -> str:
+    """`known: a, b, c`, cut after a dozen names."""
+    names = list(known)
+    if not names:
+        return f"none is {what}"
+    more = f", and {len(names) - _MOST_LISTED} more" if len(names) > _MOST_LISTED else ""
+    return f"{what}: {', '.join(names[:_MOST_LISTED])}{more}"

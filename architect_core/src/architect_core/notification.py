@@ -1,0 +1,197 @@
+"""Who wants to hear of an event, and telling them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from architect_core.address import parse_address
+from architect_core.compat import Subscriptions
+from architect_core.exceptions import ConfigError, PayloadError, PluginError
+
+if TYPE_CHECKING:
+    from architect_core.config import ServiceConfig, SubscriptionConfig
+    from architect_core.plugins import Plugins
+
+_DEFAULT_PORTS = {"http": 80, "https": 443}
+_TIMEOUT = 10.0
+
+
+@dataclass(frozen=True)
+class Subscription:
+    """One subscriber of an event.
+
+    >>> sub = Subscription("acme/mailer", "http://mailer", 8080, "/event/callback")
+    >>> "{}:{}{}".format(sub.host, sub.port, sub.uri) == sub.url
+    True
+
+    Attributes:
+        name: the subscribing service.
+        host: scheme and host: "http://mailer". An IPv6 address has its brackets.
+        port: the TCP port.
+        uri: the path that the event is posted to, with the subscriber's base path in front; empty or starting with "/".
+        headers: what the subscriber wants to be sent along; never part of a repr.
+        api: the protocol that the subscriber serves.
+        auth: user name and password from the subscriber's host, or None; never part of a repr.
+    """
+
+    name: str
+    host: str
+    port: int
+    uri: str
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+    api: str = "rest"
+    auth: tuple[str, str] | None = field(default=None, repr=False)
+
+    @property
+    def url(self) -> str:
+        """Where the event is posted: `host:port` and `uri`."""
+        return f"{self.host}:{self.port}{self.uri}"
+
+
+@dataclass(frozen=True)
+class Delivery:
+    """What became of one event at one subscriber.
+
+    Attributes:
+        subscription: whose delivery it was.
+        status: the HTTP status that the subscriber answered with, or None if it did not answer.
+        elapsed: seconds from the start of the publication to the answer or the error.
+        error: what went wrong, such as an `urllib3.exceptions.HTTPError`; None if there was an answer.
+    """
+
+    subscription: Subscription
+    status: int | None
+    elapsed: float
+    error: Exception | None = None
+
+    @property
+    def ok(self) -> bool:
+        """Whether the subscriber took the event: it answered with a status from 200 to 299."""
+        return self.status is not None and 200 <= self.status < 300
+
+
+class Notification:
+    """An event of the current service.
+
+    Attributes:
+        event: its name.
+        subscriptions: its subscribers, a tuple of `Subscription`; called, the list of dictionaries that 0.2.1 gave.
+    """
+
+    def __init__(self, event: str, subscriptions: Subscriptions, plugins: Plugins) -> None:
+        self.event = event
+        self.subscriptions = subscriptions
+        self._plugins = plugins
+
+    def publish(self, payload: object, *, timeout: float = _TIMEOUT) -> list[Delivery]:
+        """Post `payload` to all subscribers at once, each with its own headers.
+
+            failed = [each for each in architect.notification("order_placed").publish({"id": 7}) if not each.ok]
+
+        Args:
+            payload: what JSON can express, with dates, UUIDs, dataclasses and pydantic models at any depth; or bytes,
+                which are sent as they are.
+            timeout: seconds that one subscriber may take, connecting included.
+
+        Returns:
+            One `Delivery` for each subscriber, in the order of `subscriptions`. A subscriber that fails is told there
+            and keeps no other from its event; a redirect is not followed, and is no success.
+
+        Raises:
+            PayloadError: if the payload cannot be written as JSON; nothing was sent then.
+        """
+        body = serialise(payload)
+        if not isinstance(timeout, int | float) or isinstance(timeout, bool) or not 0 < timeout < float("inf"):
+            raise ValueError("timeout is a positive number of seconds")
+        deliveries: dict[int, Delivery] = {}
+        for api in dict.fromkeys(each.api for each in self.subscriptions):
+            places = [place for place, each in enumerate(self.subscriptions) if each.api == api]
+            served = [self.subscriptions[place] for place in places]
+            deliveries |= dict(zip(places, self._deliver(api, served, body, timeout), strict=True))
+        return [deliveries[place] for place in range(len(self.subscriptions))]
+
+    def _deliver(self, api: str, served: list[Subscription], body: bytes, timeout: float) -> list[Delivery]:
+        from architect_core.contract import EventPublisher
+
+        try:
+            publisher = self._plugins.get(EventPublisher, api, f"event {self.event!r}")
+        except PluginError as problem:
+            return [Delivery(each, None, 0.0, problem) for each in served]
+        return publisher.publish(served, body, timeout)
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self.event!r}, {len(self.subscriptions)} subscribers)"
+
+
+def serialise(payload: object) -> bytes:
+    """`payload` as the bytes of a JSON text; bytes are returned as they are.
+
+    >>> serialise({"id": 7})
+    b'{"id": 7}'
+
+    Raises:
+        PayloadError: it holds what JSON cannot express. The message names the type, never the value.
+    """
+    if isinstance(payload, bytes | bytearray | memoryview):
+        return bytes(payload)
+    from pydantic_core import PydanticSerializationError, to_jsonable_python
+
+    try:
+        return json.dumps(payload, default=to_jsonable_python, allow_nan=False).encode()
+    except PydanticSerializationError:
+        reason = "it holds an object of a type that JSON does not have"
+    except RecursionError:
+        reason = "it is nested too deeply, or holds itself"
+    except (TypeError, ValueError):
+        reason = "it holds NaN or infinity, itself, or a key that is no text"
+    raise PayloadError(f"the payload, a {type(payload).__name__}, cannot be written as JSON: {reason}")
+
+
+def subscriptions_of(
+    event: str,
+    subscribers: Mapping[str, SubscriptionConfig],
+    owner: str,
+    services: Mapping[str, ServiceConfig],
+    where: str,
+) -> Subscriptions:
+    """The subscribers of `event`, an event of the service `owner`, with their places from `services`.
+
+    Raises:
+        ConfigError: a subscriber is not configured, or its host and port are no address.
+    """
+    found, problems = [], []
+    for name, wanted in subscribers.items():
+        path = f"{owner}.subscriptions.{event}.{name}"
+        if name not in services:
+            problems.append((path, "this subscriber has no entry of its own, so its host and port are unknown"))
+            continue
+        try:
+            found.append(_subscription(name, wanted, services[name]))
+        except ValueError as problem:
+            problems.append((f"{name}.host", str(problem)))
+    if problems:
+        raise ConfigError(where, problems)
+    return Subscriptions(found)
+
+
+def _subscription(name: str, wanted: SubscriptionConfig, service: ServiceConfig) -> Subscription:
+    if service.host is None:
+        raise ValueError("is missing, and this service is a subscriber")
+    address = parse_address(service.host, service.port)
+    scheme = address.scheme or "http"
+    port = address.port or _DEFAULT_PORTS.get(scheme)
+    if port is None:
+        raise ValueError("names no port, and `port` is missing")
+    auth = None if address.username is None else (address.username, address.password or "")
+    return Subscription(
+        name=name,
+        host=f"{scheme}://{address.bracketed_host}",
+        port=port,
+        uri=address.path + wanted.uri,
+        headers=dict(wanted.headers),
+        api=service.api or "rest",
+        auth=auth,
+    )

@@ -1,0 +1,54 @@
+"""The running service's own folder, which holds its manifest and its generated stubs."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+from architect_core.exceptions import StubError
+from architect_core.names import MANIFEST_FILE
+
+ROOT_VARIABLE = "ARCHITECT_SERVICE_ROOT"
+STUBS_FOLDER = "architect_services"
+
+
+def find_root() -> Path:
+    """The folder of the running service, wherever the process was started.
+
+    It is the one that `ARCHITECT_SERVICE_ROOT` names (`architect run` sets it); else the nearest one that holds
+    `architect.json` or `architect_services`, searched upward from the program's file, from the working directory, and
+    in the folders of `sys.path`.
+
+    Raises:
+        StubError: there is none.
+    """
+    if named := os.environ.get(ROOT_VARIABLE):
+        return Path(named)
+    for start in _starts():
+        for folder in (start, *start.parents):
+            if _is_root(folder):
+                return folder
+    for entry in sys.path:
+        if entry and _is_root(folder := Path(entry).absolute()):
+            return folder
+    raise StubError(
+        f"the service's own folder was not found: neither the program's folder, nor {Path.cwd()}, nor one above them "
+        f"holds {MANIFEST_FILE} or {STUBS_FOLDER}. Run `architect install` in the service's folder, pass `root=` to "
+        f"configure(), or set {ROOT_VARIABLE}"
+    )
+
+
+def _starts() -> list[Path]:
+    main = getattr(sys.modules.get("__main__"), "__file__", None)
+    starts = [Path.cwd()]
+    if main:
+        folder = Path(main).absolute().parent
+        # a program such as pytest or gunicorn, installed with the interpreter, says nothing of the service
+        if not folder.is_relative_to(sys.prefix):
+            starts.insert(0, folder)
+    return starts
+
+
+def _is_root(folder: Path) -> bool:
+    return (folder / MANIFEST_FILE).is_file() or (folder / STUBS_FOLDER).is_dir()
