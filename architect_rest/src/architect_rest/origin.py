@@ -1,0 +1,80 @@
+"""Which scheme, host and port a URL leads to, and whether it may be requested."""
+
+from __future__ import annotations
+
+import re
+from typing import NamedTuple
+
+import requests.exceptions
+from urllib3.exceptions import LocationParseError
+from urllib3.util import parse_url
+
+from architect_core.exceptions import ArchitectError, OriginError
+
+_DEFAULT_PORTS = {"http": 80, "https": 443}
+# What some URL parser or other takes for a scheme or a host, after the white space that parsers skip: "http:",
+# "x://", "//host", "\\host", "/\host"
+_LEAVES_THE_BASE = re.compile(r"(?:[a-z][a-z0-9+.-]*:)?[/\\]{2}|https?:", re.IGNORECASE)
+_SKIPPED = "".join(map(chr, range(33))) + "\x7f\xa0\u200b\ufeff"
+
+
+class ForeignOriginError(OriginError, requests.exceptions.InvalidURL):
+    """A URL leads to another origin than the client's service. Also a `requests.exceptions.InvalidURL`."""
+
+
+class PathParameterError(ArchitectError, requests.exceptions.InvalidURL):
+    """`path_params` do not fit the URL's placeholders. Also a `requests.exceptions.InvalidURL`."""
+
+
+class Origin(NamedTuple):
+    """An origin (RFC 6454)."""
+
+    scheme: str
+    host: str
+    port: int | None
+
+    def __str__(self) -> str:
+        return f"{self.scheme}://{self.host}" + ("" if self.port is None else f":{self.port}")
+
+
+def origin_of(url: str) -> Origin | None:
+    """The origin of an absolute URL, as urllib3, which opens the connection, understands it; None if it has none.
+
+    >>> str(origin_of("HTTP://user@Billing/v1"))
+    'http://billing:80'
+    """
+    try:
+        parsed = parse_url(url)
+    except LocationParseError:
+        return None
+    if not parsed.scheme or not parsed.host:
+        return None
+    scheme = parsed.scheme.lower()
+    return Origin(scheme, parsed.host.lower(), parsed.port or _DEFAULT_PORTS.get(scheme))
+
+
+def join(base_url: str, url: str, origin: Origin) -> str:
+    """`url` below `base_url`; an absolute URL as it is, if it has the same origin.
+
+    >>> join("http://billing:8080/v1", "/invoices", Origin("http", "billing", 8080))
+    'http://billing:8080/v1/invoices'
+
+    Raises:
+        ForeignOriginError: `url` would lead elsewhere.
+    """
+    stripped = url.lstrip(_SKIPPED)
+    if _LEAVES_THE_BASE.match(stripped):
+        found = origin_of(stripped)
+        if found != origin:
+            raise foreign(found, origin)
+        return stripped
+    return base_url + url if url[:1] in {"", "/", "?", "#"} else f"{base_url}/{url}"
+
+
+def foreign(found: Origin | None, origin: Origin, what: str = "the URL") -> ForeignOriginError:
+    """The error for a URL that leads to `found`."""
+    target = "no host that can be told" if found is None else str(found)
+    return ForeignOriginError(
+        f"{what} leads to {target}, but this client belongs to {origin}. Give a path; for another host, use a "
+        "requests.Session of your own or another service()"
+    )
