@@ -1,0 +1,1 @@
+"""gRPC clients, and the stubs they need."""

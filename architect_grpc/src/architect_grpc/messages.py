@@ -1,0 +1,95 @@
+"""The messages and enums of definitions, as modules and under one roof."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from google.protobuf.internal import builder
+
+from architect_core.names import did_you_mean, listing
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+    from types import ModuleType
+
+    from google.protobuf.descriptor import FileDescriptor
+
+
+def contents(file: FileDescriptor, module: str) -> dict[str, Any]:
+    """What a generated module holds: messages, enums, their values and extensions, and the file's DESCRIPTOR.
+
+    Args:
+        file: the descriptor.
+        module: what the classes have as their `__module__`.
+    """
+    found: dict[str, Any] = {"DESCRIPTOR": file}
+    # what all code that protoc generates calls, hence as stable as that
+    builder.BuildTopDescriptorsAndMessages(file, module, found)
+    return {name: value for name, value in found.items() if name == "DESCRIPTOR" or name in _names(file)}
+
+
+def _names(file: FileDescriptor) -> set[str]:
+    values = (value.name for enum in file.enum_types_by_name.values() for value in enum.values)
+    numbers = (f"{name.upper()}_FIELD_NUMBER" for name in file.extensions_by_name)
+    return {*file.message_types_by_name, *file.enum_types_by_name, *file.extensions_by_name, *values, *numbers}
+
+
+class Messages:
+    """All messages, enums and enum values of a service's definitions, and of the files these import.
+
+        defs.PayRequest(amount=10)
+        defs["acme.v1.Money"]           # by full name, which is never ambiguous
+        defs.service_pb2.PayRequest     # by file
+
+    The definitions' own names come first, then those of files they import, then protobuf's own, then modules. Two of
+    one rank that share a name are reachable by full name or by file.
+    """
+
+    def __init__(self, service: str, ranks: Sequence[Iterable[ModuleType]]) -> None:
+        """Collect what `ranks` hold, the first rank winning."""
+        # mangled, because any plainer name may be a message's
+        self.__service = service
+        self.__by_full_name: dict[str, Any] = {}
+        self.__ambiguous: dict[str, list[str]] = {}
+        chosen: dict[str, list[tuple[str, Any]]] = {}
+        modules: dict[str, list[tuple[str, Any]]] = {}
+        for rank in ranks:
+            found: dict[str, list[tuple[str, Any]]] = {}
+            for module in rank:
+                file: FileDescriptor = module.DESCRIPTOR
+                for name in _names(file):
+                    full_name = f"{file.package}.{name}" if file.package else name
+                    self.__by_full_name[full_name] = getattr(module, name)
+                    found.setdefault(name, []).append((full_name, getattr(module, name)))
+                last = module.__name__.rpartition(".")[2]
+                modules.setdefault(last, []).append((file.name, module))
+            chosen = found | chosen
+        for name, candidates in (modules | chosen).items():
+            if candidates[1:]:
+                self.__ambiguous[name] = [origin for origin, _ in candidates]
+            else:
+                vars(self)[name] = candidates[0][1]
+        self.__names = sorted(modules | chosen)
+
+    def __getitem__(self, full_name: str) -> Any:
+        """What has this full name in protobuf, such as "acme.v1.Money"; KeyError where there is none."""
+        try:
+            return self.__by_full_name[full_name]
+        except KeyError:
+            known = sorted(self.__by_full_name)
+        hint = did_you_mean(full_name, known)
+        raise KeyError(f"the definitions of {self.__service} have no {full_name!r}{hint}; {listing(known)}")
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("__"):  # what copy and pickle look for
+            raise AttributeError(name)
+        if origins := self.__ambiguous.get(name):
+            raise AttributeError(
+                f"{name!r} is ambiguous in the definitions of {self.__service}: {', '.join(origins)}; "
+                f"use the full name, as in defs[{next(iter(self.__by_full_name))!r}]"
+            )
+        hint = did_you_mean(name, self.__names)
+        raise AttributeError(f"the definitions of {self.__service} have no {name!r}{hint}; {listing(self.__names)}")
+
+    def __repr__(self) -> str:
+        return f"<definitions of {self.__service}>"

@@ -1,0 +1,85 @@
+"""The entry point "grpc"."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from pydantic import PositiveInt
+
+from architect_core import contract
+from architect_core.hookspecs import hookimpl
+from architect_core.root import STUBS_FOLDER
+
+if TYPE_CHECKING:
+    from architect_core.contract import ClientFactory, StubGenerator, Target
+    from architect_grpc.client import Client
+    from architect_grpc.messages import Messages
+    from architect_grpc.stubs import Stubs
+
+# Nothing here imports grpc or protobuf at the top: they come with the first client, not with the plugin.
+
+
+class GrpcOptions(contract.Options):
+    """The `options` of a gRPC service.
+
+    Attributes:
+        max_receive_message_bytes: the largest message that is taken; None leaves gRPC's own limit, 4 MiB.
+        max_send_message_bytes: the largest message that is sent; None leaves gRPC's own, which is no limit.
+    """
+
+    max_receive_message_bytes: PositiveInt | None = None
+    max_send_message_bytes: PositiveInt | None = None
+
+
+class GrpcClientFactory(contract.ClientFactory):
+    """Makes `Client`s from the stubs that `architect install` generated."""
+
+    Options = GrpcOptions
+
+    def client(self, target: Target) -> Client:
+        """The rpcs of the target's definitions, on a channel to its host and port."""
+        from architect_grpc.channel import open_channel
+        from architect_grpc.client import Client
+
+        services = _stubs(target).services  # first, so that no channel is left open where there are none
+        return Client(target.name, open_channel(target), services)
+
+    def definitions(self, target: Target) -> Messages:
+        """The messages and enums of the target's definitions."""
+        return _stubs(target).messages
+
+    def servicer(self, target: Target) -> Any:
+        """The base class of an implementation."""
+        return _stubs(target).servicer
+
+    def add_servicer(self, target: Target, servicer: Any, server: Any) -> None:
+        """Register an implementation with a `grpc.Server` or a `grpc.aio.Server`.
+
+        Raises:
+            TypeError: it implements none of the services.
+        """
+        _stubs(target).add_servicer(servicer, server)
+
+    def close(self, client: Any) -> None:
+        """Close the channel; on the class, because an rpc may be called `close`."""
+        type(client).close(client)
+
+
+def _stubs(target: Target) -> Stubs:
+    from architect_grpc.stubs import load
+
+    return load(target.find_root() / STUBS_FOLDER, target.name)
+
+
+@hookimpl
+def architect_client_factory() -> ClientFactory:
+    """Makes the clients."""
+    return GrpcClientFactory()
+
+
+@hookimpl
+def architect_stub_generator() -> StubGenerator:
+    """Generates the stubs."""
+    from architect_grpc.generator import GrpcStubGenerator
+
+    return GrpcStubGenerator()

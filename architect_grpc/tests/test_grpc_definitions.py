@@ -1,0 +1,282 @@
+"""Definitions of every shape are found from the service's own folder, and disturb those of no other dependency."""
+
+from __future__ import annotations
+
+import datetime as dt
+import os
+import pickle
+import subprocess
+import sys
+import textwrap
+
+import pytest
+from google.protobuf.timestamp_pb2 import Timestamp
+
+from architect_core.exceptions import StubError
+from architect_grpc.protoc import compile_definitions, include_paths
+
+TIME = 'import "google/protobuf/timestamp.proto";'
+PAY = "service Pay { rpc Do (Order) returns (Order); }"
+
+
+def test_a_service_may_be_called_architect_something(project):
+    project.install("architect/addition-service", {"service.proto": f"message Order {{ int32 id = 1; }} {PAY}"})
+    service = project.resolver().service("architect/addition-service")
+    assert service.defs.Order(id=7).id == 7
+    assert "Pay" in repr(service.client)
+    service.close()
+
+
+def test_files_in_subfolders_import_each_other_and_the_well_known_types(project):
+    files = {
+        "api/orders-v1.proto": f"""
+            package acme.orders; import "common/money.proto"; {TIME} import "google/protobuf/empty.proto";
+            message Order {{ acme.common.Money price = 1; google.protobuf.Timestamp at = 2; Line first = 3;
+                            message Line {{ int32 n = 1; enum Size {{ SMALL = 0; LARGE = 1; }} Size size = 2; }} }}
+            service Orders {{ rpc Place (Order) returns (google.protobuf.Empty); }}""",
+        "common/money.proto": """
+            package acme.common; import "common/currency.proto";
+            message Money { int64 units = 1; Currency currency = 2; }""",
+        "common/currency.proto": "package acme.common; enum Currency { UNKNOWN = 0; EUR = 1; }",
+    }
+    project.install("acme/orders", files)
+    orders = project.resolver().service("acme/orders")
+    defs = orders.defs
+    order = defs.Order(price=defs.Money(units=3, currency=defs.EUR), at=Timestamp(seconds=1))
+    order.first.CopyFrom(defs.Order.Line(n=1, size=defs.Order.Line.LARGE))
+    assert defs.Order.FromString(order.SerializeToString()) == order
+    assert defs.Currency.Name(1) == "EUR"
+    assert defs["acme.common.Money"] is defs.Money
+    assert defs.Empty.DESCRIPTOR.full_name == "google.protobuf.Empty"
+    assert (defs.orders_v1_pb2.Order, defs.money_pb2.Money) == (defs.Order, defs.Money)
+    assert callable(orders.client.Place)
+    orders.close()
+
+
+def test_imports_may_be_relative_to_the_listed_file_s_folder(project):
+    files = {
+        "protos/service.proto": f'import "common.proto"; message Order {{ Id id = 1; }} {PAY}',
+        "protos/common.proto": "message Id { int32 n = 1; }",
+    }
+    project.install("orders", files)
+    assert project.resolver().service("orders").defs.Order(id={"n": 1}).id.n == 1
+
+
+def test_several_files_may_be_listed(project):
+    files = {
+        "a.proto": "package p; message A {} service First { rpc Do (A) returns (A); }",
+        "b.proto": "package p; message B {} service Second { rpc Go (B) returns (B); }",
+    }
+    project.install("both", files, ["a.proto", "./b.proto"])
+    both = project.resolver().service("both")
+    assert callable(both.client.First.Do)
+    assert callable(both.client.Go)
+    assert {both.defs.A.DESCRIPTOR.full_name, both.defs.B.DESCRIPTOR.full_name} == {"p.A", "p.B"}
+    both.close()
+
+
+def test_dependencies_that_share_a_file_name_both_work(project):
+    project.install("one", {"service.proto": f"package p1; message Order {{ int32 a = 1; }} {PAY}"})
+    project.install(
+        "two", {"service.proto": f"package p2; {TIME} message Order {{ google.protobuf.Timestamp b = 1; }} {PAY}"}
+    )
+    resolver = project.resolver()
+    assert resolver.service("one").defs.Order(a=1).a == 1
+    assert resolver.service("two").defs.Order(b=Timestamp(seconds=5)).b.seconds == 5
+
+
+def test_dependencies_that_share_a_definition_share_its_classes(project):
+    money = "package acme.money; message Money { int32 n = 1; }"
+    for name in ("here", "there"):
+        text = f'package {name}; import "{name}/money.proto"; message Order {{ acme.money.Money price = 1; }} {PAY}'
+        assert project.install(name, {"service.proto": text, f"{name}/money.proto": money}) == []
+    resolver = project.resolver()
+    here, there = resolver.service("here").defs, resolver.service("there").defs
+    assert there.Order(price=here.Money(n=3)).price.n == 3
+
+
+CLASH = {
+    "clash/one": f"package clash; {TIME} message Order {{ google.protobuf.Timestamp at = 1; int32 a = 2; }} {PAY}",
+    "clash/two": f"package clash; {TIME} message Order {{ google.protobuf.Timestamp at = 1; string b = 2; }} {PAY}",
+    "clash/none": f"package other; {TIME} message Order {{ google.protobuf.Timestamp at = 1; }} {PAY}",
+}
+
+
+@pytest.mark.parametrize("order", [("clash/one", "clash/two"), ("clash/two", "clash/one")])
+def test_two_that_define_one_name_differently_work_in_one_process_whoever_comes_first(project, order):
+    notes = [project.install(name, {"service.proto": text}) for name, text in CLASH.items()][-1]
+    assert notes == [
+        "clash/one and clash/two define clash.Order and 1 more differently. Both work in one process, each with "
+        "message classes of its own: pass dicts and datetimes where a field is a google.protobuf message, such as a "
+        "Timestamp"
+    ]
+    resolver = project.resolver()
+    noon = dt.datetime(2026, 1, 2, 12, tzinfo=dt.UTC)
+    for name in order:
+        defs = resolver.service(name).defs
+        order_message = defs.Order(at=noon)
+        assert order_message.at.ToDatetime(dt.UTC) == noon
+        assert defs.Order(at={"seconds": 5}).at.seconds == 5
+        assert defs.Order(at=defs.Timestamp(seconds=6)).at.seconds == 6
+        order_message.at = noon
+        assert defs.Order.FromString(order_message.SerializeToString()) == order_message
+    assert resolver.service("clash/one").defs.Order(a=1).a == 1
+    assert resolver.service("clash/two").defs.Order(b="x").b == "x"
+    assert resolver.service("clash/none").defs.Order(at=Timestamp(seconds=5)).at.seconds == 5
+
+
+def test_two_that_clash_answer_calls_in_one_process(project, serve):
+    servers = {}
+    for name in ("clash/one", "clash/two"):
+        project.install(name, {"service.proto": CLASH[name]})
+    for name in ("clash/one", "clash/two"):
+        serving = project.resolver(name)
+
+        class Pay(serving.current_service().Servicer):
+            def Do(self, request, context):
+                return request
+
+        servers[name] = serve(serving, Pay())
+    for name, port in servers.items():
+        project.config[name]["port"] = port
+    resolver = project.resolver()
+    one, two = resolver.service("clash/one"), resolver.service("clash/two")
+    assert one.client.Do(one.defs.Order(a=4)).a == 4
+    assert two.client.Do(two.defs.Order(b="four")).b == "four"
+    resolver.close()
+
+
+def test_a_clash_that_ends_is_forgotten(project):
+    for name in ("clash/one", "clash/two"):
+        project.install(name, {"service.proto": CLASH[name]})
+    assert (project.services / "isolated.txt").read_text() == "clash/one\nclash/two\n"
+    assert project.install("clash/two", {"service.proto": CLASH["clash/one"]}) == []
+    assert not (project.services / "isolated.txt").exists()
+
+
+def test_what_another_library_has_defined_in_this_process_is_no_obstacle(project):
+    from google.protobuf import descriptor_pb2, descriptor_pool
+
+    theirs = descriptor_pb2.FileDescriptorProto(name="library.proto", package="library", syntax="proto3")
+    theirs.message_type.add(name="Order").field.add(name="theirs", number=1, type=9, label=1)
+    descriptor_pool.Default().AddSerializedFile(theirs.SerializeToString())
+    project.install("ours", {"service.proto": f"package library; message Order {{ int32 ours = 1; }} {PAY}"})
+    assert project.resolver().service("ours").defs.Order(ours=1).ours == 1
+
+
+def test_generated_code_of_protoc_and_stubs_take_each_other_s_messages(project, tmp_path):
+    text = f"package same_thing; {TIME} message Order {{ int32 order_id = 1; google.protobuf.Timestamp at = 2; }} {PAY}"
+    project.install("same", {"same_thing.proto": text})
+    includes = include_paths(project.folder / "definitions" / "same", ["same_thing.proto"])
+    compile_definitions(includes, ["same_thing.proto"], f"--python_out={tmp_path}")
+    program = f"""
+        import sys
+        from architect_core.resolver import Resolver
+        resolver = Resolver({{"same": {{"host": "h", "port": 1, "api": "grpc"}}}}, root={str(project.root)!r})
+        first = [lambda: resolver.service("same").defs.Order, lambda: __import__("same_thing_pb2").Order]
+        one, other = [ask() for ask in (first if sys.argv[1] == "stubs" else reversed(first))]
+        assert one is other, (one, other)
+    """
+    for first in ("stubs", "generated"):
+        command = [sys.executable, "-c", textwrap.dedent(program), first]
+        subprocess.run(command, check=True, cwd=tmp_path, timeout=60)
+
+
+def test_stubs_are_found_wherever_the_process_was_started_and_no_path_is_touched(project, tmp_path):
+    project.install("acme/pay", {"service.proto": f"message Order {{ int32 id = 1; }} {PAY}"})
+    (project.root / "architect.json").write_text('{"name": "acme/shop"}')
+    program = """
+        import os, sys
+        before, modules = list(sys.path), set(sys.modules)
+        import architect.sdk as architect
+        defs = architect.service("acme/pay").defs
+        assert defs.Order(id=3).id == 3
+        assert sys.path == before
+        assert modules <= set(sys.modules)
+        assert not [name for name in sys.modules if name.startswith(("service_pb2", "architect_services"))]
+        print(os.getcwd())
+    """
+    (project.root / "program.py").write_text(textwrap.dedent(program))
+    config = '{"acme/pay": {"host": "h", "port": 1, "api": "grpc"}}'
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    done = subprocess.run(
+        [sys.executable, str(project.root / "program.py")],
+        env={**os.environ, "ARCHITECT": config},
+        cwd=elsewhere,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.strip() == str(elsewhere)
+
+
+def test_generated_modules_give_the_same_classes_and_messages_can_be_pickled(project, monkeypatch):
+    files = {
+        "api/service.proto": f'import "base.proto"; message Order {{ Id id = 1; }} {PAY}',
+        "base.proto": "message Id { int32 n = 1; }",
+    }
+    project.install("pickle/pay-api", files)
+    defs = project.resolver().service("pickle/pay-api").defs
+    monkeypatch.syspath_prepend(str(project.root))
+    from architect_services.pickle.pay_api import base_pb2
+    from architect_services.pickle.pay_api.api import service_pb2, service_pb2_grpc
+
+    assert service_pb2.Order is defs.Order
+    assert base_pb2.Id is defs.Id
+    assert pickle.loads(pickle.dumps(defs.Order(id={"n": 5}))).id.n == 5
+    assert {"PayStub", "PayServicer", "add_PayServicer_to_server"} <= set(vars(service_pb2_grpc))
+    for name in [name for name in sys.modules if name.startswith("architect_services")]:
+        monkeypatch.delitem(sys.modules, name)
+
+
+def test_missing_stubs_are_an_error_that_says_what_to_run(project):
+    project.install("acme/pay", {"service.proto": f"message Order {{}} {PAY}"})
+    project.config["acme/billing-api"] = {"host": "h", "port": 1, "api": "grpc"}
+    with pytest.raises(StubError) as caught:
+        _ = project.resolver().service("acme/billing-api").client
+    assert str(caught.value) == (
+        f"there are no stubs of acme/billing-api in {project.services}; there: acme/pay. The service must be listed "
+        f"under `dependencies` in architect.json. Run: architect install --prefix {project.root}"
+    )
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        (b"\xff\xff", "is damaged"),
+        (b"", "is incomplete"),
+        (None, "were written by another tool"),
+    ],
+)
+def test_stubs_that_cannot_be_used_say_what_to_run(project, content, reason):
+    project.install("acme/pay", {"service.proto": f"message Order {{}} {PAY}"})
+    path = project.services / "acme" / "pay" / "definitions.binpb"
+    path.unlink() if content is None else path.write_bytes(content)
+    with pytest.raises(StubError, match=rf"{reason}.*Run: architect install --prefix {project.root}"):
+        _ = project.resolver().service("acme/pay").defs
+
+
+def test_stubs_generated_anew_are_read_by_a_new_resolver(project):
+    project.install("new", {"service.proto": "package anew; message Order { int32 a = 1; }"})
+    assert project.resolver().service("new").defs.Order(a=1)
+    project.install("new", {"service.proto": "package anew; message Order { int32 b = 1; }"})
+    assert project.resolver().service("new").defs.Order(b=1)
+
+
+def test_an_ambiguous_name_is_told_and_reached_by_full_name_or_file(project):
+    files = {
+        "a.proto": "package a; message Order { int32 a = 1; }",
+        "b.proto": "package b; message Order { int32 b = 1; }",
+    }
+    project.install("amb", files, ["a.proto", "b.proto"])
+    defs = project.resolver().service("amb").defs
+    with pytest.raises(AttributeError, match=r"'Order' is ambiguous in the definitions of amb: a\.Order, b\.Order"):
+        _ = defs.Order
+    assert defs["a.Order"](a=1).a == defs.b_pb2.Order(b=1).b
+    with pytest.raises(AttributeError, match=r"have no 'Ordr'"):
+        _ = defs.Ordr
+    with pytest.raises(KeyError, match="did you mean"):
+        defs["a.Ordr"]

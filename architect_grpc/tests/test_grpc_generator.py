@@ -1,0 +1,106 @@
+"""Stubs are generated from the definitions as they are, and mistakes in these are told with their line."""
+
+from __future__ import annotations
+
+import ast
+import os
+import shutil
+import sys
+
+import pytest
+
+from architect_core.contract import Definitions
+from architect_core.exceptions import StubError
+from architect_grpc.generator import GrpcStubGenerator
+
+GOOD = "message Order { int32 id = 1; } service Pay { rpc Do (Order) returns (stream Order); }"
+
+
+def test_a_mistake_is_told_with_its_file_line_and_column(project, capfd):
+    definitions = project.define("acme/pay", {"api/service.proto": "message Order {\n  int32 id = 1\n}\n"})
+    with pytest.raises(StubError, match=r"^acme/pay: .*api/service\.proto:4:1: Expected \";\"\."):
+        GrpcStubGenerator().generate(definitions)
+    assert capfd.readouterr() == ("", "")
+
+
+def test_a_missing_import_is_told(project):
+    definitions = project.define("acme/pay", {"service.proto": 'import "nowhere.proto";'})
+    with pytest.raises(StubError, match=r"service\.proto:2:1: Import \"nowhere\.proto\" was not found"):
+        GrpcStubGenerator().checksum(definitions)
+
+
+def test_a_missing_file_is_told_with_where_it_was_looked_for(project):
+    with pytest.raises(StubError, match=rf"acme/pay: there is no file service\.proto in {project.folder} \(api\.defin"):
+        GrpcStubGenerator().checksum(Definitions("acme/pay", project.folder, ("service.proto",)))
+
+
+def test_a_folder_that_the_compiler_cannot_be_told_is_an_error(tmp_path):
+    folder = tmp_path / "a=b"
+    folder.mkdir()
+    (folder / "service.proto").write_text('syntax = "proto3";')
+    with pytest.raises(StubError, match="reads no folder with ':' or '=' in its path"):
+        GrpcStubGenerator().checksum(Definitions("acme/pay", folder, ("service.proto",)))
+
+
+def test_definitions_may_lie_beside_the_service_s_folder(project):
+    project.define("shared", {"service.proto": GOOD})
+    folder = project.folder / "definitions" / "pay"
+    folder.mkdir()
+    stubs = GrpcStubGenerator().generate(Definitions("pay", folder, ("../shared/service.proto",)))
+    assert {"service_pb2.py", "service_pb2.pyi", "service_pb2_grpc.py", "service_pb2_grpc.pyi"} < set(stubs)
+
+
+def test_a_relative_folder_gives_the_same_stubs(project, monkeypatch):
+    definitions = project.define("acme/pay", {"api/service.proto": GOOD})
+    monkeypatch.chdir(project.folder)
+    relative = Definitions("acme/pay", definitions.folder.relative_to(project.folder), definitions.files)
+    assert GrpcStubGenerator().generate(relative) == GrpcStubGenerator().generate(definitions)
+
+
+def test_the_checksum_changes_with_an_imported_file_and_not_with_the_folder_or_a_comment(project, tmp_path):
+    files = {"service.proto": f'import "base.proto"; {GOOD}', "base.proto": "message Id { int32 n = 1; }"}
+    definitions = project.define("acme/pay", files)
+    first = GrpcStubGenerator().checksum(definitions)
+    copy = shutil.copytree(definitions.folder, tmp_path / "copy")
+    assert GrpcStubGenerator().checksum(Definitions("acme/pay", copy, definitions.files)) == first
+    project.define("acme/pay", files | {"base.proto": "// said\nmessage Id { int32 n = 1; }"})
+    assert GrpcStubGenerator().checksum(definitions) == first
+    project.define("acme/pay", files | {"base.proto": "message Id { int64 n = 1; }"})
+    assert GrpcStubGenerator().checksum(definitions) != first
+
+
+def test_types_are_written_for_editors_with_imports_that_need_no_path(project):
+    files = {
+        "api/service.proto": """
+            import "base.proto"; import public "api/more.proto"; import "google/protobuf/empty.proto";
+            service Pay { rpc Do (Id) returns (stream More.Inner); rpc Up (stream Id) returns (google.protobuf.Empty); }
+            message Order { Id id = 1; }""",
+        "api/more.proto": "message More { message Inner { int32 n = 1; } }",
+        "base.proto": "message Id { int32 n = 1; }",
+    }
+    stubs = GrpcStubGenerator().generate(project.define("acme/pay", files))
+    for path, content in stubs.items():
+        if path.endswith((".py", ".pyi")):
+            ast.parse(content, path)
+    messages, services = stubs["api/service_pb2.pyi"].decode(), stubs["api/service_pb2_grpc.pyi"].decode()
+    assert "from .. import base_pb2 as _base_pb2" in messages
+    assert "from ..api.more_pb2 import More as More" in messages
+    assert "Do: grpc.UnaryStreamMultiCallable[_base_pb2.Id, _api_more_pb2.More.Inner]" in services
+    assert "Up: grpc.StreamUnaryMultiCallable[_base_pb2.Id, _google_protobuf_empty_pb2.Empty]" in services
+    assert (
+        "def Do(self, request: _base_pb2.Id, context: grpc.ServicerContext) -> Iterator[_api_more_pb2.More.Inner]"
+        in services
+    )
+    assert "api/more_pb2_grpc.py" not in stubs
+
+
+def test_without_the_compiler_the_error_says_what_to_install(project, monkeypatch):
+    monkeypatch.setitem(sys.modules, "grpc_tools", None)
+    with pytest.raises(StubError, match=r"pip install 'architect-grpc\[tools\]'"):
+        GrpcStubGenerator().checksum(project.define("acme/pay", {"service.proto": GOOD}))
+
+
+def test_the_standard_error_is_what_it_was_afterwards(project, capfd):
+    GrpcStubGenerator().generate(project.define("acme/pay", {"service.proto": GOOD}))
+    os.write(2, b"still here")
+    assert capfd.readouterr().err == "still here"
