@@ -134,10 +134,10 @@ def test_fifty_threads_get_one_client(payments):
 def test_a_forked_child_makes_a_client_of_its_own(project):
     project.install("payments", {"service.proto": PAYMENTS})
     resolver = project.resolver()
-    former = id(resolver.service("payments").client)
+    former = resolver.service("payments").client
     child = os.fork()
     if child == 0:
-        os._exit(0 if id(resolver.service("payments").client) != former else 1)
+        os._exit(0 if resolver.service("payments").client is not former else 1)
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
     resolver.close()
 
