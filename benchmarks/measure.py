@@ -1,0 +1,78 @@
+"""Measuring side by side: every figure is a ratio to a baseline that was measured in the same run, in turns with it."""
+
+from __future__ import annotations
+
+import gc
+import statistics
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """What two things cost.
+
+    Attributes:
+        name: what was compared.
+        ours: seconds of one operation, the median of all rounds.
+        baseline: likewise.
+        ratio: the median of the rounds' own ratios, which a change of the machine's speed between rounds leaves alone.
+    """
+
+    name: str
+    ours: float
+    baseline: float
+    ratio: float
+
+    def __str__(self) -> str:
+        return f"{self.name:<58} {_seconds(self.ours):>10} {_seconds(self.baseline):>10} {self.ratio:>8.2f}"
+
+
+HEADER = f"{'':<58} {'ours':>10} {'baseline':>10} {'ratio':>8}"
+
+
+def compare(
+    name: str,
+    ours: Callable[[], object],
+    baseline: Callable[[], object],
+    *,
+    repeat: int,
+    rounds: int = 15,
+    unrolled: int = 1,
+    clock: Callable[[], float] = time.process_time,
+) -> Comparison:
+    """Run both in turns.
+
+    Args:
+        name: what is compared.
+        ours: one operation of architect.
+        baseline: the same done bare.
+        repeat: operations in one round of each.
+        rounds: how often both take their turn.
+        unrolled: how many of what is named one operation does.
+        clock: what is counted: this process's CPU seconds, or the wall clock.
+    """
+    taken: tuple[list[float], list[float]] = ([], [])
+    ours(), baseline()  # what the first call pays is not what is measured
+    gc.collect()
+    gc.disable()
+    try:
+        for round_number in range(rounds):
+            sides = [(ours, taken[0]), (baseline, taken[1])]
+            for operation, seconds in sides if round_number % 2 else reversed(sides):
+                started = clock()
+                for _ in range(repeat):
+                    operation()
+                seconds.append((clock() - started) / (repeat * unrolled))
+    finally:
+        gc.enable()
+    ratio = statistics.median(mine / bare for mine, bare in zip(*taken, strict=True))
+    return Comparison(name, statistics.median(taken[0]), statistics.median(taken[1]), ratio)
+
+
+def _seconds(value: float) -> str:
+    for unit, factor in (("s", 1.0), ("ms", 1e-3), ("us", 1e-6)):
+        if value >= factor:
+            return f"{value / factor:.1f} {unit}"
+    return f"{value / 1e-9:.0f} ns"

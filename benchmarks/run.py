@@ -1,0 +1,181 @@
+"""What architect costs, as ratios to the bare library in the same run: `uv run python benchmarks/run.py`.
+
+All but the publication count the CPU seconds of this process, which other processes on the machine disturb little; the
+publication counts the wall clock. A ratio of 1.0 means that architect costs what doing without it costs.
+"""
+
+from __future__ import annotations
+
+import os
+import resource
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+from measure import HEADER, Comparison, compare
+from server import SUBSCRIBER_DELAY, SUBSCRIBERS
+
+import architect.sdk as architect
+
+HERE = Path(__file__).parent
+PROTO = """syntax = "proto3";
+package bench;
+message Word { string text = 1; }
+service Echo { rpc Say (Word) returns (Word); }
+"""
+
+
+@contextmanager
+def serving(kind: str) -> Iterator[list[int]]:
+    """The ports of a server of `server.py`, in a process of its own."""
+    command = [sys.executable, str(HERE / "server.py"), kind]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        try:
+            assert process.stdout is not None
+            yield [int(port) for port in process.stdout.readline().split()]
+        finally:
+            process.kill()
+
+
+def children_seconds() -> float:
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
+
+
+def python(program: str, **environ: str) -> Callable[[], object]:
+    variables = {**os.environ, **environ}
+    return lambda: subprocess.run([sys.executable, "-c", program], check=True, env=variables)
+
+
+def imports() -> Iterator[Comparison]:
+    bare = python("pass")
+    yield compare(
+        "import architect.sdk / bare python", python("import architect.sdk"), bare, repeat=3, clock=children_seconds
+    )
+    config = '{"a": {"datastores": {"db": {"type": "postgres", "host": "h"}}}}'
+    first = python("import architect.sdk as a; a.datastore('db')", ARCHITECT=config, ARCHITECT_CURRENT_SERVICE="a")
+    yield compare(
+        "import and first datastore / import pydantic",
+        first,
+        python("from pydantic import BaseModel"),
+        repeat=3,
+        clock=children_seconds,
+    )
+
+
+def unrolled(statement: str, times: int, **names: object) -> Callable[[], object]:
+    """A function that does `statement` many times over, without the cost of a loop."""
+    scope = dict(names)
+    exec("def many():\n" + f"    {statement}\n" * times, scope)  # the statements stand below
+    return scope["many"]  # type: ignore[return-value]
+
+
+def resolving() -> Iterator[Comparison]:
+    config = {f"acme/s{number}": {"host": "h", "port": 1, "api": "rest"} for number in range(50)}
+    architect.configure(config)
+    clients = {name: architect.service(name).client for name in config}
+    ours = unrolled("service('acme/s7').client", 1000, service=architect.service)
+    bare = unrolled("clients['acme/s7']", 1000, clients=clients)
+    yield compare("warm service(name).client / dict look-up", ours, bare, repeat=200, unrolled=1000)
+
+
+def rest() -> Iterator[Comparison]:
+    import requests
+
+    with serving("http") as (port,):
+        architect.configure({"acme/billing": {"host": "127.0.0.1", "port": port, "api": "rest"}})
+        url, bare, body = f"http://127.0.0.1:{port}", requests.Session(), {"amount": 10}
+        client = architect.service("acme/billing").client
+        yield compare(
+            "REST GET / bare requests.Session",
+            lambda: client.get("/x"),
+            lambda: bare.get(f"{url}/x", timeout=10),
+            repeat=200,
+        )
+        yield compare(
+            "REST POST of JSON / bare requests.Session",
+            lambda: client.post("/x", json=body),
+            lambda: bare.post(f"{url}/x", json=body, timeout=10),
+            repeat=200,
+        )
+        bare.close()
+        architect.reset()
+
+
+def grpc_unary() -> Iterator[Comparison]:
+    import grpc
+    from grpc_tools import protoc
+
+    from architect_core.contract import Definitions, StubGenerator
+    from architect_core.plugins import Plugins
+
+    with serving("grpc") as (port,), tempfile.TemporaryDirectory() as folder:
+        root = Path(folder)
+        (root / "bench_echo.proto").write_text(PROTO)
+        generator = Plugins().get(StubGenerator, "grpc", "the benchmark")
+        for name, content in generator.generate(Definitions("acme/echo", root, ("bench_echo.proto",))).items():
+            path = root / "architect_services" / "acme" / "echo" / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(content)
+        architect.configure({"acme/echo": {"host": "127.0.0.1", "port": port, "api": "grpc"}}, root=root)
+        echo = architect.service("acme/echo")
+        protoc.main(["protoc", f"-I{root}", f"--python_out={root}", f"--grpc_python_out={root}", "bench_echo.proto"])
+        sys.path.insert(0, folder)
+        raw_messages: Any = import_module("bench_echo_pb2")
+        stubs: Any = import_module("bench_echo_pb2_grpc")
+        with grpc.insecure_channel(f"127.0.0.1:{port}") as channel:
+            raw = stubs.EchoStub(channel)
+            ours, bare = echo.defs.Word(text="hello"), raw_messages.Word(text="hello")
+            yield compare(
+                "gRPC unary call / raw stub", lambda: echo.client.Say(ours), lambda: raw.Say(bare), repeat=200
+            )
+        architect.reset()
+
+
+def publishing() -> Iterator[Comparison]:
+    with serving("subscribers") as ports:
+        subscribers: dict[str, object] = {
+            f"acme/s{port}": {"host": "127.0.0.1", "port": port, "api": "rest"} for port in ports
+        }
+        wanted = {name: {"uri": "/event"} for name in subscribers}
+        architect.configure(
+            {"acme/orders": {"subscriptions": {"placed": wanted}}} | subscribers, current_service="acme/orders"
+        )
+        event, payload = architect.notification("placed"), {"order": 7}
+        sockets = [socket.create_connection(("127.0.0.1", port)) for port in ports]
+        message = b"POST /event HTTP/1.1\r\nHost: x\r\nContent-Length: 12\r\n\r\n" + b'{"order": 7}'
+
+        def ideal() -> None:
+            for each in sockets:
+                each.sendall(message)
+            for each in sockets:
+                each.recv(4096)
+
+        def publish() -> None:
+            if not all(delivery.ok for delivery in event.publish(payload)):
+                raise RuntimeError("a subscriber was not reached")
+
+        milliseconds = f"{SUBSCRIBER_DELAY * 1000:.0f} ms"
+        name = f"publish to {SUBSCRIBERS} subscribers of {milliseconds} / raw sockets"
+        yield compare(name, publish, ideal, repeat=5, clock=time.perf_counter)
+        for each in sockets:
+            each.close()
+        architect.reset()
+
+
+def main() -> None:
+    print(f"Python {sys.version.split()[0]}, {len(os.environ)} environment variables\n{HEADER}")
+    for suite in (imports, resolving, rest, grpc_unary, publishing):
+        for comparison in suite():
+            print(comparison, flush=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,76 @@
+"""The READMEs do what they say."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+from conftest import ROOT
+from programs import PAYMENTS, RECORDER, write_grpc_service
+
+from architect_core.manifest import parse_manifest
+
+README = (ROOT / "README.md").read_text()
+PAYMENTS_PROTO = """syntax = "proto3";
+message PayRequest { int32 amount = 1; }
+message PayResponse { int32 output = 1; }
+service Payments { rpc Pay (PayRequest) returns (PayResponse); }
+"""
+
+
+def blocks(text: str, language: str) -> list[str]:
+    return re.findall(rf"```{language}\n(.*?)```", text, re.DOTALL)
+
+
+def test_it_starts_with_what_it_is_and_exactly_two_commands():
+    commands = [line for line in README.partition("## ")[0].splitlines() if line.startswith("pip ")]
+    assert commands == ["pip install uv && uv run architect run examples/shop", "pip install uv && uv run pytest"]
+
+
+def test_every_python_block_runs_in_the_environment_that_it_shows(start_program, run_program, free_port, tmp_path):
+    rest, grpc = free_port(), free_port()
+    recorded = start_program(RECORDER, rest)
+    environment = blocks(README, "json")[0].replace("18080", str(rest)).replace("18081", str(grpc))
+    write_grpc_service(tmp_path / "payments", "acme/payments", PAYMENTS_PROTO)
+    environ = {"ARCHITECT": environment, "ARCHITECT_CURRENT_SERVICE": "acme/payments"}
+    start_program(PAYMENTS, grpc, cwd=tmp_path / "payments", **environ)
+    program = "\n".join(blocks(README, "python"))
+    environ["ARCHITECT_CURRENT_SERVICE"] = "acme/orders"
+    printed = run_program(f"{program}\nprint(answer.output, db.url)", cwd=tmp_path / "client", **environ).splitlines()
+    assert recorded.read_text().splitlines() == [
+        "GET /v1/invoices/7?currency=EUR ",
+        'PUT /v1/invoices/2026%2F7 {"paid": true}',
+        'POST /event/callback {"order": 7}',
+    ]
+    shown = "Credentials(postgres, host='db.internal', port=5432, username='app', name='orders', type=***"
+    assert printed[0].startswith(shown)
+    assert shown in README
+    assert printed[1].startswith("acme/mailer 200 0.")
+    assert printed[2].startswith("no service named 'acme/biling' (did you mean 'acme/billing'?); known: acme/billing, ")
+    assert printed[3] == "20 postgresql://app:s3cret@db.internal:5432/orders"
+
+
+def test_the_manifest_in_it_is_one():
+    assert parse_manifest(blocks(README, "json")[1]).notifications == ["order_placed"]
+
+
+@pytest.mark.parametrize("package", ["core", "rest", "grpc", "datastore", "cli"])
+def test_a_package_s_readme_runs_too(start_program, run_program, free_port, package, tmp_path):
+    text = (ROOT / f"architect_{package}" / "README.md").read_text()
+    port = free_port()
+    start_program(RECORDER, port)
+    for program in blocks(text, "python"):
+        if "architect.service(" in program and package == "grpc":
+            write_grpc_service(tmp_path / "payments", "acme/payments", PAYMENTS_PROTO)
+            environ = {"ARCHITECT": json.dumps({"acme/payments": {"host": "127.0.0.1", "port": port, "api": "grpc"}})}
+            run_program(program, cwd=tmp_path / "client", **environ)
+        else:
+            run_program(program.replace("18080", str(port)))
+
+
+@pytest.mark.parametrize("path", ["README.md", "CONTRIBUTING.md", "docs/design.md", "architect_rest/README.md"])
+def test_links_lead_somewhere(path):
+    for target in re.findall(r"\]\((?!http)([^)#]+)", (ROOT / path).read_text()):
+        assert (Path(ROOT / path).parent / target).exists(), target
