@@ -144,9 +144,8 @@ def test_killing_the_runner_leaves_nothing_behind(run):
 def test_killing_its_whole_process_group_leaves_nothing_behind(run):
     keep_open(run)
     run.start().wait_for("the shop is open")
-    for process in run.processes():
-        if COMMAND in " ".join(process.cmdline()):
-            process.kill()
+    for process in [each for each in run.processes() if COMMAND in " ".join(each.cmdline())]:
+        process.kill()
     run.process.wait()
     deadline = time.monotonic() + 15
     while run.processes() and time.monotonic() < deadline:
