@@ -3,16 +3,23 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import textwrap
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
+
+from architect_core.contract import DatastoreProvisioner
+from architect_core.exceptions import RunError
+from architect_core.plugins import Plugins
 
 ROOT = Path(__file__).parent.parent
 STARTUP = 30.0
@@ -31,13 +38,14 @@ def clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
             monkeypatch.delenv(name)
 
 
+def find_free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        return int(listener.getsockname()[1])
+
+
 @pytest.fixture
 def free_port() -> Callable[[], int]:
-    def find() -> int:
-        with socket.create_server(("127.0.0.1", 0)) as listener:
-            return int(listener.getsockname()[1])
-
-    return find
+    return find_free_port
 
 
 @pytest.fixture
@@ -87,6 +95,48 @@ def start_program(tmp_path: Path) -> Iterator[Callable[..., Path]]:
     for process in started:
         process.send_signal(signal.SIGKILL)
         process.wait()
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[dict[str, Any]]:
+    """The entry of a running PostgreSQL server, started as `architect run` starts one."""
+    folder = Path(tempfile.mkdtemp(prefix="architect-test-"))
+    folder.chmod(0o711)  # for root, PostgreSQL runs as another user
+    port = find_free_port()
+    provisioner = Plugins().find(DatastoreProvisioner, "postgres", "the tests")
+    assert provisioner is not None
+    try:
+        started = provisioner.provision({"username": "app", "name": "orders"}, folder, port)
+    except RunError as problem:
+        shutil.rmtree(folder)
+        if "there is no such program" not in str(problem) or os.environ.get("ARCHITECT_REQUIRE_SERVERS"):
+            raise
+        pytest.skip(str(problem))
+    assert started.command is not None
+    assert started.prepare is not None
+    user, group = started.user or (None, None)
+    output = folder / "output.txt"
+    with output.open("wb") as file:
+        process = subprocess.Popen(
+            started.command,
+            cwd=folder,
+            env=clean_environ(**started.env),
+            user=user,
+            group=group,
+            extra_groups=() if started.user else None,
+            stdout=file,
+            stderr=subprocess.STDOUT,
+        )
+    try:
+        wait_until_listening(port, process, output)
+        started.prepare()
+        yield dict(started.entry)
+        process.send_signal(started.stop_signal)
+        process.wait(10)
+    finally:
+        process.kill()
+        process.wait()
+        shutil.rmtree(folder)
 
 
 def wait_until_listening(port: int, process: subprocess.Popen[bytes], output: Path) -> None:

