@@ -1,0 +1,213 @@
+"""`architect install`: the stubs that a service needs, in its `architect_services` folder."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import sys
+import tempfile
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
+
+from architect_core.contract import Definitions, StubGenerator
+from architect_core.exceptions import ArchitectError, PluginError, RunError
+from architect_core.names import stub_folder
+from architect_core.root import STUBS_FOLDER
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from architect_cli.tree import Node
+    from architect_core.plugins import Plugins
+
+CHECKSUM = "checksum"
+PYTHON = "python"
+
+Result = TypeVar("Result")
+
+_NEW = ".new-"
+
+
+@dataclass
+class Installed:
+    """What one installation did.
+
+    Attributes:
+        generated: the services whose stubs were written.
+        unchanged: those whose definitions had not changed.
+        removed: the stub folders that nothing needs any more.
+        notes: what the user should know, a sentence each.
+    """
+
+    generated: list[str] = field(default_factory=list)
+    unchanged: list[str] = field(default_factory=list)
+    removed: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+
+
+def install(node: Node, plugins: Plugins, progress: Callable[[str], None] = lambda _: None) -> Installed:
+    """Bring the stubs of one service up to date: its own, and those of its dependencies.
+
+    Nothing is written before everything was generated, so a failure leaves the former stubs as they were.
+
+    Args:
+        node: the service.
+        plugins: where generators come from.
+        progress: called with the name of each service whose stubs are generated.
+
+    Raises:
+        NoPluginError: a protocol's package is not installed.
+        StubError: definitions are missing or do not compile; the message has the file and the line.
+        RunError: the stubs cannot be written.
+    """
+    try:
+        with _alone(node.folder):
+            return _install(node, plugins, progress)
+    except OSError as problem:
+        reason = f"{problem.strerror or problem} ({problem.filename or node.folder})"
+    raise RunError(f"the stubs of {node.name} cannot be written: {reason}")
+
+
+@contextlib.contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    """Let a second installation of the same service wait for the first, on systems whose folders can be locked."""
+    if sys.platform == "win32":
+        yield
+        return
+    import fcntl
+
+    opened = os.open(folder, os.O_RDONLY)
+    try:
+        with contextlib.suppress(OSError):  # some network file systems lock no folders
+            fcntl.flock(opened, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(opened)
+
+
+def _install(node: Node, plugins: Plugins, progress: Callable[[str], None]) -> Installed:
+    done = Installed()
+    if node.manifest.language not in {None, PYTHON}:
+        done.notes.append(f"{node.name} is written in {node.manifest.language}, for which no stubs are generated")
+        return done
+    folder = node.folder / STUBS_FOLDER
+    wanted = _wanted(node)
+    _check_nesting(wanted)
+    for name in node.versions:
+        done.notes.append(
+            f"{name} is a dependency by version, which cannot be fetched: give `file:` and the path of its folder. "
+            "Stubs of it that are there are kept"
+        )
+    stubs: dict[StubGenerator, dict[str, Path]] = {}
+    contents: dict[str, dict[str, bytes]] = {}
+    for name, (protocol, definitions) in wanted.items():
+        generator = plugins.get(StubGenerator, protocol, f"the definitions of {name}")
+        stubs.setdefault(generator, {})[name] = folder / stub_folder(name)
+        checksum = _ask(name, lambda: generator.checksum(definitions))  # noqa: B023 - called at once
+        if _read(folder / stub_folder(name) / CHECKSUM) == checksum:
+            done.unchanged.append(name)
+            continue
+        progress(name)
+        generated = _ask(name, lambda: generator.generate(definitions))  # noqa: B023
+        contents[name] = {**generated, CHECKSUM: checksum.encode()}
+        done.generated.append(name)
+    for left in folder.glob(f"{_NEW}*"):  # by an installation that was killed
+        shutil.rmtree(left)
+    # before the new ones are written: one of them may lie inside of a folder that is no longer needed
+    done.removed = _remove_others(folder, {stub_folder(name) for name in (*wanted, *node.versions)})
+    _write(folder, contents)
+    for generator, folders in stubs.items():
+        done.notes.extend(_ask(node.name, lambda: generator.finish(folders, folder)))  # noqa: B023
+    return done
+
+
+def _ask(name: str, call: Callable[[], Result]) -> Result:
+    """Call into a plugin."""
+    try:
+        return call()
+    except (ArchitectError, OSError):
+        raise
+    except Exception as problem:
+        raise PluginError(
+            f"the definitions of {name}: the plugin failed: {type(problem).__name__}: {problem}"
+        ) from problem
+
+
+def _wanted(node: Node) -> dict[str, tuple[str, Definitions]]:
+    """The services whose stubs the service needs: name -> protocol and definitions."""
+    wanted = {}
+    for name, service in ((node.name, node), *node.dependencies.items()):
+        api = service.manifest.api
+        if api is not None and api.definitions:
+            wanted[name] = (api.type, Definitions(name, service.folder, tuple(api.definitions)))
+    return wanted
+
+
+def _check_nesting(names: dict[str, tuple[str, Definitions]]) -> None:
+    by_folder = {stub_folder(name): name for name in names}
+    for folder, name in by_folder.items():
+        owner, slash, _ = folder.partition("/")
+        if slash and owner in by_folder:
+            raise RunError(
+                f"the stubs of {name} would lie inside of those of {by_folder[owner]}; call one dependency differently"
+            )
+
+
+def _write(folder: Path, contents: dict[str, dict[str, bytes]]) -> None:
+    """Write the stubs of all services beside the former ones, then put each in place by renaming."""
+    if not contents:
+        return
+    folder.mkdir(exist_ok=True)
+    _mark_package(folder)
+    with tempfile.TemporaryDirectory(prefix=_NEW, dir=folder) as name:
+        for service, files in contents.items():
+            for path, content in files.items():
+                target = Path(name) / stub_folder(service) / path
+                target.parent.mkdir(parents=True, exist_ok=True)
+                target.write_bytes(content)
+        for service in contents:
+            new, final = Path(name) / stub_folder(service), folder / stub_folder(service)
+            for inner in (new, *(path for path in new.rglob("*") if path.is_dir())):
+                _mark_package(inner)
+            final.parent.mkdir(exist_ok=True)
+            if final.parent != folder:
+                _mark_package(final.parent)
+            if final.exists():
+                former = Path(name) / "former"
+                final.rename(former)
+                try:
+                    new.rename(final)
+                except BaseException:
+                    former.rename(final)
+                    raise
+                shutil.rmtree(former)
+            else:
+                new.rename(final)
+
+
+def _mark_package(folder: Path) -> None:
+    (folder / "__init__.py").touch()
+
+
+def _remove_others(folder: Path, kept: set[str]) -> list[str]:
+    """Delete stub folders, known by their checksum, that nothing needs; gives their names."""
+    removed = []
+    for checksum in sorted([*folder.glob(f"*/{CHECKSUM}"), *folder.glob(f"*/*/{CHECKSUM}")]):
+        stubs = checksum.parent
+        name = stubs.relative_to(folder).as_posix()
+        if name in kept or not checksum.is_file():
+            continue
+        shutil.rmtree(stubs)
+        removed.append(name)
+        if stubs.parent != folder and {path.name for path in stubs.parent.iterdir()} <= {"__init__.py", "__pycache__"}:
+            shutil.rmtree(stubs.parent)
+    return removed
+
+
+def _read(path: Path) -> str | None:
+    try:
+        return path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError):
+        return None

@@ -1,0 +1,94 @@
+"""What a person sees of a run: each line with its service's name and colour, and without passwords."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections import deque
+from typing import TYPE_CHECKING, TextIO
+
+import click
+
+from architect_cli.masking import spellings
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+_COLOURS = ("cyan", "green", "magenta", "yellow", "blue", "bright_cyan", "bright_green", "bright_magenta")
+_LAST_LINES = 20
+MASK = "***"
+
+
+class Console:
+    """Writes lines, prefixed with who says them.
+
+    Attributes:
+        on_failure: called, once, when nothing can be written any more: the reader is gone, or the disk is full.
+    """
+
+    def __init__(self, names: Iterable[str], stream: TextIO | None = None) -> None:
+        self.on_failure: Callable[[OSError], None] | None = None
+        self._failed = False
+        self._stream = stream or sys.stdout
+        self._colourful = wants_colour(self._stream)
+        names = list(names)
+        self._width = max(map(len, names), default=0)
+        self._colours = {name: _COLOURS[place % len(_COLOURS)] for place, name in enumerate(names)}
+        self._secrets: list[str] = []
+        self._last: dict[str, deque[str]] = {}
+
+    def hide(self, secrets: Iterable[object]) -> None:
+        """Mask these wherever they occur from now on."""
+        found = {form for secret in secrets if secret is not None for form in spellings(str(secret))}
+        self._secrets = sorted(found.union(self._secrets), key=len, reverse=True)  # a longer one may hold a shorter
+
+    def line(self, name: str, text: str) -> None:
+        """A line that the service or datastore `name` printed."""
+        text = self.masked(text)
+        self._last.setdefault(name, deque(maxlen=_LAST_LINES)).append(text)
+        if name in self._colours:
+            self._write(f"{self._style(name.ljust(self._width), self._colours[name])} {self._style('|', 'dim')} {text}")
+
+    def note(self, text: str) -> None:
+        """A line of the runner's own."""
+        self._write(self._style(self.masked(text), "dim"))
+
+    def error(self, text: str) -> None:
+        """What went wrong, on the standard error."""
+        told = f"architect: {self.masked(text)}"
+        click.echo(click.style(told, fg="red") if wants_colour(sys.stderr) else told, err=True, color=True)
+
+    def last_lines(self, name: str) -> list[str]:
+        """The last lines that `name` printed, masked."""
+        return list(self._last.get(name, ()))
+
+    def masked(self, text: str) -> str:
+        """`text` without any secret."""
+        for secret in self._secrets:
+            text = text.replace(secret, MASK)
+        return text
+
+    def _style(self, text: str, colour: str) -> str:
+        if not self._colourful:
+            return text
+        return click.style(text, dim=True) if colour == "dim" else click.style(text, fg=colour)
+
+    def _write(self, text: str) -> None:
+        if self._failed:
+            return
+        encoding = self._stream.encoding or "utf-8"  # a service may print what this terminal cannot show
+        try:
+            self._stream.write(text.encode(encoding, "backslashreplace").decode(encoding) + "\n")
+            self._stream.flush()
+        except OSError as problem:
+            self._failed = True
+            if self.on_failure is None:
+                raise
+            self.on_failure(problem)
+
+
+def wants_colour(stream: TextIO) -> bool:
+    """Whether to colour what is written to `stream`: on a terminal, or as NO_COLOR and FORCE_COLOR say."""
+    if os.environ.get("NO_COLOR"):
+        return False
+    return bool(os.environ.get("FORCE_COLOR")) or stream.isatty()

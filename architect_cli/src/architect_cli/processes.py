@@ -1,0 +1,175 @@
+"""Programs that end with the run that started them, whatever ends that."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import ctypes
+import os
+import signal
+import sys
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import psutil
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+    from pathlib import Path
+
+STOP_SECONDS = 5.0
+_SWEEP_SECONDS = 5.0
+_POLL_SECONDS = 0.02
+_CHUNK = 65536
+_PR_SET_PDEATHSIG = 1
+_PR_SET_CHILD_SUBREAPER = 36
+
+# looked up before any fork: a forked child of a program with threads must do as little as it can
+_prctl = ctypes.CDLL(None, use_errno=True).prctl if sys.platform == "linux" else None
+
+
+def die_with_parent() -> None:
+    """In a child, on Linux: have it killed when the thread that forked it ends."""
+    if _prctl is not None:
+        _prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+
+
+def adopt_orphans() -> None:
+    """On Linux: make this process the parent of descendants whose own parent ends, so that it can find them."""
+    if _prctl is not None:
+        _prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+
+
+def kill_descendants() -> None:
+    """Kill every descendant of this process, those included that are born meanwhile, and wait until they are gone."""
+    me = psutil.Process()
+    for _ in range(100):
+        found = [process for process in me.children(recursive=True) if _is_alive(process)]
+        if not found:
+            return
+        for process in found:
+            with contextlib.suppress(psutil.Error):
+                process.kill()
+        psutil.wait_procs(found, timeout=_SWEEP_SECONDS / 100)
+
+
+def _is_alive(process: psutil.Process) -> bool:
+    try:
+        return bool(process.status() != psutil.STATUS_ZOMBIE)
+    except psutil.NoSuchProcess:
+        return False
+
+
+@dataclass(eq=False)
+class Program:
+    """A running program.
+
+    Attributes:
+        name: what it is called in the output.
+        process: the process.
+        stop_signal: what asks it to end.
+        reader: reads its output to the end.
+    """
+
+    name: str
+    process: asyncio.subprocess.Process
+    stop_signal: int
+    reader: asyncio.Task[None]
+
+    @property
+    def exit_code(self) -> int | None:
+        """What it ended with, 128 and more for a signal; None while it runs."""
+        code = self.process.returncode
+        return 128 - code if code is not None and code < 0 else code
+
+    async def ended(self) -> int:
+        """Wait for its end and its last output; gives the exit code."""
+        await self._exit()
+        with contextlib.suppress(TimeoutError):  # a descendant may have kept the pipe
+            async with asyncio.timeout(0.5):
+                await asyncio.shield(self.reader)
+        code = self.exit_code
+        assert code is not None  # noqa: S101 - it was waited for
+        return code
+
+    async def stop(self, seconds: float = STOP_SECONDS) -> None:
+        """Ask its whole session to end, and kill what is left of it after some seconds."""
+        if self.process.returncode is None:
+            self._signal(self.stop_signal)
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(seconds):
+                    await self._exit()
+        self._signal(signal.SIGKILL)
+        await self._exit()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(0.5):
+                await asyncio.shield(self.reader)
+        self.reader.cancel()
+
+    def kill(self) -> None:
+        """Kill its whole session at once."""
+        self._signal(signal.SIGKILL)
+
+    async def _exit(self) -> None:
+        """Wait for its end alone: asyncio's wait() may wait for whoever else holds its output open, too."""
+        while self.process.returncode is None:
+            await asyncio.sleep(_POLL_SECONDS)
+
+    def _signal(self, number: int) -> None:
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(self.process.pid, number)
+
+
+async def spawn(
+    name: str,
+    command: Sequence[str],
+    on_line: Callable[[str, str], None],
+    *,
+    cwd: Path,
+    env: Mapping[str, str],
+    user: tuple[int, int] | None = None,
+    stop_signal: int = signal.SIGTERM,
+) -> Program:
+    """Start `command` in a session of its own.
+
+    Args:
+        name: what it is called in the output.
+        command: program and arguments.
+        on_line: called with the name and each line of its standard output and error.
+        cwd: where it runs.
+        env: its whole environment.
+        user: user and group id to run as.
+        stop_signal: what asks it to end.
+
+    Raises:
+        OSError: the program cannot be started.
+    """
+    identity: dict[str, Any] = {} if user is None else {"user": user[0], "group": user[1], "extra_groups": ()}
+    process = await asyncio.create_subprocess_exec(
+        *command,
+        cwd=cwd,
+        env=dict(env),
+        stdin=asyncio.subprocess.DEVNULL,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.STDOUT,
+        start_new_session=True,
+        preexec_fn=die_with_parent,
+        **identity,
+    )
+    assert process.stdout is not None  # noqa: S101 - it is a pipe
+    reader = asyncio.create_task(_read_lines(process.stdout, lambda line: on_line(name, line)))
+    return Program(name, process, stop_signal, reader)
+
+
+async def _read_lines(stream: asyncio.StreamReader, on_line: Callable[[str], None]) -> None:
+    """Give each line; one without an end is given in pieces, and at the end."""
+    rest = b""
+    while chunk := await stream.read(_CHUNK):
+        *lines, rest = (rest + chunk).split(b"\n")
+        for line in lines:
+            on_line(line.rstrip(b"\r").decode("utf-8", "replace"))
+        if len(rest) > _CHUNK:
+            on_line(rest.decode("utf-8", "replace"))
+            rest = b""
+    if rest:
+        on_line(rest.decode("utf-8", "replace"))

@@ -1,0 +1,150 @@
+"""Runs work in a process of its own, such that nothing of it survives, whichever process is killed.
+
+Two processes watch each other. The *outer* one is what the user started; it forwards signals, and when the inner one
+has ended it kills what that left behind and removes the run's folder. The *inner* one starts the programs; it learns of
+the outer one's death because the pipe that only that one holds is closed, and then kills everything itself. On Linux
+both adopt orphans, so that a program that went into the background is found, and the programs themselves die with the
+inner process even if both are killed at once.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import shutil
+import signal
+import sys
+import tempfile
+import threading
+import time
+import traceback
+from pathlib import Path
+from typing import TYPE_CHECKING, NoReturn
+
+import psutil
+
+from architect_cli.processes import adopt_orphans, kill_descendants
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+_PREFIX = "architect-run-"
+_LOCK = ".lock"
+_FORWARDED = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+_POLL_SECONDS = 0.05
+_PATIENCE = 3  # so many signals end a run that does not react any more
+_INTERRUPTED = 130
+_KILLED = 137
+_leaving = threading.Lock()
+
+
+def supervised(work: Callable[[Path], int]) -> int:
+    """Run `work` with a temporary folder of its own; gives the exit code that it returned.
+
+    The folder is traversable by other users, because a database's server may run as one, and readable by none.
+    """
+    _remove_stale_folders()
+    folder = Path(tempfile.mkdtemp(prefix=_PREFIX))
+    folder.chmod(0o711)
+    lock = os.open(folder / _LOCK, os.O_CREAT | os.O_RDWR, 0o600)
+    fcntl.flock(lock, fcntl.LOCK_EX)
+    adopt_orphans()
+    watched, held = os.pipe()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    parent = os.getppid() if _started_by_uv() else None
+    inner = os.fork()
+    if inner == 0:
+        os.close(held)
+        _inner(work, folder, watched)
+    os.close(watched)
+    signals: list[int] = []
+
+    def forward(number: int, _: object) -> None:
+        signals.append(number)
+        _send(inner, number if len(signals) < _PATIENCE else signal.SIGKILL)
+
+    for number in _FORWARDED:
+        signal.signal(number, forward)
+    code = _wait(inner, parent)
+    kill_descendants()
+    shutil.rmtree(folder, ignore_errors=True)
+    os.close(held)
+    os.close(lock)
+    return code
+
+
+def _inner(work: Callable[[Path], int], folder: Path, watched: int) -> NoReturn:
+    os.setsid()  # a Ctrl-C reaches the outer process alone, which forwards it
+    adopt_orphans()
+    threading.Thread(target=_end_with_outer, args=(watched, folder), daemon=True).start()
+    code = _KILLED
+    try:
+        code = work(folder)
+    except KeyboardInterrupt:  # before the work minded signals itself
+        code = _INTERRUPTED
+    except BaseException:  # noqa: BLE001 - a fault of ours: nobody else is left to tell it
+        code = 1
+        traceback.print_exc()
+    finally:
+        with contextlib.suppress(OSError, ValueError):
+            sys.stdout.flush()
+            sys.stderr.flush()
+        _leave(folder, code)
+
+
+def _end_with_outer(watched: int, folder: Path) -> None:
+    os.read(watched, 1)  # nothing is ever written: it returns when the outer process is gone
+    _leave(folder, _KILLED)
+
+
+def _leave(folder: Path, code: int) -> NoReturn:
+    with _leaving:  # whoever comes first does all of it: the other would end the process in the middle
+        kill_descendants()
+        shutil.rmtree(folder, ignore_errors=True)
+        os._exit(code)
+
+
+def _wait(inner: int, parent: int | None) -> int:
+    """Wait for the inner process; if the launcher that started this one is killed, end it."""
+    while True:
+        pid, status = os.waitpid(inner, os.WNOHANG)
+        if pid == inner:
+            code = os.waitstatus_to_exitcode(status)
+            return 128 - code if code < 0 else code
+        if parent is not None and os.getppid() != parent:
+            _send(inner, signal.SIGTERM)
+            parent = None
+        time.sleep(_POLL_SECONDS)
+
+
+def _send(pid: int, number: int) -> None:
+    with contextlib.suppress(ProcessLookupError):
+        os.kill(pid, number)
+
+
+def _started_by_uv() -> bool:
+    """Whether `uv run` started this process: it stays as its parent, and the user may kill it instead."""
+    try:
+        parent = psutil.Process().parent()
+        return parent is not None and parent.name() in {"uv", "uvx"}
+    except psutil.Error:
+        return False
+
+
+def _remove_stale_folders() -> None:
+    """Remove what runs left whose outer and inner process were both killed: nobody holds their lock."""
+    for folder in Path(tempfile.gettempdir()).glob(f"{_PREFIX}*"):
+        try:
+            lock = os.open(folder / _LOCK, os.O_RDWR)
+        except OSError:
+            continue
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            continue
+        else:
+            shutil.rmtree(folder, ignore_errors=True)
+        finally:
+            os.close(lock)

@@ -1,0 +1,92 @@
+"""A service with all that it depends on, as their manifests say."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from architect_core.exceptions import ManifestError, RunError
+from architect_core.manifest import load_manifest
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from architect_core.manifest import Manifest
+
+FILE = "file:"
+
+
+@dataclass(eq=False)
+class Node:
+    """A service in a folder.
+
+    Attributes:
+        folder: where its architect.json lies.
+        manifest: what that says.
+        dependencies: the services that it depends on by folder, under the names that it calls them by.
+        versions: those that it depends on by version, which cannot be fetched from anywhere.
+    """
+
+    folder: Path
+    manifest: Manifest
+    dependencies: dict[str, Node] = field(default_factory=dict, repr=False)
+    versions: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def name(self) -> str:
+        """Its own name."""
+        return self.manifest.name
+
+    @property
+    def api(self) -> str | None:
+        """The protocol it serves; None for a script."""
+        return self.manifest.api.type if self.manifest.api else None
+
+
+def load_tree(folder: Path) -> list[Node]:
+    """The service in `folder` and all that it depends on by folder: dependencies first, the service itself last.
+
+    A cycle is cut where it would close.
+
+    Raises:
+        ManifestError: a manifest is missing or malformed.
+        RunError: two folders hold services of one name.
+    """
+    nodes: dict[Path, Node] = {}
+    ordered: list[Node] = []
+    _visit(_resolved(folder), nodes, ordered)
+    by_name: dict[str, Node] = {}
+    for node in ordered:
+        other = by_name.setdefault(node.name, node)
+        if other is not node:
+            raise RunError(f"two services are named {node.name!r}: {other.folder} and {node.folder}. Rename one")
+    return ordered
+
+
+def _resolved(folder: Path) -> Path:
+    try:
+        return folder.resolve()
+    except (OSError, RuntimeError, ValueError) as problem:  # a link to itself, a NUL in the name
+        reason = str(problem)
+    raise ManifestError(str(folder), [("", f"cannot be read ({reason})")])
+
+
+def _visit(folder: Path, nodes: dict[Path, Node], ordered: list[Node]) -> Node:
+    node = nodes[folder] = Node(folder, load_manifest(folder))
+    for key, wanted in node.manifest.dependencies.items():
+        if not wanted.startswith(FILE):
+            node.versions[key] = wanted
+            continue
+        target = folder / wanted.removeprefix(FILE)
+        try:
+            target = _resolved(target)
+            node.dependencies[key] = nodes[target] if target in nodes else _visit(target, nodes, ordered)
+        except ManifestError as problem:
+            if problem.where != str(target):
+                raise
+            reason = problem.problems[0][1]
+        else:
+            continue
+        raise ManifestError(str(folder / "architect.json"), [(f"dependencies.{key}", f"{target}: {reason}")])
+    ordered.append(node)
+    return node

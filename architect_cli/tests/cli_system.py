@@ -1,0 +1,396 @@
+"""Services and plugins on disk, and the real `architect` command run on them."""
+
+from __future__ import annotations
+
+import json
+import os
+import pty
+import secrets
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import textwrap
+import time
+import traceback
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, NoReturn
+
+import psutil
+
+import architect_cli.run
+import architect_cli.supervise  # noqa: F401 - both for forks of this process
+from architect_cli.main import main
+
+PATIENCE = 30.0
+MARK = "CLI_TEST_MARK"
+FOUND = shutil.which("architect", path=str(Path(sys.executable).parent))
+COMMAND = [FOUND] if FOUND else [sys.executable, "-c", "from architect_cli.main import main; main()"]
+
+# each writes its environment to a file first, because what it prints is masked
+REPORT = """
+import json, os, pathlib, socket, sys, time
+ME = os.environ["ARCHITECT_CURRENT_SERVICE"]
+REPORTS = pathlib.Path(os.environ["REPORTS"])
+(REPORTS / (ME.replace("/", ".") + ".json")).write_text(json.dumps(dict(os.environ)))
+with (REPORTS / "started").open("a") as started:
+    started.write(ME + "\\n")
+"""
+LISTEN = """
+listener = socket.create_server((os.environ["HOST"], int(os.environ["PORT"])))
+print("serving", flush=True)
+def serve():
+    while True:
+        listener.accept()[0].close()
+"""
+SERVER = REPORT + LISTEN + "serve()\n"
+SCRIPT = REPORT
+WAITING_SCRIPT = REPORT + "print('waiting', flush=True)\ntime.sleep(100)\n"
+
+TOY_GENERATOR = """
+import hashlib, pathlib, time
+from architect_core.contract import StubGenerator
+from architect_core.exceptions import StubError
+from architect_core.hookspecs import hookimpl
+
+class Toy(StubGenerator):
+    def checksum(self, definitions):
+        digest = hashlib.sha256()
+        for file in definitions.files:
+            path = definitions.folder / file
+            if not path.is_file():
+                raise StubError(f"{definitions.service}: there is no {path}")
+            digest.update(path.read_bytes())
+        return digest.hexdigest()
+
+    def generate(self, definitions):
+        made = {}
+        for file in definitions.files:
+            for number, line in enumerate((definitions.folder / file).read_text().splitlines(), 1):
+                word, _, rest = line.partition(" ")
+                if word == "wrong":
+                    raise StubError(f"{file}:{number}: does not compile")
+                if word == "crash":
+                    raise KeyError("a fault of the plugin")
+                if word == "many":
+                    made |= {f"many/m{each}.py": b"#" * 100 for each in range(4000)}
+                if word == "wait":
+                    pathlib.Path(rest).touch()
+                    time.sleep(0.4)
+                if word == "stay":
+                    pathlib.Path(rest).touch()
+                    time.sleep(60)
+            stem = pathlib.PurePath(file).stem
+            made[f"{stem}.py"] = f"TEXT = {(definitions.folder / file).read_text()!r}\\n".encode()
+            made[f"inner/{stem}_types.py"] = b""
+        return made
+
+    def finish(self, stubs, folder):
+        (folder / "finished").write_text(" ".join(sorted(stubs)))
+        return [f"{name} is odd" for name, place in stubs.items() if "odd" in (place / "service.py").read_text()]
+
+TOY = Toy()
+
+@hookimpl
+def architect_stub_generator():
+    return TOY
+"""
+
+MEMORY_PROVISIONER = """
+import sys, time, pathlib
+from architect_core.contract import DatastoreProvisioner, Provisioned
+from architect_core.exceptions import RunError
+from architect_core.hookspecs import hookimpl
+
+SERVER = '''
+import os, socket, sys, time
+for line in sys.argv[2:]:
+    print(line, flush=True)
+if "dies" in sys.argv:
+    sys.exit(4)
+if "silent" in sys.argv:
+    time.sleep(100)
+listener = socket.create_server(("127.0.0.1", int(sys.argv[1])))
+if "short" in sys.argv:
+    listener.accept()
+    time.sleep(0.5)
+    sys.exit(5)
+while True:
+    listener.accept()[0].close()
+'''
+
+class Memory(DatastoreProvisioner):
+    def provision(self, wanted, folder, port):
+        name = wanted.get("name", "data")
+        (folder / "data").write_text(name)
+        if name == "missing":
+            raise RunError("there is no memory server. apt-get install one")
+        if name == "fault":
+            raise ZeroDivisionError("memory")
+        if name == "stuck":
+            time.sleep(100)
+        password = wanted.get("password", "made-up-for-the-run")
+        entry = {"host": "127.0.0.1", "port": port, "username": wanted.get("username", "memory"),
+                 "password": password, "name": name}
+        if name == "nothing":
+            return Provisioned({"name": str(folder / "data")})
+        def prepare():
+            if name == "unprepared":
+                raise RuntimeError(f"cannot log in with {password}")
+            (folder / "prepared").touch()
+        return Provisioned(entry, (sys.executable, "-c", SERVER, str(port), name, password), prepare=prepare)
+
+@hookimpl
+def architect_datastore_provisioner():
+    return Memory()
+"""
+
+
+class Running:
+    """A run of the command that goes on; its output is in a file."""
+
+    def __init__(self, process: subprocess.Popen[bytes], output: Path, system: System) -> None:
+        self.process = process
+        self.output = output
+        self._system = system
+
+    def printed(self) -> str:
+        return self.output.read_text(errors="replace")
+
+    def wait_for(self, text: str) -> Running:
+        wait_until(lambda: text in self.printed() or self.process.poll() is not None, self.printed)
+        assert text in self.printed(), self.printed()
+        return self
+
+    def inner(self) -> psutil.Process:
+        """The second process of the command."""
+        return psutil.Process(self.process.pid).children()[0]
+
+    def ends(self, *signals: int) -> int:
+        """Its exit code, after these signals."""
+        for number in signals:
+            self.process.send_signal(number)
+        return self.process.wait(PATIENCE)
+
+
+class System:
+    """A folder with services, plugins and a temporary folder of its own."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.mark = secrets.token_hex(8)
+        self.temporary, self.reports, self.site = (folder / name for name in ("tmp", "reports", "site"))
+        for each in (self.temporary, self.reports, self.site):
+            each.mkdir()
+        self._running: list[Running] = []
+
+    def service(self, name: str, program: str | None = None, *, folder: str | None = None, **manifest: Any) -> Path:
+        """A service in a folder of the last part of its name; `program` is its main.py."""
+        place = self.folder / (folder or name.rpartition("/")[2])
+        place.mkdir(parents=True, exist_ok=True)
+        (place / "architect.json").write_text(json.dumps({"name": name, **manifest}))
+        if program is not None:
+            (place / "main.py").write_text(textwrap.dedent(program))
+        return place
+
+    def server(self, name: str, program: str = SERVER, **manifest: Any) -> Path:
+        """The same for one with an api."""
+        return self.service(name, program, **{"api": {"type": "rest"}, **manifest})
+
+    def plugin(self, name: str, source: str) -> None:
+        """Install a distribution with one plugin, as pip would lay it out."""
+        info = self.site / f"architect_{name}-1.2.3.dist-info"
+        info.mkdir()
+        (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: architect-{name}\nVersion: 1.2.3\n")
+        (info / "entry_points.txt").write_text(f"[architect]\n{name} = architect_{name}_plugin\n")
+        (self.site / f"architect_{name}_plugin.py").write_text(source)
+
+    def overrides(self, services: Mapping[str, Any]) -> str:
+        """A file for --config."""
+        file = self.folder / "overrides.json"
+        file.write_text(json.dumps({"services": services}))
+        return str(file)
+
+    def environ(self, **more: str) -> dict[str, str]:
+        unwanted = ("ARCHITECT", "NO_COLOR", "FORCE_COLOR", "PYTHONPATH", "HOST", "PORT", "PYTEST")
+        environ = {name: value for name, value in os.environ.items() if not name.startswith(unwanted)}
+        own = {MARK: self.mark, "TMPDIR": str(self.temporary), "REPORTS": str(self.reports)}
+        return environ | own | {"PYTHONPATH": str(self.site), "PYTHONDONTWRITEBYTECODE": "1"} | more
+
+    def architect(self, *arguments: str | Path, cwd: Path | None = None, **options: Any) -> Any:
+        """Run the command to its end.
+
+        Unless `options` for a program started afresh are given, it is a fork of this process, which has paid for the
+        imports.
+        """
+        environ = options.pop("environ", {})
+        if not options:
+            return self._fork([str(each) for each in arguments], cwd or self.folder, self.environ(**environ))
+        return subprocess.run(
+            [*COMMAND, *map(str, arguments)],
+            cwd=cwd or self.folder,
+            env=self.environ(**environ),
+            stdin=options.pop("stdin", subprocess.DEVNULL),
+            capture_output=True,
+            text=True,
+            timeout=PATIENCE,
+            check=False,
+            **options,
+        )
+
+    def _fork(self, arguments: list[str], cwd: Path, environ: dict[str, str]) -> subprocess.CompletedProcess[str]:
+        with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
+            pid = os.fork()
+            if pid == 0:
+                _become_command(arguments, cwd, environ, (out.fileno(), err.fileno()))
+            deadline = time.monotonic() + PATIENCE
+            while (status := os.waitpid(pid, os.WNOHANG)) == (0, 0):
+                if time.monotonic() > deadline:
+                    os.kill(pid, signal.SIGKILL)
+                time.sleep(0.01)
+            printed = []
+            for file in (out, err):
+                file.seek(0)
+                printed.append(file.read().decode())
+        return subprocess.CompletedProcess(arguments, os.waitstatus_to_exitcode(status[1]), *printed)
+
+    def succeeds(self, *arguments: str | Path, **options: Any) -> str:
+        """What it printed, having ended with 0."""
+        done = self.architect(*arguments, **options)
+        assert done.returncode == 0, done.stdout + done.stderr
+        assert done.stderr == ""
+        return str(done.stdout)
+
+    def fails(self, *arguments: str | Path, **options: Any) -> str:
+        """What it told on its standard error, having ended with 1 and without a traceback."""
+        done = self.architect(*arguments, **options)
+        assert done.returncode == 1, done.stdout + done.stderr
+        assert "Traceback" not in done.stdout + done.stderr
+        assert done.stderr.startswith("architect: ")
+        return str(done.stderr)
+
+    def start(self, *arguments: str | Path, **environ: str) -> Running:
+        output = self.folder / f"output-{len(self._running)}.txt"
+        with output.open("wb") as file:
+            process = subprocess.Popen(
+                [*COMMAND, *map(str, arguments)],
+                cwd=self.folder,
+                env=self.environ(**environ),
+                stdin=subprocess.DEVNULL,
+                stdout=file,
+                stderr=subprocess.STDOUT,
+            )
+        self._running.append(Running(process, output, self))
+        return self._running[-1]
+
+    def on_terminal(self, *arguments: str | Path, **environ: str) -> tuple[int, str]:
+        """Run the command with a terminal as its outputs; gives the exit code and what was shown."""
+        master, slave = pty.openpty()
+        try:
+            process = subprocess.Popen(
+                [*COMMAND, *map(str, arguments)],
+                cwd=self.folder,
+                env=self.environ(TERM="xterm", **environ),
+                stdin=subprocess.DEVNULL,
+                stdout=slave,
+                stderr=slave,
+            )
+            os.close(slave)
+            shown = b""
+            while chunk := _read_terminal(master):
+                shown += chunk
+            return process.wait(PATIENCE), shown.decode()
+        finally:
+            os.close(master)
+
+    def told(self, name: str) -> dict[str, str]:
+        """The environment that a service reported."""
+        return dict(json.loads((self.reports / f"{name.replace('/', '.')}.json").read_text()))
+
+    def told_services(self, name: str) -> dict[str, Any]:
+        """The `ARCHITECT` that it reported."""
+        return dict(json.loads(self.told(name)["ARCHITECT"]))
+
+    def started(self) -> list[str]:
+        file = self.reports / "started"
+        return file.read_text().split() if file.exists() else []
+
+    def processes(self) -> list[psutil.Process]:
+        """Every process that this test has started and that is alive."""
+        found = []
+        for process in psutil.process_iter():
+            try:
+                if process.status() != psutil.STATUS_ZOMBIE and process.environ().get(MARK) == self.mark:
+                    found.append(process)
+            except psutil.Error:
+                continue
+        return found
+
+    def assert_nothing_is_left(self) -> None:
+        wait_until(lambda: not self.processes() and not any(self.temporary.iterdir()), self._left)
+        assert self._left() == "[] []"
+
+    def _left(self) -> str:
+        return f"{[process.cmdline() for process in self.processes()]} {list(self.temporary.iterdir())}"
+
+    def close(self) -> None:
+        for process in self.processes():
+            process.kill()
+        for running in self._running:
+            running.process.wait()
+
+
+def wait_until(condition: Callable[[], bool], describe: Callable[[], str] = str) -> None:
+    deadline = time.monotonic() + PATIENCE
+    while not condition():
+        assert time.monotonic() < deadline, describe()
+        time.sleep(0.02)
+
+
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        return int(listener.getsockname()[1])
+
+
+def without_root_s_rights() -> None:
+    """In a child: let the modes of files hold for root, too."""
+    import ctypes
+
+    if os.geteuid() == 0:
+        libc = ctypes.CDLL(None, use_errno=True)
+        for capability in (1, 2):  # CAP_DAC_OVERRIDE, CAP_DAC_READ_SEARCH
+            if libc.prctl(24, capability, 0, 0, 0) != 0:  # PR_CAPBSET_DROP
+                os.kill(os.getpid(), signal.SIGKILL)
+
+
+def _become_command(arguments: list[str], cwd: Path, environ: dict[str, str], outputs: tuple[int, int]) -> NoReturn:
+    code: object = 70
+    try:
+        for number, file in enumerate((os.open(os.devnull, os.O_RDONLY), *outputs)):
+            os.dup2(file, number)
+        sys.stdin, sys.stdout, sys.stderr = (
+            os.fdopen(number, mode, encoding="utf-8") for number, mode in enumerate("rww")
+        )
+        os.environ.clear()
+        os.environ.update(environ)
+        os.chdir(cwd)
+        tempfile.tempdir = None
+        sys.path.insert(0, environ["PYTHONPATH"])
+        main(arguments, prog_name="architect")
+    except SystemExit as ending:
+        code = ending.code
+    except BaseException:
+        traceback.print_exc()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code if isinstance(code, int) else 0 if code is None else 1)
+
+
+def _read_terminal(master: int) -> bytes:
+    try:
+        return os.read(master, 65536)
+    except OSError:  # what Linux gives when nobody has the other end open
+        return b""

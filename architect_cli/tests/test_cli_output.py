@@ -1,0 +1,137 @@
+"""What a person sees of a run."""
+
+from __future__ import annotations
+
+import io
+import json
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from architect_cli.masking import passwords_in, spellings, without_passwords
+from architect_cli.output import Console, wants_colour
+
+
+@pytest.fixture(autouse=True)
+def no_colour_is_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    monkeypatch.delenv("FORCE_COLOR", raising=False)
+
+
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+def test_lines_have_their_service_s_name_before_them_all_of_one_width():
+    stream = io.StringIO()
+    console = Console(["acme/a", "acme/longer"], stream)
+    console.line("acme/a", "one")
+    console.line("acme/longer", "two")
+    console.note("three")
+    assert stream.getvalue() == "acme/a      | one\nacme/longer | two\nthree\n"
+
+
+def test_services_have_different_colours_on_a_terminal():
+    stream = Terminal()
+    console = Console(["a", "b"], stream)
+    console.line("a", "one")
+    console.line("b", "two")
+    first, second = stream.getvalue().splitlines()
+    assert first.startswith("\x1b[36ma\x1b[0m")
+    assert second.startswith("\x1b[32mb\x1b[0m")
+
+
+@pytest.mark.parametrize(
+    ("variables", "terminal", "wanted"),
+    [
+        ({}, True, True),
+        ({}, False, False),
+        ({"NO_COLOR": "1"}, True, False),
+        ({"NO_COLOR": ""}, True, True),
+        ({"FORCE_COLOR": "1"}, False, True),
+        ({"FORCE_COLOR": "1", "NO_COLOR": "1"}, True, False),
+    ],
+)
+def test_colour_is_for_terminals_unless_the_user_says_otherwise(
+    monkeypatch: pytest.MonkeyPatch, variables: dict[str, str], terminal: bool, wanted: bool
+):
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    assert wants_colour(Terminal() if terminal else io.StringIO()) is wanted
+
+
+def test_a_secret_is_masked_in_lines_notes_and_last_lines():
+    stream = io.StringIO()
+    console = Console(["a"], stream)
+    console.hide(["s3cret", None])
+    console.line("a", "I am s3cret, s3cret!")
+    console.note("so s3cret")
+    assert stream.getvalue() == "a | I am ***, ***!\nso ***\n"
+    assert console.last_lines("a") == ["I am ***, ***!"]
+
+
+def test_a_secret_that_holds_another_is_masked_whole():
+    console = Console([], io.StringIO())
+    console.hide(["secret"])
+    console.hide(["secret-and-more"])
+    assert console.masked("secret-and-more secret") == "*** ***"
+
+
+def test_secrets_too_short_or_too_ordinary_are_not_masked_because_they_would_hide_other_text():
+    console = Console([], io.StringIO())
+    console.hide(["abc", "true", ""])
+    assert console.masked("abc is true") == "abc is true"
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.text(min_size=4, max_size=30).filter(lambda text: spellings(text) and not set(text) & set("*\r\n")))
+def test_however_a_secret_is_spelt_it_is_masked(secret: str):
+    console = Console([], io.StringIO())
+    console.hide([secret])
+    if secret.lower() in {"true", "false", "none", "null"}:
+        return
+    for spelling in (secret, json.dumps({"password": secret}), repr([secret])):
+        assert secret not in console.masked(f"<{spelling}>")
+        assert "***" in console.masked(f"<{spelling}>")
+
+
+def test_each_line_of_a_secret_of_several_lines_is_masked():
+    console = Console([], io.StringIO())
+    console.hide(["first line\nsecond line\n"])
+    assert [console.masked(line) for line in ("first line", "> second line")] == ["***", "> ***"]
+
+
+def test_a_password_in_a_url_is_known_decoded_and_encoded():
+    assert set(passwords_in("http://app:p%40ss@db.test/x and http://db.test")) == {"p%40ss", "p@ss"}
+    assert without_passwords("http://app:pw@db.test/x") == "http://app:***@db.test/x"
+    assert without_passwords("http://db.test:8080/x") == "http://db.test:8080/x"
+
+
+def test_only_the_last_twenty_lines_are_kept():
+    console = Console([], io.StringIO())
+    for number in range(30):
+        console.line("a", str(number))
+    assert console.last_lines("a") == [str(number) for number in range(10, 30)]
+    assert console.last_lines("nobody") == []
+
+
+def test_what_the_terminal_s_encoding_cannot_show_is_written_as_an_escape():
+    raw = io.BytesIO()
+    with io.TextIOWrapper(raw, encoding="ascii", write_through=True) as stream:
+        Console(["a"], stream).line("a", "größer")
+        assert raw.getvalue() == b"a | gr\\xf6\\xdfer\n"
+
+
+def test_a_stream_that_fails_is_told_once_and_left_alone():
+    class Closed(io.StringIO):
+        def write(self, text: str) -> int:
+            raise BrokenPipeError(32, "Broken pipe")
+
+    console, told = Console(["a"], Closed()), []
+    console.on_failure = told.append
+    console.line("a", "one")
+    console.line("a", "two")
+    assert [problem.errno for problem in told] == [32]
+    assert console.last_lines("a") == ["one", "two"]

@@ -1,0 +1,294 @@
+"""However `architect run` ends, its exit code tells it, and nothing that it started is left."""
+
+from __future__ import annotations
+
+import shlex
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import psutil
+import pytest
+from cli_system import COMMAND, LISTEN, REPORT, SERVER, TOY_GENERATOR, WAITING_SCRIPT, System, wait_until
+
+STUBBORN = (
+    REPORT
+    + "import signal\nfor n in (2, 15): signal.signal(n, lambda *_: print('no', flush=True))\n"
+    + LISTEN
+    + "serve()"
+)
+# leaves behind: a child, one in the background of a shell, one in a session of its own, and a daemon
+WITH_CHILDREN = (
+    REPORT
+    + """
+import subprocess
+subprocess.Popen(["sleep", "111"])
+subprocess.Popen("sleep 112 & sleep 113", shell=True)
+subprocess.Popen(["setsid", "sleep", "114"])
+subprocess.Popen("setsid sh -c 'trap \\"\\" TERM INT HUP; sleep 115; sleep 116' >/dev/null 2>&1 &", shell=True)
+"""
+    + LISTEN
+    + "serve()\n"
+)
+
+
+@pytest.fixture
+def waiting(system: System) -> Path:
+    """A script that waits, with a server whose children are hard to find."""
+    system.server("a/base", WITH_CHILDREN)
+    return system.service("a/root", WAITING_SCRIPT, dependencies={"a/base": "file:../base"})
+
+
+def sleeping(system: System) -> set[str]:
+    """Which of the children of WITH_CHILDREN live."""
+    found = set()
+    for process in system.processes():
+        try:
+            command = process.cmdline()
+        except psutil.Error:
+            continue
+        if command[:1] == ["sleep"]:
+            found.add(command[1])
+    return found
+
+
+def wait_for_children(system: System) -> None:
+    wait_until(lambda: sleeping(system) == {"111", "112", "113", "114", "115"}, lambda: str(sleeping(system)))
+
+
+@pytest.mark.parametrize(("ending", "code"), [("sys.exit(3)", 3), ("os.kill(os.getpid(), 9)", 137)])
+def test_a_script_s_exit_code_is_the_run_s(system, ending, code):
+    system.server("a/base", WITH_CHILDREN)
+    root = system.service("a/root", REPORT + ending, dependencies={"a/base": "file:../base"})
+    done = system.architect("run", root)
+    assert done.returncode == code, done.stdout + done.stderr
+    assert done.stderr == ""
+    system.assert_nothing_is_left()
+
+
+def test_a_program_s_end_is_seen_although_one_in_the_background_holds_its_output(system):
+    system.server("a/base", WITH_CHILDREN.removesuffix("serve()\n") + "listener.accept()\nsys.exit(8)")
+    root = system.service("a/root", WAITING_SCRIPT, dependencies={"a/base": "file:../base"})
+    assert "a/base ended with exit code 8" in system.fails("run", root)
+    system.assert_nothing_is_left()
+    root = system.service("a/root", "import subprocess; subprocess.Popen(['setsid', 'sleep', '111'])")
+    system.succeeds("run", root)
+    system.assert_nothing_is_left()
+
+
+@pytest.mark.parametrize(
+    ("number", "code"),
+    [(signal.SIGINT, 130), (signal.SIGTERM, 143)],
+    ids=str,
+)
+def test_a_signal_stops_everything_and_is_told_by_the_exit_code(system, waiting, number, code):
+    running = system.start("run", waiting).wait_for("waiting")
+    wait_for_children(system)
+    assert running.ends(number) == code, running.printed()
+    assert f"stopping ({signal.Signals(number).name})" in running.printed()
+    assert "Traceback" not in running.printed()
+    system.assert_nothing_is_left()
+
+
+def test_a_server_runs_until_ctrl_c(system):
+    running = system.start("run", system.server("a/root")).wait_for("is ready at")
+    time.sleep(0.2)
+    assert running.process.poll() is None
+    assert running.ends(signal.SIGINT) == 130
+    system.assert_nothing_is_left()
+
+
+def test_a_second_ctrl_c_does_not_wait_for_a_program_that_will_not_end(system):
+    running = system.start("run", system.server("a/root", STUBBORN)).wait_for("is ready at")
+    running.process.send_signal(signal.SIGINT)
+    running.wait_for("| no")
+    began = time.monotonic()
+    assert running.ends(signal.SIGINT) == 130
+    assert time.monotonic() - began < 3
+    system.assert_nothing_is_left()
+
+
+def test_ctrl_c_while_services_start_stops_them(system):
+    system.server("a/base", REPORT + "print('starting', flush=True)\ntime.sleep(100)\n")
+    root = system.service("a/root", "", dependencies={"a/base": "file:../base"})
+    running = system.start("run", root).wait_for("starting")
+    assert running.ends(signal.SIGINT) == 130
+    system.assert_nothing_is_left()
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)], ids=str)
+def test_a_signal_while_stubs_are_generated_ends_the_run(system, number, code):
+    system.plugin("toy", TOY_GENERATOR)
+    root = system.server("a/root", api={"type": "toy", "definitions": ["service.toy"]})
+    busy = system.folder / "busy"
+    (root / "service.toy").write_text(f"stay {busy}")
+    running = system.start("run", root)
+    wait_until(busy.exists, running.printed)
+    assert running.ends(number) == code
+    assert "Traceback" not in running.printed()
+    assert system.started() == []
+    assert not (root / "architect_services").exists()
+    system.assert_nothing_is_left()
+
+
+def test_a_service_that_dies_ends_the_run_with_its_last_lines(system):
+    dying = REPORT + LISTEN + "print('out of paper', flush=True)\nlistener.accept()\ntime.sleep(0.3)\nsys.exit(7)\n"
+    system.server("a/printer", dying)
+    system.server("a/other", WITH_CHILDREN)
+    needs = {"a/printer": "file:../printer", "a/other": "file:../other"}
+    done = system.architect("run", system.service("a/root", WAITING_SCRIPT, dependencies=needs))
+    assert done.returncode == 1
+    told = "architect: a/printer ended with exit code 7. Its last lines:\n    serving\n    out of paper\n"
+    assert done.stderr == told
+    system.assert_nothing_is_left()
+
+
+def test_a_script_in_the_tree_that_fails_ends_the_run_and_one_that_succeeds_does_not(system):
+    system.service("a/good", "print('good')")
+    root = system.service(
+        "a/root", "import time; time.sleep(0.2); print('end')", dependencies={"a/good": "file:../good"}
+    )
+    assert "a/root | end" in system.succeeds("run", root)
+    system.service("a/good", "raise SystemExit('not good')")
+    system.service("a/root", WAITING_SCRIPT, dependencies={"a/good": "file:../good"})
+    assert "a/good ended with exit code 1. Its last lines:\n    not good" in system.fails("run", root)
+
+
+@pytest.mark.parametrize("code", [0, 9])
+def test_a_server_that_ends_before_it_listens_is_told(system, code):
+    system.server("a/base", f"print('my reason'); raise SystemExit({code})")
+    root = system.service("a/root", WAITING_SCRIPT, dependencies={"a/base": "file:../base"})
+    told = system.fails("run", root)
+    assert f"a/base ended with exit code {code} before it listened on 127.0.0.1:" in told
+    assert "    my reason" in told
+    assert system.started() == []
+
+
+def test_a_server_that_never_listens_is_told_after_the_timeout(system):
+    system.server("a/base", REPORT + "time.sleep(100)")
+    root = system.service("a/root", WAITING_SCRIPT, dependencies={"a/base": "file:../base"})
+    told = system.fails("run", root, "--timeout", "0.3")
+    assert "a/base does not listen on 127.0.0.1:" in told
+    assert "after 0.3 seconds (--timeout), and printed nothing" in told
+    assert system.started() == ["a/base"]
+    system.assert_nothing_is_left()
+
+
+def test_killing_the_outer_process_ends_everything(system, waiting):
+    running = system.start("run", waiting).wait_for("waiting")
+    wait_for_children(system)
+    assert running.ends(signal.SIGKILL) == -9
+    system.assert_nothing_is_left()
+
+
+def test_killing_the_inner_process_ends_everything(system, waiting):
+    running = system.start("run", waiting).wait_for("waiting")
+    wait_for_children(system)
+    running.inner().kill()
+    assert running.ends() == 137
+    system.assert_nothing_is_left()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux ends a program with the one that started it")
+def test_killing_both_ends_the_programs_and_the_next_run_removes_the_folder(system):
+    root = system.service("a/root", WAITING_SCRIPT)
+    running = system.start("run", root).wait_for("waiting")
+    inner = running.inner()
+    running.process.send_signal(signal.SIGSTOP)  # so that it cannot mourn the other
+    inner.kill()
+    running.ends(signal.SIGKILL)
+    wait_until(lambda: not system.processes())
+    assert [path.name[:14] for path in system.temporary.iterdir()] == ["architect-run-"]
+    system.service("a/root", "")
+    system.succeeds("run", root)
+    system.assert_nothing_is_left()
+
+
+def test_a_run_leaves_the_folder_of_another_run_alone(system):
+    root = system.service("a/root", WAITING_SCRIPT)
+    running = system.start("run", root).wait_for("waiting")
+    before = list(system.temporary.iterdir())
+    system.succeeds("run", system.service("a/quick", ""))
+    assert list(system.temporary.iterdir()) == before != []
+    assert running.ends(signal.SIGINT) == 130
+
+
+def test_when_nobody_reads_the_output_any_more_the_run_ends_quietly(system):
+    system.server("a/base", WITH_CHILDREN)
+    noisy = REPORT + "while True:\n    print('noise', flush=True)\n    time.sleep(0.001)\n"
+    root = system.service("a/root", noisy, dependencies={"a/base": "file:../base"})
+    command = f"{shlex.join([*COMMAND, 'run', str(root)])} | head -n 3"
+    done = subprocess.run(
+        ["bash", "-c", f"{command}; exit ${{PIPESTATUS[0]}}"],
+        env=system.environ(),
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=False,
+    )
+    assert done.returncode == 141
+    assert len(done.stdout.splitlines()) == 3
+    assert done.stderr == ""
+    system.assert_nothing_is_left()
+
+
+def test_a_third_signal_ends_a_run_whose_output_nobody_takes(system):
+    noisy = REPORT + "while True: print('noise' * 1000, flush=True)\n"
+    root = system.service("a/root", noisy)
+    process = subprocess.Popen([*COMMAND, "run", str(root)], env=system.environ(), stdout=subprocess.PIPE)
+    try:
+        wait_until(lambda: system.started() == ["a/root"])
+        time.sleep(0.3)  # the pipe is full
+        for _ in range(3):
+            process.send_signal(signal.SIGINT)
+            time.sleep(0.2)
+        assert process.wait(10) == 137
+        system.assert_nothing_is_left()
+    finally:
+        process.stdout.close()
+        process.kill()
+        process.wait()
+
+
+def test_a_full_disk_is_told(system):
+    root = system.service("a/root", WAITING_SCRIPT)
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(
+            [*COMMAND, "run", str(root)],
+            env=system.environ(),
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            timeout=30,
+            check=False,
+        )
+    assert done.returncode == 1
+    assert done.stderr == "architect: the output cannot be written: No space left on device\n"
+    system.assert_nothing_is_left()
+
+
+def test_a_root_script_in_a_folder_that_may_not_be_written_runs(system):
+    root = system.service("a/root", "print('fine')")
+    root.chmod(0o555)
+    try:
+        assert "a/root | fine" in system.succeeds("run", root)
+    finally:
+        root.chmod(0o755)
+
+
+def test_programs_end_in_the_reverse_order_of_their_start(system):
+    ending = """
+import signal
+def end(*_):
+    with (REPORTS / "ended").open("a") as ended:
+        ended.write(ME + "\\n")
+    sys.exit()
+signal.signal(signal.SIGTERM, end)
+"""
+    system.server("a/base", ending.join([REPORT, LISTEN + "serve()\n"]))
+    middle = system.server("a/middle", ending.join([REPORT, SERVER]), dependencies={"a/base": "file:../base"})
+    running = system.start("run", middle).wait_for("is ready at")
+    assert running.ends(signal.SIGTERM) == 143
+    assert (system.reports / "ended").read_text().split() == ["a/middle", "a/base"]
