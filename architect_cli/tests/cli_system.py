@@ -25,7 +25,7 @@ import architect_cli.run
 import architect_cli.supervise  # noqa: F401 - both for forks of this process
 from architect_cli.main import main
 
-PATIENCE = 30.0
+PATIENCE = 15.0
 MARK = "CLI_TEST_MARK"
 FOUND = shutil.which("architect", path=str(Path(sys.executable).parent))
 COMMAND = [FOUND] if FOUND else [sys.executable, "-c", "from architect_cli.main import main; main()"]

@@ -135,7 +135,9 @@ def test_a_datastore_that_nothing_has_to_run_for_is_only_an_entry(system, with_s
     ],
 )
 def test_a_server_that_cannot_be_had_ends_the_run_before_its_service_starts(system, with_store, name, reason):
-    told = system.fails("run", with_store(), "--config", named(system, name), "--timeout", "1")
+    told = system.fails(
+        "run", with_store(), "--config", named(system, name), "--timeout", "1" if name == "silent" else "30"
+    )
     assert reason in told
     assert "made-up" not in told
     assert system.started() == []

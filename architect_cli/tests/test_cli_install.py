@@ -275,6 +275,24 @@ def test_an_installation_that_is_interrupted_leaves_the_former_stubs(system, def
     assert stubs(root)["acme/orders/service.py"] == b"TEXT = 'whole'\n"
 
 
+def test_an_interruption_between_taking_the_former_stubs_away_and_placing_the_new_ones_puts_them_back(
+    system, define, monkeypatch
+):
+    root = define("acme/orders")
+    system.succeeds("install", "-p", root)
+    before, rename = stubs(root), Path.rename
+    edit(root, "changed")
+
+    def interrupted(path: Path, target: Path) -> Path:  # no signal can be sent to arrive exactly here
+        if ".new-" in str(path) and path.name == "orders":
+            raise KeyboardInterrupt
+        return rename(path, target)
+
+    monkeypatch.setattr(Path, "rename", interrupted)
+    assert system.architect("install", "-p", root).returncode == 1
+    assert stubs(root) == before
+
+
 def test_a_folder_that_may_not_be_written_is_told_and_what_is_unchanged_needs_no_writing(system, define):
     root = define("acme/orders")
     root.chmod(0o555)
@@ -299,6 +317,10 @@ def test_a_terminal_shows_what_is_in_progress_and_a_file_gets_plain_lines(system
     assert "acme/payments for acme/orders" in shown
     assert "100%" in shown
     assert "None" not in shown
+    edit(root, "wrong")
+    code, shown = system.on_terminal("install", "-p", str(root))
+    assert code == 1
+    assert "acme/orders for acme/orders" in shown.partition("does not compile")[0]
     edit(root, "changed")
     done = system.architect("install", "-p", root, "-r")
     assert done.stderr == ""

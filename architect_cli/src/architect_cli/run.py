@@ -20,7 +20,7 @@ from architect_cli.install import install
 from architect_cli.masking import passwords_in, secrets_of, without_passwords
 from architect_cli.output import Console
 from architect_cli.overrides import Overrides, load_overrides
-from architect_cli.processes import Program, kill_descendants, spawn
+from architect_cli.processes import Program, spawn
 from architect_cli.tree import load_tree
 from architect_core.exceptions import ArchitectError, PluginError, RunError
 from architect_core.plugins import Plugins
@@ -94,7 +94,7 @@ class Run:
         self._outcome: asyncio.Future[int] = asyncio.get_running_loop().create_future()
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             asyncio.get_running_loop().add_signal_handler(number, self._on_signal, number)
-        pass
+        self._console.on_failure = self._on_silence
         started = [node for node in self._plan.nodes if self._plan.is_started(node)]
         self._choose_ports(started)
         self._introduce(started)
@@ -113,7 +113,6 @@ class Run:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
             await self._stop_all()
-            kill_descendants()  # what plugins have started
             self._threads.shutdown(wait=False, cancel_futures=True)
         return code
 
