@@ -11,19 +11,13 @@ import signal
 import socket
 import subprocess
 import sys
-import tempfile
 import textwrap
 import time
-import traceback
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
 import psutil
-
-import architect_cli.run
-import architect_cli.supervise  # noqa: F401 - both for forks of this process
-from architect_cli.main import main
 
 PATIENCE = 15.0
 MARK = "CLI_TEST_MARK"
@@ -221,18 +215,11 @@ class System:
         return environ | own | {"PYTHONPATH": str(self.site), "PYTHONDONTWRITEBYTECODE": "1"} | more
 
     def architect(self, *arguments: str | Path, cwd: Path | None = None, **options: Any) -> Any:
-        """Run the command to its end.
-
-        Unless `options` for a program started afresh are given, it is a fork of this process, which has paid for the
-        imports.
-        """
-        environ = options.pop("environ", {})
-        if not options:
-            return self._fork([str(each) for each in arguments], cwd or self.folder, self.environ(**environ))
+        """Run the command to its end."""
         return subprocess.run(
             [*COMMAND, *map(str, arguments)],
             cwd=cwd or self.folder,
-            env=self.environ(**environ),
+            env=self.environ(**options.pop("environ", {})),
             stdin=options.pop("stdin", subprocess.DEVNULL),
             capture_output=True,
             text=True,
@@ -240,22 +227,6 @@ class System:
             check=False,
             **options,
         )
-
-    def _fork(self, arguments: list[str], cwd: Path, environ: dict[str, str]) -> subprocess.CompletedProcess[str]:
-        with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
-            pid = os.fork()
-            if pid == 0:
-                _become_command(arguments, cwd, environ, (out.fileno(), err.fileno()))
-            deadline = time.monotonic() + PATIENCE
-            while (status := os.waitpid(pid, os.WNOHANG)) == (0, 0):
-                if time.monotonic() > deadline:
-                    os.kill(pid, signal.SIGKILL)
-                time.sleep(0.01)
-            printed = []
-            for file in (out, err):
-                file.seek(0)
-                printed.append(file.read().decode())
-        return subprocess.CompletedProcess(arguments, os.waitstatus_to_exitcode(status[1]), *printed)
 
     def succeeds(self, *arguments: str | Path, **options: Any) -> str:
         """What it printed, having ended with 0."""
@@ -364,29 +335,6 @@ def without_root_s_rights() -> None:
         for capability in (1, 2):  # CAP_DAC_OVERRIDE, CAP_DAC_READ_SEARCH
             if libc.prctl(24, capability, 0, 0, 0) != 0:  # PR_CAPBSET_DROP
                 os.kill(os.getpid(), signal.SIGKILL)
-
-
-def _become_command(arguments: list[str], cwd: Path, environ: dict[str, str], outputs: tuple[int, int]) -> NoReturn:
-    code: object = 70
-    try:
-        for number, file in enumerate((os.open(os.devnull, os.O_RDONLY), *outputs)):
-            os.dup2(file, number)
-        sys.stdin, sys.stdout, sys.stderr = (
-            os.fdopen(number, mode, encoding="utf-8") for number, mode in enumerate("rww")
-        )
-        os.environ.clear()
-        os.environ.update(environ)
-        os.chdir(cwd)
-        tempfile.tempdir = None
-        sys.path.insert(0, environ["PYTHONPATH"])
-        main(arguments, prog_name="architect")
-    except SystemExit as ending:
-        code = ending.code
-    except BaseException:
-        traceback.print_exc()
-    sys.stdout.flush()
-    sys.stderr.flush()
-    os._exit(code if isinstance(code, int) else 0 if code is None else 1)
 
 
 def _read_terminal(master: int) -> bytes:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -275,21 +276,30 @@ def test_an_installation_that_is_interrupted_leaves_the_former_stubs(system, def
     assert stubs(root)["acme/orders/service.py"] == b"TEXT = 'whole'\n"
 
 
-def test_an_interruption_between_taking_the_former_stubs_away_and_placing_the_new_ones_puts_them_back(
-    system, define, monkeypatch
-):
+# no signal can be sent to arrive exactly here
+INTERRUPTED = """
+import pathlib, sys
+rename = pathlib.Path.rename
+
+def interrupted(path, target):
+    if ".new-" in str(path) and path.name == "orders":
+        raise KeyboardInterrupt
+    return rename(path, target)
+
+pathlib.Path.rename = interrupted
+from architect_cli.main import main
+main(["install", "-p", sys.argv[1]])
+"""
+
+
+def test_an_interruption_between_taking_the_former_stubs_away_and_placing_the_new_ones_puts_them_back(system, define):
     root = define("acme/orders")
     system.succeeds("install", "-p", root)
-    before, rename = stubs(root), Path.rename
+    before = stubs(root)
     edit(root, "changed")
-
-    def interrupted(path: Path, target: Path) -> Path:  # no signal can be sent to arrive exactly here
-        if ".new-" in str(path) and path.name == "orders":
-            raise KeyboardInterrupt
-        return rename(path, target)
-
-    monkeypatch.setattr(Path, "rename", interrupted)
-    assert system.architect("install", "-p", root).returncode == 1
+    command = [sys.executable, "-c", INTERRUPTED, str(root)]
+    done = subprocess.run(command, env=system.environ(), capture_output=True, timeout=30, check=False)
+    assert done.returncode == 1
     assert stubs(root) == before
 
 
