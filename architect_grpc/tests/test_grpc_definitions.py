@@ -8,11 +8,14 @@ import pickle
 import subprocess
 import sys
 import textwrap
+import time
 
 import pytest
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from architect_core.exceptions import StubError
+from architect_core.resolver import Resolver
+from architect_grpc.generator import GrpcStubGenerator
 from architect_grpc.protoc import compile_definitions, include_paths
 
 TIME = 'import "google/protobuf/timestamp.proto";'
@@ -73,6 +76,50 @@ def test_several_files_may_be_listed(project):
     assert callable(both.client.Go)
     assert {both.defs.A.DESCRIPTOR.full_name, both.defs.B.DESCRIPTOR.full_name} == {"p.A", "p.B"}
     both.close()
+
+
+def test_a_file_that_is_listed_twice_counts_once(project):
+    project.install("twice", {"a.proto": f"package twice; message Order {{}} {PAY}"}, ["a.proto", "./a.proto"])
+    twice = project.resolver("twice").current_service()
+    assert twice.defs.Order.DESCRIPTOR.full_name == "twice.Order"
+    assert twice.Servicer.__name__ == "PayServicer"
+
+
+@pytest.mark.parametrize("imported", ["base.proto", "protos/base.proto"])
+def test_listed_files_may_import_each_other_by_their_path_in_the_service_s_folder_or_in_their_own(project, imported):
+    files = {
+        "protos/a.proto": f'package listed; import "{imported}"; message Order {{ Id id = 1; }} {PAY}',
+        "protos/base.proto": "package listed; message Id { int32 n = 1; }",
+    }
+    project.install("listed", files, list(files))
+    assert project.resolver().service("listed").defs.Order(id={"n": 1}).id.n == 1
+
+
+def test_a_message_and_an_enum_value_may_be_called_as_what_every_module_has(project):
+    text = "message Order {} message __name__ {} enum Kind { DESCRIPTOR = 0; ONE = 1; }"
+    project.install("had", {"a.proto": f"package had; {text} {PAY}"})
+    defs = project.resolver().service("had").defs
+    assert (defs.DESCRIPTOR, defs.Kind.Value("ONE")) == (0, 1)
+    assert defs["had.__name__"].DESCRIPTOR.full_name == "had.__name__"
+
+
+def test_a_file_s_name_may_have_letters_beyond_ascii(project):
+    files = {
+        "größe.proto": f'package beyond; import "maß.proto"; message Order {{ Id id = 1; }} {PAY}',
+        "maß.proto": "package beyond; message Id { int32 n = 1; }",
+    }
+    project.install("beyond", files)
+    assert project.resolver().service("beyond").defs.Order(id={"n": 1}).id.n == 1
+    assert project.install("beyond-two", files | {"maß.proto": "package beyond; message Id { int64 n = 1; }"})
+    assert project.resolver().service("beyond-two").defs.Order(id={"n": 1}).id.n == 1
+
+
+def test_a_file_of_thousands_of_messages_loads_at_once(project):
+    text = "".join(f"message M{n} {{}} enum E{n} {{ A{n} = 0; B{n} = 1; C{n} = 2; }}" for n in range(1500))
+    project.install("large", {"a.proto": f"package large; message Order {{}} {text} {PAY}"})
+    started = time.perf_counter()
+    assert project.resolver().service("large").defs.C1499 == 2
+    assert time.perf_counter() - started < 3
 
 
 def test_dependencies_that_share_a_file_name_both_work(project):
@@ -144,6 +191,88 @@ def test_two_that_clash_answer_calls_in_one_process(project, serve):
     assert one.client.Do(one.defs.Order(a=4)).a == 4
     assert two.client.Do(two.defs.Order(b="four")).b == "four"
     resolver.close()
+
+
+@pytest.mark.parametrize("order", ["ab", "ba"])
+def test_two_that_take_one_extension_number_are_told_and_load_alike_whoever_comes_first(project, order):
+    package = f"number_{order}"
+    for name in order:
+        text = f"""package {package}.{name}; import "google/protobuf/descriptor.proto"; {TIME}
+            extend google.protobuf.MethodOptions {{ string {name} = {50001 if order == "ab" else 50002}; }}
+            message Order {{ google.protobuf.Timestamp at = 1; }} {PAY}"""
+        notes = project.install(f"{package}/{name}", {"service.proto": text})
+    assert [note.partition(" differently")[0] for note in notes] == [
+        f"{package}/a and {package}/b define extension {50001 if order == 'ab' else 50002} of "
+        "google.protobuf.MethodOptions"
+    ]
+    resolver = project.resolver()
+    for name in order:
+        defs = resolver.service(f"{package}/{name}").defs
+        assert defs.Order(at={"seconds": 5}).at.seconds == 5
+        with pytest.raises(TypeError):
+            defs.Order(at=Timestamp(seconds=5))
+
+
+def test_options_for_other_languages_make_no_clash(project):
+    for name in ("here", "there"):
+        files = {
+            "service.proto": f'package langs.{name}; import "money.proto"; message Order {{ langs.M m = 1; }} {PAY}',
+            "money.proto": f'package langs; option go_package = "{name}/langs"; message M {{ int32 n = 1; }}',
+        }
+        assert project.install(f"langs/{name}", files) == []
+    resolver = project.resolver()
+    here, there = resolver.service("langs/here").defs, resolver.service("langs/there").defs
+    assert there.Order(m=here.M(n=3)).m.n == 3
+
+
+@pytest.mark.parametrize("first", ["stubs", "installed"])
+def test_a_copy_of_google_s_definitions_does_not_break_an_installed_distribution_of_them(project, tmp_path, first):
+    copy = "package google.probe; message Status { int32 code = 1; }"
+    original = project.define("original", {"google/probe/status.proto": copy.replace("code", "number")})
+    site = tmp_path / "site"
+    site.mkdir()
+    compile_definitions([original.folder], ["google/probe/status.proto"], f"--python_out={site}")
+    text = f'package pay; import "google/probe/status.proto"; message Order {{ google.probe.Status s = 1; }} {PAY}'
+    project.install("pay", {"service.proto": text, "google/probe/status.proto": copy})
+    program = f"""
+        import sys
+        sys.path.insert(0, {str(site)!r})
+        from architect_core.resolver import Resolver
+        resolver = Resolver({{"pay": {{"host": "h", "port": 1, "api": "grpc"}}}}, root={str(project.root)!r})
+        def stubs():
+            assert resolver.service("pay").defs.Order(s={{"code": 1}}).s.code == 1
+        def installed():
+            from google.probe import status_pb2
+            assert status_pb2.Status(number=1).number == 1
+        for use in [stubs, installed] if sys.argv[1] == "stubs" else [installed, stubs]:
+            use()
+    """
+    command = [sys.executable, "-c", textwrap.dedent(program), first]
+    subprocess.run(command, check=True, timeout=60)
+
+
+def test_two_that_clash_work_with_the_protobuf_that_is_written_in_python(project):
+    for name in ("clash/one", "clash/two"):
+        project.install(name, {f"{name.replace('/', '_')}.proto": CLASH[name]})
+    program = f"""
+        from google.protobuf.internal import api_implementation
+        from architect_core.resolver import Resolver
+        assert api_implementation.Type() == "python"
+        resolver = Resolver({project.config!r}, root={str(project.root)!r})
+        assert resolver.service("clash/one").defs.Order(a=1, at={{"seconds": 5}}).at.seconds == 5
+        assert resolver.service("clash/two").defs.Order(b="x").b == "x"
+    """
+    env = {**os.environ, "PROTOCOL_BUFFERS_PYTHON_IMPLEMENTATION": "python"}
+    subprocess.run([sys.executable, "-c", textwrap.dedent(program)], check=True, env=env, timeout=60)
+
+
+def test_a_folder_has_one_set_of_classes_however_its_path_is_spelled(project):
+    for name in ("clash/one", "clash/two"):
+        project.install(name, {"service.proto": CLASH[name]})
+    link = project.folder / "link"
+    link.symlink_to(project.root)
+    spelled = [project.root, link, project.root / ".." / "root"]
+    assert len({Resolver(project.config, root=root).service("clash/one").defs.Order for root in spelled}) == 1
 
 
 def test_a_clash_that_ends_is_forgotten(project):
@@ -232,6 +361,48 @@ def test_generated_modules_give_the_same_classes_and_messages_can_be_pickled(pro
         monkeypatch.delitem(sys.modules, name)
 
 
+def test_a_generated_module_has_what_its_file_imports_publicly(project, monkeypatch):
+    files = {
+        "a.proto": f'package pub; import public "b.proto"; message Order {{ Id id = 1; }} {PAY}',
+        "b.proto": 'package pub; import public "google/protobuf/empty.proto"; message Id { int32 n = 1; }',
+    }
+    project.install("public", files)
+    for name in [name for name in sys.modules if name.startswith("architect_services")]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.syspath_prepend(str(project.root))
+    from architect_services.public import a_pb2, b_pb2
+
+    assert a_pb2.Id is b_pb2.Id
+    assert a_pb2.Empty is b_pb2.Empty
+    assert a_pb2.DESCRIPTOR.package == "pub"
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+def test_a_child_forked_while_another_thread_loads_stubs_can_load_them(project):
+    program = f"""
+        import os, signal, threading
+        from architect_core.resolver import Resolver
+        from architect_grpc import stubs
+        resolver = Resolver({{"fork": {{"host": "h", "port": 1, "api": "grpc"}}}}, root={str(project.root)!r})
+        locked, end = threading.Event(), threading.Event()
+        def hold():
+            with stubs._lock:
+                locked.set()
+                end.wait()
+        threading.Thread(target=hold).start()
+        locked.wait()
+        child = os.fork()
+        if not child:
+            signal.alarm(20)
+            os._exit(0 if resolver.service("fork").defs.Order() is not None else 1)
+        status = os.waitpid(child, 0)[1]
+        end.set()
+        assert status == 0, status
+    """
+    project.install("fork", {"service.proto": f"package forked; message Order {{}} {PAY}"})
+    subprocess.run([sys.executable, "-c", textwrap.dedent(program)], check=True, timeout=60)
+
+
 def test_missing_stubs_are_an_error_that_says_what_to_run(project):
     project.install("acme/pay", {"service.proto": f"message Order {{}} {PAY}"})
     project.config["acme/billing-api"] = {"host": "h", "port": 1, "api": "grpc"}
@@ -257,6 +428,30 @@ def test_stubs_that_cannot_be_used_say_what_to_run(project, content, reason):
     path.unlink() if content is None else path.write_bytes(content)
     with pytest.raises(StubError, match=rf"{reason}.*Run: architect install --prefix {project.root}"):
         _ = project.resolver().service("acme/pay").defs
+
+
+def test_stubs_that_cannot_be_used_fail_the_next_install_with_what_to_delete(project):
+    project.install("acme/pay", {"service.proto": f"message Order {{}} {PAY}"})
+    path = project.services / "acme" / "pay" / "definitions.binpb"
+    for spoil, reason in ((lambda: path.write_bytes(b"\xff\xff"), "is damaged"), (path.unlink, "is missing")):
+        spoil()
+        with pytest.raises(StubError, match=rf"{path} {reason}\. Delete the folder {path.parent} and run"):
+            GrpcStubGenerator().finish({"acme/pay": path.parent}, project.services)
+
+
+def test_the_command_in_an_error_can_be_pasted_where_the_path_has_a_space(project):
+    config = {"acme/pay": {"host": "h", "port": 1, "api": "grpc"}}
+    root = project.folder / "my shop"
+    with pytest.raises(StubError, match=f"Run: architect install --prefix '{root}'$"):
+        _ = Resolver(config, root=root).service("acme/pay").defs
+
+
+def test_a_damaged_note_of_who_clashes_is_no_obstacle(project):
+    project.install("clash/one", {"service.proto": CLASH["clash/one"]})
+    (project.services / "isolated.txt").write_bytes(b"\xff\n")
+    assert project.resolver().service("clash/one").defs.Order(a=1).a == 1
+    assert project.install("clash/two", {"service.proto": CLASH["clash/two"]})
+    assert (project.services / "isolated.txt").read_text() == "clash/one\nclash/two\n"
 
 
 def test_stubs_generated_anew_are_read_by_a_new_resolver(project):

@@ -94,6 +94,15 @@ def test_types_are_written_for_editors_with_imports_that_need_no_path(project):
     assert "api/more_pb2_grpc.py" not in stubs
 
 
+def test_types_for_editors_are_python_whatever_definitions_are_called(project):
+    text = """package kw; message Order { int32 class = 1; } enum True { import = 0; }
+        service Pay { rpc import (Order) returns (Order); rpc None (Order) returns (Order); }"""
+    stubs = GrpcStubGenerator().generate(project.define("acme/pay", {"in/service.proto": text}))
+    for path in ("in/service_pb2.pyi", "in/service_pb2_grpc.pyi"):
+        ast.parse(stubs[path], path)
+        assert b"def __getattr__(name: str) -> Any: ..." in stubs[path]
+
+
 def test_without_the_compiler_the_error_says_what_to_install(project, monkeypatch):
     monkeypatch.setitem(sys.modules, "grpc_tools", None)
     with pytest.raises(StubError, match=r"pip install 'architect-grpc\[tools\]'"):

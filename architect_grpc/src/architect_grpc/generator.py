@@ -14,12 +14,12 @@ from google.protobuf.descriptor_pb2 import FileDescriptorSet
 from architect_core.contract import StubGenerator
 from architect_core.exceptions import StubError
 from architect_grpc import definition_set, source
-from architect_grpc.descriptors import digests, is_well_known, module_name, symbols
+from architect_grpc.descriptors import digests, extension_numbers, is_well_known, module_name, symbols
 from architect_grpc.isolation import write_isolated
 from architect_grpc.protoc import compile_definitions, include_paths, plain_path
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from google.protobuf.descriptor_pb2 import FileDescriptorProto
 
@@ -36,26 +36,30 @@ class GrpcStubGenerator(StubGenerator):
     """
 
     def __init__(self) -> None:
-        self._compiled: dict[Definitions, bytes] = {}  # what `checksum` made, for the `generate` that mostly follows
+        # what `checksum` made, for the `generate` that mostly follows
+        self._compiled: dict[Definitions, tuple[bytes, Sequence[Path]]] = {}
 
     def checksum(self, definitions: Definitions) -> str:
         """A hash of the compiled definitions, imported ones included, and of the tools' version."""
-        content = self._compiled[definitions] = _compile(definitions)
+        content, _ = self._compiled[definitions] = _compile(definitions)
         made_by = f"{_FORMAT} {version('grpcio-tools')} ".encode()
         return hashlib.sha256(made_by + content).hexdigest()
 
     def generate(self, definitions: Definitions) -> Mapping[str, bytes]:
         """The stubs: path -> content."""
-        content = self._compiled.pop(definitions, None) or _compile(definitions)
+        compiled = self._compiled.pop(definitions, None)
+        content, includes = compiled or _compile(definitions)
         files, _ = definition_set.unpack(content)
         own = [file for file in files if not is_well_known(file.name)]
         stubs = {definition_set.FILE_NAME: content}
-        types = self._message_types(definitions, own)
+        types = self._message_types(includes, own)
+        classes = source.class_names(files)
         for file in own:
             path = module_name(file.name).replace(".", "/")
-            texts = {".py": source.messages_module(file), ".pyi": types[path]}
+            texts = {".py": source.messages_module(file), ".pyi": source.valid_types(types[path])}
             if file.service:
-                texts |= {"_grpc.py": source.services_module(file), "_grpc.pyi": source.service_types(file, files)}
+                service_types = source.valid_types(source.service_types(file, classes))
+                texts |= {"_grpc.py": source.services_module(file), "_grpc.pyi": service_types}
             stubs |= {path + suffix: text.encode() for suffix, text in texts.items()}
         return stubs
 
@@ -79,10 +83,9 @@ class GrpcStubGenerator(StubGenerator):
         write_isolated(folder, [stubs[name] for name in sorted(clashing)])
         return notes
 
-    def _message_types(self, definitions: Definitions, own: list[FileDescriptorProto]) -> dict[str, str]:
+    def _message_types(self, includes: Sequence[Path], own: list[FileDescriptorProto]) -> dict[str, str]:
         """Module path -> what protoc writes for type checkers, importing its neighbours as neighbours."""
         with tempfile.TemporaryDirectory() as output:
-            includes = include_paths(definitions.folder, definitions.files)
             compile_definitions(includes, [file.name for file in own], f"--pyi_out={output}")
             modules = [module_name(file.name) for file in own]
             return {
@@ -94,26 +97,32 @@ class GrpcStubGenerator(StubGenerator):
             }
 
 
-def _compile(definitions: Definitions) -> bytes:
-    """The content of `definitions.binpb`."""
-    paths = [plain_path(definitions.folder / file) for file in definitions.files]
-    for file, path in zip(definitions.files, paths, strict=True):
-        if not path.is_file():
+def _compile(definitions: Definitions) -> tuple[bytes, Sequence[Path]]:
+    """The content of `definitions.binpb`, and the include paths that it was compiled with."""
+    for file in definitions.files:
+        if not plain_path(definitions.folder / file).is_file():
             raise StubError(f"{definitions.service}: there is no file {file} in {definitions.folder} (api.definitions)")
-    includes = include_paths(definitions.folder, definitions.files)
-    with tempfile.TemporaryDirectory() as folder:
-        output = Path(folder) / "set"
+    paths = list(dict.fromkeys(plain_path(definitions.folder / file) for file in definitions.files))
+    folder, *others, protobuf = include_paths(definitions.folder, definitions.files)
+    told = ""
+    # listed files may import each other by their path in the service's folder, or else by that in their own
+    for includes in dict.fromkeys([(folder, *others, protobuf), (*others, folder, protobuf)]):
         try:
-            compile_definitions(includes, paths, f"--descriptor_set_out={output}")
+            return _definition_set(includes, paths), includes
         except StubError as problem:
-            told = str(problem)
-        else:
-            found = [_as_generated(file) for file in FileDescriptorSet.FromString(output.read_bytes()).file]
-            return definition_set.pack(found, [_name_of(path, includes) for path in paths])
+            told = told or str(problem)
     raise StubError(f"{definitions.service}: {told}")
 
 
-def _name_of(path: Path, includes: list[Path]) -> str:
+def _definition_set(includes: Sequence[Path], paths: list[Path]) -> bytes:
+    with tempfile.TemporaryDirectory() as folder:
+        output = Path(folder) / "set"
+        compile_definitions(includes, paths, f"--descriptor_set_out={output}")
+        found = [_as_generated(file) for file in FileDescriptorSet.FromString(output.read_bytes()).file]
+    return definition_set.pack(found, [_name_of(path, includes) for path in paths])
+
+
+def _name_of(path: Path, includes: Sequence[Path]) -> str:
     """What the compiler calls a file: its path below the first include path that holds it."""
     return next(path.relative_to(place).as_posix() for place in includes if path.is_relative_to(place))
 
@@ -142,6 +151,20 @@ def _derived_json_name(name: str) -> str:
 
 def _definitions_by_symbol(stubs: Path) -> dict[str, str]:
     """Everything that a service defines -> the digest of the file that defines it."""
-    files, _ = definition_set.unpack((stubs / definition_set.FILE_NAME).read_bytes())
+    path = stubs / definition_set.FILE_NAME
+    reason = ""
+    try:
+        files, _ = definition_set.unpack(path.read_bytes())
+    except FileNotFoundError:
+        reason = "is missing"
+    except ValueError as problem:
+        reason = str(problem)
+    if reason:
+        raise StubError(f"{path} {reason}. Delete the folder {stubs} and run `architect install` again")
     by_file = digests(files)
-    return {symbol: by_file[file.name] for file in files if not is_well_known(file.name) for symbol in symbols(file)}
+    return {
+        name: by_file[file.name]
+        for file in files
+        if not is_well_known(file.name)
+        for name in (*symbols(file), *extension_numbers(file))
+    }

@@ -15,18 +15,18 @@ _FILE_NAME = "isolated.txt"
 def write_isolated(folder: Path, stubs: Iterable[Path]) -> None:
     """Note in `folder`, the `architect_services` folder, whose `stubs` clash; none removes the note."""
     path = folder / _FILE_NAME
-    text = "".join(f"{each.relative_to(folder).as_posix()}\n" for each in stubs)
-    if not text:
+    content = "".join(f"{each.relative_to(folder).as_posix()}\n" for each in stubs).encode()
+    if not content:
         path.unlink(missing_ok=True)
-    elif not path.is_file() or path.read_text(encoding="utf-8") != text:
+    elif not path.is_file() or path.read_bytes() != content:
         new = path.with_name(f".{_FILE_NAME}.{os.getpid()}")
-        new.write_text(text, encoding="utf-8")
+        new.write_bytes(content)
         new.replace(path)
 
 
 def is_isolated(folder: Path, name: str) -> bool:
     """Whether the stubs in the folder `name` of `folder` clash with others there."""
     try:
-        return name in (folder / _FILE_NAME).read_text(encoding="utf-8").splitlines()
+        return name.encode() in (folder / _FILE_NAME).read_bytes().splitlines()
     except FileNotFoundError:
         return False

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from google.protobuf.internal import builder
+from google.protobuf.internal.enum_type_wrapper import EnumTypeWrapper
+from google.protobuf.message import Message
+from google.protobuf.reflection import GeneratedProtocolMessageType
 
 from architect_core.names import did_you_mean, listing
+from architect_grpc.descriptors import module_name
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
     from types import ModuleType
 
-    from google.protobuf.descriptor import FileDescriptor
+    from google.protobuf.descriptor import Descriptor, FileDescriptor
 
 
 def contents(file: FileDescriptor, module: str) -> dict[str, Any]:
@@ -23,9 +26,23 @@ def contents(file: FileDescriptor, module: str) -> dict[str, Any]:
         module: what the classes have as their `__module__`.
     """
     found: dict[str, Any] = {"DESCRIPTOR": file}
-    # what all code that protoc generates calls, hence as stable as that
-    builder.BuildTopDescriptorsAndMessages(file, module, found)
-    return {name: value for name, value in found.items() if name == "DESCRIPTOR" or name in _names(file)}
+    for name, enum in file.enum_types_by_name.items():
+        found[name] = EnumTypeWrapper(enum)
+        found |= {value.name: value.number for value in enum.values}
+    for name, extension in file.extensions_by_name.items():
+        found[name] = extension
+        found[f"{name.upper()}_FIELD_NUMBER"] = extension.number
+    for name, message in file.message_types_by_name.items():
+        found[name] = _message_class(message, module, "")
+    return found
+
+
+def _message_class(message: Descriptor, module: str, outer: str) -> Any:
+    # as in code that protoc generates, but not registered with the default pool, where another's may have its name
+    name = f"{outer}{message.name}"
+    content = {each.name: _message_class(each, module, f"{name}.") for each in message.nested_types}
+    content |= {"DESCRIPTOR": message, "__module__": module, "__qualname__": name}
+    return GeneratedProtocolMessageType(message.name, (Message,), content)
 
 
 def _names(file: FileDescriptor) -> set[str]:
@@ -45,8 +62,8 @@ class Messages:
     one rank that share a name are reachable by full name or by file.
     """
 
-    def __init__(self, service: str, ranks: Sequence[Iterable[ModuleType]]) -> None:
-        """Collect what `ranks` hold, the first rank winning."""
+    def __init__(self, service: str, ranks: Sequence[Iterable[tuple[FileDescriptor, ModuleType]]]) -> None:
+        """Collect what the files and modules of `ranks` hold, the first rank winning."""
         # mangled, because any plainer name may be a message's
         self.__service = service
         self.__by_full_name: dict[str, Any] = {}
@@ -55,13 +72,12 @@ class Messages:
         modules: dict[str, list[tuple[str, Any]]] = {}
         for rank in ranks:
             found: dict[str, list[tuple[str, Any]]] = {}
-            for module in rank:
-                file: FileDescriptor = module.DESCRIPTOR
+            for file, module in rank:
                 for name in _names(file):
                     full_name = f"{file.package}.{name}" if file.package else name
-                    self.__by_full_name[full_name] = getattr(module, name)
-                    found.setdefault(name, []).append((full_name, getattr(module, name)))
-                last = module.__name__.rpartition(".")[2]
+                    self.__by_full_name[full_name] = vars(module)[name]
+                    found.setdefault(name, []).append((full_name, vars(module)[name]))
+                last = module_name(file.name).rpartition(".")[2]
                 modules.setdefault(last, []).append((file.name, module))
             chosen = found | chosen
         for name, candidates in (modules | chosen).items():

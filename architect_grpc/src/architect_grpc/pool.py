@@ -6,13 +6,14 @@ as a `Timestamp`. So definitions share it wherever they can.
 
 from __future__ import annotations
 
+import contextlib
 from importlib import import_module
 from typing import TYPE_CHECKING
 
 from google.protobuf import descriptor_pool
 from google.protobuf.descriptor_pb2 import FileDescriptorProto
 
-from architect_grpc.descriptors import digests, is_well_known, module_name, symbols
+from architect_grpc.descriptors import digest, digests, is_installed, is_well_known, module_name, symbols
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -28,25 +29,29 @@ def share(files: Sequence[FileDescriptorProto], prefix: str) -> dict[str, FileDe
     """
     pool = descriptor_pool.Default()
     wanted = digests(files)
+    digests_there: dict[str, str] = {}
+    found: dict[str, FileDescriptor] = {}
     names: dict[str, str] = {}
-    new: list[FileDescriptorProto] = []
     for file in files:
+        if is_installed(file.name):
+            _import(file.name)
+        there: FileDescriptor | None
         if is_well_known(file.name):
-            import_module(module_name(file.name))
-            names[file.name] = file.name
-            continue
-        there = _defining(pool, file)
-        if there is not None and _digest(there) != wanted[file.name]:
-            return None
+            there = pool.FindFileByName(file.name)
+        else:
+            there = _defining(pool, file)
+            if there is not None and _digest(there, digests_there) != wanted[file.name]:
+                return None
+        if there is not None:
+            found[file.name] = there
         names[file.name] = there.name if there is not None else _free_name(pool, file.name, prefix)
-        if there is None:
-            new.append(file)
     try:
-        for file in new:
-            pool.AddSerializedFile(_renamed(file, names).SerializeToString())
-    except TypeError:  # a conflict that symbols do not show: a message named as somebody's package
+        for file in files:
+            if file.name not in found:
+                found[file.name] = pool.AddSerializedFile(_renamed(file, names).SerializeToString())
+    except TypeError:  # a conflict that symbols do not show: two extensions of one number
         return None
-    return {name: pool.FindFileByName(there) for name, there in names.items()}
+    return {file.name: found[file.name] for file in files}
 
 
 def isolate(files: Sequence[FileDescriptorProto]) -> dict[str, FileDescriptor]:
@@ -56,9 +61,14 @@ def isolate(files: Sequence[FileDescriptorProto]) -> dict[str, FileDescriptor]:
         TypeError: protobuf does not accept the definitions.
     """
     pool = descriptor_pool.DescriptorPool()
-    for file in files:
-        pool.AddSerializedFile(file.SerializeToString())
-    return {file.name: pool.FindFileByName(file.name) for file in files}
+    # what is added and not what is found, which protobuf has trouble with where a file's name is not of ASCII
+    return {file.name: pool.AddSerializedFile(file.SerializeToString()) for file in files}
+
+
+def _import(file: str) -> None:
+    """Let the distribution that brings `file` define it first: its module, imported later, finds a name taken."""
+    with contextlib.suppress(Exception):  # nobody can import it, then
+        import_module(module_name(file))
 
 
 def _defining(pool: descriptor_pool.DescriptorPool, file: FileDescriptorProto) -> FileDescriptor | None:
@@ -72,18 +82,13 @@ def _defining(pool: descriptor_pool.DescriptorPool, file: FileDescriptorProto) -
     return None
 
 
-def _digest(file: FileDescriptor) -> str:
-    """The digest of a file in a pool, for which those it imports are needed as well."""
-    ordered: dict[str, FileDescriptorProto] = {}
-
-    def visit(each: FileDescriptor) -> None:
-        if each.name not in ordered:
-            for imported in each.dependencies:
-                visit(imported)
-            ordered[each.name] = FileDescriptorProto.FromString(each.serialized_pb)
-
-    visit(file)
-    return digests(ordered.values())[file.name]
+def _digest(file: FileDescriptor, known: dict[str, str]) -> str:
+    """The digest of a file in a pool; `known` has those of others there, and gets this one and those it imports."""
+    if file.name not in known:
+        for imported in file.dependencies:
+            _digest(imported, known)
+        known[file.name] = digest(FileDescriptorProto.FromString(file.serialized_pb), known)
+    return known[file.name]
 
 
 def _free_name(pool: descriptor_pool.DescriptorPool, name: str, prefix: str) -> str:

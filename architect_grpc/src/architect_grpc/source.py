@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import ast
 import re
 from typing import TYPE_CHECKING
 
 from architect_grpc.descriptors import is_well_known, module_name
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping
 
     from google.protobuf.descriptor_pb2 import DescriptorProto, FileDescriptorProto, MethodDescriptorProto
 
@@ -55,14 +56,22 @@ def with_relative_imports(text: str, module: str, modules: Iterable[str]) -> str
     return "\n".join(relative(line) for line in text.split("\n"))
 
 
-def service_types(file: FileDescriptorProto, files: Sequence[FileDescriptorProto]) -> str:
+def valid_types(text: str) -> str:
+    """`text`, or where a name that Python has a use for makes it no Python, types that say nothing and stop nobody."""
+    try:
+        ast.parse(text)
+    except SyntaxError:
+        return f'"""{_MARK}"""\n\nfrom typing import Any\n\ndef __getattr__(name: str) -> Any: ...\n'
+    return text
+
+
+def service_types(file: FileDescriptorProto, classes: Mapping[str, tuple[str, str]]) -> str:
     """The types of the module `x_pb2_grpc`: each service's stub, servicer and registration.
 
     Args:
         file: whose services these are.
-        files: it and all that it imports.
+        classes: as `class_names` gives them, of it and all that it imports.
     """
-    classes = _class_names(files)
     lines = [f'"""{_MARK}"""', "", "from collections.abc import Iterator", "from typing import Any", "", "import grpc"]
     used = sorted({classes[kind][0] for service in file.service for rpc in service.method for kind in _kinds(rpc)})
     lines += [_import(name, module_name(file.name), own=not is_well_known(name)) for name in used]
@@ -112,7 +121,7 @@ def _spelled(found: tuple[str, str]) -> str:
     return f"{_alias(file)}.{name}"
 
 
-def _class_names(files: Iterable[FileDescriptorProto]) -> dict[str, tuple[str, str]]:
+def class_names(files: Iterable[FileDescriptorProto]) -> dict[str, tuple[str, str]]:
     """Full name, with the leading dot that rpcs have -> the file of a message and its name in there: "Order.Line"."""
     found: dict[str, tuple[str, str]] = {}
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import shlex
 import threading
 from functools import cached_property
 from importlib import import_module
@@ -55,11 +57,15 @@ class Stubs:
         self._package = f"{STUBS_FOLDER}.{stub_folder(service).replace('/', '.')}"
         self._files = files
         self._listed = listed
-        self._modules = {file: self._module(file, descriptor) for file, descriptor in files.items()}
+        self._modules: dict[str, ModuleType] = {}
+        in_pool = {descriptor.name: file for file, descriptor in files.items()}
+        for file, descriptor in files.items():
+            public = [self._modules[in_pool[each.name]] for each in descriptor.public_dependencies]
+            self._modules[file] = self._module(file, descriptor, public)
         others = [file for file in files if file not in listed]
         imported = [file for file in others if not is_well_known(file)]
         ranks = (listed, imported, [file for file in others if is_well_known(file)])
-        self.messages = Messages(service, [[self._modules[file] for file in rank] for rank in ranks])
+        self.messages = Messages(service, [[(files[file], self._modules[file]) for file in rank] for rank in ranks])
 
     def messages_of(self, file: str) -> dict[str, Any]:
         """What the module `x_pb2` of one definition file holds."""
@@ -120,11 +126,13 @@ class Stubs:
     def _described(self, files: list[str]) -> list[RpcService]:
         return [rpc_service(service, file) for file in files for service in self._files[file].services_by_name.values()]
 
-    def _module(self, file: str, descriptor: FileDescriptor) -> ModuleType:
+    def _module(self, file: str, descriptor: FileDescriptor, public: list[ModuleType]) -> ModuleType:
         if self.shared and is_well_known(file):
             return import_module(module_name(file))
         name = f"{self._package}.{module_name(file)}"
         module = ModuleType(name, f"The messages of {file}.")
+        for imported in public:  # as by protoc, which writes `from imported import *`
+            vars(module).update({key: value for key, value in vars(imported).items() if not key.startswith("_")})
         vars(module).update(contents(descriptor, name))
         return module
 
@@ -140,10 +148,11 @@ def load(folder: Path, service: str) -> Stubs:
     name = stub_folder(service)
     place = folder.absolute() / name
     content = _read(place, name, service)
+    key = place.resolve(), content  # however the folder was spelled, because a private pool's classes must exist once
     with _lock:  # pools are changed by one thread at a time
-        if (place, content) not in _loaded:
-            _loaded[place, content] = _load(place, name, service, content, isolated=is_isolated(folder, name))
-        return _loaded[place, content]
+        if key not in _loaded:
+            _loaded[key] = _load(place, name, service, content, isolated=is_isolated(folder, name))
+        return _loaded[key]
 
 
 def messages_of(place: Path, file: str) -> dict[str, Any]:
@@ -198,4 +207,14 @@ def _what_is_there(place: Path, name: str, service: str) -> str:
 
 
 def _command(place: Path, name: str) -> str:
-    return f"architect install --prefix {place.parents[name.count('/') + 1]}"
+    return f"architect install --prefix {shlex.quote(str(place.parents[name.count('/') + 1]))}"
+
+
+def _after_fork_in_child() -> None:
+    """Another thread may have held the lock, and does not exist here."""
+    global _lock  # noqa: PLW0603
+    _lock = threading.RLock()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork_in_child)
