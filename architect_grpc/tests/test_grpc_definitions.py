@@ -430,12 +430,12 @@ def test_stubs_that_cannot_be_used_say_what_to_run(project, content, reason):
         _ = project.resolver().service("acme/pay").defs
 
 
-def test_stubs_that_cannot_be_used_fail_the_next_install_with_what_to_delete(project):
+def test_stubs_that_are_spoiled_during_an_installation_fail_it_with_what_to_do(project):
     project.install("acme/pay", {"service.proto": f"message Order {{}} {PAY}"})
     path = project.services / "acme" / "pay" / "definitions.binpb"
     for spoil, reason in ((lambda: path.write_bytes(b"\xff\xff"), "is damaged"), (path.unlink, "is missing")):
         spoil()
-        with pytest.raises(StubError, match=rf"{path} {reason}\. Delete the folder {path.parent} and run"):
+        with pytest.raises(StubError, match=rf"{path} {reason}\. Run `architect install` again"):
             GrpcStubGenerator().finish({"acme/pay": path.parent}, project.services)
 
 

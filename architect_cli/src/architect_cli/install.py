@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import os
 import shutil
 import sys
@@ -17,7 +18,7 @@ from architect_core.names import stub_folder
 from architect_core.root import STUBS_FOLDER
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Mapping
 
     from architect_cli.tree import Node
     from architect_core.plugins import Plugins
@@ -106,12 +107,12 @@ def _install(node: Node, plugins: Plugins, progress: Callable[[str], None]) -> I
         generator = plugins.get(StubGenerator, protocol, f"the definitions of {name}")
         stubs.setdefault(generator, {})[name] = folder / stub_folder(name)
         checksum = _ask(name, lambda: generator.checksum(definitions))  # noqa: B023 - called at once
-        if _read(folder / stub_folder(name) / CHECKSUM) == checksum:
+        if _is_intact(folder / stub_folder(name), checksum):
             done.unchanged.append(name)
             continue
         progress(name)
         generated = _ask(name, lambda: generator.generate(definitions))  # noqa: B023
-        contents[name] = {**generated, CHECKSUM: checksum.encode()}
+        contents[name] = {**generated, CHECKSUM: f"{checksum}\n{_digest(generated)}\n".encode()}
         done.generated.append(name)
     for left in folder.glob(f"{_NEW}*"):  # by an installation that was killed
         shutil.rmtree(left)
@@ -206,8 +207,20 @@ def _remove_others(folder: Path, kept: set[str]) -> list[str]:
     return removed
 
 
-def _read(path: Path) -> str | None:
+def _is_intact(stubs: Path, checksum: str) -> bool:
+    """Whether the stubs are there, of definitions with this checksum, and as they were generated."""
     try:
-        return path.read_text(encoding="utf-8")
+        noted = (stubs / CHECKSUM).read_text(encoding="utf-8").splitlines()
+        files = [path for path in stubs.rglob("*") if path.is_file() and path.parent.name != "__pycache__"]
+        return noted == [checksum, _digest({path.relative_to(stubs).as_posix(): path.read_bytes() for path in files})]
     except (OSError, UnicodeDecodeError):
-        return None
+        return False
+
+
+def _digest(files: Mapping[str, bytes]) -> str:
+    """A hash of generated files, without those that are not a generator's."""
+    digest = hashlib.sha256()
+    for path in sorted(files):
+        if Path(path).name not in {CHECKSUM, "__init__.py"}:
+            digest.update(f"{path} {len(files[path])} ".encode() + files[path])
+    return digest.hexdigest()

@@ -160,7 +160,7 @@ def _definitions_by_symbol(stubs: Path) -> dict[str, str]:
     except ValueError as problem:
         reason = str(problem)
     if reason:
-        raise StubError(f"{path} {reason}. Delete the folder {stubs} and run `architect install` again")
+        raise StubError(f"{path} {reason}. Run `architect install` again")
     by_file = digests(files)
     return {
         name: by_file[file.name]

@@ -1,4 +1,4 @@
-"""The mailer: hears of placed orders because its architect.json subscribes to them. The orders service knows nothing of it."""
+"""The mailer hears of placed orders because its architect.json subscribes to them; orders knows nothing of it."""
 
 import logging
 import os
