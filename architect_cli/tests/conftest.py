@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from cli_system import System
+
+# a shell has programs in the background ignore Ctrl-C, and they would hand that on to the programs of these tests
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture
