@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import copy
 import doctest
 import importlib
 import inspect
+import pickle
 import pkgutil
 import subprocess
 import sys
@@ -42,6 +44,20 @@ def test_every_error_is_exported_and_stands_under_the_one_root():
     assert all(issubclass(error, architect.ArchitectError) for error in errors.values())
     drawn = exceptions.__doc__.replace("(", " ")
     assert all(name in drawn for name in errors)
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        architect.ConfigError("the environment", [("a.port", "is wrong"), ("a.host", "is empty")]),
+        architect.UnknownServiceError("acme/a", ["acme/b"]),
+        architect.NoPluginError("grpc", ["rest"], "service 'a'"),
+        architect.PayloadError("it holds NaN"),
+    ],
+)
+def test_an_error_can_be_pickled_and_copied_as_process_pools_do(error):
+    for clone in (pickle.loads(pickle.dumps(error)), copy.copy(error)):
+        assert (type(clone), str(clone), vars(clone)) == (type(error), str(error), vars(error))
 
 
 def test_a_name_that_is_not_there_is_an_attribute_error():

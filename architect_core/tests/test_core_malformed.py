@@ -36,7 +36,7 @@ MALFORMED = {
     "blank": (" \n", "is empty"),
     "no json": (SECRET, "is not JSON: Expecting value at line 1, column 1"),
     "cut off": ('{"acme/a": {"host": "' + SECRET, "line 1, column 21"),
-    "trailing comma": ('{"acme/a": {},\n}', "line 2, column 1"),
+    "trailing comma": ('{"acme/a": {}\n,}', "at line 2, column "),
     "two texts": ("{} {}", "Extra data at line 1, column 4"),
     "single quotes": ("{'acme/a': {}}", "line 1, column 2"),
     "control character": ('{"acme/a": "\x01"}', "Invalid control character"),

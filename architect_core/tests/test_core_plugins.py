@@ -58,6 +58,7 @@ def test_asking_for_one_plugin_loads_no_other(install_plugin):
 
 
 BROKEN = {
+    "exits": ("raise SystemExit(3)", "cannot be imported: SystemExit: 3"),
     "import": ("import no_such_module_at_all", "cannot be imported: ModuleNotFoundError"),
     "hook name": (HEAD + "@hookimpl\ndef architect_client_factroy(): ...", "breaks the plugin contract"),
     "hook argument": (HEAD + "@hookimpl\ndef architect_client_factory(x): ...", "breaks the plugin contract"),
@@ -82,6 +83,27 @@ def test_a_broken_plugin_is_told_with_its_distribution_and_harms_no_other(instal
         assert expected in str(caught.value)
         assert how == "no hook" or "the plugin 'bad' of architect-bad 1.2.3" in str(caught.value)
         assert plugins.get(ClientFactory, "owl", "service 'b'")
+
+
+def test_a_plugin_that_cannot_be_hashed_or_compared_harms_no_other(install_plugin):
+    source = (
+        GOOD
+        + """
+class Plugin:
+    __hash__ = None
+    def __eq__(self, other):
+        raise RuntimeError
+    @hookimpl
+    def architect_client_factory(self):
+        return Factory()
+plugin = Plugin()
+"""
+    )
+    install_plugin("architect-odd", {"odd": "plugin_under_test_odd:plugin"}, {"plugin_under_test_odd": source})
+    install_plugin("architect-owl", {"owl": "plugin_under_test"}, {"plugin_under_test": GOOD})
+    plugins = Plugins()
+    assert plugins.get(ClientFactory, "odd", "service 'a'")
+    assert plugins.get(ClientFactory, "owl", "service 'b'")
 
 
 def test_a_name_that_two_distributions_claim_is_an_error_that_names_both(install_plugin):

@@ -197,6 +197,39 @@ def test_closing_releases_clients_and_the_next_use_makes_new_ones(pigeon):
     assert resolver.service("acme/a").client is not first
 
 
+def test_closing_while_a_client_is_made_does_not_hang(pigeon, monkeypatch):
+    resolver = architect.Resolver({"acme/a": {"host": "a", "api": "pigeon"}}, root=".")
+    making, close = threading.Event(), threading.Event()
+
+    def client(factory, target):
+        making.set()
+        close.wait(10)
+        time.sleep(0.1)
+        target.find_root()
+
+    factory = type(resolver.service("acme/a")._factory)
+    monkeypatch.setattr(factory, "client", client)
+    maker = threading.Thread(target=lambda: resolver.service("acme/a").client, daemon=True)
+    closer = threading.Thread(target=resolver.close, daemon=True)
+    maker.start()
+    making.wait(10)
+    closer.start()
+    close.set()
+    maker.join(5)
+    closer.join(5)
+    assert not maker.is_alive()
+    assert not closer.is_alive()
+
+
+def test_a_client_that_cannot_be_closed_keeps_no_other_open(pigeon, monkeypatch):
+    resolver = architect.Resolver({name: {"host": "h", "api": "pigeon"} for name in ("a", "b", "c")})
+    clients = [resolver.service(name).client for name in ("a", "b", "c")]
+    clients[1].close = lambda: 1 / 0
+    with pytest.raises(ZeroDivisionError):
+        resolver.close()
+    assert (clients[0].closed, clients[2].closed) == (True, True)
+
+
 def test_configure_replaces_the_environment_and_reset_returns_to_it(monkeypatch, pigeon):
     in_environment(monkeypatch)
     architect.configure({"acme/a": {"host": "a", "api": "pigeon"}})
@@ -238,7 +271,7 @@ def test_a_child_that_was_forked_while_a_lock_was_held_does_not_hang(pigeon):
     held, release = threading.Event(), threading.Event()
 
     def hold() -> None:
-        with resolver._lock, service._lock:
+        with architect._lock, resolver._lock, service._lock, resolver._plugins._lock:
             held.set()
             release.wait(10)
 
@@ -248,6 +281,7 @@ def test_a_child_that_was_forked_while_a_lock_was_held_does_not_hang(pigeon):
     child = os.fork()
     if child == 0:
         _ = resolver.service("acme/a").client
+        architect.reset()
         os._exit(0)
     deadline = time.monotonic() + 10
     while (waited := os.waitpid(child, os.WNOHANG)) == (0, 0) and time.monotonic() < deadline:
@@ -276,6 +310,43 @@ def test_subscriptions_are_iterable_and_callable(monkeypatch):
         }
     ]
     assert "example" not in repr(sub)
+
+
+def test_subscribers_can_be_members_of_a_set(monkeypatch):
+    in_environment(monkeypatch)
+    subscriptions = architect.notification("order_placed").subscriptions
+    assert set(subscriptions) == {subscriptions[0]}
+
+
+PUBLISHERS = """
+from architect_core.contract import EventPublisher
+from architect_core.hookspecs import hookimpl
+from architect_core.notification import Delivery
+
+class Publisher(EventPublisher):
+    def publish(self, subscriptions, body, timeout):
+        {body}
+
+@hookimpl
+def architect_event_publisher():
+    return Publisher()
+"""
+
+
+@pytest.mark.parametrize(
+    ("body", "error"), [("raise ZeroDivisionError", ZeroDivisionError), ("return []", architect.PluginError)]
+)
+def test_a_protocol_that_fails_to_publish_hides_no_result_of_another(install_plugin, body, error):
+    good = PUBLISHERS.format(body="return [Delivery(each, 200, 0.1) for each in subscriptions]")
+    install_plugin("architect-owl", {"owl": "an_owl"}, {"an_owl": good})
+    install_plugin("architect-bad", {"bad": "a_bad_one"}, {"a_bad_one": PUBLISHERS.format(body=body)})
+    services = {name: {"host": "h", "port": 1, "api": name} for name in ("owl", "bad")}
+    services["a"] = {"subscriptions": {"e": {"bad": {}, "owl": {}}}}
+    bad, owl = architect.Resolver(services, current_service="a").notification("e").publish({})
+    for module in ("an_owl", "a_bad_one"):
+        del sys.modules[module]
+    assert owl.ok
+    assert isinstance(bad.error, error)
 
 
 def test_an_event_without_subscribers_has_none(monkeypatch):

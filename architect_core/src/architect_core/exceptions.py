@@ -21,7 +21,7 @@ gRPC stub raises `grpc.RpcError`. No message of an error below ever contains a c
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -29,6 +29,17 @@ if TYPE_CHECKING:
 
 class ArchitectError(Exception):
     """Root of every error that architect raises."""
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # the text and the attributes: a subclass may make its text of other arguments
+        return _restored, (type(self), self.args, vars(self))
+
+
+def _restored(kind: type[ArchitectError], args: tuple[object, ...], attributes: dict[str, object]) -> ArchitectError:
+    error = kind.__new__(kind)
+    error.args = args
+    vars(error).update(attributes)
+    return error
 
 
 class ConfigError(ArchitectError, ValueError):

@@ -41,7 +41,7 @@ class Subscription:
     host: str
     port: int
     uri: str
-    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False, hash=False)
     api: str = "rest"
     auth: tuple[str, str] | None = field(default=None, repr=False)
 
@@ -118,9 +118,15 @@ class Notification:
 
         try:
             publisher = self._plugins.get(EventPublisher, api, f"event {self.event!r}")
-        except PluginError as problem:
-            return [Delivery(each, None, 0.0, problem) for each in served]
-        return publisher.publish(served, body, timeout)
+            deliveries = publisher.publish(served, body, timeout)
+            if len(deliveries) == len(served):
+                return deliveries
+            error: Exception = PluginError(
+                f"the plugin {api!r} gave {len(deliveries)} results for {len(served)} subscribers"
+            )
+        except Exception as problem:  # noqa: BLE001 - told in the results, so that it hides none of another protocol
+            error = problem
+        return [Delivery(each, None, 0.0, error) for each in served]
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.event!r}, {len(self.subscriptions)} subscribers)"

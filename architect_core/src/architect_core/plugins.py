@@ -27,8 +27,6 @@ class Plugins:
 
     def __init__(self) -> None:
         self._lock = threading.RLock()
-        self._manager = pluggy.PluginManager(hookspecs.GROUP)
-        self._manager.add_hookspecs(hookspecs)
         self._provided: dict[tuple[type[Any], str], Any] = {}
 
     def names(self) -> list[str]:
@@ -70,11 +68,9 @@ class Plugins:
     def _load(self, kind: type[Provided], name: str, asked_by: str) -> Provided | None:
         entry = self._entry(name, asked_by)
         owner = f"the plugin {name!r} of {_distribution(entry)}"
-        plugin = self._register(entry, owner, asked_by)
-        others = [other for other in self._manager.get_plugins() if other is not plugin]
-        hook = self._manager.subset_hook_caller(_HOOKS[kind], remove_plugins=others)
+        manager = self._registered(entry, owner, asked_by)
         try:
-            results = hook()
+            results = getattr(manager.hook, _HOOKS[kind])()
         except Exception as problem:  # whatever a plugin raises is told with its name
             raise PluginError(f"{asked_by}: {owner} failed in {_HOOKS[kind]}: {_described(problem)}") from problem
         if not results:
@@ -96,26 +92,28 @@ class Plugins:
             raise PluginError(f"{asked_by}: several distributions serve {name!r}: {owners}. Uninstall all but one")
         return next(iter(found.values()))
 
-    def _register(self, entry: EntryPoint, owner: str, asked_by: str) -> object:
+    def _registered(self, entry: EntryPoint, owner: str, asked_by: str) -> pluggy.PluginManager:
         try:
             plugin: object = entry.load()
-        except Exception as problem:
+        except (Exception, SystemExit) as problem:
             raise PluginError(f"{asked_by}: {owner} cannot be imported: {_described(problem)}") from problem
-        if self._manager.is_registered(plugin):  # one module may serve several names
-            return plugin
+        # a manager for it alone: one for all would compare and hash plugins, whatever they are, with each other
+        manager = pluggy.PluginManager(hookspecs.GROUP)
+        manager.add_hookspecs(hookspecs)
         try:
-            self._manager.register(plugin, name=entry.value)
-            self._manager.check_pending()
-        except (pluggy.PluginValidationError, ValueError) as problem:
-            if self._manager.is_registered(plugin):
-                self._manager.unregister(plugin)
+            manager.register(plugin, name=entry.value)
+            manager.check_pending()
+        except Exception as problem:
             raise PluginError(f"{asked_by}: {owner} breaks the plugin contract: {problem}") from problem
-        return plugin
+        return manager
+
+    def _after_fork_in_child(self) -> None:
+        self._lock = threading.RLock()  # another thread of the parent may have held it
 
 
 def _distribution(entry: EntryPoint) -> str:
     return f"{entry.dist.name} {entry.dist.version}" if entry.dist else "an unknown distribution"
 
 
-def _described(problem: Exception) -> str:
+def _described(problem: BaseException) -> str:
     return f"{type(problem).__name__}: {problem}"

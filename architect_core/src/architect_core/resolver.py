@@ -150,10 +150,20 @@ class Resolver:
             return self._notifications[event]
 
     def close(self) -> None:
-        """Release the sockets of all clients; the resolver may be used again, with new ones."""
+        """Release the sockets of all clients; the resolver may be used again, with new ones.
+
+        One client that cannot be closed keeps no other open; what it raised is raised when all were tried.
+        """
         with self._lock:
-            for service in self.services.values():
+            services = list(self.services.values())
+        problems = []
+        for service in services:  # without the lock, which a thread that makes a client may need for the root
+            try:
                 service.close()
+            except Exception as problem:  # noqa: BLE001 - raised below
+                problems.append(problem)
+        if problems:
+            raise problems[0]
 
     @once
     def _configuration(self) -> Configuration:
@@ -180,6 +190,7 @@ class Resolver:
 
     def _after_fork_in_child(self) -> None:
         self._lock = threading.RLock()  # another thread of the parent may have held it
+        self._plugins._after_fork_in_child()  # noqa: SLF001 - the resolver's own
         for service in self.services.values():
             service._after_fork_in_child()  # noqa: SLF001 - a service is the resolver's own
 

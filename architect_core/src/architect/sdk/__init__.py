@@ -13,10 +13,10 @@ question, or from `configure()`. Importing this module reads no environment and 
 from __future__ import annotations
 
 import _thread
+import os
 
 TYPE_CHECKING = False  # what typing.TYPE_CHECKING is, without the cost of importing typing
 if TYPE_CHECKING:
-    import os
     from collections.abc import Mapping
 
     from architect_core.config import DatastoreConfig, Instance, ServiceConfig, SubscriptionConfig
@@ -199,8 +199,9 @@ def reset() -> None:
 
 
 def _default() -> Resolver:
-    if _resolver is not None:
-        return _resolver
+    resolver = _resolver  # once: another thread may reset it meanwhile
+    if resolver is not None:
+        return resolver
     from architect_core.resolver import Resolver
 
     with _lock:
@@ -216,6 +217,15 @@ def _set(resolver: Resolver) -> Resolver:
     global _resolver, _services
     _resolver, _services = resolver, resolver.services
     return resolver
+
+
+def _after_fork_in_child() -> None:
+    global _lock  # noqa: PLW0603 - the module's one lock
+    _lock = _thread.allocate_lock()  # another thread of the parent may have held it
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork_in_child)
 
 
 def __getattr__(name: str) -> object:
