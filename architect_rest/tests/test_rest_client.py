@@ -36,6 +36,12 @@ def test_the_documentation_s_set_of_data_is_a_form_or_a_body(client):
     assert client.put("/r", {b"text"}).json()["headers"]["content-length"] == "4"
 
 
+def test_a_set_of_what_is_no_text_is_refused(client, server):
+    with pytest.raises(TypeError):
+        client.post("/r", {5})
+    assert server.asked == []
+
+
 @pytest.mark.parametrize("name", ["compat", "origin", "path_params"])
 def test_the_examples_in_the_docstrings_run(name):
     assert doctest.testmod(importlib.import_module(f"architect_rest.{name}")).failed == 0

@@ -56,6 +56,17 @@ def test_a_url_of_another_origin_is_refused_before_a_byte_is_sent(url):
         client.get(url)
 
 
+@pytest.mark.parametrize("url", ["{own}\\@{other}/x", "{other}\\@{own}/x", "{own}\t@{other}/x", "{own}#@{other}/x"])
+def test_a_url_put_into_a_prepared_request_is_refused_if_any_reader_takes_it_elsewhere(client, server, other, url):
+    prepared = client.prepare_request(requests.Request("GET", "/"))
+    prepared.url = "http://" + url.format(own=f"127.0.0.1:{server.port}", other=f"127.0.0.1:{other.port}")
+    try:
+        client.send(prepared)
+    except ForeignOriginError:
+        assert server.asked == []
+    assert other.asked == []
+
+
 def test_the_error_is_an_invalid_url_of_requests_too():
     with RestClient(BASE) as client, pytest.raises(requests.exceptions.InvalidURL):
         client.get("//evil")
@@ -144,6 +155,31 @@ def test_a_redirect_that_asks_for_the_body_elsewhere_is_refused(client, other, s
     with pytest.raises(ForeignOriginError, match="body"):
         client.post("/", params={"to": other.url, "status": status}, json={"card": "4111"})
     assert other.asked == []
+
+
+@pytest.mark.parametrize("target", ["http://elsewhere.invalid/x", "mailto:someone", "app:/callback?code=1", "ftp://x"])
+@pytest.mark.parametrize("method", ["GET", "POST", "HEAD"])
+def test_a_redirect_that_is_not_followed_is_an_answer_like_any_other(client, method, target):
+    payload = None if method == "HEAD" else {"card": "4111"}
+    query = {"to": target, "status": 307}
+    response = client.request(method, "/", params=query, json=payload, allow_redirects=False)
+    assert (response.status_code, response.headers["location"]) == (307, target)
+
+
+def test_the_next_request_of_a_redirect_that_asks_for_the_body_is_not_sent(client, other):
+    query = {"to": other.url, "status": 307}
+    response = client.post("/", params=query, json={"card": "4111"}, allow_redirects=False)
+    with pytest.raises(ForeignOriginError, match="body"):
+        client.send(response.next)
+    assert other.asked == []
+
+
+def test_a_request_that_was_redirected_elsewhere_keeps_its_own_hooks(client, other):
+    client.auth = HTTPDigestAuth("user", "s3cret")
+    prepared = client.prepare_request(requests.Request("GET", "/", params={"to": other.url, "status": 302}))
+    hooks = list(prepared.hooks["response"])
+    client.send(prepared)
+    assert prepared.hooks["response"] == hooks != []
 
 
 def test_a_post_that_is_redirected_elsewhere_becomes_a_get_without_body(client, other):

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import multiprocessing
 import socket
+import subprocess
+import sys
 import threading
 import time
 from dataclasses import dataclass
@@ -155,6 +157,90 @@ def test_an_answer_that_never_ends_is_not_waited_for():
         assert time.monotonic() - started < 3
         thread.join(5)
         assert not thread.is_alive()
+
+
+def drip(listener: socket.socket, start: bytes, piece: bytes) -> None:
+    connection, _ = listener.accept()
+    with connection:
+        connection.recv(65536)
+        try:
+            connection.sendall(start)
+            for _ in range(200):
+                connection.sendall(piece)
+                time.sleep(0.05)
+        except OSError:
+            pass
+
+
+@pytest.mark.parametrize(
+    ("start", "piece", "status"),
+    [
+        (b"HTTP/1.1 200 ", b"O", None),
+        (b"HTTP/1.1 200 OK\r\nX-Header: ", b"x", None),
+        (b"", b"HTTP/1.1 100 Continue\r\n\r\n", None),
+        (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n", b"0", 200),
+    ],
+)
+def test_a_subscriber_that_drips_is_given_up_after_the_timeout(start, piece, status):
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        thread = threading.Thread(target=drip, args=(listener, start, piece))
+        thread.start()
+        notification = announce({"acme/mailer": ({"host": "127.0.0.1", "port": listener.getsockname()[1]}, {})})
+        started = time.monotonic()
+        assert notification.publish({}, timeout=0.3)[0].status == status
+        assert time.monotonic() - started < 3
+        thread.join(5)
+        assert not thread.is_alive()
+
+
+def test_subscribers_that_hang_keep_another_publication_waiting_no_longer_than_its_own_timeout(server, other):
+    hanging = announce({f"acme/s{n}": ({"host": server.url}, {"uri": "/?sleep=4"}) for n in range(200)})
+    plugins = hanging._plugins
+    thread = threading.Thread(target=hanging.publish, args=({},))
+    thread.start()
+    while len(server.asked) < 100:
+        time.sleep(0.01)
+    quick = announce({"acme/a": ({"host": other.url}, {}), "acme/b": ({"host": other.url}, {})})
+    quick._plugins = plugins
+    started = time.monotonic()
+    assert all(each.ok for each in quick.publish({}, timeout=2))
+    assert time.monotonic() - started < 3
+    thread.join(20)
+    assert not thread.is_alive()
+
+
+@pytest.mark.parametrize("before", ["", "print(event.publish({})[0].ok)"])
+def test_publishing_works_while_the_interpreter_ends(server, before):
+    services = {name: {"host": server.url, "api": "rest"} for name in ("a", "b")}
+    services["c"] = {"subscriptions": {"stopped": {"a": {}, "b": {}}}}
+    program = f"""
+import atexit
+from architect_core.resolver import Resolver
+event = Resolver({services!r}, current_service="c").notification("stopped")
+atexit.register(lambda: print([each.ok for each in event.publish({{}})]))
+{before}
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=30, check=True)
+    assert done.stdout.splitlines()[-1] == "[True, True]", done.stderr
+    assert len(server.asked) == (4 if before else 2)
+
+
+def test_without_another_thread_each_subscriber_still_gets_the_event_once(server, monkeypatch):
+    started = []
+    start = threading.Thread.start
+
+    def start_two(thread):
+        if thread.name.startswith("architect-publish"):
+            started.append(thread)
+            if len(started) > 2:
+                raise RuntimeError("can't start new thread")
+        start(thread)
+
+    notification = announce({f"acme/s{n}": ({"host": server.url}, {"uri": f"/{n}?sleep=0.05"}) for n in range(9)})
+    monkeypatch.setattr(threading.Thread, "start", start_two)
+    assert [each.status for each in notification.publish({})] == [200] * 9
+    assert len(started) == 3
+    assert sorted(asked["path"][:2] for asked in server.asked) == [f"/{n}" for n in range(9)]
 
 
 def test_the_environment_s_proxy_is_used_and_its_exceptions_are_kept(server, other, monkeypatch):

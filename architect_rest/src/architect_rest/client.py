@@ -11,7 +11,7 @@ import requests
 from requests.auth import AuthBase
 
 from architect_rest.compat import body
-from architect_rest.origin import foreign, join, origin_of
+from architect_rest.origin import foreign, join, origin_of, origin_sent_to
 from architect_rest.path_params import fill
 
 if TYPE_CHECKING:
@@ -110,12 +110,15 @@ class RestClient(requests.Session):
         """Send a prepared request, with the client's timeouts unless `timeout` is given.
 
         Raises:
-            ForeignOriginError: it leads to another origin, and is no redirect of the service's own.
+            ForeignOriginError: it leads to another origin, and is no redirect of the service's own; or it is one that
+                would take the request's body along (status 307 and 308).
         """
-        found = origin_of(request.url or "")
+        found = origin_sent_to(request.url or "")
         if found != self._origin:
             if getattr(request, "_left_by_redirect", None) is not self._origin:
                 raise foreign(found, self._origin)
+            if request.body is not None:
+                raise foreign(found, self._origin, "the service's redirect, which asks for the request's body,")
             kwargs["cert"] = None  # a client certificate is for the service alone
         kwargs.setdefault("timeout", self.timeout)
         return super().send(request, **kwargs)
@@ -123,24 +126,23 @@ class RestClient(requests.Session):
     def rebuild_auth(self, prepared_request: requests.PreparedRequest, response: requests.Response) -> None:
         """Called by requests for every redirect: one to another origin takes nothing of the session along.
 
-        Raises:
-            ForeignOriginError: it would take the request's body along (status 307 and 308).
+        Nothing is refused here, but when it is sent: requests makes this request too where redirects are not followed.
         """
-        found = origin_of(prepared_request.url or "")
+        found = origin_sent_to(prepared_request.url or "")
         if found == self._origin:
             super().rebuild_auth(prepared_request, response)
             return
-        if found is None or prepared_request.body is not None:
-            raise foreign(found, self._origin, "the service's redirect, which asks for the request's body,")
         headers = prepared_request.headers
         for name in [name for name in headers if name.lower() not in _HARMLESS_HEADERS]:
             del headers[name]
-        for event, hooks in prepared_request.hooks.items():
-            # such as the answer to a digest challenge, which would be given to anyone who asks
-            prepared_request.hooks[event] = [
-                hook for hook in hooks if not isinstance(getattr(hook, "__self__", None), AuthBase)
-            ]
-        prepared_request._left_by_redirect = self._origin  # type: ignore[attr-defined] # noqa: SLF001 - our mark
+        # such as the answer to a digest challenge, which would be given to anyone who asks; a new dictionary, because
+        # the redirected request has the old one, and may be sent again
+        prepared_request.hooks = {
+            event: [hook for hook in hooks if not isinstance(getattr(hook, "__self__", None), AuthBase)]
+            for event, hooks in prepared_request.hooks.items()
+        }
+        if found is not None:
+            prepared_request._left_by_redirect = self._origin  # type: ignore[attr-defined] # noqa: SLF001 - our mark
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         super().__setstate__(state)

@@ -18,4 +18,4 @@ def body(data: Any) -> Any:
         return data
     if all(isinstance(item, tuple) for item in data):
         return list(data)
-    return b"".join(item.encode() if isinstance(item, str) else bytes(item) for item in data)
+    return b"".join(item.encode() if isinstance(item, str) else bytes(memoryview(item)) for item in data)

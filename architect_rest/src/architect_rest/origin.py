@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from typing import NamedTuple
+from urllib.parse import urlsplit
 
 import requests.exceptions
 from urllib3.exceptions import LocationParseError
@@ -51,6 +52,25 @@ def origin_of(url: str) -> Origin | None:
         return None
     scheme = parsed.scheme.lower()
     return Origin(scheme, parsed.host.lower(), parsed.port or _DEFAULT_PORTS.get(scheme))
+
+
+def origin_sent_to(url: str) -> Origin | None:
+    r"""The origin of a URL that is sent as it is; None also where the readers of the URL differ.
+
+    requests picks the connection with `urllib.parse`, which takes other characters for a host's end than urllib3 does.
+
+    >>> origin_sent_to("http://billing:8080\\@evil/") is None
+    True
+    """
+    found = origin_of(url)
+    try:
+        split = urlsplit(url)
+        port = split.port or _DEFAULT_PORTS.get(split.scheme)
+    except ValueError:
+        return None
+    if found is None or (split.scheme, split.hostname, port) != (found.scheme, found.host.strip("[]"), found.port):
+        return None
+    return found
 
 
 def join(base_url: str, url: str, origin: Origin) -> str:

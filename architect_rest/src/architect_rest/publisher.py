@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import http.client
+import io
 import os
 from base64 import b64encode
-from concurrent.futures import ThreadPoolExecutor
+from collections import deque
 from importlib.metadata import version
+from queue import SimpleQueue
 from time import monotonic
 from typing import TYPE_CHECKING, Any
 from urllib.request import getproxies_environment
 
 import urllib3
+import urllib3.connection
 from certifi import where
 from requests.utils import select_proxy, should_bypass_proxies
 
@@ -18,11 +22,15 @@ from architect_core.contract import EventPublisher
 from architect_core.notification import Delivery
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    import socket
+    from collections.abc import Callable, Sequence
+    from concurrent.futures import ThreadPoolExecutor
+
+    from _typeshed import WriteableBuffer
 
     from architect_core.notification import Subscription
 
-_MOST_THREADS = 128
+_MOST_THREADS = 512
 _MOST_HOSTS = 1024
 _CONNECTIONS_PER_HOST = 8
 _MOST_BODY = 65536  # bytes of an answer that are worth reading to keep its connection
@@ -45,7 +53,7 @@ class RestPublisher(EventPublisher):
         Args:
             subscriptions: who is to get it.
             body: what is posted.
-            timeout: seconds that a subscriber may take to accept the connection and begin its answer.
+            timeout: seconds that a subscriber may take to accept the connection and answer.
         """
         sender = self._sender
         if sender is None or sender.pid != os.getpid():  # neither threads nor connections survive a fork
@@ -58,7 +66,7 @@ class _Sender:
 
     def __init__(self) -> None:
         self.pid = os.getpid()
-        self._threads = ThreadPoolExecutor(_MOST_THREADS, thread_name_prefix="architect-publish")
+        self._threads: ThreadPoolExecutor | None = None
         self._managers: dict[tuple[str | None, str], urllib3.PoolManager] = {}
         self._headers = {
             "Content-Type": "application/json",
@@ -78,7 +86,31 @@ class _Sender:
 
         if len(subscriptions) == 1:
             return [send(subscriptions[0])]
-        return list(self._threads.map(send, subscriptions))
+        waiting = deque(enumerate(subscriptions))
+        finished: SimpleQueue[tuple[int, Delivery]] = SimpleQueue()
+
+        def send_next() -> None:
+            try:
+                place, subscription = waiting.popleft()
+            except IndexError:  # this thread was late, and another has sent all
+                return
+            finished.put((place, send(subscription)))
+
+        try:
+            for _ in subscriptions:
+                self._in_a_thread(send_next)
+        except RuntimeError:  # the interpreter is ending, or the system gives no more threads
+            while waiting:
+                send_next()
+        results = dict(finished.get() for _ in subscriptions)
+        return [results[place] for place in range(len(subscriptions))]
+
+    def _in_a_thread(self, work: Callable[[], None]) -> None:
+        if self._threads is None:
+            from concurrent.futures import ThreadPoolExecutor  # which cannot be imported when the interpreter is ending
+
+            self._threads = ThreadPoolExecutor(_MOST_THREADS, thread_name_prefix="architect-publish")
+        self._threads.submit(work)
 
     def _post(self, subscription: Subscription, body: bytes, timeout: float, proxies: dict[str, str]) -> int:
         deadline = monotonic() + timeout
@@ -119,11 +151,66 @@ class _Sender:
         return headers
 
 
+class _Reader(io.RawIOBase):
+    """Reads from a socket until its timeout has passed as a whole, however often another byte comes."""
+
+    def __init__(self, sock: socket.socket, buffered: io.BufferedReader) -> None:
+        self._sock = sock
+        self._buffered = buffered
+        self._raw: Any = buffered.raw
+        self._deadline = monotonic() + (sock.gettimeout() or 0)
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: WriteableBuffer) -> int | None:
+        left = self._deadline - monotonic()
+        if left <= 0:
+            raise TimeoutError("timed out")
+        self._sock.settimeout(left)
+        count: int | None = self._raw.readinto(buffer)
+        return count
+
+    def close(self) -> None:
+        self._buffered.close()
+        super().close()
+
+
+class _Response(http.client.HTTPResponse):
+    def __init__(self, sock: socket.socket, *args: Any, **kwargs: Any) -> None:
+        super().__init__(sock, *args, **kwargs)
+        self.fp = io.BufferedReader(_Reader(sock, self.fp))
+
+
+class _HTTPConnection(urllib3.connection.HTTPConnection):
+    response_class = _Response
+
+
+class _HTTPSConnection(urllib3.connection.HTTPSConnection):
+    response_class = _Response
+
+
+class HTTPConnectionPool(urllib3.HTTPConnectionPool):
+    """Urllib3's, whose name its errors show, with answers that are read until the timeout and no longer."""
+
+    ConnectionCls = _HTTPConnection
+
+
+class HTTPSConnectionPool(urllib3.HTTPSConnectionPool):
+    """The same for TLS."""
+
+    ConnectionCls = _HTTPSConnection
+
+
 def _new_manager(proxy: str | None, authorities: str) -> urllib3.PoolManager:
     kwargs: dict[str, Any] = {"ca_certs": authorities, "maxsize": _CONNECTIONS_PER_HOST}
-    if proxy is None:
-        return urllib3.PoolManager(_MOST_HOSTS, **kwargs)
-    return urllib3.ProxyManager(proxy if "://" in proxy else f"http://{proxy}", _MOST_HOSTS, **kwargs)
+    manager = (
+        urllib3.PoolManager(_MOST_HOSTS, **kwargs)
+        if proxy is None
+        else urllib3.ProxyManager(proxy if "://" in proxy else f"http://{proxy}", _MOST_HOSTS, **kwargs)
+    )
+    manager.pool_classes_by_scheme = {"http": HTTPConnectionPool, "https": HTTPSConnectionPool}
+    return manager
 
 
 def _read_rest(response: urllib3.BaseHTTPResponse, deadline: float) -> None:
