@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import http.client
-import io
 import os
 from base64 import b64encode
 from collections import deque
@@ -14,19 +12,16 @@ from typing import TYPE_CHECKING, Any
 from urllib.request import getproxies_environment
 
 import urllib3
-import urllib3.connection
 from certifi import where
 from requests.utils import select_proxy, should_bypass_proxies
 
 from architect_core.contract import EventPublisher
 from architect_core.notification import Delivery
+from architect_rest.deadline import HTTPConnectionPool, HTTPSConnectionPool
 
 if TYPE_CHECKING:
-    import socket
     from collections.abc import Callable, Sequence
     from concurrent.futures import ThreadPoolExecutor
-
-    from _typeshed import WriteableBuffer
 
     from architect_core.notification import Subscription
 
@@ -149,57 +144,6 @@ class _Sender:
             # UTF-8 on the wire; http.client writes latin-1, and fails on more with the value in its message
             headers[name] = value.encode().decode("latin-1")
         return headers
-
-
-class _Reader(io.RawIOBase):
-    """Reads from a socket until its timeout has passed as a whole, however often another byte comes."""
-
-    def __init__(self, sock: socket.socket, buffered: io.BufferedReader) -> None:
-        self._sock = sock
-        self._buffered = buffered
-        self._raw: Any = buffered.raw
-        self._deadline = monotonic() + (sock.gettimeout() or 0)
-
-    def readable(self) -> bool:
-        return True
-
-    def readinto(self, buffer: WriteableBuffer) -> int | None:
-        left = self._deadline - monotonic()
-        if left <= 0:
-            raise TimeoutError("timed out")
-        self._sock.settimeout(left)
-        count: int | None = self._raw.readinto(buffer)
-        return count
-
-    def close(self) -> None:
-        self._buffered.close()
-        super().close()
-
-
-class _Response(http.client.HTTPResponse):
-    def __init__(self, sock: socket.socket, *args: Any, **kwargs: Any) -> None:
-        super().__init__(sock, *args, **kwargs)
-        self.fp = io.BufferedReader(_Reader(sock, self.fp))
-
-
-class _HTTPConnection(urllib3.connection.HTTPConnection):
-    response_class = _Response
-
-
-class _HTTPSConnection(urllib3.connection.HTTPSConnection):
-    response_class = _Response
-
-
-class HTTPConnectionPool(urllib3.HTTPConnectionPool):
-    """Urllib3's, whose name its errors show, with answers that are read until the timeout and no longer."""
-
-    ConnectionCls = _HTTPConnection
-
-
-class HTTPSConnectionPool(urllib3.HTTPSConnectionPool):
-    """The same for TLS."""
-
-    ConnectionCls = _HTTPSConnection
 
 
 def _new_manager(proxy: str | None, authorities: str) -> urllib3.PoolManager:
