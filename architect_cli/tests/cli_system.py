@@ -50,6 +50,8 @@ from architect_core.contract import StubGenerator
 from architect_core.exceptions import StubError
 from architect_core.hookspecs import hookimpl
 
+ARCHITECT_CONTRACT = 1
+
 class Toy(StubGenerator):
     def checksum(self, definitions):
         digest = hashlib.sha256()
@@ -98,6 +100,8 @@ import sys, time, pathlib
 from architect_core.contract import DatastoreProvisioner, Provisioned
 from architect_core.exceptions import RunError
 from architect_core.hookspecs import hookimpl
+
+ARCHITECT_CONTRACT = 1
 
 SERVER = '''
 import os, socket, sys, time

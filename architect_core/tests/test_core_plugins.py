@@ -10,7 +10,7 @@ import architect.sdk as architect
 from architect_core.contract import ClientFactory, CredentialParser
 from architect_core.plugins import Plugins
 
-HEAD = "from architect_core.hookspecs import hookimpl\n"
+HEAD = "from architect_core.hookspecs import hookimpl\nARCHITECT_CONTRACT = 1\n"
 GOOD = (
     HEAD
     + """
@@ -67,7 +67,7 @@ BROKEN = {
         "failed in architect_client_factory: ZeroDiv",
     ),
     "wrong type": (HEAD + "@hookimpl\ndef architect_client_factory(): return 7", "returned a int"),
-    "no hook": ("", "has no hook architect_client_factory"),
+    "no hook": (HEAD, "has no hook architect_client_factory"),
 }
 
 

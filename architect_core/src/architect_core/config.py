@@ -135,6 +135,7 @@ class DatastoreConfig(Instance):
         username: who logs in.
         password: a plain text, because drivers need it.
         name: which database.
+        options: options of the engine's plugin, checked by that plugin.
     """
 
     type: Protocol | None = None
@@ -143,6 +144,7 @@ class DatastoreConfig(Instance):
     username: Text | None = None
     password: Text | None = None
     name: Text | None = None
+    options: dict[str, Any] = Field(default_factory=dict)
 
 
 class ServiceConfig(Instance):

@@ -61,7 +61,7 @@ class Target:
 
 
 class ClientFactory(ABC):
-    """Makes the clients of one protocol. One instance serves all services.
+    """Makes the clients of one protocol. One instance serves all services, in any thread.
 
     Class attributes:
         Options: the schema of a service's `options`.
@@ -73,7 +73,11 @@ class ClientFactory(ABC):
 
     @abstractmethod
     def client(self, target: Target) -> Any:
-        """A new client for `target`. Called once for each service, in the thread that asks first."""
+        """A new client for `target`. Called once for each service, in the thread that asks first.
+
+        An error of the client's own library is raised on as it is; what is wrong with the configuration is a
+        `target.error(path, reason)`.
+        """
 
     def definitions(self, target: Target) -> Any:  # noqa: ARG002 - for those who override it
         """What `.defs` gives: the messages of a protocol that has definitions, None for one that has none."""
@@ -100,6 +104,7 @@ class DatastoreTarget:
         name: its key in the configuration.
         engine: the engine it was found to be, which is the entry point's name: "postgres".
         config: its entry, with every key that was given.
+        options: its `options`, as an instance of the parser's `Options`.
         where: what it was read from.
         path: its path in there.
     """
@@ -107,6 +112,7 @@ class DatastoreTarget:
     name: str
     engine: str
     config: DatastoreConfig
+    options: Any
     where: str
     path: str
 
@@ -116,11 +122,20 @@ class DatastoreTarget:
 
 
 class CredentialParser(ABC):
-    """Turns a datastore's entry into credentials."""
+    """Turns a datastore's entry into credentials.
+
+    Class attributes:
+        Options: the schema of a datastore's `options`.
+    """
+
+    Options: ClassVar[type[BaseModel]] = Options
 
     @abstractmethod
     def credentials(self, target: DatastoreTarget) -> Credentials:
-        """The credentials of `target`, with the engine's default port and a `url`. Raises `target.error(...)`."""
+        """The credentials of `target`, with the engine's default port and a `url`.
+
+        Called once for each datastore. Nothing is connected to; what is wrong is a `target.error(path, reason)`.
+        """
 
 
 class EventPublisher(ABC):
@@ -184,6 +199,45 @@ class StubGenerator(ABC):
 
 
 @dataclass(frozen=True)
+class Listener:
+    """A service that `architect run` started, and that listens.
+
+    Attributes:
+        name: the service's name.
+        host: the address it listens on.
+        port: the TCP port.
+        options: `api.readiness` of its manifest, as an instance of the probe's `Options`.
+    """
+
+    name: str
+    host: str
+    port: int
+    options: Any
+
+
+class ReadinessProbe(ABC):
+    """Tells whether a service that listens takes calls.
+
+    Class attributes:
+        Options: the schema of `api.readiness` in a service's manifest.
+    """
+
+    Options: ClassVar[type[BaseModel]] = Options
+
+    @abstractmethod
+    def is_ready(self, listener: Listener, timeout: float) -> bool:
+        """Whether it takes calls now; asked again and again until it does, from a thread of its own.
+
+        Args:
+            listener: the service.
+            timeout: seconds that this one answer may take.
+
+        Raises:
+            RunError: it can never be ready; this ends the run.
+        """
+
+
+@dataclass(frozen=True)
 class Provisioned:
     """A datastore server that runs for one `architect run`.
 
@@ -220,3 +274,72 @@ class DatastoreProvisioner(ABC):
         Raises:
             RunError: if there is no server program, with how to get one.
         """
+
+
+class Command(ABC):
+    """A command of the `architect` command line.
+
+    Class attributes:
+        summary: what it does, in one sentence, for `architect --help`.
+    """
+
+    summary: ClassVar[str]
+
+    @abstractmethod
+    def run(self, arguments: Sequence[str]) -> int:
+        """Do it and give the exit code.
+
+        Args:
+            arguments: what follows the command's name, as it was typed; `--help` among it.
+
+        Raises:
+            ArchitectError: it cannot go on; the message is told, and the exit code is 1.
+        """
+
+
+@dataclass(frozen=True)
+class DoubleTarget:
+    """A service that a test stands in for.
+
+    Attributes:
+        name: the service's name.
+        behaviour: what the test says it does, in a form that its protocol's `DoubleFactory` documents.
+        find_root: gives the folder of the service that is tested, where generated stubs lie. Raises ArchitectError
+            where there is none.
+    """
+
+    name: str
+    behaviour: Any
+    find_root: Callable[[], Path] = field(repr=False)
+
+
+class Double:
+    """Stands in for one service in one test.
+
+    Attributes:
+        entry: the service's entry in the configuration that the application is given.
+        requests: what the application asked, in the order of asking.
+    """
+
+    def __init__(self, entry: Mapping[str, Any]) -> None:
+        self.entry = entry
+        self.requests: list[Any] = []
+
+    def client(self, make: Callable[[], Any]) -> Any:
+        """The client that the application gets.
+
+        Args:
+            make: makes the protocol's own client of `entry`, which is to be preferred to another: it tests more.
+        """
+        return make()
+
+    def close(self) -> None:
+        """Release what stands in: its server, its sockets. Called after the test."""
+
+
+class DoubleFactory(ABC):
+    """Makes stand-ins for the services of one protocol."""
+
+    @abstractmethod
+    def double(self, target: DoubleTarget) -> Double:
+        """A stand-in for one service; TypeError where the behaviour has a form that means nothing here."""

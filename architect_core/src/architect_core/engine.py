@@ -7,15 +7,15 @@ from typing import TYPE_CHECKING
 
 from architect_core import names
 from architect_core.contract import CredentialParser, DatastoreTarget
-from architect_core.exceptions import NoPluginError, StubError
-from architect_core.validation import showable
+from architect_core.datastore import Credentials
+from architect_core.exceptions import NoPluginError, PluginError, StubError
+from architect_core.validation import showable, validate
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
     from architect_core.config import DatastoreConfig
-    from architect_core.datastore import Credentials
     from architect_core.plugins import Plugins
     from architect_core.service import CurrentService
 
@@ -53,7 +53,15 @@ def credentials_of(
         engine = GENERIC
         parser = plugins.get(CredentialParser, engine, asked_by)
     path = f"{service.name}.datastores.{showable(name)}"
-    return parser.credentials(DatastoreTarget(name, engine, config, where, path))
+    options = validate(parser.Options, config.options, where, f"{path}.options")
+    with plugins.blamed(engine, asked_by):
+        credentials: object = parser.credentials(DatastoreTarget(name, engine, config, options, where, path))
+    if not isinstance(credentials, Credentials):
+        raise PluginError(
+            f"{asked_by}: {plugins.owner(engine)} gave a {type(credentials).__name__}, where the contract asks for "
+            "Credentials"
+        )
+    return credentials
 
 
 def _guess(config: DatastoreConfig) -> str | None:

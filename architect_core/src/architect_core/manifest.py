@@ -93,10 +93,12 @@ class Api(_Strict):
     Attributes:
         type: the protocol.
         definitions: the files that define it, relative to the service's folder.
+        readiness: options of the protocol's readiness probe for `architect run`, checked by its plugin.
     """
 
     type: Protocol
     definitions: list[Annotated[str, AfterValidator(_relative)]] = Field(default_factory=list)
+    readiness: dict[str, Any] = Field(default_factory=dict)
 
 
 class ManifestSubscription(_Strict):

@@ -117,12 +117,14 @@ class Notification:
         from architect_core.contract import EventPublisher
 
         try:
-            publisher = self._plugins.get(EventPublisher, api, f"event {self.event!r}")
-            deliveries = publisher.publish(served, body, timeout)
-            if len(deliveries) == len(served):
+            asked_by = f"event {self.event!r}"
+            publisher = self._plugins.get(EventPublisher, api, asked_by)
+            with self._plugins.blamed(api, asked_by):
+                deliveries = list(publisher.publish(served, body, timeout))
+            if [each.subscription for each in deliveries if isinstance(each, Delivery)] == served:
                 return deliveries
             error: Exception = PluginError(
-                f"the plugin {api!r} gave {len(deliveries)} results for {len(served)} subscribers"
+                f"{asked_by}: {self._plugins.owner(api)} did not give one Delivery for each subscriber"
             )
         except Exception as problem:  # noqa: BLE001 - told in the results, so that it hides none of another protocol
             error = problem

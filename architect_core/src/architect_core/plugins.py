@@ -3,23 +3,17 @@
 from __future__ import annotations
 
 import threading
-from importlib.metadata import EntryPoint, entry_points
-from typing import Any, TypeVar
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, TypeVar
 
-import pluggy
+from architect_core import loading
+from architect_core.exceptions import ArchitectError, NoPluginError, PluginError
 
-from architect_core import contract, hookspecs
-from architect_core.exceptions import NoPluginError, PluginError
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from importlib.metadata import EntryPoint
 
 Provided = TypeVar("Provided")
-
-_HOOKS: dict[type[Any], str] = {
-    contract.ClientFactory: "architect_client_factory",
-    contract.EventPublisher: "architect_event_publisher",
-    contract.CredentialParser: "architect_credential_parser",
-    contract.StubGenerator: "architect_stub_generator",
-    contract.DatastoreProvisioner: "architect_datastore_provisioner",
-}
 
 
 class Plugins:
@@ -31,19 +25,19 @@ class Plugins:
 
     def names(self) -> list[str]:
         """The protocols and engines that installed plugins serve; none is loaded for it."""
-        return sorted({entry.name for entry in entry_points(group=hookspecs.GROUP)})
+        return sorted({entry.name for entry in loading.installed()})
 
     def find(self, kind: type[Provided], name: str, asked_by: str) -> Provided | None:
         """What the plugin `name` provides of `kind`, or None where it has no such hook. The plugin is loaded for it.
 
         Args:
-            kind: one of the classes of `architect_core.contract`.
+            kind: one of the classes of `architect_core.contract`, or `Source`.
             name: the protocol or engine, which is the entry point's name.
             asked_by: for error messages, such as "service 'acme/billing'".
 
         Raises:
             NoPluginError: no installed distribution has such an entry point.
-            PluginError: the plugin is broken, or several distributions claim the name.
+            PluginError: the plugin is broken or disabled, or several distributions claim the name.
         """
         with self._lock:
             if (kind, name) not in self._provided:
@@ -56,64 +50,59 @@ class Plugins:
 
         Raises:
             NoPluginError: no installed distribution serves `name`.
-            PluginError: the plugin is broken, or does not provide a `kind`.
+            PluginError: the plugin is broken or disabled, or does not provide a `kind`.
         """
         provided = self.find(kind, name, asked_by)
         if provided is None:
-            raise PluginError(
-                f"{asked_by}: the plugin {name!r} is installed and has no hook {_HOOKS[kind]}, which this needs"
-            )
+            raise PluginError(f"{asked_by}: {self.owner(name)} has no hook {loading.HOOKS[kind]}, which this needs")
         return provided
+
+    def owner(self, name: str) -> str:
+        """The plugin `name` with its distribution, for messages: "the plugin 'rest' of architect-rest 0.3.0"."""
+        usable = [entry for entry in loading.installed(name) if not loading.is_disabled(entry)]
+        return _owner(usable[0]) if usable else f"the plugin {name!r}"
+
+    @contextmanager
+    def blamed(self, name: str, asked_by: str) -> Iterator[None]:
+        """Whatever else than an ArchitectError is raised inside is told as a PluginError of the plugin `name`.
+
+        Its text is left to the exception's cause: it may hold what was configured.
+        """
+        try:
+            yield
+        except ArchitectError:
+            raise
+        except Exception as problem:
+            raise PluginError(f"{asked_by}: {self.owner(name)} failed with a {type(problem).__name__}") from problem
 
     def _load(self, kind: type[Provided], name: str, asked_by: str) -> Provided | None:
         entry = self._entry(name, asked_by)
-        owner = f"the plugin {name!r} of {_distribution(entry)}"
-        manager = self._registered(entry, owner, asked_by)
         try:
-            results = getattr(manager.hook, _HOOKS[kind])()
-        except Exception as problem:  # whatever a plugin raises is told with its name
-            raise PluginError(f"{asked_by}: {owner} failed in {_HOOKS[kind]}: {_described(problem)}") from problem
-        if not results:
-            return None
-        if not isinstance(results[0], kind):
-            raise PluginError(
-                f"{asked_by}: {owner} returned a {type(results[0]).__name__} from {_HOOKS[kind]}, "
-                f"where the contract asks for a {kind.__name__}"
-            )
-        return results[0]
+            provided: Provided | None = loading.call(loading.load(entry), kind)
+        except loading.BrokenError as problem:
+            reason, cause = str(problem), problem.__cause__
+        else:
+            return provided
+        raise PluginError(f"{asked_by}: {_owner(entry)} {reason}") from cause
 
     def _entry(self, name: str, asked_by: str) -> EntryPoint:
-        # one distribution found twice on sys.path is one
-        found = {(_distribution(entry), entry.value): entry for entry in entry_points(group=hookspecs.GROUP, name=name)}
+        found = loading.installed(name)
+        usable = [entry for entry in found if not loading.is_disabled(entry)]
         if not found:
             raise NoPluginError(name, self.names(), asked_by)
-        if len(found) > 1:
-            owners = ", ".join(sorted(owner for owner, _ in found))
-            raise PluginError(f"{asked_by}: several distributions serve {name!r}: {owners}. Uninstall all but one")
-        return next(iter(found.values()))
-
-    def _registered(self, entry: EntryPoint, owner: str, asked_by: str) -> pluggy.PluginManager:
-        try:
-            plugin: object = entry.load()
-        except (Exception, SystemExit) as problem:
-            raise PluginError(f"{asked_by}: {owner} cannot be imported: {_described(problem)}") from problem
-        # a manager for it alone: one for all would compare and hash plugins, whatever they are, with each other
-        manager = pluggy.PluginManager(hookspecs.GROUP)
-        manager.add_hookspecs(hookspecs)
-        try:
-            manager.register(plugin, name=entry.value)
-            manager.check_pending()
-        except Exception as problem:
-            raise PluginError(f"{asked_by}: {owner} breaks the plugin contract: {problem}") from problem
-        return manager
+        if not usable:
+            raise PluginError(f"{asked_by}: {_owner(found[0])} is disabled by {loading.DISABLED_VARIABLE}")
+        if len(usable) > 1:
+            owners = ", ".join(loading.distribution(entry) for entry in usable)
+            raise PluginError(
+                f"{asked_by}: several distributions serve {name!r}: {owners}. Uninstall all but one, or name the "
+                f"others in {loading.DISABLED_VARIABLE}"
+            )
+        return usable[0]
 
     def _after_fork_in_child(self) -> None:
         self._lock = threading.RLock()  # another thread of the parent may have held it
 
 
-def _distribution(entry: EntryPoint) -> str:
-    return f"{entry.dist.name} {entry.dist.version}" if entry.dist else "an unknown distribution"
-
-
-def _described(problem: BaseException) -> str:
-    return f"{type(problem).__name__}: {problem}"
+def _owner(entry: EntryPoint) -> str:
+    return f"the plugin {entry.name!r} of {loading.distribution(entry)}"

@@ -20,7 +20,13 @@ from architect_core.notification import Notification, subscriptions_of
 from architect_core.plugins import Plugins
 from architect_core.root import find_root
 from architect_core.service import CurrentService, Service
-from architect_core.sources import CURRENT_SERVICE_VARIABLE, EnvironmentSource, MappingSource
+from architect_core.sources import (
+    CURRENT_SERVICE_VARIABLE,
+    SOURCE_VARIABLE,
+    EnvironmentSource,
+    MappingSource,
+    PluginSource,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -46,7 +52,8 @@ class Resolver:
         *,
         current_service: str | None = None,
         root: str | os.PathLike[str] | None = None,
-        source: Source | None = None,
+        source: Source | str | None = None,
+        plugins: Plugins | None = None,
     ) -> None:
         """Make a resolver; nothing is read before the first question.
 
@@ -54,16 +61,16 @@ class Resolver:
             config: service name -> entry, in the shape of the variable `ARCHITECT`.
             current_service: the running service's name.
             root: the running service's own folder; looked for where it is not given.
-            source: what to read instead of `config`; the environment if both are absent.
+            source: what to read instead of `config`, or the name of the plugin that reads it. If both are absent, the
+                one that the variable `ARCHITECT_SOURCE` names, else the environment.
+            plugins: where protocols and engines are looked up; those installed unless given.
         """
-        if source is None:
-            source = EnvironmentSource() if config is None else MappingSource(config, current_service)
         self.services: dict[str, Service] = {}
-        self._source = source
+        self._source = MappingSource(config, current_service) if source is None and config is not None else source
         self._current_service = current_service
         self._root = root
         self._lock = threading.RLock()
-        self._plugins = Plugins()
+        self._plugins = Plugins() if plugins is None else plugins
         _alive.add(self)
 
     def service(self, name: str) -> Service:
@@ -167,7 +174,12 @@ class Resolver:
 
     @once
     def _configuration(self) -> Configuration:
-        return self._source.load()
+        source, asked_by = self._source, "configure(source=...)"
+        if source is None:
+            source, asked_by = os.environ.get(SOURCE_VARIABLE) or EnvironmentSource(), f"the variable {SOURCE_VARIABLE}"
+        if isinstance(source, str):
+            source = PluginSource(source, asked_by, self._plugins)
+        return source.load()
 
     @once
     def _credentials(self) -> dict[str, Credentials]:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import threading
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from architect_core.exceptions import ConfigError, PluginError
+from architect_core.exceptions import ArchitectError, ConfigError, PluginError
 from architect_core.lazy import once
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from architect_core.config import ServiceConfig
@@ -46,12 +47,16 @@ class Service:
             ConfigError: the entry's host, port or options are wrong.
             StubError: generated stubs are missing; the message says what to run.
         """
-        return self._factory.client(self._target)
+        factory, target = self._factory, self._target
+        with self._noted():
+            return factory.client(target)
 
     @once
     def defs(self) -> Any:
         """The messages, enums and nested types of the service's definitions; None for REST. Raises as `client` does."""
-        return self._factory.definitions(self._target)
+        factory, target = self._factory, self._target
+        with self._noted():
+            return factory.definitions(target)
 
     def close(self) -> None:
         """Release the client's sockets; the next use of `client` makes a new one."""
@@ -76,6 +81,17 @@ class Service:
         options = validate(self._factory.Options, self.config.options, self._where, f"{self.name}.options")
         return Target(self.name, self.config, options, self._where, self._find_root)
 
+    @contextmanager
+    def _noted(self) -> Iterator[None]:
+        """An error of the client's library stays what it is, and gets a note that says which plugin called it."""
+        try:
+            yield
+        except ArchitectError:
+            raise
+        except Exception as problem:
+            problem.add_note(f"service {self.name!r}: raised in {self._plugins.owner(str(self.config.api))}")
+            raise
+
     def _after_fork_in_child(self) -> None:
         self._lock = threading.RLock()  # another thread of the parent may have held it
         if "client" in self.__dict__ and not self._factory.fork_safe:
@@ -99,7 +115,9 @@ class CurrentService(Service):
         Raises:
             PluginError: its protocol has none.
         """
-        servicer = self._factory.servicer(self._target)
+        factory, target = self._factory, self._target
+        with self._noted():
+            servicer = factory.servicer(target)
         if servicer is None:
             raise PluginError(f"service {self.name!r} serves {self.config.api!r}, which has no Servicer")
         return servicer

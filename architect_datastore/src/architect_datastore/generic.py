@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from architect_core.contract import CredentialParser
+from pydantic import ConfigDict
+
+from architect_core.contract import CredentialParser, Options
 from architect_core.datastore import Credentials
 from architect_core.hookspecs import hookimpl
 from architect_datastore.fields import build_url, merge
@@ -12,9 +14,19 @@ from architect_datastore.fields import build_url, merge
 if TYPE_CHECKING:
     from architect_core.contract import DatastoreTarget
 
+ARCHITECT_CONTRACT = 1
+
+
+class GenericOptions(Options):
+    """Any: nobody here knows the engine's."""
+
+    model_config = ConfigDict(extra="allow")
+
 
 class GenericParser(CredentialParser):
     """Gives what the entry holds, and what its URL holds, without knowing the engine."""
+
+    Options = GenericOptions
 
     def credentials(self, target: DatastoreTarget) -> Credentials:
         """The credentials; `url` is None where the entry has none, because only an engine's plugin knows its scheme."""

@@ -10,6 +10,8 @@ from architect_datastore.network import NetworkParser
 if TYPE_CHECKING:
     from architect_core.contract import CredentialParser
 
+ARCHITECT_CONTRACT = 1
+
 
 @hookimpl
 def architect_credential_parser() -> CredentialParser:

@@ -10,6 +10,8 @@ from architect_datastore.network import NetworkParser
 if TYPE_CHECKING:
     from architect_core.contract import CredentialParser, DatastoreProvisioner, DatastoreTarget
 
+ARCHITECT_CONTRACT = 1
+
 
 class RedisParser(NetworkParser):
     """Credentials for redis-py: `redis.Redis.from_url(db.url)`. The name is a number, "0" unless stated."""

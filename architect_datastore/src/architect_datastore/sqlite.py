@@ -12,6 +12,8 @@ from architect_core.hookspecs import hookimpl
 if TYPE_CHECKING:
     from architect_core.contract import DatastoreProvisioner, DatastoreTarget
 
+ARCHITECT_CONTRACT = 1
+
 MEMORY = ":memory:"
 
 

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from architect_grpc.messages import Messages
     from architect_grpc.stubs import Stubs
 
+ARCHITECT_CONTRACT = 1
+
 # Nothing here imports grpc or protobuf at the top: they come with the first client, not with the plugin.
 
 

@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from architect_core.contract import ClientFactory, EventPublisher, Target
     from architect_rest.client import RestClient
 
+ARCHITECT_CONTRACT = 1
+
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 
 

@@ -170,7 +170,7 @@ def configure(
     *,
     current_service: str | None = None,
     root: str | os.PathLike[str] | None = None,
-    source: Source | None = None,
+    source: Source | str | None = None,
 ) -> Resolver:
     """Say what is where, instead of leaving it to the environment; returns the resolver that this module now asks.
 
@@ -180,7 +180,8 @@ def configure(
         config: service name -> entry, in the shape of the variable `ARCHITECT`.
         current_service: the running service's name; `ARCHITECT_CURRENT_SERVICE` otherwise, unless `config` is given.
         root: the running service's own folder, which holds `architect.json` and `architect_services`.
-        source: what to read instead of `config`; the environment if both are absent.
+        source: what to read instead of `config`, or the name of the plugin that reads it. If both are absent, the one
+            that the variable `ARCHITECT_SOURCE` names, else the environment.
 
     The resolver asked before is not closed: clients that were handed out go on working.
     """

@@ -1,0 +1,145 @@
+"""Finds the entry points of plugins, and loads one: imports it, checks it against the contract, calls its hooks."""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+from importlib.metadata import EntryPoint, entry_points, version
+from inspect import isroutine
+from typing import Any
+
+import pluggy
+from pydantic import BaseModel
+
+from architect_core import contract, hookspecs
+from architect_core.sources import Source
+
+DISABLED_VARIABLE = "ARCHITECT_DISABLED_PLUGINS"
+VERSION_ATTRIBUTE = "ARCHITECT_CONTRACT"
+
+HOOKS: dict[type[Any], str] = {
+    contract.ClientFactory: "architect_client_factory",
+    contract.CredentialParser: "architect_credential_parser",
+    Source: "architect_source",
+    contract.EventPublisher: "architect_event_publisher",
+    contract.StubGenerator: "architect_stub_generator",
+    contract.ReadinessProbe: "architect_readiness_probe",
+    contract.DatastoreProvisioner: "architect_datastore_provisioner",
+    contract.Command: "architect_command",
+    contract.DoubleFactory: "architect_double_factory",
+}
+"""The hook that returns instances of each class of the contract."""
+
+
+class BrokenError(Exception):
+    """A plugin breaks the contract; the text says how, without who: "cannot be imported: ..."."""
+
+
+def installed(name: str | None = None) -> list[EntryPoint]:
+    """The entry points of all plugins, or of those that serve `name`, sorted; one that is found twice is one."""
+    group = entry_points(group=hookspecs.GROUP) if name is None else entry_points(group=hookspecs.GROUP, name=name)
+    found = {(entry.name, distribution(entry), entry.value): entry for entry in group}
+    return [found[key] for key in sorted(found)]
+
+
+def distribution(entry: EntryPoint) -> str:
+    """The name and version of the distribution that an entry point belongs to: "architect-rest 0.3.0"."""
+    return f"{entry.dist.name} {entry.dist.version}" if entry.dist else "an unknown distribution"
+
+
+def is_disabled(entry: EntryPoint) -> bool:
+    """Whether the environment blocks a plugin: `ARCHITECT_DISABLED_PLUGINS` has its name or its distribution's."""
+    disabled = disabled_names()
+    return bool(disabled) and (
+        entry.name in disabled or (entry.dist is not None and normalised(entry.dist.name) in disabled)
+    )
+
+
+def disabled_names() -> set[str]:
+    """The names in `ARCHITECT_DISABLED_PLUGINS`, which are separated by commas."""
+    words = os.environ.get(DISABLED_VARIABLE, "").split(",")
+    return {form for word in words if word.strip() for form in (word.strip(), normalised(word.strip()))}
+
+
+def normalised(distribution: str) -> str:
+    """The name of a distribution in the form in which two that mean the same are equal (PEP 503)."""
+    return re.sub(r"[-_.]+", "-", distribution).lower()
+
+
+def load(entry: EntryPoint) -> pluggy.PluginManager:
+    """Import a plugin and register its hooks.
+
+    Raises:
+        BrokenError: it cannot be imported, was written for another version of the contract, or has a hook that is none.
+    """
+    try:
+        plugin: object = entry.load()
+    except (Exception, SystemExit) as problem:
+        raise BrokenError(f"cannot be imported: {described(problem)}") from problem
+    _check_version(getattr(plugin, VERSION_ATTRIBUTE, getattr(sys.modules.get(entry.module), VERSION_ATTRIBUTE, None)))
+    # a manager for it alone: one for all would compare and hash plugins, whatever they are, with each other
+    manager = pluggy.PluginManager(hookspecs.GROUP)
+    manager.add_hookspecs(hookspecs)
+    try:
+        manager.register(plugin, name=entry.value)
+        manager.check_pending()
+        unmarked = [name for name in dir(plugin) if _is_unmarked(plugin, name, manager)]
+    except Exception as problem:
+        raise BrokenError(f"breaks the plugin contract: {problem}") from problem
+    if unmarked:
+        raise BrokenError(f"breaks the plugin contract: {unmarked[0]} is not marked with @hookimpl")
+    return manager
+
+
+def call(manager: pluggy.PluginManager, kind: type[Any]) -> Any:
+    """What the plugin's hook for `kind` returns, or None where the plugin has no such hook.
+
+    Raises:
+        BrokenError: it raises, or returns something else.
+    """
+    hook = HOOKS[kind]
+    try:
+        results = getattr(manager.hook, hook)()
+    except (Exception, SystemExit) as problem:  # whatever a plugin raises is told with its name
+        raise BrokenError(f"failed in {hook}: {described(problem)}") from problem
+    if not results:
+        return None
+    if not isinstance(results[0], kind):
+        raise BrokenError(
+            f"returned a {type(results[0]).__name__} from {hook}, where the contract asks for a {kind.__name__}"
+        )
+    options = getattr(results[0], "Options", BaseModel)
+    if not (isinstance(options, type) and issubclass(options, BaseModel)):
+        raise BrokenError(f"breaks the plugin contract: {kind.__name__}.Options is no pydantic model")
+    return results[0]
+
+
+def described(problem: BaseException) -> str:
+    """`ValueError: what it says`."""
+    return f"{type(problem).__name__}: {problem}"
+
+
+def _check_version(stated: object) -> None:
+    oldest, newest = hookspecs.OLDEST_CONTRACT, hookspecs.CONTRACT
+    if not isinstance(stated, int) or isinstance(stated, bool):
+        raise BrokenError(
+            "breaks the plugin contract: it does not say for which version of the contract it was written. "
+            f"Add {VERSION_ATTRIBUTE} = {newest} to it"
+        )
+    if oldest <= stated <= newest:
+        return
+    served = f"version {newest}" if oldest == newest else f"versions {oldest} to {newest}"
+    remedy = "pip install --upgrade architect-core" if stated > newest else "Upgrade the plugin"
+    raise BrokenError(
+        f"was written for version {stated} of the plugin contract, and architect-core {version('architect-core')} has "
+        f"{served}. {remedy}"
+    )
+
+
+def _is_unmarked(plugin: object, name: str, manager: pluggy.PluginManager) -> bool:
+    return (
+        name.startswith("architect_")
+        and isroutine(getattr(plugin, name))
+        and manager.parse_hookimpl_opts(plugin, name) is None
+    )
