@@ -198,12 +198,12 @@ class System:
         """The same for one with an api."""
         return self.service(name, program, **{"api": {"type": "rest"}, **manifest})
 
-    def plugin(self, name: str, source: str) -> None:
+    def plugin(self, name: str, source: str, *, serves: str | None = None) -> None:
         """Install a distribution with one plugin, as pip would lay it out."""
         info = self.site / f"architect_{name}-1.2.3.dist-info"
         info.mkdir()
         (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: architect-{name}\nVersion: 1.2.3\n")
-        (info / "entry_points.txt").write_text(f"[architect]\n{name} = architect_{name}_plugin\n")
+        (info / "entry_points.txt").write_text(f"[architect]\n{serves or name} = architect_{name}_plugin\n")
         (self.site / f"architect_{name}_plugin.py").write_text(source)
 
     def overrides(self, services: Mapping[str, Any]) -> str:

@@ -128,8 +128,11 @@ def test_a_datastore_that_nothing_has_to_run_for_is_only_an_entry(system, with_s
     ("name", "reason"),
     [
         ("missing", "there is no memory server. apt-get install one"),
-        ("fault", "datastore a/root/db: its plugin failed: ZeroDivisionError: memory"),
-        ("unprepared", "datastore a/root/db: its plugin failed: RuntimeError: cannot log in with ***"),
+        (
+            "fault",
+            "a/root.db: the plugin 'memory' of architect-memory 1.2.3 failed with a ZeroDivisionError: memory",
+        ),
+        ("unprepared", "architect-memory 1.2.3 failed with a RuntimeError: cannot log in with ***"),
         ("dies", "a/root/db ended with exit code 4 before it listened on 127.0.0.1:"),
         ("silent", "a/root/db does not listen on 127.0.0.1:"),
     ],
@@ -167,7 +170,7 @@ def test_an_engine_that_no_plugin_serves_is_told(system, with_store):
 
 
 def test_an_engine_whose_plugin_starts_no_server_is_told_with_what_to_do(system):
-    system.plugin("dumb", "")
+    system.plugin("dumb", "ARCHITECT_CONTRACT = 1")
     root = system.service("a/root", SCRIPT, datastores={"db": {"type": "dumb"}})
     assert "a dumb server cannot be started here. Say where one is, with --config" in system.fails("run", root)
 

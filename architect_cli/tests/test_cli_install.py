@@ -174,7 +174,7 @@ def test_notes_of_the_generator_are_shown(system, define):
     ("definition", "reason"),
     [
         ("fine\nwrong", "service.toy:2: does not compile"),
-        ("crash", "the definitions of acme/payments: the plugin failed: KeyError"),
+        ("crash", "the plugin 'toy' of architect-toy 1.2.3 failed with a KeyError: 'a fault of the plugin'"),
         (None, "acme/payments: there is no "),
     ],
 )
@@ -232,7 +232,7 @@ def test_a_protocol_that_no_plugin_serves_is_told_with_what_is_installed(system,
 
 
 def test_a_plugin_without_a_generator_is_told(system):
-    system.plugin("dumb", "")
+    system.plugin("dumb", "ARCHITECT_CONTRACT = 1")
     root = system.service("acme/orders", api={"type": "dumb", "definitions": ["x"]})
     assert "has no hook architect_stub_generator" in system.fails("install", "-p", root)
 

@@ -67,6 +67,16 @@ BROKEN = {
         "failed in architect_client_factory: ZeroDiv",
     ),
     "wrong type": (HEAD + "@hookimpl\ndef architect_client_factory(): return 7", "returned a int"),
+    "hook that exits": (HEAD + "@hookimpl\ndef architect_client_factory(): raise SystemExit", "failed in architect_cl"),
+    "hook without its mark": (HEAD + "def architect_client_factory(): ...", "is not marked with @hookimpl"),
+    "no version": (HEAD.partition("ARCHITECT")[0], "Add ARCHITECT_CONTRACT = 1 to it"),
+    "version that is none": ("ARCHITECT_CONTRACT = 'one'", "Add ARCHITECT_CONTRACT = 1 to it"),
+    "newer version": ("ARCHITECT_CONTRACT = 7", "written for version 7 of the plugin contract, and architect-core 0."),
+    "older version": ("ARCHITECT_CONTRACT = 0", "has version 1. Upgrade the plugin"),
+    "options that are no schema": (
+        GOOD.replace("(ClientFactory):", "(ClientFactory):\n    Options = dict"),
+        "ClientFactory.Options is no pydantic model",
+    ),
     "no hook": (HEAD, "has no hook architect_client_factory"),
 }
 
@@ -132,3 +142,119 @@ def test_options_are_checked_by_the_plugin_with_their_path(install_plugin):
         with pytest.raises(architect.ConfigError, match=rf"a\.options\.spe+d: .*{expected}") as caught:
             _ = resolver.service("a").client
         assert "s3cret" not in str(caught.value)
+
+
+@pytest.mark.parametrize("disabled", ["owl", " rest,owl ", "architect_owl", "Architect.Owl"])
+def test_a_disabled_plugin_is_not_imported_and_told_to_whoever_asks(install_plugin, monkeypatch, disabled):
+    install_plugin("architect-owl", {"owl": "plugin_under_test"}, {"plugin_under_test": GOOD})
+    monkeypatch.setenv("ARCHITECT_DISABLED_PLUGINS", disabled)
+    with pytest.raises(
+        architect.PluginError, match=r"service 'a': the plugin 'owl' of architect-owl 1\.2\.3 is disabled by"
+    ):
+        Plugins().get(ClientFactory, "owl", "service 'a'")
+    assert "plugin_under_test" not in sys.modules
+
+
+def test_disabling_all_but_one_that_claim_a_name_settles_it(install_plugin, monkeypatch):
+    install_plugin("architect-owl", {"owl": "plugin_under_test"}, {"plugin_under_test": GOOD})
+    install_plugin("architect-howl", {"owl": "plugin_under_test_2"}, {"plugin_under_test_2": "raise SystemExit"})
+    monkeypatch.setenv("ARCHITECT_DISABLED_PLUGINS", "architect-howl")
+    assert Plugins().get(ClientFactory, "owl", "service 'a'")
+
+
+def test_what_a_client_s_library_raises_stays_what_it_is_with_a_note_of_the_plugin(install_plugin):
+    source = GOOD.replace("return target.name", "raise ConnectionRefusedError('nobody is there')")
+    install_plugin("architect-owl", {"owl": "plugin_under_test"}, {"plugin_under_test": source})
+    with pytest.raises(ConnectionRefusedError, match="nobody is there") as caught:
+        _ = architect.Resolver({"a": {"host": "h", "api": "owl"}}).service("a").client
+    assert caught.value.__notes__ == ["service 'a': raised in the plugin 'owl' of architect-owl 1.2.3"]
+
+
+PARSER = (
+    HEAD
+    + """
+from architect_core.contract import CredentialParser
+class Parser(CredentialParser):
+    def credentials(self, target):
+        {body}
+@hookimpl
+def architect_credential_parser():
+    return Parser()
+"""
+)
+
+
+@pytest.mark.parametrize(
+    ("body", "told"),
+    [
+        ("raise KeyError(target.config.password)", "failed with a KeyError"),
+        ("return {}", "gave a dict, where the contr"),
+    ],
+)
+def test_a_parser_that_fails_is_told_with_its_distribution_and_without_what_was_configured(install_plugin, body, told):
+    source = PARSER.replace("{body}", body)
+    install_plugin("architect-owl", {"owl": "plugin_under_test"}, {"plugin_under_test": source})
+    config = {"a": {"datastores": {"db": {"type": "owl", "password": "s3cret"}}}}
+    with pytest.raises(architect.PluginError) as caught:
+        architect.Resolver(config, current_service="a").datastore("db")
+    assert f"datastore 'db': the plugin 'owl' of architect-owl 1.2.3 {told}" in str(caught.value)
+    assert "s3cret" not in str(caught.value)
+
+
+def test_a_datastore_s_options_are_checked_by_its_plugin_with_their_path(install_plugin):
+    source = PARSER.replace("{body}", "return {}")
+    install_plugin("architect-owl", {"owl": "plugin_under_test"}, {"plugin_under_test": source})
+    config = {"a": {"datastores": {"db": {"type": "owl", "options": {"speed": "s3cret"}}}}}
+    with pytest.raises(architect.ConfigError, match=r"a\.datastores\.db\.options\.speed: unknown key") as caught:
+        architect.Resolver(config, current_service="a").datastore("db")
+    assert "s3cret" not in str(caught.value)
+
+
+SOURCE = (
+    HEAD
+    + """
+from architect_core.sources import Source
+class Place(Source):
+    def load(self):
+        {body}
+@hookimpl
+def architect_source():
+    return Place()
+"""
+)
+
+
+@pytest.mark.parametrize(
+    ("body", "told"),
+    [
+        ("raise KeyError(7)", "the plugin 'owl' of architect-owl 1.2.3 failed with a KeyError"),
+        (
+            "return {}",
+            "the plugin 'owl' of architect-owl 1.2.3 loaded a dict, where the contract asks for a Configurat",
+        ),
+    ],
+)
+def test_a_source_that_fails_is_told_with_its_distribution(install_plugin, monkeypatch, body, told):
+    source = SOURCE.replace("{body}", body)
+    install_plugin("architect-owl", {"owl": "plugin_under_test"}, {"plugin_under_test": source})
+    with pytest.raises(architect.PluginError, match=rf"^configure\(source=\.\.\.\): {told}"):
+        architect.Resolver(source="owl").service("a")
+    monkeypatch.setenv("ARCHITECT_SOURCE", "owl")
+    with pytest.raises(architect.PluginError, match=f"^the variable ARCHITECT_SOURCE: {told}"):
+        architect.service("a")
+
+
+def test_a_source_that_no_plugin_provides_is_told(monkeypatch):
+    monkeypatch.setenv("ARCHITECT_SOURCE", "nowhere")
+    with pytest.raises(
+        architect.NoPluginError, match="the variable ARCHITECT_SOURCE: no installed plugin serves 'nowh"
+    ):
+        architect.service("a")
+
+
+def test_what_configure_says_wins_over_the_variable(monkeypatch):
+    monkeypatch.setenv("ARCHITECT_SOURCE", "nowhere")
+    architect.configure({"a": {"host": "h", "api": "owl"}})
+    assert architect.service("a").config.host == "h"
+    architect.configure(source=architect.EnvironmentSource({"ARCHITECT": '{"b": {"api": null}}'}))
+    assert architect.service("b").config.api is None

@@ -6,14 +6,16 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from architect_cli.command import command_of
-from architect_cli.datastores import missing_values, missing_wishes, provisioner_for, used_where_it_is
+from architect_cli.datastores import engine_of, missing_values, missing_wishes, provisioner_for, used_where_it_is
 from architect_cli.environment import missing_parameters
 from architect_core.exceptions import RunError
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from architect_cli.environment import Plan
     from architect_cli.overrides import DatastoreOverride
-    from architect_core.contract import DatastoreProvisioner
+    from architect_core.contract import DatastoreProvisioner, Provisioned
     from architect_core.manifest import ManifestDatastore
     from architect_core.plugins import Plugins
 
@@ -22,10 +24,23 @@ if TYPE_CHECKING:
 class DatastoreStart:
     """A datastore that the run has to start."""
 
+    path: str
     key: str
     declared: ManifestDatastore
     override: DatastoreOverride
     provisioner: DatastoreProvisioner
+    plugins: Plugins
+
+    def provision(self, wanted: dict[str, str], folder: Path, port: int) -> Provisioned:
+        """Have the plugin make the server's data; an error of the plugin is told as one."""
+        with self.plugins.blamed(engine_of(self.declared), f"datastore {self.path}"):
+            return self.provisioner.provision(wanted, folder, port)
+
+    def prepare(self, provisioned: Provisioned) -> None:
+        """Have the plugin set up users and databases, once the server listens; likewise."""
+        if provisioned.prepare is not None:
+            with self.plugins.blamed(engine_of(self.declared), f"datastore {self.path}"):
+                provisioned.prepare()
 
 
 def check(plan: Plan, plugins: Plugins) -> dict[str, list[DatastoreStart]]:
@@ -57,7 +72,8 @@ def check(plan: Plan, plugins: Plugins) -> dict[str, list[DatastoreStart]]:
             path, override = f"{node.name}.{key}", plan.overrides.of(node.name).of(key)
             entry = used_where_it_is(declared, override)
             if entry is None:
-                start = DatastoreStart(key, declared, override, provisioner_for(declared, path, plugins))
+                provisioner = provisioner_for(declared, path, plugins)
+                start = DatastoreStart(path, key, declared, override, provisioner, plugins)
                 starts.setdefault(node.name, []).append(start)
                 missing += missing_wishes(path, declared, override)
             else:

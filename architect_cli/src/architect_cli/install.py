@@ -10,10 +10,10 @@ import sys
 import tempfile
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
 from architect_core.contract import Definitions, StubGenerator
-from architect_core.exceptions import ArchitectError, PluginError, RunError
+from architect_core.exceptions import RunError
 from architect_core.names import stub_folder
 from architect_core.root import STUBS_FOLDER
 
@@ -26,7 +26,6 @@ if TYPE_CHECKING:
 CHECKSUM = "checksum"
 PYTHON = "python"
 
-Result = TypeVar("Result")
 
 _NEW = ".new-"
 
@@ -101,39 +100,31 @@ def _install(node: Node, plugins: Plugins, progress: Callable[[str], None]) -> I
             f"{name} is a dependency by version, which cannot be fetched: give `file:` and the path of its folder. "
             "Stubs of it that are there are kept"
         )
-    stubs: dict[StubGenerator, dict[str, Path]] = {}
+    stubs: dict[StubGenerator, tuple[str, dict[str, Path]]] = {}
     contents: dict[str, dict[str, bytes]] = {}
     for name, (protocol, definitions) in wanted.items():
-        generator = plugins.get(StubGenerator, protocol, f"the definitions of {name}")
-        stubs.setdefault(generator, {})[name] = folder / stub_folder(name)
-        checksum = _ask(name, lambda: generator.checksum(definitions))  # noqa: B023 - called at once
+        asked_by = f"the definitions of {name}"
+        generator = plugins.get(StubGenerator, protocol, asked_by)
+        stubs.setdefault(generator, (protocol, {}))[1][name] = folder / stub_folder(name)
+        with plugins.blamed(protocol, asked_by):
+            checksum = generator.checksum(definitions)
         if _is_intact(folder / stub_folder(name), checksum):
             done.unchanged.append(name)
             continue
         progress(name)
-        generated = _ask(name, lambda: generator.generate(definitions))  # noqa: B023
-        contents[name] = {**generated, CHECKSUM: f"{checksum}\n{_digest(generated)}\n".encode()}
+        with plugins.blamed(protocol, asked_by):
+            generated = generator.generate(definitions)
+            contents[name] = {**generated, CHECKSUM: f"{checksum}\n{_digest(generated)}\n".encode()}
         done.generated.append(name)
     for left in folder.glob(f"{_NEW}*"):  # by an installation that was killed
         shutil.rmtree(left)
     # before the new ones are written: one of them may lie inside of a folder that is no longer needed
     done.removed = _remove_others(folder, {stub_folder(name) for name in (*wanted, *node.versions)})
     _write(folder, contents)
-    for generator, folders in stubs.items():
-        done.notes.extend(_ask(node.name, lambda: generator.finish(folders, folder)))  # noqa: B023
+    for generator, (protocol, folders) in stubs.items():
+        with plugins.blamed(protocol, f"the definitions of {node.name}"):
+            done.notes.extend(generator.finish(folders, folder))
     return done
-
-
-def _ask(name: str, call: Callable[[], Result]) -> Result:
-    """Call into a plugin."""
-    try:
-        return call()
-    except (ArchitectError, OSError):
-        raise
-    except Exception as problem:
-        raise PluginError(
-            f"the definitions of {name}: the plugin failed: {type(problem).__name__}: {problem}"
-        ) from problem
 
 
 def _wanted(node: Node) -> dict[str, tuple[str, Definitions]]:

@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from architect_cli.group import ArchitectGroup, told
 from architect_cli.install import install as install_stubs
+from architect_cli.plugins import plugins as plugins_command
 from architect_cli.tree import load_tree
 from architect_core.exceptions import ArchitectError
 from architect_core.plugins import Plugins
@@ -21,23 +23,13 @@ if TYPE_CHECKING:
     from architect_cli.tree import Node
 
 
-class ArchitectGroup(click.Group):
-    """A group whose commands end with exit code 1 and a message on an error of ours."""
-
-    def invoke(self, ctx: click.Context) -> Any:
-        """Run the command."""
-        try:
-            return super().invoke(ctx)
-        except ArchitectError as problem:
-            told = str(problem)
-        click.echo(f"architect: {told}", err=True)
-        return ctx.exit(1)
-
-
 @click.group(cls=ArchitectGroup, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="architect-cli", prog_name="architect")
 def main() -> None:
     """Connect services: generate the stubs they need, and run them together on this machine."""
+
+
+main.add_command(plugins_command)
 
 
 @main.command()
@@ -158,6 +150,6 @@ def _run(path: Path, config: Path | None, temporary: Path, timeout: float) -> in
     try:
         return run_system(path, config, temporary, timeout)
     except ArchitectError as problem:
-        told = str(problem)
-    click.echo(f"architect: {told}", err=True)
+        reason = told(problem)
+    click.echo(f"architect: {reason}", err=True)
     return 1

@@ -16,13 +16,15 @@ from architect_cli.check import check
 from architect_cli.command import command_of
 from architect_cli.datastores import wanted_values, with_parameters
 from architect_cli.environment import LOCAL, Plan
+from architect_cli.group import told
 from architect_cli.install import install
 from architect_cli.masking import passwords_in, secrets_of, without_passwords
 from architect_cli.output import Console
 from architect_cli.overrides import Overrides, load_overrides
 from architect_cli.processes import Program, spawn
+from architect_cli.readiness import readiness_of
 from architect_cli.tree import load_tree
-from architect_core.exceptions import ArchitectError, PluginError, RunError
+from architect_core.exceptions import ArchitectError, RunError
 from architect_core.plugins import Plugins
 
 if TYPE_CHECKING:
@@ -30,6 +32,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from architect_cli.check import DatastoreStart
+    from architect_cli.readiness import Readiness
     from architect_cli.tree import Node
 
 _POLL_SECONDS = 0.02
@@ -56,6 +59,7 @@ def run_system(folder: Path, config: Path | None, temporary: Path, timeout: floa
     console.hide(secrets_of(plan))
     plugins = Plugins()
     starts = check(plan, plugins)
+    readiness = {node.name: readiness_of(node, plugins) for node in nodes if plan.is_started(node)}
     for node in nodes:
         if plan.is_started(node):
             done = install(node, plugins)
@@ -63,7 +67,7 @@ def run_system(folder: Path, config: Path | None, temporary: Path, timeout: floa
                 console.note(f"stubs of {', '.join(done.generated)} generated for {node.name}")
             for note in done.notes:
                 console.note(f"{node.name}: {note}")
-    return asyncio.run(Run(plan, console, starts, temporary, timeout).until_it_ends())
+    return asyncio.run(Run(plan, console, starts, readiness, temporary, timeout).until_it_ends())
 
 
 class Run:
@@ -74,15 +78,17 @@ class Run:
         plan: Plan,
         console: Console,
         starts: dict[str, list[DatastoreStart]],
+        readiness: dict[str, Readiness | None],
         temporary: Path,
         timeout: float,
     ) -> None:
         self._plan = plan
         self._console = console
         self._starts = starts
+        self._readiness = readiness
         self._temporary = temporary
         self._timeout = timeout
-        self._threads = ThreadPoolExecutor(thread_name_prefix="datastore")
+        self._threads = ThreadPoolExecutor(thread_name_prefix="plugin")
         self._datastore_ports: dict[tuple[str, str], int] = {}
         self._programs: list[Program] = []
         self._watchers: list[asyncio.Task[None]] = []
@@ -105,7 +111,7 @@ class Run:
         try:
             code = await self._outcome
         except ArchitectError as problem:
-            self._console.error(str(problem))
+            self._console.error(told(problem))
             code = 1
         finally:
             self._stopping = True
@@ -179,7 +185,7 @@ class Run:
         root = node is self._plan.root
         program = await self._start(node)
         if node.api is not None:
-            await self._until_listening(program, self._plan.ports[node.name])
+            await self._until_listening(program, self._plan.ports[node.name], self._readiness[node.name])
             self._ready[node.name].set()
             if root:
                 place = self._plan.place(node)
@@ -216,24 +222,25 @@ class Run:
             return program
         raise RunError(reason)
 
-    async def _until_listening(self, program: Program, port: int) -> None:
-        """Wait until something listens on `port`.
+    async def _until_listening(self, program: Program, port: int, readiness: Readiness | None = None) -> None:
+        """Wait until something listens on `port`, and says that it is ready where that can be asked.
 
         Raises:
-            RunError: the program ended, or nothing listened within the time-out.
+            RunError: the program ended, or was not ready within the time-out.
         """
+        lacks = f"does not listen on {LOCAL}:{port} ($HOST:$PORT)"
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(self._timeout):
                 while program.exit_code is None:
                     if await _listens(port):
-                        return
+                        if readiness is None or await self._in_thread(readiness.is_ready, LOCAL, port):
+                            return
+                        lacks = f"listens on {LOCAL}:{port} and is not ready, says the plugin {readiness.protocol!r},"
                     await asyncio.sleep(_POLL_SECONDS)
         if program.exit_code is not None:
             code = await program.ended()
             raise self._ended(program, f"ended with exit code {code} before it listened on {LOCAL}:{port}")
-        raise self._ended(
-            program, f"does not listen on {LOCAL}:{port} ($HOST:$PORT) after {self._timeout:g} seconds (--timeout)"
-        )
+        raise self._ended(program, f"{lacks} after {self._timeout:g} seconds (--timeout)")
 
     def _ended(self, program: Program, what: str) -> RunError:
         lines = self._console.last_lines(program.name)
@@ -247,7 +254,7 @@ class Run:
         folder.mkdir(mode=0o711)
         port = self._datastore_ports[node.name, start.key]
         wanted = wanted_values(start.declared, start.override)
-        provisioned = await self._ask_plugin(path, lambda: start.provisioner.provision(wanted, folder, port))
+        provisioned = await self._in_thread(start.provision, wanted, folder, port)
         self._hide(provisioned.entry)
         if provisioned.command is not None:
             variables = self._plan.variables_for(node) | dict(provisioned.env)
@@ -260,21 +267,15 @@ class Run:
                 stop_signal=provisioned.stop_signal,
             )
             await self._until_listening(program, port)
-            if provisioned.prepare is not None:
-                await self._ask_plugin(path, provisioned.prepare)
+            await self._in_thread(start.prepare, provisioned)
             self._console.note(f"{path} is ready on {LOCAL}:{port}")
             self._watch(program)
         entry = with_parameters(start.declared, start.override, provisioned.entry)
         self._plan.datastores.setdefault(node.name, {})[start.key] = entry
 
-    async def _ask_plugin(self, path: str, call: Callable[[], Result]) -> Result:
+    async def _in_thread(self, call: Callable[..., Result], *arguments: Any) -> Result:
         """Call into a plugin, in a thread that a stopping run does not wait for."""
-        try:
-            return await asyncio.get_running_loop().run_in_executor(self._threads, call)
-        except ArchitectError:
-            raise
-        except Exception as problem:
-            raise PluginError(f"datastore {path}: its plugin failed: {type(problem).__name__}: {problem}") from problem
+        return await asyncio.get_running_loop().run_in_executor(self._threads, call, *arguments)
 
     def _hide(self, entry: Mapping[str, Any]) -> None:
         self._console.hide([entry.get("password"), *passwords_in(str(entry.get("url") or ""))])

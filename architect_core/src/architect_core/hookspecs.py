@@ -106,7 +106,7 @@ def architect_credential_parser() -> CredentialParser:  # type: ignore[empty-bod
             def credentials(self, target: DatastoreTarget) -> Credentials:
                 if target.config.host is None:
                     raise target.error("host", "is missing")
-                return Credentials("nest", {"port": 4150, **target.config.items()})
+                return Credentials("nest", {"port": 4150, **target.config})
 
         @hookimpl
         def architect_credential_parser() -> CredentialParser:

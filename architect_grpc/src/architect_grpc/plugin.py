@@ -11,7 +11,7 @@ from architect_core.hookspecs import hookimpl
 from architect_core.root import STUBS_FOLDER
 
 if TYPE_CHECKING:
-    from architect_core.contract import ClientFactory, StubGenerator, Target
+    from architect_core.contract import ClientFactory, ReadinessProbe, StubGenerator, Target
     from architect_grpc.client import Client
     from architect_grpc.messages import Messages
     from architect_grpc.stubs import Stubs
@@ -85,3 +85,11 @@ def architect_stub_generator() -> StubGenerator:
     from architect_grpc.generator import GrpcStubGenerator
 
     return GrpcStubGenerator()
+
+
+@hookimpl
+def architect_readiness_probe() -> ReadinessProbe:
+    """Tells whether a service takes calls."""
+    from architect_grpc.readiness import GrpcReadinessProbe
+
+    return GrpcReadinessProbe()

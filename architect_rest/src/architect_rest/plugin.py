@@ -10,7 +10,7 @@ from architect_core import contract
 from architect_core.hookspecs import hookimpl
 
 if TYPE_CHECKING:
-    from architect_core.contract import ClientFactory, EventPublisher, Target
+    from architect_core.contract import ClientFactory, EventPublisher, ReadinessProbe, Target
     from architect_rest.client import RestClient
 
 ARCHITECT_CONTRACT = 1
@@ -67,3 +67,11 @@ def architect_event_publisher() -> EventPublisher:
     from architect_rest.publisher import RestPublisher
 
     return RestPublisher()
+
+
+@hookimpl
+def architect_readiness_probe() -> ReadinessProbe:
+    """Tells whether a service takes calls."""
+    from architect_rest.readiness import RestReadinessProbe
+
+    return RestReadinessProbe()

@@ -1,0 +1,73 @@
+"""What is installed in the entry-point group, and whether each plugin works."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from architect_core import loading
+from architect_core.contract import Command
+
+if TYPE_CHECKING:
+    from importlib.metadata import EntryPoint
+
+
+@dataclass(frozen=True)
+class PluginReport:
+    """What was found out about one plugin.
+
+    Attributes:
+        name: the protocol, engine, source or command that it serves, which is the entry point's name.
+        distribution: the distribution that it belongs to.
+        version: that distribution's version.
+        provides: what its hooks return, such as "client factory".
+        state: "ok", "disabled", "duplicate" or "broken".
+        reason: why it is not "ok"; empty where it is.
+        summary: what its command does, where it provides one.
+    """
+
+    name: str
+    distribution: str
+    version: str
+    provides: tuple[str, ...] = ()
+    state: str = "ok"
+    reason: str = ""
+    summary: str = ""
+
+
+def outline(entry: EntryPoint) -> PluginReport:
+    """What is known of a plugin that is not imported: whether it is disabled or a duplicate."""
+    distribution, version = (entry.dist.name, entry.dist.version) if entry.dist else ("unknown", "")
+    report = PluginReport(entry.name, distribution, version)
+    if loading.is_disabled(entry):
+        return replace(report, state="disabled", reason=f"by {loading.DISABLED_VARIABLE}")
+    rivals = [each for each in loading.installed(entry.name) if each != entry and not loading.is_disabled(each)]
+    if rivals:
+        others = ", ".join(loading.distribution(each) for each in rivals)
+        return replace(report, state="duplicate", reason=f"{entry.name!r} is also served by {others}")
+    return report
+
+
+def inspect(entry: EntryPoint) -> PluginReport:
+    """The same for one that is imported, and whose hooks are called; whatever it raises is told in the report."""
+    report = outline(entry)
+    if report.state != "ok":
+        return report
+    provided, problems, summary = [], [], ""
+    try:
+        manager = loading.load(entry)
+    except loading.BrokenError as problem:
+        return replace(report, state="broken", reason=str(problem))
+    for kind, hook in loading.HOOKS.items():
+        try:
+            value = loading.call(manager, kind)
+        except loading.BrokenError as problem:
+            problems.append(str(problem))
+            continue
+        if value is not None:
+            provided.append(hook.removeprefix("architect_").replace("_", " "))
+            summary = str(getattr(value, "summary", "")) if isinstance(value, Command) else summary
+    if not provided and not problems:
+        problems.append("has none of the hooks of the contract")
+    state = "broken" if problems else "ok"
+    return replace(report, provides=tuple(provided), state=state, reason="; ".join(problems), summary=summary)

@@ -1,0 +1,204 @@
+"""Every hook of the contract is documented, and the example in its documentation works."""
+
+from __future__ import annotations
+
+import inspect
+import re
+import socket
+import subprocess
+import sys
+import textwrap
+import threading
+import time
+import urllib.request
+from xmlrpc.server import SimpleXMLRPCServer
+
+import pytest
+
+import architect.sdk as architect
+from architect_core import contract, hookspecs, loading
+from architect_core.plugins import Plugins
+from architect_core.sources import Source
+
+HOOKS = {
+    name: function
+    for name, function in vars(hookspecs).items()
+    if name.startswith("architect_") and inspect.isfunction(function)
+}
+
+
+@pytest.fixture(autouse=True)
+def forget_modules():
+    yield
+    sys.modules.pop("plugin_of_the_example", None)
+
+
+def documentation(hook: str) -> str:
+    return inspect.cleandoc(HOOKS[hook].__doc__ or "")
+
+
+def example(hook: str) -> str:
+    return textwrap.dedent(documentation(hook).partition("Example:\n")[2])
+
+
+@pytest.fixture
+def provided(install_plugin):
+    """What the plugin in a hook's example provides."""
+
+    def get(kind):
+        install_plugin("architect-ex", {"ex": "plugin_of_the_example"}, {"plugin_of_the_example": example(HOOK[kind])})
+        return Plugins().get(kind, "ex", "the tests")
+
+    return get
+
+
+HOOK = loading.HOOKS
+
+
+def test_every_hook_is_known_to_the_loader_with_the_class_that_it_returns():
+    assert set(HOOK.values()) == set(HOOKS)
+    for kind, hook in HOOK.items():
+        assert inspect.signature(HOOKS[hook]).return_annotation == kind.__name__
+        assert not inspect.signature(HOOKS[hook]).parameters
+
+
+@pytest.mark.parametrize("hook", HOOKS)
+def test_a_hook_says_what_it_is_when_it_is_called_and_shows_an_example(hook):
+    summary, called, *_ = documentation(hook).split("\n\n")
+    assert re.fullmatch(r"[A-Z][^\n]+\.", summary)
+    assert called.startswith("Called by ")
+    assert f"def {hook}() -> " in example(hook)
+    assert "ARCHITECT_CONTRACT = 1" in example(hook)
+
+
+@pytest.mark.parametrize("kind", HOOK, ids=lambda kind: kind.__name__)
+def test_a_hook_returns_a_class_whose_methods_are_all_documented(kind):
+    assert inspect.getdoc(kind)
+    for name, method in vars(kind).items():
+        if inspect.isfunction(method) and not name.startswith("_"):
+            assert method.__doc__, f"{kind.__name__}.{name}"
+
+
+@pytest.mark.parametrize("kind", HOOK, ids=lambda kind: kind.__name__)
+def test_the_example_of_a_hook_is_a_plugin_that_provides_it(provided, kind):
+    assert isinstance(provided(kind), kind)
+
+
+def test_every_hook_is_used_by_a_test_below():
+    """A test with the name of the hook shows what the thing that it returns is for."""
+    tests = {name.removeprefix("test_used_").partition("__")[0] for name in globals() if name.startswith("test_used_")}
+    assert tests == {hook.removeprefix("architect_") for hook in HOOKS}
+
+
+def test_used_client_factory__its_clients_are_the_services_(provided, xmlrpc_server):
+    provided(contract.ClientFactory)
+    entry = {"host": "127.0.0.1", "port": xmlrpc_server, "api": "ex", "options": {"path": "/"}}
+    resolver = architect.Resolver({"acme/adder": entry})
+    assert resolver.service("acme/adder").client.add(2, 3) == 5
+    resolver.close()
+
+
+@pytest.fixture
+def xmlrpc_server():
+    with SimpleXMLRPCServer(("127.0.0.1", 0), logRequests=False) as server:
+        server.register_function(lambda a, b: a + b, "add")
+        threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True).start()
+        yield server.server_address[1]
+        server.shutdown()
+
+
+def test_used_credential_parser__its_credentials_are_the_datastores_(provided):
+    provided(contract.CredentialParser)
+    config = {"a": {"datastores": {"eggs": {"type": "ex", "host": "tree"}, "none": {"type": "ex"}}}}
+    resolver = architect.Resolver(config, current_service="a")
+    assert (resolver.datastore("eggs").host, resolver.datastore("eggs").port) == ("tree", 4150)
+    with pytest.raises(architect.ConfigError, match=r"a\.datastores\.none\.host: is missing"):
+        resolver.datastore("none")
+
+
+@pytest.mark.parametrize("how", ["variable", "configure"])
+def test_used_source__a_program_asks_for_it_by_name(provided, monkeypatch, tmp_path, how):
+    provided(Source)
+    (tmp_path / "services.toml").write_text('["acme/billing"]\nhost = "http://billing"\nport = 8080\napi = "rest"\n')
+    monkeypatch.setenv("ARCHITECT_TOML", str(tmp_path / "services.toml"))
+    if how == "variable":
+        monkeypatch.setenv("ARCHITECT_SOURCE", "ex")
+    else:
+        architect.configure(source="ex")
+    assert architect.service("acme/billing").config.port == 8080
+
+
+def test_used_event_publisher__it_delivers_to_the_subscribers_of_its_protocol(provided):
+    provided(contract.EventPublisher)
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        services = {
+            "a": {"subscriptions": {"laid": {"b": {}, "c": {}}}},
+            "b": {"host": "127.0.0.1", "port": listener.getsockname()[1], "api": "ex"},
+            "c": {"host": "127.0.0.1", "port": 1, "api": "ex"},
+        }
+        reached, refused = architect.Resolver(services, current_service="a").notification("laid").publish({"eggs": 2})
+        with listener.accept()[0] as connection:
+            assert connection.recv(100) == b'{"eggs": 2}'
+    assert reached.ok
+    assert isinstance(refused.error, ConnectionRefusedError)
+
+
+def test_used_stub_generator__it_generates_what_the_definitions_say(provided, tmp_path):
+    generator = provided(contract.StubGenerator)
+    (tmp_path / "words.txt").write_text("egg nest")
+    definitions = contract.Definitions("acme/words", tmp_path, ("words.txt",))
+    assert generator.generate(definitions) == {"words.py": b"WORDS = ['egg', 'nest']"}
+    before = generator.checksum(definitions)
+    (tmp_path / "words.txt").write_text("egg")
+    assert generator.checksum(definitions) != before
+
+
+def test_used_readiness_probe__it_tells_one_that_is_ready_from_one_that_is_not(provided):
+    probe = provided(contract.ReadinessProbe)
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        asked = contract.Listener("acme/mail", "127.0.0.1", listener.getsockname()[1], probe.Options())
+        assert not probe.is_ready(asked, 0.1)
+
+        def answer():
+            listener.accept()[0].close()
+            with listener.accept()[0] as connection:
+                connection.sendall(b"220 ready")
+
+        thread = threading.Thread(target=answer)
+        thread.start()
+        assert probe.is_ready(asked, 5)
+        thread.join()
+
+
+def test_used_datastore_provisioner__its_server_serves(provided, tmp_path):
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+    (tmp_path / "egg.txt").write_text("an egg")
+    started = provided(contract.DatastoreProvisioner).provision({}, tmp_path, port)
+    with subprocess.Popen(started.command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
+        deadline = time.monotonic() + 10
+        while not is_listening(started.entry["host"], started.entry["port"]) and time.monotonic() < deadline:
+            time.sleep(0.05)
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/egg.txt") as answer:
+            assert answer.read() == b"an egg"
+        process.kill()
+
+
+def is_listening(host, port):
+    with socket.socket() as probe:
+        return probe.connect_ex((host, port)) == 0
+
+
+def test_used_command__it_gets_its_arguments_and_gives_an_exit_code(provided, capsys):
+    command = provided(contract.Command)
+    assert command.summary.endswith(".")
+    assert command.run(["a", "b"]) == 0
+    assert capsys.readouterr().out == "coo coo\n"
+
+
+def test_used_double_factory__it_stands_in_for_a_service(provided):
+    factory = provided(contract.DoubleFactory)
+    double = factory.double(contract.DoubleTarget("acme/post", str.upper, lambda: None))
+    assert double.client(lambda: None).send("dear") == "DEAR"
+    assert double.requests == ["dear"]
+    double.close()
