@@ -19,6 +19,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
+import plugins
 from measure import HEADER, Comparison, compare
 from server import SUBSCRIBER_DELAY, SUBSCRIBERS
 
@@ -172,7 +173,7 @@ def publishing() -> Iterator[Comparison]:
 
 def main() -> None:
     print(f"Python {sys.version.split()[0]}, {len(os.environ)} environment variables\n{HEADER}")
-    for suite in (imports, resolving, rest, grpc_unary, publishing):
+    for suite in (imports, plugins.loading, resolving, rest, grpc_unary, publishing):
         for comparison in suite():
             print(comparison, flush=True)
 

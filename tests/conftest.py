@@ -11,7 +11,8 @@ import sys
 import tempfile
 import textwrap
 import time
-from collections.abc import Callable, Iterator
+import venv
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ from architect_core.exceptions import RunError
 from architect_core.plugins import Plugins
 
 ROOT = Path(__file__).parent.parent
+PACKAGES = ("core", "rest", "grpc", "datastore", "cli")
 STARTUP = 30.0
 
 
@@ -148,3 +150,41 @@ def wait_until_listening(port: int, process: subprocess.Popen[bytes], output: Pa
                 return
         time.sleep(0.02)
     raise AssertionError(f"nothing listens on port {port}: {output.read_text()}")
+
+
+def new_environment(folder: Path) -> list[str]:
+    """Make an environment with pip, as `python -m venv` does; gives the start of a pip command."""
+    venv.create(folder, with_pip=True)
+    return [str(folder / "bin" / "python"), "-m", "pip", "--quiet", "--disable-pip-version-check"]
+
+
+@pytest.fixture(scope="session")
+def wheels(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """The wheel of every package, built by pip from a copy of its folder."""
+    folder = tmp_path_factory.mktemp("wheels")
+    sources = [folder / f"architect_{package}" for package in PACKAGES]
+    for source in sources:
+        shutil.copytree(ROOT / source.name, source, ignore=shutil.ignore_patterns("__pycache__", "dist"))
+    command = [*new_environment(folder / "venv"), "wheel", "--no-deps", "-w", str(folder), *map(str, sources)]
+    subprocess.run(command, check=True, env=clean_environ(), timeout=300)
+    return {package: next(folder.glob(f"architect_{package}-*.whl")) for package in PACKAGES}
+
+
+@pytest.fixture
+def environment(tmp_path: Path, wheels: dict[str, Path]) -> Callable[..., dict[str, str]]:
+    """Makes an environment with wheels of ours, and gives the variables of a shell in which it is active."""
+
+    def make(*packages: str, more: Sequence[str] = ()) -> dict[str, str]:
+        folder = tmp_path / "environment"
+        uv = shutil.which("uv") or "uv"
+        wanted = [str(wheels[package]) for package in packages]
+        variables = clean_environ(UV_LINK_MODE="copy")
+        subprocess.run([uv, "venv", "--quiet", "--seed", "--python", sys.executable, folder], check=True, env=variables)
+        command = [uv, "pip", "install", "--quiet", "--python", str(folder), *wanted, *more]
+        subprocess.run(command, check=True, env=variables, timeout=300)
+        path = os.pathsep.join([str(folder / "bin"), os.environ.get("PATH", os.defpath)])
+        unwanted = {"VIRTUAL_ENV", "PYTHONPATH", "PYTHONHOME"}
+        clean = {name: value for name, value in clean_environ().items() if name not in unwanted}
+        return clean | {"PATH": path, "VIRTUAL_ENV": str(folder), "PIP_DISABLE_PIP_VERSION_CHECK": "1"}
+
+    return make

@@ -2,34 +2,11 @@
 
 from __future__ import annotations
 
-import shutil
 import subprocess
-import venv
 import zipfile
-from pathlib import Path
 
 import pytest
-from conftest import ROOT, clean_environ
-
-PACKAGES = ("core", "rest", "grpc", "datastore", "cli")
-
-
-def new_environment(folder: Path) -> list[str]:
-    """Make an environment with pip, as `python -m venv` does; gives the start of a pip command."""
-    venv.create(folder, with_pip=True)
-    return [str(folder / "bin" / "python"), "-m", "pip", "--quiet", "--disable-pip-version-check"]
-
-
-@pytest.fixture(scope="session")
-def wheels(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
-    """The wheel of every package, built by pip from a copy of its folder."""
-    folder = tmp_path_factory.mktemp("wheels")
-    sources = [folder / f"architect_{package}" for package in PACKAGES]
-    for source in sources:
-        shutil.copytree(ROOT / source.name, source, ignore=shutil.ignore_patterns("__pycache__", "dist"))
-    command = [*new_environment(folder / "venv"), "wheel", "--no-deps", "-w", str(folder), *map(str, sources)]
-    subprocess.run(command, check=True, env=clean_environ(), timeout=300)
-    return {package: next(folder.glob(f"architect_{package}-*.whl")) for package in PACKAGES}
+from conftest import PACKAGES, clean_environ, new_environment
 
 
 @pytest.mark.parametrize("package", PACKAGES)

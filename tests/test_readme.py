@@ -70,7 +70,9 @@ def test_a_package_s_readme_runs_too(start_program, run_program, free_port, pack
             run_program(program.replace("18080", str(port)))
 
 
-@pytest.mark.parametrize("path", ["README.md", "CONTRIBUTING.md", "docs/design.md", "architect_rest/README.md"])
+@pytest.mark.parametrize(
+    "path", ["README.md", "CONTRIBUTING.md", "docs/explanation/design.md", "architect_rest/README.md"]
+)
 def test_links_lead_somewhere(path):
     for target in re.findall(r"\]\((?!http)([^)#]+)", (ROOT / path).read_text()):
         assert (Path(ROOT / path).parent / target).exists(), target

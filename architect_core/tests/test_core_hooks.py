@@ -38,7 +38,7 @@ def documentation(hook: str) -> str:
 
 
 def example(hook: str) -> str:
-    return textwrap.dedent(documentation(hook).partition("Example:\n")[2])
+    return textwrap.dedent(documentation(hook).partition("For example:\n\n")[2])
 
 
 @pytest.fixture

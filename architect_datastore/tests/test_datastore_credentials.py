@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from architect_core.datastore_url import build_url, parse_url
 from architect_core.exceptions import ArchitectError, ConfigError
 from architect_core.resolver import Resolver
-from architect_datastore.fields import build_url, parse_url
 
 SECRET = "s3cret/canary"
 

@@ -11,6 +11,7 @@ import click
 
 from architect_cli.group import ArchitectGroup, told
 from architect_cli.install import install as install_stubs
+from architect_cli.new_plugin import plugin as plugin_command
 from architect_cli.plugins import plugins as plugins_command
 from architect_cli.tree import load_tree
 from architect_core.exceptions import ArchitectError
@@ -30,6 +31,7 @@ def main() -> None:
 
 
 main.add_command(plugins_command)
+main.add_command(plugin_command)
 
 
 @main.command()
@@ -115,7 +117,7 @@ def _report(node: Node, done: Installed, *, verbose: bool) -> None:
     metavar="SECONDS",
     default=30.0,
     show_default=True,
-    help="How long each service and database may take until it listens.",
+    help="How long each service and database may take until it is ready.",
 )
 def run(path: Path, config: Path | None, timeout: float) -> None:
     """Run the service in PATH with all that it depends on.

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 _HEADER = ("NAME", "DISTRIBUTION", "VERSION", "PROVIDES", "STATE")
 
 
-@click.command()
+@click.command(short_help="List the installed plugins, and whether they work.")
 @click.option("--json", "as_json", is_flag=True, help="Print a JSON array with an object for each plugin.")
 def plugins(*, as_json: bool) -> None:
     """List the installed plugins: what each provides, and whether it works.

@@ -62,7 +62,8 @@ def architect_client_factory() -> ClientFactory:  # type: ignore[empty-body]
     Called by the first `service(name).client` of a service whose `api` is the plugin's name. A service's `options` are
     checked by the factory's `Options` before a client is made of them.
 
-    Example:
+    For example:
+
         from xmlrpc.client import ServerProxy
 
         from architect_core.contract import ClientFactory, Options, Target
@@ -95,7 +96,8 @@ def architect_credential_parser() -> CredentialParser:  # type: ignore[empty-bod
     Called by the first `datastore(name)` of the engine that is the plugin's name, which an entry's `type`, image or URL
     tells.
 
-    Example:
+    For example:
+
         from architect_core.contract import CredentialParser, DatastoreTarget
         from architect_core.datastore import Credentials
         from architect_core.hookspecs import hookimpl
@@ -122,7 +124,8 @@ def architect_source() -> Source:  # type: ignore[empty-body]
     environment, or `configure(source="name")`. What it needs to know itself, such as where a server is, it reads from
     variables of its own.
 
-    Example:
+    For example:
+
         import os
         import tomllib
         from pathlib import Path
@@ -151,7 +154,8 @@ def architect_event_publisher() -> EventPublisher:  # type: ignore[empty-body]
 
     Called by the first `notification(event).publish()` with a subscriber whose `api` is the plugin's name.
 
-    Example:
+    For example:
+
         import socket
         from collections.abc import Sequence
         from time import monotonic
@@ -189,7 +193,8 @@ def architect_stub_generator() -> StubGenerator:  # type: ignore[empty-body]
     Called by `architect install` and `architect run` for the first service or dependency whose manifest says
     `{"api": {"type": name, "definitions": [...]}}`.
 
-    Example:
+    For example:
+
         import hashlib
         from collections.abc import Mapping
 
@@ -219,7 +224,8 @@ def architect_readiness_probe() -> ReadinessProbe:  # type: ignore[empty-body]
     Called by `architect run` for the first service of the protocol that it starts; a protocol without one is ready when
     something listens. What the manifest says under `{"api": {"readiness": {...}}}` is checked by the probe's `Options`.
 
-    Example:
+    For example:
+
         import socket
 
         from architect_core.contract import Listener, ReadinessProbe
@@ -247,7 +253,8 @@ def architect_datastore_provisioner() -> DatastoreProvisioner:  # type: ignore[e
 
     Called by `architect run` for the first datastore of the engine that no host is stated for.
 
-    Example:
+    For example:
+
         import sys
         from collections.abc import Mapping
         from pathlib import Path
@@ -275,7 +282,8 @@ def architect_command() -> Command:  # type: ignore[empty-body]
     Called by `architect NAME`, and by `architect --help` for its summary. Commands of architect itself cannot be
     replaced.
 
-    Example:
+    For example:
+
         from collections.abc import Sequence
 
         from architect_core.contract import Command
@@ -302,7 +310,8 @@ def architect_double_factory() -> DoubleFactory:  # type: ignore[empty-body]
 
     Called by the first `service(name, api, behaviour)` of `architect.testing` whose `api` is the plugin's name.
 
-    Example:
+    For example:
+
         from types import SimpleNamespace
         from typing import Any
 

@@ -8,8 +8,8 @@ from pydantic import ConfigDict
 
 from architect_core.contract import CredentialParser, Options
 from architect_core.datastore import Credentials
+from architect_core.datastore_url import build_url, merge
 from architect_core.hookspecs import hookimpl
-from architect_datastore.fields import build_url, merge
 
 if TYPE_CHECKING:
     from architect_core.contract import DatastoreTarget

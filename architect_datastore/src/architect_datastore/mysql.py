@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from architect_core.hookspecs import hookimpl
-from architect_datastore.network import NetworkParser
+from architect_core.network import NetworkParser
 
 if TYPE_CHECKING:
     from architect_core.contract import CredentialParser

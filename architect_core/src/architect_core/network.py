@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from architect_core.contract import CredentialParser
 from architect_core.datastore import Credentials
-from architect_datastore.fields import build_url, merge
+from architect_core.datastore_url import build_url, merge
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

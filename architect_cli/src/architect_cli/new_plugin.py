@@ -1,0 +1,110 @@
+"""`architect plugin new`: the start of a plugin, with tests that pass."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import tempfile
+from importlib.metadata import version
+from importlib.resources import files
+from pathlib import Path
+
+import click
+
+from architect_core import hookspecs, loading, names
+from architect_core.exceptions import RunError
+
+# where each file of the template belongs
+_FILES = {
+    "pyproject.toml.template": "pyproject.toml",
+    "README.md.template": "README.md",
+    "gitignore.template": ".gitignore",
+    "init.template": "src/@module@/__init__.py",
+    "client.template": "src/@module@/client.py",
+    "plugin.template": "src/@module@/plugin.py",
+    "typed.template": "src/@module@/py.typed",
+    "conftest.template": "tests/conftest.py",
+    "conformance.template": "tests/test_@identifier@_conformance.py",
+    "tests.template": "tests/test_@identifier@.py",
+}
+
+
+@click.group()
+def plugin() -> None:
+    """Write plugins of your own."""
+
+
+@plugin.command()
+@click.argument("name")
+@click.option(
+    "--folder",
+    type=click.Path(path_type=Path),
+    show_default="architect-NAME",
+    help="Where to; it must not exist, or be empty.",
+)
+def new(name: str, folder: Path | None) -> None:
+    """Write a plugin that serves the protocol or engine NAME.
+
+    It is a distribution of its own with a client factory, a credential parser, and tests, among them the conformance
+    suites. All of it works as it is written; put your protocol's client in the place of the one that is there.
+    """
+    if not names.PROTOCOL.fullmatch(name):
+        raise RunError(f"{name!r} cannot be the name of a protocol: it has lower-case letters, digits, '-' and '_'")
+    folder = folder or Path(f"architect-{name}")
+    try:
+        _write(_rendered(name), folder)
+    except OSError as problem:
+        reason = f"{folder} cannot be written: {problem.strerror or problem}"
+    else:
+        click.echo(f"{folder} serves {name!r}. Try it:\n  cd {folder}\n  pip install -e '.[test]'\n  pytest")
+        for entry in loading.installed(name):
+            click.echo(f"Note: {name!r} is already served by {loading.distribution(entry)}", err=True)
+        return
+    raise RunError(reason)
+
+
+def _rendered(name: str) -> dict[str, str]:
+    """The plugin's files: path -> content."""
+    identifier = re.sub(r"\W", "_", name)
+    values = {
+        "name": name,
+        "identifier": identifier,
+        "module": f"architect_{identifier}",
+        "distribution": f"architect-{loading.normalised(name)}",
+        "Class": re.sub(r"^(?=\d)", "N", "".join(word.capitalize() for word in identifier.split("_"))),
+        # of a URL (RFC 3986): it starts with a letter, and a "+" would set a driver apart
+        "scheme": re.sub(r"^(?=\d)", "n", re.sub(r"[^a-z0-9.-]", "-", name)),
+        "contract": str(hookspecs.CONTRACT),
+        "core": ".".join(version("architect-core").split(".")[:2]),
+    }
+
+    def fill(text: str) -> str:
+        return re.sub(r"@(\w+)@", lambda match: values[match[1]], text)
+
+    template = files("architect_cli") / "template"
+    return {fill(path): fill((template / file).read_text(encoding="utf-8")) for file, path in _FILES.items()}
+
+
+def _write(contents: dict[str, str], folder: Path) -> None:
+    """Write all files or none."""
+    if folder.exists() and not (folder.is_dir() and not any(folder.iterdir())):
+        raise RunError(f"{folder} is already there. Name another with --folder")
+    folder.absolute().parent.mkdir(parents=True, exist_ok=True)
+    made = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.absolute().parent))
+    try:
+        for path, content in contents.items():
+            (made / path).parent.mkdir(parents=True, exist_ok=True)
+            (made / path).write_text(content, encoding="utf-8")
+        made.chmod(0o777 & ~_umask())
+        made.rename(folder.absolute())
+    except BaseException:
+        shutil.rmtree(made, ignore_errors=True)
+        raise
+
+
+def _umask() -> int:
+    import os
+
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask

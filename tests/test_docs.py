@@ -1,0 +1,84 @@
+"""The documentation does what it says."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import sys
+
+import pytest
+from conftest import PACKAGES, ROOT, clean_environ, find_free_port
+from walkthrough import blocks, follow, shell
+
+from architect_core import hookspecs
+from architect_core.manifest import parse_manifest
+
+DOCS = ROOT / "docs"
+# page -> the packages that its reader has installed
+PAGES = {
+    "index.md": ("core", "rest"),
+    "reference/command-line.md": ("core", "cli"),
+    "tutorial/first-plugin.md": ("core", "cli"),
+    "how-to/read-configuration-from-elsewhere.md": ("core",),
+    "how-to/add-a-command.md": ("core", "cli"),
+    "how-to/find-a-broken-plugin.md": ("core", "cli"),
+    "how-to/test-an-application.md": ("core", "rest", "grpc", "datastore"),
+    "how-to/prove-a-plugin.md": ("core",),
+}
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_following_a_page_word_by_word_gives_what_it_shows(environment, tmp_path, page):
+    text = (DOCS / page).read_text().replace("7001", str(find_free_port()))
+    folder = tmp_path / "reader"
+    folder.mkdir()
+    with shell(folder, environment(*PAGES[page], more=["pytest"])) as typed:
+        assert follow(text, typed) > 0
+
+
+def test_every_page_with_something_to_do_is_followed():
+    pages = {
+        str(path.relative_to(DOCS))
+        for path in DOCS.rglob("*.md")
+        if any(block.language in {"console", "python"} for block in blocks(path.read_text()))
+    }
+    assert pages == set(PAGES)
+
+
+@pytest.mark.parametrize("path", sorted(DOCS.rglob("*.md")), ids=lambda path: path.stem)
+def test_the_json_in_a_page_is_a_manifest(path):
+    for block in blocks(path.read_text()):
+        if block.language == "json" and not block.title:
+            assert parse_manifest(block.text).name == json.loads(block.text)["name"]
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory):
+    """The built site; a warning is an error."""
+    folder = tmp_path_factory.mktemp("site")
+    shutil.copy(ROOT / "mkdocs.yml", folder)
+    shutil.copytree(ROOT / "docs", folder / "docs")
+    for package in PACKAGES:
+        (folder / f"architect_{package}").symlink_to(ROOT / f"architect_{package}")
+    command = [sys.executable, "-m", "zensical", "build", "--strict"]
+    done = subprocess.run(
+        command, cwd=folder, env=clean_environ(), capture_output=True, text=True, timeout=300, check=False
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "No issues found" in done.stderr
+    return folder / "site"
+
+
+def test_the_site_is_built_without_a_warning_and_its_reference_has_every_hook(site):
+    page = (site / "reference" / "hooks" / "index.html").read_text()
+    for hook in [name for name in vars(hookspecs) if name.startswith("architect_")]:
+        assert f'id="architect_core.hookspecs.{hook}"' in page
+    assert "Called by the first" in page
+
+
+def test_the_site_fetches_nothing_from_elsewhere(site):
+    for page in site.rglob("*.html"):
+        text = page.read_text()
+        assert 'src="http' not in text
+        assert '<link rel="stylesheet" href="http' not in text

@@ -1,0 +1,123 @@
+"""Does what a page of the documentation says, as its reader would: writes its files, types its commands, compares.
+
+A block with a title is a file, relative to the folder that the reader is in. A `console` block has commands after "$ ",
+and below each what it prints, where "..." stands for anything; a command without output shown must succeed. A `python`
+block without a title is a program, which must succeed.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import signal
+import subprocess
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+_BLOCK = re.compile(r"^```(\w+)(?: title=\"([^\"]+)\")?\n(.*?)^```$", re.DOTALL | re.MULTILINE)
+_PATIENCE = 300.0
+
+
+@dataclass(frozen=True)
+class Block:
+    """A fenced block of a page."""
+
+    language: str
+    title: str
+    text: str
+
+
+def blocks(page: str) -> list[Block]:
+    """The fenced blocks of a page, in order."""
+    return [Block(*match.groups(default="")) for match in _BLOCK.finditer(page)]
+
+
+class Shell:
+    """A shell that stays, with what was exported, started and changed to."""
+
+    def __init__(self, folder: Path, environ: Mapping[str, str]) -> None:
+        self.folder = folder
+        self._output = folder / ".output"
+        self._process = subprocess.Popen(
+            ["bash"], stdin=subprocess.PIPE, cwd=folder, env=environ, text=True, start_new_session=True
+        )
+        self._count = 0
+
+    def run(self, command: str) -> tuple[int, str]:
+        """The exit code of a command, and what it printed."""
+        self._count += 1
+        done, output = self.folder / f".done-{self._count}", self.folder / f".output-{self._count}"
+        assert self._process.stdin is not None
+        self._process.stdin.write(
+            f'{{ {command}\n}} >{output} 2>&1\necho "$? $PWD" >{done}.new; mv {done}.new {done}\n'
+        )
+        self._process.stdin.flush()
+        deadline = time.monotonic() + _PATIENCE
+        while not done.exists():
+            assert self._process.poll() is None, f"the shell ended at {command!r}"
+            assert time.monotonic() < deadline, f"{command!r} did not end: {output.read_text()}"
+            time.sleep(0.02)
+        code, _, self.here = done.read_text().rstrip("\n").partition(" ")
+        if command.endswith("&"):
+            time.sleep(2)  # a server has to listen before the next command needs it
+        return int(code), output.read_text()
+
+    here: str
+
+    def close(self) -> None:
+        """End it with all that it started."""
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self._process.pid, signal.SIGKILL)
+        if self._process.stdin is not None:
+            with contextlib.suppress(BrokenPipeError):
+                self._process.stdin.close()
+        self._process.wait()
+
+
+@contextlib.contextmanager
+def shell(folder: Path, environ: Mapping[str, str]) -> Iterator[Shell]:
+    """A shell for one page."""
+    one = Shell(folder, environ)
+    try:
+        one.run("true")
+        yield one
+    finally:
+        one.close()
+
+
+def follow(page: str, typed: Shell) -> int:
+    """Do what the page says; gives the number of things that were done."""
+    done = 0
+    for block in blocks(page):
+        if block.title:
+            path = Path(typed.here, block.title)
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(block.text)
+        elif block.language == "console":
+            for command, expected in _commands(block.text):
+                _expect(command, expected, *typed.run(command))
+        elif block.language == "python":
+            program = Path(typed.here, ".block.py")
+            program.write_text(block.text)
+            _expect(block.text, "", *typed.run("python .block.py"))
+        else:
+            continue
+        done += 1
+    return done
+
+
+def _commands(text: str) -> Iterator[tuple[str, str]]:
+    for part in re.split(r"^\$ ", text, flags=re.MULTILINE)[1:]:
+        command, _, expected = part.partition("\n")
+        yield command, expected
+
+
+def _expect(command: str, expected: str, code: int, printed: str) -> None:
+    if not expected:
+        assert code == 0, f"$ {command}\n{printed}"
+        return
+    pattern = re.escape(expected.rstrip("\n")).replace(re.escape("...") + "\\\n", "(?:.*\n)??").replace(r"\.\.\.", ".*")
+    assert re.fullmatch(pattern, printed.rstrip("\n"), re.DOTALL), f"$ {command}\n{printed}\n--- expected:\n{expected}"
