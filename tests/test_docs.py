@@ -19,6 +19,7 @@ DOCS = ROOT / "docs"
 PAGES = {
     "index.md": ("core", "rest"),
     "reference/command-line.md": ("core", "cli"),
+    "reference/configuration.md": ("core",),
     "tutorial/first-plugin.md": ("core", "cli"),
     "how-to/read-configuration-from-elsewhere.md": ("core",),
     "how-to/add-a-command.md": ("core", "cli"),

@@ -70,7 +70,7 @@ def _rendered(name: str) -> dict[str, str]:
         "name": name,
         "identifier": identifier,
         "module": f"architect_{identifier}",
-        "distribution": f"architect-{loading.normalised(name)}",
+        "distribution": "architect-" + re.sub(r"[^a-z0-9]+", "-", name),
         "Class": re.sub(r"^(?=\d)", "N", "".join(word.capitalize() for word in identifier.split("_"))),
         # of a URL (RFC 3986): it starts with a letter, and a "+" would set a driver apart
         "scheme": re.sub(r"^(?=\d)", "n", re.sub(r"[^a-z0-9.-]", "-", name)),

@@ -63,7 +63,7 @@ class Target:
 class ClientFactory(ABC):
     """Makes the clients of one protocol. One instance serves all services, in any thread.
 
-    Class attributes:
+    Attributes:
         Options: the schema of a service's `options`.
         fork_safe: whether a client made before `os.fork` works in the child. Where not, the child makes a new one.
     """
@@ -124,7 +124,7 @@ class DatastoreTarget:
 class CredentialParser(ABC):
     """Turns a datastore's entry into credentials.
 
-    Class attributes:
+    Attributes:
         Options: the schema of a datastore's `options`.
     """
 
@@ -218,7 +218,7 @@ class Listener:
 class ReadinessProbe(ABC):
     """Tells whether a service that listens takes calls.
 
-    Class attributes:
+    Attributes:
         Options: the schema of `api.readiness` in a service's manifest.
     """
 
@@ -279,7 +279,7 @@ class DatastoreProvisioner(ABC):
 class Command(ABC):
     """A command of the `architect` command line.
 
-    Class attributes:
+    Attributes:
         summary: what it does, in one sentence, for `architect --help`.
     """
 

@@ -64,7 +64,8 @@ def architect_client_factory() -> ClientFactory:  # type: ignore[empty-body]
 
     For example:
 
-        from xmlrpc.client import ServerProxy
+        from http.client import HTTPConnection
+        from xmlrpc.client import ServerProxy, Transport
 
         from architect_core.contract import ClientFactory, Options, Target
         from architect_core.hookspecs import hookimpl
@@ -73,12 +74,22 @@ def architect_client_factory() -> ClientFactory:  # type: ignore[empty-body]
 
         class XmlRpcOptions(Options):
             path: str = "/RPC2"
+            timeout: float = 10.0
+
+        class OneConnectionACall(Transport):  # which lets threads share a client
+            def __init__(self, timeout: float) -> None:
+                super().__init__()
+                self.timeout = timeout
+
+            def make_connection(self, host: str) -> HTTPConnection:
+                return HTTPConnection(host, timeout=self.timeout)
 
         class XmlRpcFactory(ClientFactory):
             Options = XmlRpcOptions
 
             def client(self, target: Target) -> ServerProxy:
-                return ServerProxy(f"http://{target.address().netloc}{target.options.path}")
+                url = f"http://{target.address().netloc}{target.options.path}"
+                return ServerProxy(url, transport=OneConnectionACall(target.options.timeout))
 
             def close(self, client: ServerProxy) -> None:
                 client("close")()

@@ -1,0 +1,1 @@
+"""Mail servers as services and datastores of architect."""
