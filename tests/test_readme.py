@@ -29,7 +29,35 @@ def test_it_starts_with_what_it_is_and_exactly_two_commands():
     assert commands == ["pip install uv && uv run architect run examples/shop", "pip install uv && uv run pytest"]
 
 
-def test_every_python_block_runs_in_the_environment_that_it_shows(start_program, run_program, free_port, tmp_path):
+HEAD = "from architect_core.hookspecs import hookimpl\nARCHITECT_CONTRACT = 1\n@hookimpl\n"
+BROKEN_PLUGINS = {
+    "imports": "import no_such_module_at_all",
+    "misnamed": HEAD + "def architect_client_factroy(): ...",
+    "raises": HEAD + "def architect_client_factory(): 1 / 0",
+    "wrong-type": HEAD + "def architect_client_factory(): return 7",
+    # claims a name that another has, one that nobody asks for here
+    "generic": HEAD + "def architect_credential_parser(): ...",
+}
+
+
+@pytest.fixture(params=["sound", "beside five broken plugins"])
+def site(request, tmp_path):
+    """A folder of installed distributions: none, or five whose plugins are broken."""
+    folder = tmp_path / "site"
+    folder.mkdir()
+    for name, source in BROKEN_PLUGINS.items() if request.param != "sound" else ():
+        module = f"broken_{name.replace('-', '_')}"
+        info = folder / f"{module}-6.6.6.dist-info"
+        info.mkdir()
+        (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: broken-{name}\nVersion: 6.6.6\n")
+        (info / "entry_points.txt").write_text(f"[architect]\n{name} = {module}\n")
+        (folder / f"{module}.py").write_text(source)
+    return folder
+
+
+def test_every_python_block_runs_in_the_environment_that_it_shows(
+    start_program, run_program, free_port, tmp_path, site
+):
     rest, grpc = free_port(), free_port()
     recorded = start_program(RECORDER, rest)
     environment = blocks(README, "json")[0].replace("18080", str(rest)).replace("18081", str(grpc))
@@ -37,7 +65,7 @@ def test_every_python_block_runs_in_the_environment_that_it_shows(start_program,
     environ = {"ARCHITECT": environment, "ARCHITECT_CURRENT_SERVICE": "acme/payments"}
     start_program(PAYMENTS, grpc, cwd=tmp_path / "payments", **environ)
     program = "\n".join(blocks(README, "python"))
-    environ["ARCHITECT_CURRENT_SERVICE"] = "acme/orders"
+    environ |= {"ARCHITECT_CURRENT_SERVICE": "acme/orders", "PYTHONPATH": str(site)}
     printed = run_program(f"{program}\nprint(answer.output, db.url)", cwd=tmp_path / "client", **environ).splitlines()
     assert recorded.read_text().splitlines() == [
         "GET /v1/invoices/7?currency=EUR ",
