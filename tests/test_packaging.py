@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import zipfile
 
@@ -14,7 +15,7 @@ def test_a_wheel_has_its_types_its_license_and_no_tests(wheels, package):
     names = zipfile.ZipFile(wheels[package]).namelist()
     assert f"architect_{package}/py.typed" in names
     assert any(name.endswith("licenses/LICENSE") for name in names)
-    assert not [name for name in names if "test" in name.lower()]
+    assert not [name for name in names if re.search(r"(^|/)(tests?/|test_|conftest\.py)", name)]
     assert {name.split("/")[0] for name in names if ".dist-info" not in name} == {
         f"architect_{package}",
         *(["architect"] if package == "core" else []),

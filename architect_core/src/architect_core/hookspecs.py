@@ -319,7 +319,8 @@ def architect_command() -> Command:  # type: ignore[empty-body]
 def architect_double_factory() -> DoubleFactory:  # type: ignore[empty-body]
     """What stands in for services of a protocol in the tests of an application.
 
-    Called by the first `service(name, api, behaviour)` of `architect.testing` whose `api` is the plugin's name.
+    Called by the first `service(name, api, behaviour)` of `architect.testing` whose `api` is the plugin's name. The
+    plugin has a client factory too, whose client a double may use.
 
     For example:
 

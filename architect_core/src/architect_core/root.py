@@ -25,18 +25,25 @@ def find_root() -> Path:
     """
     if named := os.environ.get(ROOT_VARIABLE):
         return Path(named)
-    for start in _starts():
+    if (found := search_root()) is not None:
+        return found
+    raise StubError(
+        f"the service's own folder was not found: neither the program's folder, nor {Path.cwd()}, nor one above them "
+        f"holds {MANIFEST_FILE} or {STUBS_FOLDER}. Run `architect install` in the service's folder, pass `root=` to "
+        f"configure(), or set {ROOT_VARIABLE}"
+    )
+
+
+def search_root(*starts: Path) -> Path | None:
+    """The folder that `find_root` finds where no variable names one, or None; it looks upward from `starts` first."""
+    for start in (*starts, *_starts()):
         for folder in (start, *start.parents):
             if _is_root(folder):
                 return folder
     for entry in sys.path:
         if entry and _is_root(folder := Path(entry).absolute()):
             return folder
-    raise StubError(
-        f"the service's own folder was not found: neither the program's folder, nor {Path.cwd()}, nor one above them "
-        f"holds {MANIFEST_FILE} or {STUBS_FOLDER}. Run `architect install` in the service's folder, pass `root=` to "
-        f"configure(), or set {ROOT_VARIABLE}"
-    )
+    return None
 
 
 def _starts() -> list[Path]:

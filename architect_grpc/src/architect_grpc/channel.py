@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from ipaddress import ip_address
 from typing import TYPE_CHECKING
 
 import grpc
@@ -40,6 +41,8 @@ def open_channel(target: Target) -> grpc.Channel:
         raise target.error("host", "gRPC has no user and password in a host; send credentials as metadata of a call")
     if address.port is None:
         raise target.error("port", "is missing")
+    if _is_loopback(address.host):  # a proxy that a variable names is on the way to other machines
+        options.append(("grpc.enable_http_proxy", 0))
     # with its scheme, because a host may be called "dns" or "unix"
     name = f"dns:///{address.netloc}"
     if address.scheme in _SECURE:
@@ -53,3 +56,10 @@ def _options(target: Target) -> list[tuple[str, int]]:
         "grpc.max_send_message_length": target.options.max_send_message_bytes,
     }
     return [(name, limit) for name, limit in limits.items() if limit is not None]
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return host == "localhost" or ip_address(host).is_loopback
+    except ValueError:
+        return False

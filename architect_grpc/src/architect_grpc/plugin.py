@@ -11,7 +11,7 @@ from architect_core.hookspecs import hookimpl
 from architect_core.root import STUBS_FOLDER
 
 if TYPE_CHECKING:
-    from architect_core.contract import ClientFactory, ReadinessProbe, StubGenerator, Target
+    from architect_core.contract import ClientFactory, DoubleFactory, ReadinessProbe, StubGenerator, Target
     from architect_grpc.client import Client
     from architect_grpc.messages import Messages
     from architect_grpc.stubs import Stubs
@@ -93,3 +93,11 @@ def architect_readiness_probe() -> ReadinessProbe:
     from architect_grpc.readiness import GrpcReadinessProbe
 
     return GrpcReadinessProbe()
+
+
+@hookimpl
+def architect_double_factory() -> DoubleFactory:
+    """Stands in for services in tests."""
+    from architect_grpc.double import GrpcDoubleFactory
+
+    return GrpcDoubleFactory()

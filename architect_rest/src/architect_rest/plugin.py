@@ -10,7 +10,7 @@ from architect_core import contract
 from architect_core.hookspecs import hookimpl
 
 if TYPE_CHECKING:
-    from architect_core.contract import ClientFactory, EventPublisher, ReadinessProbe, Target
+    from architect_core.contract import ClientFactory, DoubleFactory, EventPublisher, ReadinessProbe, Target
     from architect_rest.client import RestClient
 
 ARCHITECT_CONTRACT = 1
@@ -75,3 +75,11 @@ def architect_readiness_probe() -> ReadinessProbe:
     from architect_rest.readiness import RestReadinessProbe
 
     return RestReadinessProbe()
+
+
+@hookimpl
+def architect_double_factory() -> DoubleFactory:
+    """Stands in for services in tests."""
+    from architect_rest.double import RestDoubleFactory
+
+    return RestDoubleFactory()

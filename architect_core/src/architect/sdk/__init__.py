@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from architect_core.exceptions import (
         ArchitectError,
         ConfigError,
+        DriverError,
         ManifestError,
         NoCurrentServiceError,
         NoPluginError,
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
         RunError,
         StubError,
         UnknownDatastoreError,
+        UnknownDriverError,
         UnknownEventError,
         UnknownNameError,
         UnknownServiceError,
@@ -49,6 +51,7 @@ _HOMES = {
     "exceptions": (
         "ArchitectError",
         "ConfigError",
+        "DriverError",
         "ManifestError",
         "NoCurrentServiceError",
         "NoPluginError",
@@ -58,6 +61,7 @@ _HOMES = {
         "RunError",
         "StubError",
         "UnknownDatastoreError",
+        "UnknownDriverError",
         "UnknownEventError",
         "UnknownNameError",
         "UnknownServiceError",
@@ -76,6 +80,7 @@ __all__ = [
     "CurrentService",
     "DatastoreConfig",
     "Delivery",
+    "DriverError",
     "EnvironmentSource",
     "Instance",
     "ManifestError",
@@ -95,6 +100,7 @@ __all__ = [
     "Subscription",
     "SubscriptionConfig",
     "UnknownDatastoreError",
+    "UnknownDriverError",
     "UnknownEventError",
     "UnknownNameError",
     "UnknownServiceError",
@@ -187,14 +193,14 @@ def configure(
     """
     from architect_core.resolver import Resolver
 
-    return _use(Resolver(config, current_service=current_service, root=root, source=source))
+    resolver = Resolver(config, current_service=current_service, root=root, source=source)
+    _swap(resolver)
+    return resolver
 
 
 def reset() -> None:
     """Close all clients and forget what `configure` said; the next question reads the environment anew."""
-    global _resolver, _services
-    with _lock:
-        former, _resolver, _services = _resolver, None, {}
+    former = _swap(None)
     if former is not None:
         former.close()
 
@@ -209,9 +215,16 @@ def _default() -> Resolver:
         return _resolver if _resolver is not None else _set(Resolver())
 
 
-def _use(resolver: Resolver) -> Resolver:
+def _swap(resolver: Resolver | None) -> Resolver | None:
+    """Ask `resolver` from now on, or the environment where it is None; gives what was asked before, still open."""
+    global _resolver, _services
     with _lock:
-        return _set(resolver)
+        former = _resolver
+        if resolver is None:
+            _resolver, _services = None, {}
+        else:
+            _set(resolver)
+        return former
 
 
 def _set(resolver: Resolver) -> Resolver:

@@ -1,0 +1,72 @@
+"""The installed plugins, whose clients reach doubles."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, TypeVar, cast
+
+from architect.testing.errors import NoServiceDoubleError
+from architect_core.contract import ClientFactory
+from architect_core.plugins import Plugins
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from architect_core.contract import Double, Target
+
+Provided = TypeVar("Provided")
+
+
+class DoublePlugins(Plugins):
+    """The same plugins; a protocol's clients are given by the doubles of the services they are for."""
+
+    def __init__(self, doubles: Mapping[str, Double]) -> None:
+        super().__init__()
+        self._doubles = doubles
+
+    def find(self, kind: type[Provided], name: str, asked_by: str) -> Provided | None:
+        """As of the installed plugins."""
+        provided = super().find(kind, name, asked_by)
+        if isinstance(provided, ClientFactory):
+            doubled: Any = _doubled(provided, self._doubles)
+            return cast("Provided", doubled)
+        return provided
+
+
+def _doubled(real: ClientFactory, doubles: Mapping[str, Double]) -> ClientFactory:
+    """`real`, with every client given by the double of its service, which may have `real` make it."""
+
+    class Doubled(ClientFactory):
+        Options = real.Options
+        fork_safe = real.fork_safe
+
+        def __init__(self) -> None:
+            self._made: dict[int, list[Any]] = {}
+
+        def client(self, target: Target) -> Any:
+            if target.name not in doubles:  # the tested service itself, whose entry is there without a double
+                raise NoServiceDoubleError(target.name, doubles)
+            made: list[Any] = []
+
+            def make() -> Any:
+                made.append(real.client(target))
+                return made[-1]
+
+            client = doubles[target.name].client(make)
+            self._made[id(client)] = made
+            return client
+
+        def definitions(self, target: Target) -> Any:
+            return real.definitions(target)
+
+        def servicer(self, target: Target) -> Any:
+            return real.servicer(target)
+
+        def add_servicer(self, target: Target, servicer: Any, server: Any) -> None:
+            real.add_servicer(target, servicer, server)
+
+        def close(self, client: Any) -> None:
+            # what the double gave may be of another kind, which `real` cannot close
+            for each in self._made.pop(id(client), []):
+                real.close(each)
+
+    return Doubled()

@@ -1,0 +1,129 @@
+"""Stands in for a gRPC service in the tests of an application, with a server in the test's own process."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from inspect import isasyncgenfunction, iscoroutinefunction
+from typing import TYPE_CHECKING, Any, NoReturn
+
+import grpc
+
+from architect_core.contract import Double, DoubleFactory
+from architect_core.root import STUBS_FOLDER
+from architect_grpc.stubs import load
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from architect_core.contract import DoubleTarget
+    from architect_grpc.rpc import Rpc, RpcService
+
+_MOST_THREADS = 32
+
+
+class GrpcDoubleFactory(DoubleFactory):
+    """Stands in for gRPC services.
+
+    What one does is said by a servicer: a class, or any object with methods that are called like the service's rpcs.
+
+        class Payments:
+            def Pay(self, request, context):
+                if request.amount < 0:
+                    context.abort(grpc.StatusCode.INVALID_ARGUMENT, "too little")
+                return defs.PayResponse(output=request.amount * 2)
+
+        types.SimpleNamespace(Pay=lambda request, context: defs.PayResponse(output=1))
+
+    An rpc that it does not have answers UNIMPLEMENTED. For definitions of several services, it may be a list of
+    servicers, of which the first that has an rpc counts; one that extends a generated class stands for that class's
+    service alone.
+    """
+
+    def double(self, target: DoubleTarget) -> GrpcDouble:
+        """A stand-in, whose server listens.
+
+        Raises:
+            StubError: the service's generated stubs are missing; the message says what to run.
+            TypeError: the behaviour has none of the service's rpcs, or async methods.
+        """
+        stubs = load(target.find_root() / STUBS_FOLDER, target.name)
+        services = [base.architect_service for base in stubs.servicers]
+        implemented: dict[RpcService, dict[str, Callable[..., Any]]] = {service: {} for service in services}
+        behaviours = target.behaviour if isinstance(target.behaviour, list | tuple) else [target.behaviour]
+        for behaviour in behaviours:
+            servicer = behaviour() if isinstance(behaviour, type) else behaviour
+            for service, rpc in _rpcs_of(servicer, services, target.name):
+                implemented[service].setdefault(rpc.name, _method(servicer, rpc, target.name))
+        return GrpcDouble(target.name, implemented)
+
+
+def _rpcs_of(servicer: Any, services: Sequence[RpcService], name: str) -> list[tuple[RpcService, Rpc]]:
+    """What `servicer` implements: of the services whose class it extends, if any, else of all."""
+    bases = [vars(base).get("architect_service") for base in type(servicer).__mro__]
+    extended = {base.full_name for base in bases if base is not None}
+    served = [service for service in services if not extended or service.full_name in extended]
+    found = [(service, rpc) for service in served for rpc in service.rpcs if hasattr(servicer, rpc.name)]
+    if not found:
+        rpcs = ", ".join(rpc.name for service in services for rpc in service.rpcs)
+        raise TypeError(
+            f"the double of {name} is given a {type(servicer).__name__}, which has none of its rpcs; give a servicer "
+            f"class, or an object with methods of (request, context): {rpcs}"
+        )
+    return found
+
+
+def _method(servicer: Any, rpc: Rpc, name: str) -> Callable[..., Any]:
+    method: Any = getattr(servicer, rpc.name)
+    if not callable(method) or iscoroutinefunction(method) or isasyncgenfunction(method):
+        what = "is async" if callable(method) else f"is a {type(method).__name__}"
+        raise TypeError(
+            f"the double of {name}: {type(servicer).__name__}.{rpc.name} {what}; give a plain method of "
+            "(request, context)"
+        )
+    return method  # type: ignore[no-any-return]
+
+
+class GrpcDouble(Double):
+    """One stand-in.
+
+    Attributes:
+        requests: `(rpc, message)` for each message that was sent, such as `("Pay", PayRequest(amount=10))`; of one that
+            streams, as far as its servicer read it.
+    """
+
+    def __init__(self, name: str, implemented: Mapping[RpcService, Mapping[str, Callable[..., Any]]]) -> None:
+        self._threads = ThreadPoolExecutor(_MOST_THREADS, thread_name_prefix=f"double-of-{name}")
+        # without SO_REUSEPORT, by which another process could listen here too
+        self._server = grpc.server(self._threads, options=[("grpc.so_reuseport", 0)])
+        super().__init__({"host": "127.0.0.1", "port": self._server.add_insecure_port("127.0.0.1:0")})
+        for service, methods in implemented.items():
+            handlers = {
+                rpc.name: getattr(grpc, f"{rpc.kind}_rpc_method_handler")(
+                    methods.get(rpc.name) or _unimplemented(name, rpc),
+                    request_deserializer=self._recording(rpc),
+                    response_serializer=rpc.response.SerializeToString,
+                )
+                for rpc in service.rpcs
+            }
+            self._server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(service.full_name, handlers),))
+        self._server.start()
+
+    def _recording(self, rpc: Rpc) -> Callable[[bytes], Any]:
+        def deserialise(data: bytes) -> Any:
+            # one for the record, and another that the servicer may change
+            self.requests.append((rpc.name, rpc.request.FromString(data)))
+            return rpc.request.FromString(data)
+
+        return deserialise
+
+    def close(self) -> None:
+        """Stop the server; calls that are under way are cancelled."""
+        self._server.stop(None).wait()
+        self._threads.shutdown(wait=False, cancel_futures=True)
+
+
+def _unimplemented(name: str, rpc: Rpc) -> Callable[[Any, grpc.ServicerContext], NoReturn]:
+    def answer(_request: Any, context: grpc.ServicerContext) -> NoReturn:
+        context.abort(grpc.StatusCode.UNIMPLEMENTED, f"the double of {name} does not implement {rpc.name}")
+
+    return answer
