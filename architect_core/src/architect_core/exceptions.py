@@ -6,7 +6,9 @@
     ├── UnknownNameError        a name that the configuration does not hold
     │   ├── UnknownServiceError
     │   ├── UnknownDatastoreError
-    │   └── UnknownEventError
+    │   ├── UnknownEventError
+    │   └── UnknownDriverError  a driver that a datastore's engine has no arguments for
+    ├── DriverError             a driver cannot be told what the configuration asks for
     ├── NoCurrentServiceError   the question needs to know which service is running
     ├── PluginError             a plugin is broken
     │   └── NoPluginError       no installed plugin serves a protocol or engine
@@ -102,6 +104,21 @@ class UnknownEventError(UnknownNameError):
     remedy = "List it under `notifications` in architect.json; an event without subscribers has the entry {}."
 
 
+class UnknownDriverError(UnknownNameError):
+    """`Credentials.for_driver(driver)` was asked for a driver that the datastore's engine has no arguments for."""
+
+    kind = "driver"
+    remedy = "For any other driver, take the fields: host, port, username, password, name, options."
+
+    def __init__(self, name: object, known: Iterable[str], engine: str) -> None:
+        self.kind = f"driver for the engine {engine}"
+        super().__init__(name, known)
+
+
+class DriverError(ArchitectError, ValueError):
+    """A driver cannot be told something that the datastore's configuration asks for."""
+
+
 class NoCurrentServiceError(ArchitectError):
     """The question is about the running service, and nothing says which one that is."""
 
@@ -120,7 +137,11 @@ class NoPluginError(PluginError):
 
     # where to get the plugins that architect itself ships
     _DISTRIBUTIONS = {"rest": "architect-rest", "grpc": "architect-grpc"} | dict.fromkeys(
-        ("generic", "postgres", "postgresql", "mysql", "mariadb", "redis", "valkey", "sqlite"), "architect-datastore"
+        (
+            *("generic", "postgres", "postgresql", "mysql", "mariadb", "redis", "valkey", "sqlite", "mongodb", "mongo"),
+            *("sqlserver", "mssql", "rabbitmq", "amqp", "s3", "minio", "elasticsearch", "opensearch", "clickhouse"),
+        ),
+        "architect-datastore",
     )
 
     def __init__(self, protocol: str, installed: Iterable[str], asked_by: str) -> None:

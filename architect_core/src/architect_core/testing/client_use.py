@@ -1,0 +1,163 @@
+"""The checks of a client that is used as it should be."""
+
+from __future__ import annotations
+
+import gc
+import re
+from abc import abstractmethod
+from contextlib import contextmanager, suppress
+from typing import TYPE_CHECKING, Any, ClassVar
+from urllib.parse import quote
+
+import pytest
+
+from architect_core.contract import ClientFactory
+from architect_core.resolver import Resolver
+from architect_core.testing.forking import can_fork, in_child
+from architect_core.testing.imports import foreign_imports
+from architect_core.testing.sockets import can_see_sockets, left_open, open_sockets
+from architect_core.testing.suite import UNKNOWN, Suite, error_of, fail, needs
+from architect_core.testing.threads import together
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+    from pathlib import Path
+
+    from architect_core.service import Service
+
+    Entry = Mapping[str, Any]
+    Resolve = Callable[[Entry], Service]
+
+_CLOSING_SECONDS = 3.0
+_MAKE_A_CLIENT = """
+from architect_core.resolver import Resolver
+Resolver(asked["config"], root=asked["root"]).service(asked["service"]).client
+"""
+
+
+class ClientUse(Suite, abstract=True):
+    """What a subclass of `ClientFactorySuite` states, and what must hold where all goes well."""
+
+    _kind = ClientFactory
+    _named_by = "api"
+    _stated = ("api", "errors", "call")
+
+    api: ClassVar[str]
+    errors: ClassVar[tuple[type[Exception], ...] | None]
+    timeout: ClassVar[float] = 10.0
+    answers: ClassVar[bool] = True
+    checks_options: ClassVar[bool] = True
+    malformed_hosts: ClassVar[tuple[str, ...]] = ("http://[broken", "a b", "host:port:1", "")
+    service: ClassVar[str] = "acme/subject"
+
+    @abstractmethod
+    def call(self, client: Any) -> object:
+        """Ask the service something, and take the answer; what the client raises is raised on."""
+
+    def with_secret(self, entry: Entry, secret: str) -> Entry:
+        """`entry` with `secret` where this protocol takes secrets: in the host, as a password, unless overridden."""
+        scheme, authority, path = re.fullmatch(r"(.*?://)?([^/]*)(.*)", entry["host"]).groups("")  # type: ignore[union-attr]
+        host = authority.rpartition("@")[2]
+        if host.count(":") > 1 and not host.startswith("["):
+            host = f"[{host}]"
+        return {**entry, "host": f"{scheme}architect:{quote(secret, safe='')}@{host}{path}", UNKNOWN: secret}
+
+    def at(self, entry: Entry, port: int) -> Entry:
+        """`entry` with another port of 127.0.0.1; to be overridden where the port is not the entry's `port`."""
+        return {**entry, "port": port}
+
+    @pytest.fixture
+    def root(self) -> Path | None:
+        """The folder of the service that asks, which holds generated stubs; None for a protocol that has none."""
+        return None
+
+    @pytest.fixture
+    def resolve(self, root: Path | None) -> Iterator[Resolve]:
+        """Gives the service with an entry; one factory makes all clients of a check, which are closed after it."""
+        resolvers: list[Resolver] = []
+
+        def resolve_entry(entry: Entry) -> Service:
+            resolvers.append(Resolver({self.service: {**entry, "api": self.api}}, root=root, plugins=self._plugins))
+            return resolvers[-1].service(self.service)
+
+        yield resolve_entry
+        for resolver in resolvers:
+            with suppress(Exception):  # a check of its own tells
+                resolver.close()
+
+    def test_a_call_works(self, entry: Entry, resolve: Resolve) -> None:
+        """The client that `service(name).client` gives gets an answer."""
+        self.call(resolve(entry).client)
+
+    def test_each_service_has_a_client_of_its_own(self, entry: Entry, resolve: Resolve) -> None:
+        """One factory makes a new client for each service, and closing one closes no other."""
+        first, second = resolve(entry), resolve(entry)
+        self.call(first.client)
+        self.call(second.client)
+        assert first.client is not second.client, "the factory gave one client to two services; make a new one for each"
+        first.close()
+        self._assert_works(second, "when another service's client was closed")
+
+    def test_fifty_threads_that_ask_at_once_share_a_client(self, entry: Entry, resolve: Resolve) -> None:
+        """Fifty threads get one client, and all of their calls on it succeed."""
+        service = resolve(entry)
+
+        def ask(_: int) -> Any:
+            self.call(service.client)
+            return service.client
+
+        clients = {id(client) for client in together(ask)}
+        assert len(clients) == 1, f"fifty threads got {len(clients)} clients of one service"
+
+    @needs(lambda _: can_fork())
+    def test_a_client_used_before_a_fork_works_in_the_child_and_after(self, entry: Entry, resolve: Resolve) -> None:
+        """A service that was used before `os.fork` can be used in the child, and by the parent when that has ended."""
+        service = resolve(entry)
+        self.call(service.client)
+        in_child(lambda: self.call(service.client), self.timeout)
+        self._assert_works(service, "when a forked child had used it and ended")
+
+    @needs(lambda _: can_see_sockets())
+    def test_close_releases_the_sockets(self, entry: Entry, resolve: Resolve) -> None:
+        """No socket is open after `close()` that was not before the client was made."""
+        warm = resolve(entry)  # what a library opens once for ever is no client's
+        self.call(warm.client)
+        warm.close()
+        service = resolve(entry)
+        before = open_sockets()
+        client = service.client  # kept, because its sockets are to be closed and not only forgotten
+        self.call(client)
+        with _without_collection():
+            service.close()
+            left = left_open(before, _CLOSING_SECONDS)
+        assert not left, f"{left} sockets of a {type(client).__name__} stay open; ClientFactory.close() must close them"
+
+    def test_a_service_can_be_used_again_after_close(self, entry: Entry, resolve: Resolve) -> None:
+        """The next `client` after `close()` is one that works."""
+        service = resolve(entry)
+        self.call(service.client)
+        service.close()
+        self._assert_works(service, "after close()")
+
+    def test_nothing_of_other_plugins_is_imported(self, entry: Entry, root: Path | None) -> None:
+        """Making a client imports no other plugin, and nothing that only other plugins require."""
+        config = {self.service: {**entry, "api": self.api}}
+        asked = {"config": config, "root": root and str(root), "service": self.service}
+        found = foreign_imports(self.api, _MAKE_A_CLIENT, asked)
+        assert not found, f"making a client imports what belongs to other plugins: {found}. Require it, or do without"
+
+    def _assert_works(self, service: Service, when: str) -> None:
+        error = error_of(lambda: self.call(service.client))
+        if error is not None:
+            fail(f"a service must be usable {when}, and a call raised a {type(error).__name__}: {error}", error)
+
+
+@contextmanager
+def _without_collection() -> Iterator[None]:
+    was_enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_enabled:
+            gc.enable()
