@@ -26,6 +26,7 @@ PAGES = {
     "how-to/find-a-broken-plugin.md": ("core", "cli"),
     "how-to/test-an-application.md": ("core", "rest", "grpc", "datastore"),
     "how-to/prove-a-plugin.md": ("core",),
+    "how-to/connect-to-a-datastore.md": ("core", "datastore"),
 }
 
 

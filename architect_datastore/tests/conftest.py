@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from datastore_certificates import Files, make_certificates
 
 from architect_core.resolver import Resolver
 
@@ -27,3 +28,8 @@ def datastore() -> Callable[..., Any]:
         return Resolver(config, current_service="acme/orders", root="/nowhere").datastore("primary_db")
 
     return resolve
+
+
+@pytest.fixture(scope="session")
+def certificates(tmp_path_factory: pytest.TempPathFactory) -> Files:
+    return make_certificates(tmp_path_factory.mktemp("certificates"))

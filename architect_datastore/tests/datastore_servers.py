@@ -7,11 +7,13 @@ import os
 import shutil
 import socket
 import subprocess
+import sys
 import tempfile
 import threading
 import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
 
@@ -47,6 +49,21 @@ def provision(provisioner: DatastoreProvisioner, wanted: Mapping[str, str], fold
             raise
         reason = str(problem)
     pytest.skip(reason)
+
+
+def missing(reason: str) -> NoReturn:
+    """Skip the test for want of a server, or fail it where servers are required."""
+    if os.environ.get("ARCHITECT_REQUIRE_SERVERS"):
+        pytest.fail(reason)
+    pytest.skip(reason)
+
+
+def program(*names: str) -> str:
+    """The first of these programs that there is, looked up where this Python's scripts are, too."""
+    scripts = str(Path(sys.executable).parent)
+    path = os.pathsep.join([scripts, os.environ.get("PATH", os.defpath), "/usr/sbin"])
+    found = next(filter(None, (shutil.which(name, path=path) for name in names)), None)
+    return found or missing(f"there is no such program: {' or '.join(names)}")
 
 
 @contextlib.contextmanager

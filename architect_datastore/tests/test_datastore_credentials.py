@@ -37,13 +37,14 @@ SECRET = "s3cret/canary"
         ({"type": "sqlite", "name": "a b.db"}, "sqlite", "sqlite:///a%20b.db"),
         ({"url": "sqlite:////tmp/x.db"}, "sqlite", "sqlite:////tmp/x.db"),
         ({"url": "sqlite://"}, "sqlite", "sqlite://"),
-        ({"url": "mongodb://u:p@h/n?replicaSet=r"}, "mongodb", "mongodb://u:p@h/n?replicaSet=r"),
+        ({"url": "mongodb://u:p@h/n?replicaSet=r"}, "mongodb", "mongodb://u:p@h:27017/n?replicaSet=r"),
+        ({"url": "influx+x://u:p@h/n?a=r"}, "influx", "influx+x://u:p@h/n?a=r"),
         ({"host": "h"}, "generic", None),
     ],
 )
 def test_the_engine_is_found_and_the_url_is_complete(datastore, entry, engine, url):
     db = datastore(**entry)
-    assert (db.engine if engine != "mongodb" else engine, db.url) == (engine, url)
+    assert (db.engine if engine != "influx" else engine, db.url) == (engine, url)
 
 
 def test_a_field_of_the_entry_wins_over_one_of_its_url(datastore):
@@ -72,7 +73,7 @@ def test_sqlite_in_memory_has_sqlite_s_own_name(datastore):
         ({"type": "postgres", "host": "a:b:c"}, "primary_db.host: the host looks like an IPv6 address"),
         ({"type": "postgres", "url": f"mysql://u:{SECRET}@h"}, "primary_db.url: "),
         ({"type": "postgres", "url": "mysql://h"}, "primary_db.url: has a scheme that is not of postgres"),
-        ({"type": "postgres", "url": "postgresql://a,b/n"}, "names several hosts"),
+        ({"type": "mysql", "url": "mysql://a,b/n"}, "names several hosts"),
         ({"url": f"postgres://u:{SECRET}@h/n"}, "must be percent-encoded"),
         ({"url": "postgres://h:99999/n"}, "a port is a number"),
         ({"url": "postgres://h/n?port=x"}, "a port is a number"),

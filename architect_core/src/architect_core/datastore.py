@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
+from architect_core.exceptions import UnknownDriverError
 from architect_core.names import did_you_mean, listing
+
+Driver = Callable[["Credentials"], dict[str, Any]]
+"""Makes the keyword arguments of one driver."""
 
 _SHOWN = ("host", "port", "username", "name")
 
@@ -28,22 +32,46 @@ class Credentials(Mapping[str, Any]):
         url: all of it as one URL, percent-encoded, with the password in it; None for an engine that has no URLs.
     """
 
-    __slots__ = ("_fields", "engine", "url")
+    __slots__ = ("_drivers", "_fields", "engine", "url")
 
-    def __init__(self, engine: str, fields: Mapping[str, Any], url: str | None = None) -> None:
+    def __init__(
+        self,
+        engine: str,
+        fields: Mapping[str, Any],
+        url: str | None = None,
+        drivers: Mapping[str, Driver] | None = None,
+    ) -> None:
+        """Make credentials.
+
+        Args:
+            engine: what it is.
+            fields: every attribute but `engine` and `url`.
+            url: all of it as one URL.
+            drivers: a driver's name, in lower case with "-" -> what makes its keyword arguments of these credentials.
+                Functions of a module, so that credentials can be pickled.
+        """
         self.engine = engine
         self.url = url
         self._fields = dict(fields)
+        self._drivers = dict(drivers or {})
 
     @property
     def host(self) -> str | None:
-        """The server's name, address, or socket folder."""
+        """The server's name, address, or socket; the first of several."""
         return self._fields.get("host")
 
     @property
     def port(self) -> int | None:
-        """The TCP port."""
+        """The TCP port; that of the first host."""
         return self._fields.get("port")
+
+    @property
+    def hosts(self) -> list[tuple[str, int | None]]:
+        """Every `(host, port)`; one for most, none for a datastore that is not on a network."""
+        several = self._fields.get("hosts")
+        if several is not None:
+            return [(host, port) for host, port in several]
+        return [] if self.host is None else [(self.host, self.port)]
 
     @property
     def username(self) -> str | None:
@@ -60,10 +88,32 @@ class Credentials(Mapping[str, Any]):
         """Which database."""
         return self._fields.get("name")
 
+    @property
+    def options(self) -> dict[str, Any]:
+        """Options of the engine, such as `sslmode`, from the entry and from the URL; empty where there are none."""
+        return dict(self._fields.get("options") or {})
+
+    def for_driver(self, driver: str) -> dict[str, Any]:
+        """What `driver` connects with, as its keyword arguments.
+
+            connection = psycopg.connect(**db.for_driver("psycopg"))
+
+        It is a plain dictionary with the password in it: a log or a repr of it shows the password. The driver is not
+        imported. A driver's name is that of its distribution or its module: "mysqlclient", "MySQLdb".
+
+        Raises:
+            UnknownDriverError: this engine has no arguments for the driver; the message has those that it has.
+            DriverError: the configuration asks for something that the driver cannot be told.
+        """
+        make = self._drivers.get(driver.lower().replace("_", "-")) if isinstance(driver, str) else None
+        if make is None:
+            raise UnknownDriverError(driver, self._drivers, self.engine)
+        return make(self)
+
     def __getattr__(self, key: str) -> Any:
-        if not key.startswith("__") and key != "_fields" and key in self._fields:
+        if not key.startswith("__") and key not in self.__slots__ and key in self._fields:
             return self._fields[key]
-        known = [] if key == "_fields" else sorted(self._fields)
+        known = [] if key in self.__slots__ else sorted(self._fields)
         raise AttributeError(f"these credentials have no {key!r}{did_you_mean(key, known)}; {listing(known)}")
 
     def __getitem__(self, key: str) -> Any:
@@ -83,7 +133,8 @@ class Credentials(Mapping[str, Any]):
         return sorted({*super().__dir__(), *(key for key in self._fields if key.isidentifier())})
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return type(self), (self.engine, self._fields, self.url)
+        drivers = (self._drivers,) if self._drivers else ()  # a subclass may have taken over the older three arguments
+        return type(self), (self.engine, self._fields, self.url, *drivers)
 
     def __repr__(self) -> str:
         shown = [f"{key}={self._fields[key]!r}" for key in _SHOWN if key in self._fields]

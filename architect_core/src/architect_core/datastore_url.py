@@ -1,17 +1,16 @@
-"""The fields of a datastore that listens on a host and port, from its entry and from its URL."""
+"""The URL of a datastore, split and built."""
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
-from urllib.parse import parse_qsl, quote, unquote, urlencode
+from typing import Any
+from urllib.parse import quote, unquote
 
-from architect_core.address import Address, parse_address, parse_port
+from architect_core.address import parse_address, parse_port
 
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from architect_core.contract import DatastoreTarget
+_SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*")
+_NOT_IN_A_HOST = re.compile(r"[\x00-\x20\x7f@/\\?#\[\],]")
 
 
 @dataclass(frozen=True)
@@ -19,14 +18,14 @@ class ParsedURL:
     """A datastore's URL, split and decoded.
 
     Attributes:
-        scheme: in lower case, without a driver: "postgresql" of "postgresql+psycopg".
-        fields: those of host, port, username, password and name that the URL has.
-        options: its query: "sslmode" -> "require".
+        scheme: in lower case, with what follows a "+": "postgresql+psycopg".
+        fields: those of host, port, username, password and name that the URL has; `hosts` where it has several.
+        options: its query: "sslmode" -> "require"; a list where an option is stated more than once.
     """
 
     scheme: str
     fields: dict[str, Any] = field(repr=False)
-    options: dict[str, str] = field(repr=False)
+    options: dict[str, Any] = field(repr=False)
 
 
 def parse_url(url: str) -> ParsedURL:
@@ -34,102 +33,131 @@ def parse_url(url: str) -> ParsedURL:
 
     >>> parse_url("postgresql://app:p%40ss@db:5432/shop?sslmode=require").fields["password"]
     'p@ss'
+    >>> parse_url("postgresql://a:1,b:2/shop").fields["hosts"]
+    [('a', 1), ('b', 2)]
+
+    A host that is percent-encoded and starts with "/" is a socket. A "+" is a space in the query, and itself elsewhere.
 
     Raises:
         ValueError: with a reason that repeats no part of the URL.
     """
     location, _, query = url.partition("?")
     scheme, separator, rest = location.partition("://")
-    if not separator or "#" in url:
+    if not separator or "#" in url or not _SCHEME.fullmatch(scheme):
         raise ValueError("this is no URL (scheme://username:password@host:port/name)")
     authority, slash, name = rest.partition("/")
-    address = _address(authority)
+    userinfo, _, places = authority.rpartition("@")
+    username, colon, password = userinfo.partition(":")
+    hosts = [parse_host(place) for place in places.split(",")] if places else []
+    host, port = hosts[0] if hosts else (None, None)
     values = {
-        "host": address.host if address else None,
-        "port": address.port if address else None,
-        "username": address.username if address else None,
-        "password": address.password if address else None,
-        "name": unquote(name.rstrip("/")) if slash else None,
+        "host": host,
+        "port": port,
+        "hosts": hosts if len(hosts) > 1 else None,
+        "username": _decoded(username),
+        "password": _decoded(password) if colon else None,
+        "name": _decoded(name.rstrip("/")) if slash else None,
     }
     # an empty password is one; an empty name or user is none
     fields = {key: value for key, value in values.items() if value or (key == "password" and value is not None)}
-    options = dict(parse_qsl(query, keep_blank_values=True))
-    return ParsedURL(scheme.lower().partition("+")[0], fields, options)
+    return ParsedURL(scheme.lower(), fields, _options(query))
 
 
-def _address(authority: str) -> Address | None:
-    userinfo, at, hostport = authority.rpartition("@")
-    if "," in hostport:
-        raise ValueError("the URL names several hosts; give one")
-    if hostport:
-        return parse_address(authority)
-    # a socket's folder is an option, and the authority may still say who logs in
-    return parse_address(f"{userinfo}@localhost") if at and userinfo else None
+def parse_host(place: str) -> tuple[str, int | None]:
+    """Split `host:port` as a URL has it: a name, an IP address, an IPv6 address in brackets, or an encoded socket.
 
-
-def build_url(scheme: str, fields: dict[str, Any], options: dict[str, str]) -> str:
-    """The URL of `fields`, percent-encoded, that `parse_url` splits into the same again."""
-    username, password = fields.get("username"), fields.get("password")
-    userinfo = "" if username is None else quote(str(username), safe="")
-    if password is not None:
-        userinfo += ":" + quote(str(password), safe="")
-    host = fields.get("host") or ""
-    if host.startswith("/"):  # the folder of a socket has no place before the path
-        options = {"host": host, **options}
-        host = ""
-    elif ":" in host:
-        host = f"[{host}]"
-    port = "" if fields.get("port") is None else f":{fields['port']}"
-    if not host and port:
-        options = {"port": port[1:], **options}
-        port = ""
-    name = quote(str(fields.get("name") or ""), safe="")
-    query = "?" + urlencode(options, quote_via=quote) if options else ""
-    return f"{scheme}://{userinfo}{'@' if userinfo else ''}{host}{port}/{name}{query}"
-
-
-def merge(
-    target: DatastoreTarget, aliases: Mapping[str, str] | None = None
-) -> tuple[dict[str, Any], dict[str, str], str | None]:
-    """The target's fields, its URL's options, and its URL's scheme. A field of the entry wins over one of its URL.
-
-    Args:
-        target: what is to be read.
-        aliases: options of the URL that state a field -> that field.
+    >>> parse_host("[fe80::1%25eth0]:5432"), parse_host("%2Frun%2Fpostgresql")
+    (('fe80::1%eth0', 5432), ('/run/postgresql', None))
 
     Raises:
-        ConfigError: the URL or the host is malformed.
+        ValueError: with a reason that repeats no part of it.
     """
-    given = {key: value for key, value in target.config.items() if value is not None}
-    url = given.pop("url", None)
-    parsed = None if url is None else _parsed(url, aliases or {}, target)
-    fields = {**parsed.options, **parsed.fields, **given} if parsed else given
-    if "host" in fields and not fields["host"].startswith("/"):
-        fields["host"] = _plain_host(fields["host"], target)
-    return fields, dict(parsed.options) if parsed else {}, parsed.scheme if parsed else None
+    if place.startswith("["):
+        place = _decoded(place)  # the zone of RFC 6874
+    elif "%" in place:
+        name, colon, port = place.partition(":")
+        name = _decoded(name)
+        if name.startswith("/"):
+            return name, parse_port(port) if port else None
+        place = name + colon + port
+        if _NOT_IN_A_HOST.search(name):
+            raise ValueError("the host is no host name, IP address or URL")
+    if place.count(":") == 1 or "]:" in place:
+        place = place.removesuffix(":")  # a port may be empty
+    address = parse_address(place)
+    if address.scheme or address.path or address.username is not None:
+        raise ValueError("the host is no host name or IP address")
+    return address.host, address.port
 
 
-def _parsed(url: str, aliases: Mapping[str, str], target: DatastoreTarget) -> ParsedURL:
+def build_url(scheme: str, fields: dict[str, Any], options: dict[str, Any], socket: str | None = "host") -> str:
+    """The URL of `fields`, percent-encoded, that `parse_url` splits into the same again.
+
+    Args:
+        scheme: what it starts with.
+        fields: host, port, hosts, username, password and name; what is absent or None is left out.
+        options: the query.
+        socket: the option that names a socket; None for an engine whose URLs have it in the host's place.
+
+    Raises:
+        ValueError: a field is text that UTF-8 cannot encode; the message repeats none of it.
+    """
+    username, password = fields.get("username"), fields.get("password")
+    userinfo = "" if username is None else _encoded(username)
+    if password is not None:
+        userinfo += ":" + _encoded(password)
+    host, port = fields.get("host") or "", fields.get("port")
+    if "hosts" in fields:
+        place = ",".join(place_of(*each) for each in fields["hosts"])
+    elif host.startswith("/") and socket is not None:
+        options = {socket: host, **options}
+        if port is not None:
+            options = {"port": port, **options}
+        place = ""
+    else:
+        place = place_of(host, port)
+    name = _encoded(fields.get("name") or "")
+    pairs = [(key, each) for key, value in options.items() for each in (value if isinstance(value, list) else [value])]
+    query = "?" + "&".join(f"{_encoded(key)}={_encoded(value)}" for key, value in pairs) if pairs else ""
+    return f"{scheme}://{userinfo}{'@' if userinfo else ''}{place}/{name}{query}"
+
+
+def place_of(host: str, port: int | None) -> str:
+    """`host:port` as a URL has it, what `parse_host` splits.
+
+    >>> place_of("::1", 5432)
+    '[::1]:5432'
+    """
+    is_ipv6 = ":" in host and not host.startswith("/")
+    place = f"[{_encoded(host, safe=':')}]" if is_ipv6 else _encoded(host)
+    return place if port is None else f"{place}:{port}"
+
+
+def _options(query: str) -> dict[str, Any]:
+    options: dict[str, Any] = {}
+    for pair in query.split("&"):
+        key, _, value = map(_decoded, pair.replace("+", " ").partition("="))
+        if pair and not key:
+            raise ValueError("the URL's query has a value without a name")
+        if key in options:
+            before = options[key]
+            options[key] = [*before, value] if isinstance(before, list) else [before, value]
+        elif pair:
+            options[key] = value
+    return options
+
+
+def _decoded(text: str) -> str:
     try:
-        parsed = parse_url(url)
-        stated = {aliases[key]: value for key, value in parsed.options.items() if key in aliases}
-        fields: dict[str, Any] = {**parsed.fields, **stated}
-        if "port" in stated:
-            fields["port"] = parse_port(stated["port"])
-        options = {key: value for key, value in parsed.options.items() if key not in aliases}
-        return ParsedURL(parsed.scheme, fields, options)
-    except ValueError as problem:
-        reason = str(problem)
-    raise target.error("url", f"{reason}. Special characters of a name or password must be percent-encoded")
+        return unquote(text, errors="strict")
+    except UnicodeDecodeError:
+        pass
+    raise ValueError("what is percent-encoded in the URL is not UTF-8")
 
 
-def _plain_host(host: str, target: DatastoreTarget) -> str:
-    reason = ""
+def _encoded(value: object, safe: str = "") -> str:
     try:
-        address = parse_address(host)
-        if not (address.scheme or address.path or address.username or address.port):
-            return address.host
-        reason = "must be a host alone; put a port, a user or a path in fields of their own, or all of it in `url`"
-    except ValueError as problem:
-        reason = str(problem)
-    raise target.error("host", reason)
+        return quote(str(value), safe=safe)
+    except UnicodeEncodeError:
+        pass
+    raise ValueError("it has a character that is no text (a lone surrogate)")

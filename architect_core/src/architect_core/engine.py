@@ -6,6 +6,7 @@ import re
 from typing import TYPE_CHECKING
 
 from architect_core import names
+from architect_core.connection_string import read_connection_string
 from architect_core.contract import CredentialParser, DatastoreTarget
 from architect_core.datastore import Credentials
 from architect_core.exceptions import NoPluginError, PluginError, StubError
@@ -67,7 +68,16 @@ def credentials_of(
 def _guess(config: DatastoreConfig) -> str | None:
     if config.image:
         return engine_of_image(config.image)
-    match = _URL_SCHEME.match(config.url or "")
+    url, text = config.url, config.get("connection_string")
+    if url is None and isinstance(text, str):
+        try:
+            told = read_connection_string(text)
+        except ValueError:  # told by the engine's plugin, with its path
+            return None
+        if "type" in told:
+            return str(told["type"])
+        url = told.get("url")
+    match = _URL_SCHEME.match(url or "")
     return match[1].lower() if match else None
 
 

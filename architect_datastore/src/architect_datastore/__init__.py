@@ -1,1 +1,1 @@
-"""Credentials of PostgreSQL, MySQL, MariaDB, Redis, SQLite and any other datastore, for any driver."""
+"""Credentials of datastores, for any driver."""

@@ -8,7 +8,8 @@ from pydantic import ConfigDict
 
 from architect_core.contract import CredentialParser, Options
 from architect_core.datastore import Credentials
-from architect_core.datastore_url import build_url, merge
+from architect_core.datastore_entry import RESERVED, read_entry
+from architect_core.datastore_url import build_url
 from architect_core.hookspecs import hookimpl
 
 if TYPE_CHECKING:
@@ -30,11 +31,21 @@ class GenericParser(CredentialParser):
 
     def credentials(self, target: DatastoreTarget) -> Credentials:
         """The credentials; `url` is None where the entry has none, because only an engine's plugin knows its scheme."""
-        fields, options, scheme = merge(target)
-        if scheme is None:
+        stated = read_entry(target)
+        options = {**stated.query, **stated.options, **target.options.model_dump()}
+        shown = {key: value for key, value in stated.query.items() if key not in RESERVED}
+        fields = {**shown, **stated.fields, **({"options": options} if options else {})}
+        if "hosts" in fields:
+            fields["host"], fields["port"] = fields["hosts"][0]
+        if stated.scheme is None:
             return Credentials(target.engine, fields)
-        url = build_url(scheme, fields, options)
-        return Credentials(target.engine, {**fields, "url": url}, url)
+        try:
+            url = build_url(stated.scheme, stated.fields, options, None)
+        except ValueError as problem:
+            reason = str(problem)
+        else:
+            return Credentials(target.engine, {**fields, "url": url}, url)
+        raise target.error("options", reason)
 
 
 @hookimpl

@@ -2,29 +2,81 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Literal
 
+from pydantic import Field
+
+from architect_core.contract import CredentialParser, DatastoreProvisioner, Options
 from architect_core.hookspecs import hookimpl
 from architect_core.network import NetworkParser
+from architect_datastore.postgres_drivers import DRIVERS
+from architect_datastore.tls import Path  # noqa: TC001 - pydantic reads it
 
 if TYPE_CHECKING:
-    from architect_core.contract import CredentialParser, DatastoreProvisioner
+    from collections.abc import Mapping
+
 
 ARCHITECT_CONTRACT = 1
+
+_LIBPQ = {"ca": "sslrootcert", "certificate": "sslcert", "key": "sslkey"}
+
+
+class PostgresOptions(Options):
+    """Options of a PostgreSQL datastore. A URL's query may have any option of libpq.
+
+    Attributes:
+        sslmode: what is asked of TLS; libpq's own default is "prefer".
+        ca: the path of a file with the certificates of the authorities that may have signed the server's, PEM.
+        certificate: the path of the client's certificate, PEM.
+        key: the path of its key, PEM.
+        connect_timeout: seconds that connecting to one host may take.
+        application_name: what the server's logs call this program.
+        target_session_attrs: which of several hosts will do, such as "read-write".
+    """
+
+    sslmode: Literal["disable", "allow", "prefer", "require", "verify-ca", "verify-full"] | None = None
+    ca: Path | None = None
+    certificate: Path | None = None
+    key: Path | None = None
+    connect_timeout: int | None = Field(default=None, gt=0)
+    application_name: str | None = None
+    target_session_attrs: str | None = None
+
+
+class PostgresParser(NetworkParser):
+    """Credentials for psycopg2, psycopg 3, asyncpg, SQLAlchemy and Django.
+
+    A socket's folder is a `host` that starts with "/", in the entry, as the URL's option `host`, or percent-encoded.
+    """
+
+    Options = PostgresOptions
+    socket = "host"
+    socket_has_port = True
+    several_hosts = True
+
+    def __init__(self) -> None:
+        super().__init__(
+            "postgres",
+            5432,
+            schemes={"postgresql": "postgresql", "postgres": "postgresql", "postgis": "postgresql"},
+            aliases={"host": "host", "port": "port", "user": "username", "password": "password", "dbname": "name"},
+            drivers=DRIVERS,
+        )
+
+    def read_options(self, scheme: str, query: Mapping[str, Any]) -> dict[str, Any]:  # noqa: ARG002 - the contract's
+        """By our names, those of TLS; all others have libpq's own."""
+        ours = {name: option for option, name in _LIBPQ.items()}
+        return {ours.get(key, key): value for key, value in query.items()}
+
+    def write_options(self, scheme: str, options: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
+        """By libpq's names."""
+        return scheme, {_LIBPQ.get(key, key): value for key, value in options.items()}
 
 
 @hookimpl
 def architect_credential_parser() -> CredentialParser:
-    """Credentials for psycopg2, psycopg 3, asyncpg and SQLAlchemy.
-
-    A socket's folder is a `host` that starts with "/", in the entry or as the URL's option `host`.
-    """
-    return NetworkParser(
-        "postgres",
-        5432,
-        schemes={"postgresql": "postgresql", "postgres": "postgresql", "postgis": "postgresql"},
-        aliases={"host": "host", "port": "port", "user": "username", "password": "password", "dbname": "name"},
-    )
+    """Reads credentials."""
+    return PostgresParser()
 
 
 @hookimpl

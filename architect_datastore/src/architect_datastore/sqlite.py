@@ -2,46 +2,71 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, unquote
 
+from architect_core.connection_string import read_connection_string
 from architect_core.contract import CredentialParser
 from architect_core.datastore import Credentials
 from architect_core.hookspecs import hookimpl
+from architect_datastore.sqlite_drivers import DRIVERS, MEMORY
 
 if TYPE_CHECKING:
     from architect_core.contract import DatastoreProvisioner, DatastoreTarget
 
 ARCHITECT_CONTRACT = 1
 
-MEMORY = ":memory:"
-
 
 class SqliteParser(CredentialParser):
-    """Credentials for `sqlite3.connect(db.name)` and, as `db.url`, for SQLAlchemy.
+    """Credentials for `sqlite3.connect(**db.for_driver("sqlite3"))`, aiosqlite, SQLAlchemy and Django.
 
     The name is the file's path, relative to the working directory unless it starts with "/", or ":memory:". A URL has
-    SQLAlchemy's form: "sqlite:///relative.db", "sqlite:////absolute.db", and "sqlite://" for memory.
+    the form "sqlite:///relative.db", "sqlite:////absolute.db", and "sqlite://" for memory, percent-encoded. A
+    connection string is that of Microsoft.Data.Sqlite: "Data Source=shop.db".
     """
 
     def credentials(self, target: DatastoreTarget) -> Credentials:
         """The credentials; `host`, `port`, `username` and `password` are None unless they were given."""
         fields = {key: value for key, value in target.config.items() if value is not None}
-        url = fields.pop("url", None)
+        url, text = fields.pop("url", None), fields.pop("connection_string", None)
+        if url is not None and text is not None:
+            raise target.error("connection_string", "is there beside `url`; give one of them")
+        if text is not None:
+            url, fields = self._told(text, fields, target)
         if url is not None:
-            fields.setdefault("name", self._path(url, target))
+            fields.setdefault("name", self._path(url, target, "url" if text is None else "connection_string"))
         if not fields.get("name"):
             raise target.error("name", "is missing: the path of the database's file, or :memory:")
+        if any("\ud800" <= character <= "\udfff" for character in fields["name"]):
+            raise target.error("name", "has a character that is no text (a lone surrogate)")
         url = "sqlite://" if fields["name"] == MEMORY else "sqlite:///" + quote(fields["name"])
-        return Credentials("sqlite", {**fields, "url": url}, url)
+        return Credentials("sqlite", {**fields, "url": url}, url, DRIVERS)
 
-    def _path(self, url: str, target: DatastoreTarget) -> str:
+    def _told(self, text: object, fields: dict[str, Any], target: DatastoreTarget) -> tuple[str | None, dict[str, Any]]:
+        """The URL of a connection string, or the fields with the file that it names."""
+        try:
+            told = read_connection_string(str(text))
+        except ValueError as problem:
+            reason = str(problem)
+        else:
+            if "url" in told:
+                return told["url"], fields
+            if told.keys() == {"type", "name"}:
+                return None, {"name": told["name"], **fields}
+            reason = "must have the form Data Source=path"
+        raise target.error("connection_string", reason)
+
+    def _path(self, url: str, target: DatastoreTarget, source: str) -> str:
         scheme, _, rest = url.partition(":")
         if scheme.lower() == "sqlite" and rest in {"//", "///", "///:memory:"}:
             return MEMORY
         if scheme.lower() != "sqlite" or not rest.startswith("///") or "?" in rest or "#" in rest:
-            raise target.error("url", "must have the form sqlite:///path, with '?' and '#' percent-encoded")
-        return unquote(rest.removeprefix("///"))
+            raise target.error(source, "must have the form sqlite:///path, with '?' and '#' percent-encoded")
+        try:
+            return unquote(rest.removeprefix("///"), errors="strict")
+        except UnicodeDecodeError:
+            reason = "has percent-encoded bytes that are not UTF-8"
+        raise target.error(source, reason)
 
 
 @hookimpl

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from architect_core.contract import DatastoreProvisioner, Provisioned
 from architect_core.exceptions import RunError
-from architect_datastore.sqlite import MEMORY
+from architect_datastore.sqlite_drivers import MEMORY
 from architect_datastore.wanted import wanted_text
 
 if TYPE_CHECKING:

@@ -1,0 +1,119 @@
+"""What the keywords of .NET's connection strings mean; spaces, "_", "-" and case in them mean nothing.
+
+Npgsql (https://www.npgsql.org/doc/connection-string-parameters.html), MySqlConnector
+(https://mysqlconnector.net/connection-options/), Microsoft.Data.SqlClient
+(https://learn.microsoft.com/dotnet/api/microsoft.data.sqlclient.sqlconnection.connectionstring), Microsoft.Data.Sqlite,
+and the strings that Aspire makes for MinIO and ClickHouse.
+"""
+
+from __future__ import annotations
+
+
+def _table(**keywords: str) -> dict[str, str]:
+    return {keyword: meaning for meaning, words in keywords.items() for keyword in words.split()}
+
+
+FIELDS = _table(
+    url="endpoint",
+    host="host server datasource address addr networkaddress hostname filename",
+    port="port",
+    username="username userid user uid accesskey accesskeyid",
+    password="password pwd secretkey secretaccesskey",  # noqa: S106 - keywords, no password
+    name="database initialcatalog bucket bucketname",
+)
+
+OPTIONS = _table(
+    ca="rootcertificate sslca cacertificatefile",
+    certificate="sslcertificate sslcert",
+    key="sslkey",
+    connect_timeout="timeout connecttimeout connectiontimeout",
+    application_name="applicationname app",
+    charset="characterset charset",
+    region="region",
+    target_session_attrs="targetsessionattributes",
+)
+
+REDIS = _table(username="user", password="password", name="defaultdatabase")  # noqa: S106 - likewise
+
+IGNORED = frozenset(
+    _table(
+        waiting="""
+        pooling minpoolsize maxpoolsize minimumpoolsize maximumpoolsize connectionlifetime connectionidlelifetime
+        connectionidletimeout connectionpruninginterval connectionreset poolblockingperiod loadbalancetimeout enlist
+        commandtimeout defaultcommandtimeout internalcommandtimeout cancellationtimeout keepalive tcpkeepalive
+        connectretrycount connectretryinterval noresetonclose multiplexing maxautoprepare autoprepareminusages cache
+        """,
+        reading="""
+        includeerrordetail persistsecurityinfo multipleactiveresultsets allowuservariables convertzerodatetime
+        allowzerodatetime treattinyasboolean useaffectedrows workstationid wsid packetsize protocol
+        """,
+        redis="""
+        abortconnect connectretry connecttimeout synctimeout asynctimeout allowadmin resolvedns configchannel
+        tiebreaker configcheckseconds setlib version name
+        """,
+    )
+)
+
+_MODES = _table(
+    disable="disable disabled none",
+    allow="allow",
+    prefer="prefer preferred",
+    require="require required",
+) | {"verifyca": "verify-ca", "verifyfull": "verify-full", "verifyidentity": "verify-full"}
+
+_SWITCHES = {
+    **dict.fromkeys(("true", "yes", "mandatory", "strict"), "true"),
+    **dict.fromkeys(("false", "no", "optional"), "false"),
+}
+
+_DISTINCTIVE = (
+    ("clickhouse", {"host", "protocol"}),
+    ("postgres", {"host", "username"}),
+    ("s3", {"endpoint", "accesskey"}),
+    ("sqlserver", {"trustservercertificate"}),
+    ("sqlserver", {"initialcatalog"}),
+    ("sqlserver", {"encrypt"}),
+    ("mysql", {"server", "port"}),
+    ("mysql", {"server", "uid"}),
+)
+
+
+def engine_of(keywords: set[str]) -> str | None:
+    """The engine whose connection strings have these keywords; None where several have."""
+    found = next((engine for engine, distinctive in _DISTINCTIVE if distinctive <= keywords), None)
+    if found is None and keywords & {"datasource", "filename"} and not keywords & {"userid", "user", "uid", "username"}:
+        return "sqlite"
+    return found
+
+
+def security(keyword: str, value: str, found: dict[str, str]) -> bool:
+    """Note in `found` what a keyword says about TLS; whether it is one that does.
+
+    Raises:
+        ValueError: it has a value that means nothing.
+    """
+    word = value.strip().lower().replace("-", "").replace(" ", "")
+    if keyword == "sslmode":
+        if word not in _MODES:
+            raise ValueError(f"has an SSL mode that means nothing; known: {', '.join(_MODES)}")
+        found[keyword] = _MODES[word]
+    elif keyword in {"ssl", "usessl", "encrypt", "trustservercertificate"}:
+        if word not in _SWITCHES:
+            raise ValueError(f"has a switch that is neither on nor off; known: {', '.join(_SWITCHES)}")
+        found["encrypt" if "ssl" in keyword else keyword] = _SWITCHES[word]
+    elif keyword == "protocol" and word in {"http", "https"}:
+        found["encrypt"] = "true" if word == "https" else "false"
+    else:
+        return False
+    return True
+
+
+def switch(found: dict[str, str]) -> dict[str, str]:
+    """`sslmode` of what `security` noted; nothing where it noted nothing."""
+    if "sslmode" in found:
+        return {"sslmode": found["sslmode"]}
+    if not found:
+        return {}
+    if found.get("encrypt", "true") == "false":
+        return {"sslmode": "disable"}
+    return {"sslmode": "require" if found.get("trustservercertificate") == "true" else "verify-full"}

@@ -1,0 +1,102 @@
+"""Keyword arguments of drivers, made of credentials."""
+
+from __future__ import annotations
+
+import ssl
+from typing import TYPE_CHECKING, Any
+
+from architect_core.exceptions import DriverError
+from architect_core.validation import showable
+from architect_datastore.tls import VERIFYING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from architect_core.datastore import Credentials
+
+TLS = ("sslmode", "ca", "certificate", "key")
+
+
+def given(**arguments: Any) -> dict[str, Any]:
+    """The arguments that are not None.
+
+    >>> given(user="app", password=None)
+    {'user': 'app'}
+    """
+    return {key: value for key, value in arguments.items() if value is not None}
+
+
+def translated(db: Credentials, driver: str, names: Mapping[str, str], *handled: str) -> dict[str, Any]:
+    """The options of `db` by the driver's own names for them.
+
+    Args:
+        db: the credentials.
+        driver: the driver's name, for the message.
+        names: an option -> the driver's argument.
+        handled: options that the caller sees to.
+
+    Raises:
+        DriverError: there is another option.
+    """
+    for option in db.options:
+        if option not in names and option not in handled:
+            raise refusal(driver, option)
+    return {names[option]: value for option, value in db.options.items() if option in names}
+
+
+def refusal(driver: str, option: str, remedy: str = "leave it out, or use another driver") -> DriverError:
+    """The error that a driver cannot be told an option."""
+    return DriverError(f"{driver} cannot be told the option {showable(option)!r} of these credentials; {remedy}")
+
+
+def mode_of(db: Credentials, driver: str, *known: str) -> str | None:
+    """The `sslmode` of `db`, None where it has none.
+
+    Raises:
+        DriverError: it is none of `known`, where any are given.
+    """
+    mode: str | None = db.options.get("sslmode")
+    if known and mode is not None and mode not in known:
+        raise DriverError(f"{driver} cannot be told sslmode {mode}, only {', '.join(known)}; use another driver")
+    return mode
+
+
+def client_context(db: Credentials, driver: str) -> ssl.SSLContext:
+    """What Python's `ssl` does as the options say.
+
+    Raises:
+        DriverError: a file that an option names cannot be read, or is not what it should be.
+    """
+    options = db.options
+    context = _context(driver, options.get("ca"))
+    context.check_hostname = options.get("sslmode") == "verify-full"
+    if options.get("sslmode") not in VERIFYING:
+        context.verify_mode = ssl.CERT_NONE
+    if "certificate" in options:
+        reason = ""
+        try:
+            # without a password: OpenSSL would ask for one on the terminal
+            context.load_cert_chain(options["certificate"], options.get("key"), password="")
+        except (OSError, ValueError) as problem:
+            reason = _reason(problem)
+        if reason:
+            raise DriverError(f"{driver} cannot be given the files of `certificate` and `key`: {reason}")
+    return context
+
+
+def _context(driver: str, ca: str | None) -> ssl.SSLContext:
+    try:
+        context = ssl.create_default_context(cafile=ca)
+    except (OSError, ValueError) as problem:
+        reason = _reason(problem)
+    else:
+        # since Python 3.13 the default; it refuses authorities as MySQL makes them for itself
+        context.verify_flags &= ~ssl.VERIFY_X509_STRICT
+        return context
+    raise DriverError(f"{driver} cannot be given the file of `ca`: {reason}")
+
+
+def _reason(problem: Exception) -> str:
+    if isinstance(problem, ssl.SSLError):
+        return problem.reason or "it is no PEM file"
+    return getattr(problem, "strerror", None) or "it cannot be read"

@@ -1,0 +1,82 @@
+"""ClickHouse, over HTTP (https://clickhouse.com/docs/integrations/language-clients/python/driver-api)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from pydantic import Field
+
+from architect_core.hookspecs import hookimpl
+from architect_datastore.arguments import given, mode_of, translated
+from architect_datastore.tls import Flag, TlsOptions, TlsParser, TlsUrls
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from architect_core.contract import CredentialParser
+    from architect_core.datastore import Credentials
+
+ARCHITECT_CONTRACT = 1
+
+_SECURE = frozenset({"https", "clickhouses"})
+
+
+class ClickhouseOptions(TlsOptions):
+    """Options of a ClickHouse datastore.
+
+    Attributes:
+        connect_timeout: seconds that connecting may take.
+    """
+
+    connect_timeout: int | None = Field(default=None, gt=0)
+
+
+def clickhouse_connect(db: Credentials) -> dict[str, Any]:
+    """`clickhouse_connect.get_client`, which verifies the host whenever it verifies the certificate."""
+    names = {
+        "ca": "ca_cert",
+        "certificate": "client_cert",
+        "key": "client_cert_key",
+        "connect_timeout": "connect_timeout",
+    }
+    mode = mode_of(db, "clickhouse-connect", "disable", "require", "verify-full")
+    login = given(host=db.host, port=db.port, username=db.username, password=db.password, database=db.name)
+    arguments = {**login, **translated(db, "clickhouse-connect", names, "sslmode")}
+    if "client_cert" in arguments and db.password is not None:
+        arguments["tls_mode"] = "strict"  # else the certificate would log in, and the password not be sent
+    if mode in {None, "disable"}:
+        return {**arguments, "interface": "http"}
+    return {**arguments, "interface": "https", "verify": mode != "require"}
+
+
+class ClickhouseParser(TlsParser):
+    """Credentials for ClickHouse's client: `clickhouse_connect.get_client(**db.for_driver("clickhouse-connect"))`.
+
+    The port is that of HTTP: 8123, with TLS 8443.
+    """
+
+    Options = ClickhouseOptions
+    sockets = False
+    tls = TlsUrls(
+        encrypted=Flag("secure"),
+        certificate=Flag("verify"),
+        names={"ca_cert": "ca", "client_cert": "certificate", "client_cert_key": "key"},
+    )
+
+    def __init__(self) -> None:
+        schemes = dict.fromkeys(("clickhouse", "http", *sorted(_SECURE)), "clickhouse")
+        super().__init__("clickhouse", 8123, schemes, drivers={"clickhouse-connect": clickhouse_connect})
+
+    def port(self, scheme: str, options: Mapping[str, Any]) -> int | None:  # noqa: ARG002 - to override
+        """TLS has a port of its own."""
+        return self.default_port if options.get("sslmode") in {None, "disable"} else 8443
+
+    def read_options(self, scheme: str, query: Mapping[str, Any]) -> dict[str, Any]:
+        """Some schemes say that there is TLS."""
+        return super().read_options(scheme, {"secure": "true", **query} if scheme in _SECURE else query)
+
+
+@hookimpl
+def architect_credential_parser() -> CredentialParser:
+    """Reads credentials."""
+    return ClickhouseParser()

@@ -1,0 +1,108 @@
+"""Elasticsearch and OpenSearch (https://www.elastic.co/docs/reference/elasticsearch/clients/python/connecting)."""
+
+from __future__ import annotations
+
+from base64 import b64encode
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
+
+from architect_core.datastore_url import build_url
+from architect_core.hookspecs import hookimpl
+from architect_datastore.arguments import mode_of, translated
+from architect_datastore.tls import Flag, TlsOptions, TlsParser, TlsUrls
+
+if TYPE_CHECKING:
+    from architect_core.contract import CredentialParser, DatastoreTarget
+    from architect_core.datastore import Credentials
+
+ARCHITECT_CONTRACT = 1
+
+_FILES = {"ca": "ca_certs", "certificate": "client_cert", "key": "client_key"}
+
+
+class ElasticsearchOptions(TlsOptions):
+    """Options of an Elasticsearch or OpenSearch datastore.
+
+    Attributes:
+        api_key: a key to log in with, instead of a user and a password; for Elasticsearch.
+    """
+
+    api_key: str | None = None
+
+
+def elasticsearch(db: Credentials) -> dict[str, Any]:
+    """`elasticsearch.Elasticsearch` and `AsyncElasticsearch`, which encode a login as ASCII unless it is encoded."""
+    arguments = _arguments(db, "elasticsearch", {**_FILES, "api_key": "api_key"})
+    if db.username is not None:
+        login = (db.username, db.password or "")
+        text = ":".join(login)
+        arguments["basic_auth"] = login if text.isascii() else b64encode(text.encode()).decode()
+    return arguments
+
+
+def opensearch(db: Credentials) -> dict[str, Any]:
+    """`opensearchpy.OpenSearch` and `AsyncOpenSearch`, which encode a login as latin-1, whatever they get."""
+    arguments = _arguments(db, "opensearch-py", _FILES)
+    if db.username is not None:
+        login = (db.username, db.password or "")
+        arguments["http_auth"] = tuple(text.encode().decode("latin-1") for text in login)
+    return arguments
+
+
+def _arguments(db: Credentials, driver: str, names: dict[str, str]) -> dict[str, Any]:
+    arguments = translated(db, driver, names, "sslmode")
+    mode = mode_of(db, driver)
+    scheme = "http" if mode is None else "https"
+    hosts = [_with_path(build_url(scheme, {"host": host, "port": port}, {}), db.name) for host, port in db.hosts]
+    if mode == "require":
+        arguments["verify_certs"] = False
+    elif mode == "verify-ca":
+        arguments["ssl_assert_hostname"] = False
+    return {"hosts": hosts, **arguments}
+
+
+def _with_path(url: str, path: str | None) -> str:
+    start, _, query = url.partition("?")
+    return start.removesuffix("/") + (f"/{quote(path)}" if path else "") + (f"?{query}" if query else "")
+
+
+class ElasticsearchParser(TlsParser):
+    """Credentials for the official clients: `elasticsearch.Elasticsearch(**db.for_driver("elasticsearch"))`.
+
+    The path of a URL is where a server behind a proxy answers; an index is named in each call.
+    """
+
+    Options = ElasticsearchOptions
+    sockets = False
+    several_hosts = True
+    tls = TlsUrls(
+        schemes={"http": "https"},
+        certificate=Flag("verify_certs"),
+        hostname=Flag("ssl_assert_hostname"),
+        names={name: option for option, name in _FILES.items()},
+    )
+
+    def __init__(self) -> None:
+        schemes = {"http": "http", "https": "https", "elasticsearch": "http", "opensearch": "http"}
+        drivers = {
+            "elasticsearch": elasticsearch,
+            **dict.fromkeys(("opensearch-py", "opensearchpy", "opensearch"), opensearch),
+        }
+        super().__init__("elasticsearch", 9200, schemes, drivers=drivers)
+
+    def credentials(self, target: DatastoreTarget) -> Credentials:
+        """As of all others."""
+        if target.config.name is not None:
+            raise target.error("name", "means nothing: an index is named in each call, and a path belongs into `url`")
+        return super().credentials(target)
+
+    def url(self, scheme: str, fields: dict[str, Any], query: dict[str, Any]) -> str:
+        """One that the clients take as it is."""
+        rest = {key: value for key, value in fields.items() if key != "name"}
+        return _with_path(super().url(scheme, rest, query), fields.get("name"))
+
+
+@hookimpl
+def architect_credential_parser() -> CredentialParser:
+    """Reads credentials."""
+    return ElasticsearchParser()

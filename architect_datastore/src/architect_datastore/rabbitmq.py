@@ -1,0 +1,109 @@
+"""RabbitMQ and other AMQP 0-9-1 brokers (https://www.rabbitmq.com/docs/uri-spec and uri-query-parameters)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from pydantic import Field
+
+from architect_core.datastore_url import build_url
+from architect_core.hookspecs import hookimpl
+from architect_datastore.arguments import TLS, client_context, given, mode_of, refusal, translated
+from architect_datastore.tls import Flag, TlsOptions, TlsParser, TlsUrls
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from architect_core.contract import CredentialParser, DatastoreTarget
+    from architect_core.datastore import Credentials
+
+ARCHITECT_CONTRACT = 1
+
+
+class RabbitmqOptions(TlsOptions):
+    """Options of a RabbitMQ datastore.
+
+    Attributes:
+        heartbeat: seconds between signs of life; 0 for none.
+        connect_timeout: seconds that connecting may take.
+    """
+
+    heartbeat: int | None = Field(default=None, ge=0)
+    connect_timeout: float | None = Field(default=None, gt=0)
+
+
+def pika(db: Credentials) -> dict[str, Any]:
+    """`pika.URLParameters`, for any of pika's connections."""
+    query = translated(db, "pika", {"heartbeat": "heartbeat", "connect_timeout": "socket_timeout"}, *TLS)
+    mode_of(db, "pika", "verify-full")
+    options = db.options
+    if "certificate" in options and "ca" not in options:
+        raise refusal("pika", "certificate", "it needs the option 'ca' too")
+    files = given(ca_certs=options.get("ca"), certfile=options.get("certificate"), keyfile=options.get("key"))
+    return {"url": _url(db, {**query, **({"ssl_options": repr(files)} if files else {})})}
+
+
+def aio_pika(db: Credentials) -> dict[str, Any]:
+    """`aio_pika.connect` and `aio_pika.connect_robust`."""
+    query = translated(db, "aio-pika", {"heartbeat": "heartbeat"}, "connect_timeout", *TLS)
+    context = client_context(db, "aio-pika") if mode_of(db, "aio-pika") else None
+    return {"url": _url(db, query), **given(ssl_context=context, timeout=db.options.get("connect_timeout"))}
+
+
+def _url(db: Credentials, query: dict[str, Any]) -> str:
+    fields = given(host=db.host, port=db.port, username=db.username, password=db.password, name=db.name)
+    if db.username is not None:
+        fields.setdefault("password", "")
+    return build_url("amqps" if db.options.get("sslmode") else "amqp", fields, query)
+
+
+class RabbitmqParser(TlsParser):
+    """Credentials for pika and aio-pika: `pika.URLParameters(**db.for_driver("pika"))`. The name is a virtual host."""
+
+    Options = RabbitmqOptions
+    sockets = False
+    tls = TlsUrls(
+        schemes={"amqp": "amqps"},
+        certificate=Flag("verify", on=("verify_peer",), off=("verify_none",)),
+        names={
+            "cacertfile": "ca",
+            "certfile": "certificate",
+            "keyfile": "key",
+            "connection_timeout": "connect_timeout",
+        },
+    )
+
+    def __init__(self) -> None:
+        drivers = {"pika": pika, "aio-pika": aio_pika}
+        super().__init__("rabbitmq", 5672, {"amqp": "amqp", "amqps": "amqps", "rabbitmq": "amqp"}, drivers=drivers)
+
+    def port(self, scheme: str, options: Mapping[str, Any]) -> int | None:  # noqa: ARG002 - to override
+        """TLS has a port of its own."""
+        return 5671 if options.get("sslmode") else self.default_port
+
+    def check(self, fields: dict[str, Any], target: DatastoreTarget) -> None:  # noqa: ARG002 - to override
+        """The virtual host is "/" unless stated."""
+        fields.setdefault("name", "/")
+
+    def read_options(self, scheme: str, query: Mapping[str, Any]) -> dict[str, Any]:
+        """The timeout of a URL is in milliseconds."""
+        found = super().read_options(scheme, query)
+        if "connect_timeout" in found:
+            try:
+                found["connect_timeout"] = int(found["connect_timeout"]) / 1000
+            except (TypeError, ValueError):
+                raise ValueError("has a connection_timeout that is no number of milliseconds") from None
+        return found
+
+    def write_options(self, scheme: str, options: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
+        """Likewise."""
+        scheme, query = super().write_options(scheme, options)
+        if "connection_timeout" in query:
+            query["connection_timeout"] = round(query["connection_timeout"] * 1000)
+        return scheme, query
+
+
+@hookimpl
+def architect_credential_parser() -> CredentialParser:
+    """Reads credentials."""
+    return RabbitmqParser()

@@ -1,0 +1,172 @@
+"""The connection strings of .NET, which Aspire hands out, are read as .NET reads them."""
+
+from __future__ import annotations
+
+import json
+import traceback
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from architect_core.connection_string import read_connection_string, split_connection_string
+from architect_core.exceptions import ConfigError
+
+
+@pytest.mark.parametrize(
+    ("text", "engine", "url"),
+    [
+        (
+            "Host=localhost;Port=54321;Username=postgres;Password=p@ss;Database=orders",
+            "postgres",
+            "postgresql://postgres:p%40ss@localhost:54321/orders",
+        ),
+        (
+            "Host=/run/pg;Username=u;SSL Mode=VerifyFull;Root Certificate=/ca.pem;Timeout=5",
+            "postgres",
+            "postgresql://u@/?port=5432&host=%2Frun%2Fpg&sslmode=verify-full&sslrootcert=%2Fca.pem&connect_timeout=5",
+        ),
+        (
+            "Host=a:1,b,[::1]:3;Username=u;Target Session Attributes=any",
+            "postgres",
+            "postgresql://u@a:1,b:5432,[::1]:3/?target_session_attrs=any",
+        ),
+        ("Server=localhost;Port=3306;User ID=root;Password=p;Database=n", "mysql", "mysql://root:p@localhost:3306/n"),
+        ("Server=h;Port=1;Uid=u;Pwd=p;SslMode=Required", "mysql", "mysql://u:p@h:1/?ssl-mode=REQUIRED"),
+        (
+            "Server=tcp:127.0.0.1,14330;User ID=sa;Password=p;TrustServerCertificate=true;Initial Catalog=n",
+            "sqlserver",
+            "mssql://sa:p@127.0.0.1:14330/n?Encrypt=yes&TrustServerCertificate=yes",
+        ),
+        ("Data Source=.;User ID=sa;Encrypt=False;Database=n", "sqlserver", "mssql://sa@localhost:1433/n?Encrypt=no"),
+        (
+            "Server=h;User ID=sa;Encrypt=Mandatory;MultipleActiveResultSets=True;Application Name=a b",
+            "sqlserver",
+            "mssql://sa@h:1433/?Encrypt=yes&APP=a%20b",
+        ),
+        (
+            "cache:6380,password=p=,ssl=True,abortConnect=False,defaultDatabase=2",
+            "redis",
+            "rediss://:p%3D@cache:6380/2",
+        ),
+        ("[::1]:6379,user=u,password=p;w", "redis", "redis://u:p%3Bw@[::1]:6379/0"),
+        ("Endpoint=http://minio:9000;AccessKey=a;SecretKey=s", "s3", "s3://a:s@minio:9000/?sslmode=disable"),
+        ("Host=ch;Protocol=https;Port=8443;Username=u;Password=p;Database=n", "clickhouse", None),
+        ("Data Source=shop.db;Cache=Shared", "sqlite", "sqlite:///shop.db"),
+        ("mongodb://u:p@a,b/n?replicaSet=x", "mongodb", "mongodb://u:p@a:27017,b:27017/n?replicaSet=x"),
+        ("  amqp://u:p@h:5672 ", "rabbitmq", "amqp://u:p@h:5672/%2F"),
+    ],
+)
+def test_the_strings_that_aspire_makes_tell_the_engine_and_all_of_the_login(datastore, text, engine, url):
+    db = datastore(connection_string=text)
+    assert db.engine == engine
+    assert url is None or db.url == url
+    assert datastore(type=engine, url=db.url).url == db.url
+    # what a source makes of it
+    entry = json.loads(json.dumps(read_connection_string(text)))
+    assert datastore(**entry).url == db.url
+
+
+def test_the_type_of_the_entry_wins_and_so_do_its_fields(datastore):
+    text = "Server=h;User ID=u;Password=p;SSL Mode=Required"
+    db = datastore(type="mysql", connection_string=text, port=1, password="q", options={"sslmode": "verify-full"})
+    assert db.url == "mysql://u:q@h:1/?ssl-mode=VERIFY_IDENTITY"
+    assert "connection_string" not in db
+
+
+def test_a_host_alone_is_what_the_entry_says_that_it_is(datastore):
+    assert datastore(type="redis", connection_string="cache:1").url == "redis://cache:1/0"
+    assert datastore(connection_string="cache:1").engine == "generic"
+
+
+@pytest.mark.parametrize(
+    ("text", "pairs"),
+    [
+        ("a=b", [("a", "b")]),
+        (" a = b ; ; c=d=e ;", [("a", "b"), ("c", "d=e")]),
+        ("a==b=c", [("a=b", "c")]),
+        ("a='b;''c'", [("a", "b;'c")]),
+        ('a= "b;""c" ; d=e', [("a", 'b;"c'), ("d", "e")]),
+        ("a=b'c\"d;e=", [("a", "b'c\"d"), ("e", "")]),
+        ("a=' b '", [("a", " b ")]),
+        ("a=''", [("a", "")]),
+        ("", []),
+    ],
+)
+def test_values_are_quoted_as_in_ado_net(text, pairs):
+    assert split_connection_string(text) == pairs
+
+
+@pytest.mark.parametrize(
+    "text", ["canary", "=canary", "a=b;canary", "a='canary", "a='b' canary;c=d", "a=canary'", 'a=b;c="can"ary']
+)
+def test_what_ado_net_refuses_is_refused(text):
+    with pytest.raises(ValueError, match=r"^(pair|the value of pair) \d") as caught:
+        split_connection_string(text)
+    assert "canary" not in str(caught.value)
+
+
+keywords = st.text(min_size=1).filter(lambda word: word.strip() == word and not set(word) & set(";\0"))
+
+
+@given(st.lists(st.tuples(keywords, st.text(), st.sampled_from("'\""))))
+def test_whatever_is_quoted_is_read_back(pairs):
+    text = ";".join(
+        f"{key.replace('=', '==')}={quote}{value.replace(quote, quote * 2)}{quote}" for key, value, quote in pairs
+    )
+    assert split_connection_string(text) == [(key, value) for key, value, _ in pairs]
+
+
+@given(st.text() | st.text(alphabet="=;,'\" ab:h1"))
+def test_any_text_is_an_entry_or_a_value_error(text):
+    try:
+        entry = read_connection_string(text)
+    except ValueError as problem:
+        assert str(problem)  # noqa: PT017 - either outcome is right, but an error must say something
+    else:
+        assert {"host", "hosts", "url"} & set(entry) or entry["type"] == "sqlite"
+
+
+def test_a_long_text_is_read_at_once():
+    for part in (" ", "=", ";", "'", '"', "a=", "a=';", ",", "==", "a==", "\0"):
+        try:
+            read_connection_string(part * 100_000)
+        except ValueError:
+            continue
+
+
+@pytest.mark.parametrize(
+    ("entry", "expected"),
+    [
+        (
+            {"type": "postgres", "connection_string": "Host=h;Password=a;canary=b"},
+            "pair 3 has a keyword that is not known",
+        ),
+        ({"type": "postgres", "connection_string": "Password=canary"}, "names no host"),
+        ({"type": "postgres", "connection_string": "Host=h;Port=canary"}, "a port is a number from 1 to 65535"),
+        ({"type": "postgres", "connection_string": "Host=h;SSL Mode=canary"}, "has an SSL mode that means nothing"),
+        ({"type": "postgres", "connection_string": "Host=h\\canary"}, "the host is no host name"),
+        (
+            {"type": "postgres", "connection_string": "Host=h;Timeout=canary"},
+            ".connection_string.connect_timeout: input",
+        ),
+        ({"type": "sqlserver", "connection_string": "Server=h;Encrypt=canary"}, "neither on nor off"),
+        ({"type": "redis", "connection_string": "h:1,password=a,canary"}, "the URL names several hosts; give one"),
+        ({"type": "redis", "connection_string": "h:1,canary=a"}, "part 2 has a keyword that is not known"),
+        ({"type": "redis", "connection_string": "Host=h;Application Name=canary"}, "application_name: unknown key"),
+        (
+            {"type": "sqlite", "connection_string": "Data Source=a;Password=canary"},
+            "must have the form Data Source=path",
+        ),
+        ({"type": "sqlite", "connection_string": "canary"}, ".connection_string: "),
+        ({"type": "postgres", "connection_string": ["canary"]}, ".connection_string: must be text"),
+        ({"type": "postgres", "connection_string": "Host=canary", "url": "postgresql://h"}, "is there beside `url`"),
+        ({"type": "sqlite", "connection_string": "Data Source=canary", "url": "sqlite://"}, "is there beside `url`"),
+        ({"connection_string": "postgresql://u:canary/x@h/n"}, ".connection_string: "),
+    ],
+)
+def test_what_is_wrong_is_told_without_the_value(datastore, entry, expected):
+    with pytest.raises(ConfigError) as caught:
+        datastore(**entry)
+    assert expected in str(caught.value)
+    assert "canary" not in "".join(traceback.format_exception(caught.value)) + repr(vars(caught.value))

@@ -1,0 +1,65 @@
+"""The engines that no server is started for are what plugins of their kind must be, too."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from architect_core.testing import CredentialParserSuite
+
+
+class Suite(CredentialParserSuite, abstract=True):
+    @pytest.fixture
+    def entry(self) -> dict[str, Any]:
+        return {"host": "db"}
+
+
+class TestMongoDB(Suite):
+    engine = "mongodb"
+    default_port = 27017
+    url_scheme = "mongodb"
+
+
+class TestSQLServer(Suite):
+    engine = "sqlserver"
+    default_port = 1433
+    url_scheme = "mssql"
+
+
+class TestRabbitMQ(Suite):
+    engine = "rabbitmq"
+    default_port = 5672
+    url_scheme = "amqp"
+
+
+class TestS3(Suite):
+    engine = "s3"
+    default_port = 443
+    url_scheme = "s3"
+
+    @pytest.fixture
+    def entry(self) -> dict[str, Any]:
+        return {"host": "db", "name": "a?b"}
+
+
+class TestMinIO(TestS3):
+    engine = "minio"
+    default_port = 9000
+    url_scheme = "minio"
+
+
+class TestElasticsearch(Suite):
+    engine = "elasticsearch"
+    default_port = 9200
+    url_scheme = "http"
+    url_fields = ("host", "port", "username", "password")
+
+    def wrong_entries(self, entry: Any) -> list[tuple[str, Any]]:
+        return [*super().wrong_entries(entry), ("name", {**entry, "name": "an index"})]
+
+
+class TestClickHouse(Suite):
+    engine = "clickhouse"
+    default_port = 8123
+    url_scheme = "clickhouse"

@@ -1,0 +1,155 @@
+"""RabbitMQ's drivers connect with what `for_driver` gives them."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+import socket
+import ssl
+import subprocess
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from typing import Any
+
+import aio_pika
+import pika
+import pytest
+from datastore_certificates import Files
+from datastore_forwarding import forwarded
+from datastore_servers import missing, program
+from datastore_texts import AWKWARD
+
+from architect_core.exceptions import DriverError
+
+HOST, PORT = "127.0.0.1", 5672
+OTHER = "%41+b&=;,{}日本"
+
+
+def over_pika(db: Any) -> bool:
+    parameters = pika.URLParameters(**db.for_driver("pika"))
+    parameters.connection_attempts = 1
+    with closing(pika.BlockingConnection(parameters)) as connection:
+        return bool(connection.channel().queue_declare("", exclusive=True).method.queue)
+
+
+def over_aio_pika(db: Any) -> bool:
+    async def run() -> bool:
+        async with await aio_pika.connect(**db.for_driver("aio-pika")) as connection:
+            channel = await connection.channel()
+            return bool((await channel.declare_queue(exclusive=True)).name)
+
+    return asyncio.run(run())
+
+
+DRIVERS: dict[str, Callable[[Any], bool]] = {"pika": over_pika, "aio-pika": over_aio_pika}
+each_driver = pytest.mark.parametrize("driver", DRIVERS)
+
+
+def control(*arguments: str, text: str = "") -> None:
+    """Have the broker's own program do something; a password is its input."""
+    command = [program("rabbitmqctl"), "--quiet", *arguments]
+    done = subprocess.run(command, input=text, capture_output=True, text=True, timeout=60, check=False)
+    if done.returncode != 0:
+        missing(f"rabbitmqctl {arguments[0]} does not work here: {done.stdout}{done.stderr}")
+
+
+@pytest.fixture(scope="module")
+def accounts() -> Iterator[list[dict[str, Any]]]:
+    """Logins with virtual hosts of their own, on the broker at the local default port."""
+    with socket.socket() as probe:
+        if probe.connect_ex((HOST, PORT)) != 0:
+            missing(f"no RabbitMQ on {HOST}:{PORT}")
+    mark = secrets.token_hex(4)
+    made = []
+    try:
+        for text in (AWKWARD, OTHER):
+            name = f"{mark}{text}"
+            place = {"type": "rabbitmq", "host": HOST, "port": PORT}
+            made.append({**place, "username": name, "password": text, "name": name})
+            control("add_user", name, text=text)
+            control("add_vhost", name)
+            control("set_permissions", "-p", name, name, ".*", ".*", ".*")
+        yield made
+    finally:
+        for login in made:
+            control("delete_user", login["username"])
+            control("delete_vhost", login["name"])
+
+
+@pytest.fixture(scope="module")
+def secure_port(certificates: Files) -> Iterator[int]:
+    """The broker behind TLS."""
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH, cafile=certificates.ca)
+    context.load_cert_chain(certificates.certificate, certificates.key)
+    context.verify_mode = ssl.CERT_OPTIONAL
+    with forwarded(HOST, PORT, context) as port:
+        yield port
+
+
+@each_driver
+def test_any_user_password_and_virtual_host_get_in_by_fields_and_by_url(accounts, datastore, driver):
+    for login in accounts:
+        db = datastore(**login)
+        assert DRIVERS[driver](db)
+        assert DRIVERS[driver](datastore(url=db.url))
+
+
+@each_driver
+def test_a_wrong_password_is_refused_by_the_broker(accounts, datastore, driver):
+    db = datastore(**accounts[0] | {"password": "wrong"})
+    with pytest.raises(Exception, match=r"ACCESS_REFUSED|ProbableAuthenticationError"):
+        DRIVERS[driver](db)
+
+
+@each_driver
+def test_a_virtual_host_that_is_not_there_is_refused(accounts, datastore, driver):
+    with pytest.raises(Exception, match=r"not found|NOT_ALLOWED|Connection.Close"):
+        DRIVERS[driver](datastore(**accounts[0] | {"name": "nowhere"}))
+
+
+@each_driver
+def test_tls_verifies_the_broker(accounts, secure_port, certificates, datastore, driver):
+    login = {**accounts[0], "port": secure_port}
+    files = {"ca": certificates.ca, "certificate": certificates.client, "key": certificates.client_key}
+    db = datastore(**login, options=files)
+    assert db.url.startswith("amqps://")
+    assert DRIVERS[driver](db)
+    assert DRIVERS[driver](datastore(url=db.url))
+    for options in ({"ca": certificates.other_ca}, {"sslmode": "verify-full"}):
+        with pytest.raises(Exception, match=r"CERTIFICATE_VERIFY_FAILED|certificate verify failed|AMQPConnectionError"):
+            DRIVERS[driver](datastore(**login, options=options))
+
+
+@each_driver
+def test_the_host_is_verified_too(accounts, certificates, datastore, driver):
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.load_cert_chain(certificates.elsewhere, certificates.elsewhere_key)
+    with forwarded(HOST, PORT, context) as port:
+        login = {**accounts[0], "port": port, "options": {"ca": certificates.ca}}
+        with pytest.raises(Exception, match=r"mismatch|AMQPConnectionError|is not valid for|doesn't match"):
+            DRIVERS[driver](datastore(**login))
+
+
+@pytest.mark.parametrize("mode", ["require", "verify-ca"])
+def test_aio_pika_can_verify_less_and_pika_refuses_to(accounts, certificates, datastore, mode):
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.load_cert_chain(certificates.elsewhere, certificates.elsewhere_key)
+    with forwarded(HOST, PORT, context) as port:
+        options = {"sslmode": mode, **({"ca": certificates.ca} if mode == "verify-ca" else {})}
+        db = datastore(**accounts[0] | {"port": port}, options=options)
+        assert over_aio_pika(db)
+        assert over_aio_pika(datastore(url=db.url))
+    with pytest.raises(DriverError, match=f"pika cannot be told sslmode {mode}, only verify-full"):
+        db.for_driver("pika")
+
+
+@each_driver
+def test_timeouts_and_heartbeats_are_told(accounts, datastore, driver):
+    db = datastore(**accounts[0], options={"heartbeat": 7, "connect_timeout": 2.5})
+    assert "connection_timeout=2500" in db.url
+    assert DRIVERS[driver](datastore(url=db.url))
+    if driver == "pika":
+        parameters = pika.URLParameters(**db.for_driver("pika"))
+        assert (parameters.heartbeat, parameters.socket_timeout) == (7, 2.5)
+    else:
+        assert db.for_driver("aio-pika")["timeout"] == 2.5
