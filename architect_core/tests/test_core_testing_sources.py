@@ -204,7 +204,9 @@ VIOLATIONS = {
         THREADS,
         loading("configuration if threading.current_thread() is threading.main_thread() else 1 / 0"),
     ),
-    "it gives a look-alike": Violation(BY_NAME, loading("SimpleNamespace(**vars(configuration))")),
+    "it gives a look-alike": Violation(
+        BY_NAME, loading("SimpleNamespace(**vars(configuration), place=configuration.place)")
+    ),
     "another plugin is imported": Violation(IMPORTS, "import architect_other"),
     "another plugin's requirement is imported": Violation(
         IMPORTS, loading("__import__('other_library') and configuration")

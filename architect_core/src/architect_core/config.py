@@ -136,6 +136,7 @@ class DatastoreConfig(Instance):
         password: a plain text, because drivers need it.
         name: which database.
         options: options of the engine's plugin, checked by that plugin.
+        kind: what a platform calls it, such as "postgresql"; unlike `type`, one that no plugin serves is no error.
     """
 
     type: Protocol | None = None
@@ -145,6 +146,7 @@ class DatastoreConfig(Instance):
     password: Text | None = None
     name: Text | None = None
     options: dict[str, Any] = Field(default_factory=dict)
+    kind: str | None = None
 
 
 class ServiceConfig(Instance):
@@ -155,6 +157,7 @@ class ServiceConfig(Instance):
         subscriptions: event -> subscriber -> how; present on the current service's own entry.
         datastores: name -> configuration; likewise.
         options: options of the protocol's plugin, checked by that plugin.
+        instances: all places where it listens, if there are several; `host` and `port` are the first's unless stated.
     """
 
     api: Protocol | None = None
@@ -163,12 +166,22 @@ class ServiceConfig(Instance):
     )
     datastores: dict[ServiceName, DatastoreConfig] = Field(default_factory=dict)
     options: dict[str, Any] = Field(default_factory=dict)
+    instances: list[Instance] = Field(default_factory=list)
 
     @model_validator(mode="after")
     def _reachable(self) -> ServiceConfig:
+        if self.host is None and self.instances and self.instances[0].host is not None:
+            self._take("host", self.instances[0].host)
+            if self.port is None and self.instances[0].port is not None:
+                self._take("port", self.instances[0].port)
         if self.api is not None and self.host is None:
             raise ValueError("has an api and no host")
         return self
+
+    def _take(self, name: str, value: object) -> None:
+        # frozen for everybody else
+        object.__setattr__(self, name, value)
+        self.model_fields_set.add(name)
 
 
 @lru_cache(maxsize=1)

@@ -118,7 +118,7 @@ class DatastoreTarget:
 
     def error(self, path: str, reason: str) -> ConfigError:
         """A ConfigError about the field at `path` of this datastore's entry; `reason` must repeat no value."""
-        return ConfigError(self.where, [(f"{self.path}.{path}" if path else self.path, reason)])
+        return ConfigError(self.where, [(".".join(part for part in (self.path, path) if part), reason)])
 
 
 class CredentialParser(ABC):

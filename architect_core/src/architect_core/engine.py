@@ -10,7 +10,7 @@ from architect_core.connection_string import read_connection_string
 from architect_core.contract import CredentialParser, DatastoreTarget
 from architect_core.datastore import Credentials
 from architect_core.exceptions import NoPluginError, PluginError, StubError
-from architect_core.validation import showable, validate
+from architect_core.validation import validate
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from architect_core.config import DatastoreConfig
     from architect_core.plugins import Plugins
-    from architect_core.service import CurrentService
+    from architect_core.sources.catalog import Found
 
 GENERIC = "generic"
 _URL_SCHEME = re.compile(r"([a-z][a-z0-9.-]*)(?:\+[a-z0-9_]+)?:", re.ASCII | re.IGNORECASE)
@@ -35,17 +35,17 @@ def engine_of_image(image: str) -> str | None:
 
 
 def credentials_of(
-    name: str, service: CurrentService, where: str, plugins: Plugins, find_root: Callable[[], Path]
+    name: str, found: Found, owner: str | None, plugins: Plugins, find_root: Callable[[], Path]
 ) -> Credentials:
-    """The credentials of the datastore `name` of the running service.
+    """The credentials of the datastore `name`.
 
-    The engine is what `type` says; else the entry's image, its URL's scheme, or the image in the service's own
-    manifest. The plugin "generic" reads what tells nothing, and an image or URL of an engine that no plugin serves.
-    A `type` that no plugin serves is an error.
+    The engine is what `type` says; else the entry's image, its URL's scheme, what its platform calls it, or the image
+    in the manifest of the service `owner`. The plugin "generic" reads what tells nothing, and an engine that no plugin
+    serves. A `type` that no plugin serves is an error.
     """
-    config = service.config.datastores[name]
+    config: DatastoreConfig = found.entry
     asked_by = f"datastore {name!r}"
-    engine = config.type or _guess(config) or _from_manifest(name, service.name, find_root) or GENERIC
+    engine = config.type or _guess(config) or _from_manifest(name, owner, find_root) or GENERIC
     try:
         parser = plugins.get(CredentialParser, engine, asked_by)
     except NoPluginError:
@@ -53,10 +53,10 @@ def credentials_of(
             raise
         engine = GENERIC
         parser = plugins.get(CredentialParser, engine, asked_by)
-    path = f"{service.name}.datastores.{showable(name)}"
-    options = validate(parser.Options, config.options, where, f"{path}.options")
+    options = validate(parser.Options, config.options, found.where, f"{found.path}.options".removeprefix("."))
     with plugins.blamed(engine, asked_by):
-        credentials: object = parser.credentials(DatastoreTarget(name, engine, config, options, where, path))
+        target = DatastoreTarget(name, engine, config, options, found.where, found.path)
+        credentials: object = parser.credentials(target)
     if not isinstance(credentials, Credentials):
         raise PluginError(
             f"{asked_by}: {plugins.owner(engine)} gave a {type(credentials).__name__}, where the contract asks for "
@@ -78,10 +78,13 @@ def _guess(config: DatastoreConfig) -> str | None:
             return str(told["type"])
         url = told.get("url")
     match = _URL_SCHEME.match(url or "")
-    return match[1].lower() if match else None
+    if match:
+        return match[1].lower()
+    kind = (config.kind or "").lower()
+    return kind if names.PROTOCOL.fullmatch(kind) else None
 
 
-def _from_manifest(name: str, service: str, find_root: Callable[[], Path]) -> str | None:
+def _from_manifest(name: str, service: str | None, find_root: Callable[[], Path]) -> str | None:
     try:
         folder = find_root()
     except StubError:
@@ -92,6 +95,6 @@ def _from_manifest(name: str, service: str, find_root: Callable[[], Path]) -> st
 
     manifest = load_manifest(folder)
     datastore = manifest.datastores.get(name)
-    if manifest.name != service or datastore is None:
+    if service not in {None, manifest.name} or datastore is None:
         return None
     return datastore.type or engine_of_image(datastore.image or "")

@@ -18,21 +18,18 @@ from architect_core.lazy import once
 from architect_core.names import did_you_mean, listing
 from architect_core.notification import Notification, subscriptions_of
 from architect_core.plugins import Plugins
+from architect_core.reloading import Changes, Draining, Listeners, Watcher, differing, replace
 from architect_core.root import find_root
 from architect_core.service import CurrentService, Service
-from architect_core.sources import (
-    CURRENT_SERVICE_VARIABLE,
-    SOURCE_VARIABLE,
-    EnvironmentSource,
-    MappingSource,
-    PluginSource,
-)
+from architect_core.sources import CURRENT_SERVICE_VARIABLE, SOURCE_VARIABLE, MappingSource, PluginSource
+from architect_core.sources.catalog import BUILT_IN, Catalog, named_sources
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from architect_core.datastore import Credentials
-    from architect_core.sources import Configuration, Source
+    from architect_core.sources import Source
+    from architect_core.sources.catalog import Found, NamedSource
 
 
 class Resolver:
@@ -61,16 +58,21 @@ class Resolver:
             config: service name -> entry, in the shape of the variable `ARCHITECT`.
             current_service: the running service's name.
             root: the running service's own folder; looked for where it is not given.
-            source: what to read instead of `config`, or the name of the plugin that reads it. If both are absent, the
-                one that the variable `ARCHITECT_SOURCE` names, else the environment.
+            source: what is read where `config` has no entry: a source, or names of built-in sources and plugins,
+                separated by commas, the first of which wins. If it is absent and `config` is given, nothing else is
+                read; if both are, what the variable `ARCHITECT_SOURCE` names, else all built-in sources.
             plugins: where protocols and engines are looked up; those installed unless given.
         """
         self.services: dict[str, Service] = {}
-        self._source = MappingSource(config, current_service) if source is None and config is not None else source
+        self._config = config
+        self._source = source
         self._current_service = current_service
         self._root = root
         self._lock = threading.RLock()
         self._plugins = Plugins() if plugins is None else plugins
+        self._listeners = Listeners()
+        self._watcher: Watcher | None = None
+        self._draining: list[Draining] = []
         _alive.add(self)
 
     def service(self, name: str) -> Service:
@@ -83,13 +85,13 @@ class Resolver:
         if isinstance(name, str) and name in self.services:
             return self.services[name]
         with self._lock:
-            configuration = self._configuration
-            if not isinstance(name, str) or name not in configuration.services:
-                raise UnknownServiceError(name, configuration.services)
-            if name not in self.services:
-                kind = CurrentService if name == self._current_name else Service
-                config = configuration.services[name]
-                self.services[name] = kind(name, config, configuration.where, self._plugins, self._find_root)
+            if isinstance(name, str) and name in self.services:
+                return self.services[name]
+            found = self.catalog.service(name) if isinstance(name, str) else None
+            if found is None:
+                raise UnknownServiceError(name, self.catalog.names("services"))
+            kind = CurrentService if name == self.current_name else Service
+            self.services[name] = kind(name, found.entry, found.where, self._plugins, self._find_root)
             return self.services[name]
 
     def current_service(self) -> CurrentService:
@@ -98,16 +100,16 @@ class Resolver:
         Raises:
             NoCurrentServiceError: nothing says which it is, or the configuration has no entry for it.
         """
-        name = self._current_name
+        name = self.current_name
         if name is None:
             raise NoCurrentServiceError(
                 f"which service is running is not known. Set {CURRENT_SERVICE_VARIABLE} (`architect run` does), or "
                 "pass current_service= to configure()"
             )
-        known = sorted(self._configuration.services)
-        if name not in known:
+        if self.catalog.service(name) is None:
+            known = self.catalog.names("services")
             raise NoCurrentServiceError(
-                f"{name!r} is running and has no entry in {self._configuration.where}{did_you_mean(name, known)}; "
+                f"{name!r} is running and has no entry in {self.catalog.where}{did_you_mean(name, known)}; "
                 f"{listing(known)}"
             )
         service = self.service(name)
@@ -115,24 +117,23 @@ class Resolver:
         return service
 
     def datastore(self, name: str) -> Credentials:
-        """The credentials of the current service's datastore `name`.
+        """The credentials of the running service's datastore `name`.
 
         Raises:
-            NoCurrentServiceError: which service is running is not known.
+            NoCurrentServiceError: nothing has such a datastore, and which service is running is not known.
             UnknownDatastoreError: it has no such datastore.
             ConfigError: the datastore's entry is malformed.
             NoPluginError: no installed plugin reads its engine's credentials.
         """
-        from architect_core.engine import credentials_of
-
         with self._lock:
             if not isinstance(name, str) or name not in self._credentials:
-                current = self.current_service()
-                if not isinstance(name, str) or name not in current.config.datastores:
-                    raise UnknownDatastoreError(name, current.config.datastores)
-                self._credentials[name] = credentials_of(
-                    name, current, self._configuration.where, self._plugins, self._find_root
-                )
+                found = self.catalog.datastore(name, self.current_name) if isinstance(name, str) else None
+                if found is None:
+                    known = self.catalog.names("datastores", self.current_name)
+                    if not known:
+                        self.current_service()  # tells what is missing first
+                    raise UnknownDatastoreError(name, known)
+                self._credentials[name] = self._credentials_of(name, found, self.current_name)
             return self._credentials[name]
 
     def notification(self, event: str) -> Notification:
@@ -149,12 +150,67 @@ class Resolver:
                 events = current.config.subscriptions
                 if not isinstance(event, str) or event not in events:
                     raise UnknownEventError(event, events)
-                configuration = self._configuration
-                subscriptions = subscriptions_of(
-                    event, events[event], current.name, configuration.services, configuration.where
-                )
-                self._notifications[event] = Notification(event, subscriptions, self._plugins)
+                notification = self._notification(event, self.catalog, current.name)
+                assert notification is not None  # noqa: S101 - it was found
+                self._notifications[event] = notification
             return self._notifications[event]
+
+    def reload(self) -> Changes:
+        """Read the configuration anew; gives the names whose values have changed.
+
+        A service's client stays the same object where its entry did not change. Where it did, the next use of `.client`
+        makes a new one, and the former is closed half a minute later, so that calls on it can end. If anything is
+        malformed, all stays as it was.
+
+        Raises:
+            ConfigError: the new configuration is malformed; the former one stays in use.
+        """
+        with self._lock:
+            catalog = self._read_catalog()
+            catalog.load_as(self.catalog)
+            owner = self._current_service or catalog.current_service
+            # whatever can fail comes first
+            services = {name: catalog.service(name) for name in self.services}
+            datastores = {name: catalog.datastore(name, owner) for name in self._credentials}
+            credentials = {
+                name: self._credentials_of(name, found, owner)
+                for name, found in datastores.items()
+                if found is not None
+            }
+            events = {event: self._notification(event, catalog, owner) for event in self._notifications}
+            changes = Changes(
+                frozenset(name for name, found in services.items() if self._is_new(name, found)),
+                differing(self._credentials, credentials),
+                differing(_subscriptions(self._notifications), _subscriptions(events)),
+            )
+            vars(self)["catalog"] = catalog
+            for name, found in services.items():
+                self._settle(name, found, is_new=name in changes.services)
+            replace(self._credentials, credentials, changes.datastores)
+            replace(self._notifications, events, changes.events)
+        self._listeners.tell(changes)
+        return changes
+
+    def on_change(self, listener: Callable[[Changes], object]) -> Callable[[], None]:
+        """Have `listener` called after a reload that changed something; gives what takes it back.
+
+        It is called in the thread that reloads. What it raises is logged, and keeps no other from being called.
+        """
+        return self._listeners.add(listener)
+
+    def watch(self, interval: float = 2.0) -> Watcher:
+        """Look for changes of the files that the configuration is read from, and reload after one.
+
+        A change that makes it malformed is logged as a warning of the logger "architect", and changes nothing.
+
+        Args:
+            interval: seconds between looks.
+        """
+        with self._lock:
+            if self._watcher is not None:
+                self._watcher.stop()
+            self._watcher = Watcher(self.reload, self._files, interval)
+            return self._watcher
 
     def close(self) -> None:
         """Release the sockets of all clients; the resolver may be used again, with new ones.
@@ -163,23 +219,32 @@ class Resolver:
         """
         with self._lock:
             services = list(self.services.values())
+            draining, self._draining = self._draining, []
+            watcher, self._watcher = self._watcher, None
+        if watcher is not None:
+            watcher.stop()
         problems = []
-        for service in services:  # without the lock, which a thread that makes a client may need for the root
+        # without the lock, which a thread that makes a client may need for the root
+        for close in [*(each.close for each in draining), *(service.close for service in services)]:
             try:
-                service.close()
+                close()
             except Exception as problem:  # noqa: BLE001 - raised below
                 problems.append(problem)
         if problems:
             raise problems[0]
 
     @once
-    def _configuration(self) -> Configuration:
-        source, asked_by = self._source, "configure(source=...)"
-        if source is None:
-            source, asked_by = os.environ.get(SOURCE_VARIABLE) or EnvironmentSource(), f"the variable {SOURCE_VARIABLE}"
-        if isinstance(source, str):
-            source = PluginSource(source, asked_by, self._plugins)
-        return source.load()
+    def catalog(self) -> Catalog:
+        """All sources of this resolver, merged."""
+        return self._read_catalog()
+
+    @property
+    def current_name(self) -> str | None:
+        """The running service's name, or None where nothing says it."""
+        return self._current_service or self.catalog.current_service
+
+    def _files(self) -> list[str]:
+        return self.catalog.files()
 
     @once
     def _credentials(self) -> dict[str, Credentials]:
@@ -189,10 +254,6 @@ class Resolver:
     def _notifications(self) -> dict[str, Notification]:
         return {}
 
-    @property
-    def _current_name(self) -> str | None:
-        return self._current_service or self._configuration.current_service
-
     @once
     def _found_root(self) -> Path:
         return Path(self._root).absolute() if self._root is not None else find_root()
@@ -200,14 +261,69 @@ class Resolver:
     def _find_root(self) -> Path:
         return self._found_root
 
+    def _read_catalog(self) -> Catalog:
+        return Catalog([*self._stated(), *self._sources()], self._lock)
+
+    def _stated(self) -> list[NamedSource]:
+        config = self._config
+        return [] if config is None else [("configure", lambda: MappingSource(config, self._current_service))]
+
+    def _sources(self) -> list[NamedSource]:
+        named, asked_by = self._source, "configure(source=...)"
+        if named is None:
+            if self._config is not None:
+                return []
+            named, asked_by = os.environ.get(SOURCE_VARIABLE) or ",".join(BUILT_IN), f"the variable {SOURCE_VARIABLE}"
+        if isinstance(named, str):
+            return named_sources(named, asked_by, lambda name: PluginSource(name, asked_by, self._plugins))
+        source = named
+        return [(type(source).__name__, lambda: source)]
+
+    def _credentials_of(self, name: str, found: Found, owner: str | None) -> Credentials:
+        from architect_core.engine import credentials_of
+
+        return credentials_of(name, found, owner, self._plugins, self._find_root)
+
+    def _notification(self, event: str, catalog: Catalog, owner: str | None) -> Notification | None:
+        """An event of the service `owner`, or None where it has no such event."""
+        found = catalog.service(owner) if owner is not None else None
+        if found is None or event not in found.entry.subscriptions:
+            return None
+        assert owner is not None  # noqa: S101 - it was found
+        subscribers = found.entry.subscriptions[event]
+        return Notification(
+            event, subscriptions_of(event, subscribers, owner, catalog.services, found.where), self._plugins
+        )
+
+    def _is_new(self, name: str, found: Found | None) -> bool:
+        """Whether a service's entry is another than the one that its client was made of."""
+        return found is None or not self.services[name].is_at(found.entry)
+
+    def _settle(self, name: str, found: Found | None, *, is_new: bool) -> None:
+        service = self.services[name] if found is not None else self.services.pop(name)
+        if is_new:
+            draining = service.drain()
+            self._draining = [each for each in self._draining if not each.is_closed]
+            self._draining += [draining] if draining is not None else []
+        if found is not None:
+            service.settle(found.entry, found.where)
+
     def _after_fork_in_child(self) -> None:
         self._lock = threading.RLock()  # another thread of the parent may have held it
+        if "catalog" in vars(self):
+            self.catalog.use_lock(self._lock)
         self._plugins._after_fork_in_child()  # noqa: SLF001 - the resolver's own
         for service in self.services.values():
             service._after_fork_in_child()  # noqa: SLF001 - a service is the resolver's own
+        if self._watcher is not None:
+            self.watch(self._watcher.interval)
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({len(self.services)} services resolved)"
+
+
+def _subscriptions(notifications: Mapping[str, Notification | None]) -> dict[str, object]:
+    return {event: each and each.subscriptions for event, each in notifications.items()}
 
 
 _alive: weakref.WeakSet[Resolver] = weakref.WeakSet()

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from architect_core.config import ServiceConfig
     from architect_core.contract import ClientFactory, Target
     from architect_core.plugins import Plugins
+    from architect_core.reloading import Draining
 
 
 class Service:
@@ -64,6 +65,27 @@ class Service:
             client = self.__dict__.pop("client", None)
             if client is not None:
                 self._factory.close(client)
+
+    def is_at(self, config: ServiceConfig) -> bool:
+        """Whether the client of an entry is the same as this one's; what it tells subscribers is no part of that."""
+        own = {"subscriptions", "datastores"}
+        return self.config.model_dump(exclude=own) == config.model_dump(exclude=own)
+
+    def settle(self, config: ServiceConfig, where: str) -> None:
+        """Take another entry, which the next client is made of."""
+        with self._lock:
+            self.config = config
+            self._where = where
+
+    def drain(self) -> Draining | None:
+        """Let go of the client; gives what closes it later, when calls have ended, or None where there is none."""
+        from architect_core.reloading import Draining
+
+        with self._lock:
+            client, factory = self.__dict__.pop("client", None), self.__dict__.pop("_factory", None)
+            for name in ("defs", "_target"):
+                self.__dict__.pop(name, None)
+        return None if client is None else Draining(factory, client)
 
     @once
     def _factory(self) -> ClientFactory:

@@ -6,8 +6,8 @@
     architect.datastore("primary_db").username
     architect.notification("order_placed").publish({"id": 7})
 
-Where everything is comes from the environment variables `ARCHITECT` and `ARCHITECT_CURRENT_SERVICE`, read at the first
-question, or from `configure()`. Importing this module reads no environment and imports no protocol library.
+Where everything is comes from the environment, such as the variables `ARCHITECT` and `ARCHITECT_CURRENT_SERVICE`, or
+from `configure()`. Importing this module reads no environment and imports no protocol library.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import os
 
 TYPE_CHECKING = False  # what typing.TYPE_CHECKING is, without the cost of importing typing
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from architect_core.config import DatastoreConfig, Instance, ServiceConfig, SubscriptionConfig
     from architect_core.datastore import Credentials
@@ -40,6 +40,7 @@ if TYPE_CHECKING:
         UnknownServiceError,
     )
     from architect_core.notification import Delivery, Notification, Subscription
+    from architect_core.reloading import Changes, Watcher
     from architect_core.resolver import Resolver
     from architect_core.service import CurrentService, Service
     from architect_core.sources import EnvironmentSource, MappingSource, Source
@@ -67,6 +68,7 @@ _HOMES = {
         "UnknownServiceError",
     ),
     "notification": ("Delivery", "Notification", "Subscription"),
+    "reloading": ("Changes", "Watcher"),
     "resolver": ("Resolver",),
     "service": ("CurrentService", "Service"),
     "sources": ("EnvironmentSource", "MappingSource", "Source"),
@@ -75,6 +77,7 @@ _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 
 __all__ = [
     "ArchitectError",
+    "Changes",
     "ConfigError",
     "Credentials",
     "CurrentService",
@@ -104,12 +107,16 @@ __all__ = [
     "UnknownEventError",
     "UnknownNameError",
     "UnknownServiceError",
+    "Watcher",
     "configure",
     "current_service",
     "datastore",
     "notification",
+    "on_change",
+    "reload",
     "reset",
     "service",
+    "watch",
 ]
 
 _lock = _thread.allocate_lock()
@@ -186,8 +193,9 @@ def configure(
         config: service name -> entry, in the shape of the variable `ARCHITECT`.
         current_service: the running service's name; `ARCHITECT_CURRENT_SERVICE` otherwise, unless `config` is given.
         root: the running service's own folder, which holds `architect.json` and `architect_services`.
-        source: what to read instead of `config`, or the name of the plugin that reads it. If both are absent, the one
-            that the variable `ARCHITECT_SOURCE` names, else the environment.
+        source: what is read where `config` has no entry: a source, or names of built-in sources and plugins, separated
+            by commas, the first of which wins. If it is absent and `config` is given, nothing else is read; if both
+            are absent, what the variable `ARCHITECT_SOURCE` names, else all built-in sources.
 
     The resolver asked before is not closed: clients that were handed out go on working.
     """
@@ -196,6 +204,44 @@ def configure(
     resolver = Resolver(config, current_service=current_service, root=root, source=source)
     _swap(resolver)
     return resolver
+
+
+def reload() -> Changes:
+    """Read the configuration anew, after a password was rotated for example; gives the names whose values have changed.
+
+        changes = architect.reload()
+        "primary_db" in changes.datastores
+
+    A client whose entry did not change stays the same object. One whose entry did is replaced at the next use of
+    `.client`, and the former is closed half a minute later, so that calls on it can end.
+
+    Raises:
+        ConfigError: the new configuration is malformed; the former one stays in use.
+    """
+    return _default().reload()
+
+
+def on_change(listener: Callable[[Changes], object]) -> Callable[[], None]:
+    """Have `listener` called with the `Changes` of every reload that changed something; gives what takes it back.
+
+        forget = architect.on_change(lambda changes: reconnect() if "primary_db" in changes.datastores else None)
+
+    It is called in the thread that reloads. What it raises is logged.
+    """
+    return _default().on_change(listener)
+
+
+def watch(interval: float = 2.0) -> Watcher:
+    """Reload when a file that the configuration is read from has changed, until `reset()` or the watcher's `stop()`.
+
+    Files are those of `ARCHITECT_FILE`, service bindings, the local file, and those that `{"$file": ...}` names. A link
+    that leads elsewhere, which is how Kubernetes changes secrets, is a change too. One that makes the configuration
+    malformed is logged as a warning of the logger "architect", and changes nothing.
+
+    Args:
+        interval: seconds between looks; a change is used when it has stayed the same for two.
+    """
+    return _default().watch(interval)
 
 
 def reset() -> None:

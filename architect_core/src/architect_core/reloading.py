@@ -1,0 +1,174 @@
+"""What a changed configuration needs: who is told, how files are watched, how former clients end."""
+
+from __future__ import annotations
+
+import logging
+import os
+import threading
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Self, TypeVar
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping, MutableMapping
+
+    from architect_core.contract import ClientFactory
+
+_DRAIN_SECONDS = 30.0
+_log = logging.getLogger("architect")
+
+Value = TypeVar("Value")
+
+
+@dataclass(frozen=True)
+class Changes:
+    """What a reload changed, among what had been asked for; false where it changed nothing.
+
+    Attributes:
+        services: names of services whose entry is another, or gone.
+        datastores: names of datastores whose credentials are others, or gone.
+        events: names of events whose subscribers are others, or that are gone.
+    """
+
+    services: frozenset[str]
+    datastores: frozenset[str]
+    events: frozenset[str]
+
+    def __bool__(self) -> bool:
+        return bool(self.services or self.datastores or self.events)
+
+
+class Listeners:
+    """Who is told of changes."""
+
+    def __init__(self) -> None:
+        self._all: list[Callable[[Changes], object]] = []
+
+    def add(self, listener: Callable[[Changes], object]) -> Callable[[], None]:
+        """Tell `listener` from now on; gives what ends that."""
+        self._all.append(listener)
+
+        def remove() -> None:
+            with suppress(ValueError):
+                self._all.remove(listener)
+
+        return remove
+
+    def tell(self, changes: Changes) -> None:
+        """Call all, if anything has changed; what one raises is logged."""
+        for listener in list(self._all) if changes else ():
+            try:
+                listener(changes)
+            except Exception:  # noqa: BLE001 - it is the listener's
+                _log.exception("a listener for changes of the configuration failed")
+
+
+class Draining:
+    """A client that nobody gets any more, closed when calls on it have had time to end."""
+
+    def __init__(self, factory: ClientFactory, client: object) -> None:
+        self._factory = factory
+        self._client = client
+        self._lock = threading.Lock()
+        self.is_closed = False
+        self._timer = threading.Timer(_DRAIN_SECONDS, self._close_quietly)
+        self._timer.daemon = True
+        self._timer.start()
+
+    def close(self) -> None:
+        """Close it now; once."""
+        self._timer.cancel()
+        with self._lock:
+            if self.is_closed:
+                return
+            self.is_closed = True
+        self._factory.close(self._client)
+
+    def _close_quietly(self) -> None:
+        try:
+            self.close()
+        except Exception:  # noqa: BLE001 - nobody waits for it
+            _log.exception("a client that the configuration no longer has could not be closed")
+
+
+class Watcher:
+    """Looks whether files have changed, in a thread of its own; `stop()` ends it, as does leaving a `with` block.
+
+    Attributes:
+        interval: seconds between looks.
+    """
+
+    def __init__(self, reload: Callable[[], object], files: Callable[[], Iterable[str]], interval: float) -> None:
+        """Start looking.
+
+        Args:
+            reload: called when files have changed, and have then stayed the same from one look to the next.
+            files: gives the files to look at.
+            interval: seconds between looks.
+        """
+        self.interval = interval
+        self._reload = reload
+        self._files = files
+        self._stopped = threading.Event()
+        self._seen = _signatures(files())
+        self._thread = threading.Thread(target=self._look, name="architect-watch", daemon=True)
+        self._thread.start()
+
+    def stop(self) -> None:
+        """End it; returns when the thread has ended, unless that is what calls."""
+        self._stopped.set()
+        if self._thread is not threading.current_thread():
+            self._thread.join()
+
+    def _look(self) -> None:
+        unsettled: Any = None
+        while not self._stopped.wait(self.interval):
+            found = _signatures(self._files())
+            if found == self._seen:
+                unsettled = None
+            elif found != unsettled:
+                unsettled = found  # it may still be being written
+            else:
+                self._seen, unsettled = found, None
+                self._reload_quietly()
+
+    def _reload_quietly(self) -> None:
+        try:
+            self._reload()
+        except Exception as problem:  # noqa: BLE001 - the former configuration stays in use, and this says why
+            _log.warning("the configuration has changed and is not used: %s", problem)
+        else:
+            self._seen = _signatures(self._files())  # others than before may belong to it
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
+
+def _signatures(files: Iterable[str]) -> dict[str, object]:
+    """What is different when a file is: also a link to another one, which is how Kubernetes changes all at once."""
+    signatures: dict[str, object] = {}
+    for file in files:
+        try:
+            status = os.stat(file)  # noqa: PTH116 - it follows links
+            signatures[file] = (os.path.realpath(file), status.st_ino, status.st_mtime_ns, status.st_size)
+        except OSError:
+            signatures[file] = None
+    return signatures
+
+
+def differing(former: Mapping[str, object], new: Mapping[str, object]) -> frozenset[str]:
+    """The names of what is different now, or gone."""
+    return frozenset(name for name, value in former.items() if new.get(name) != value)
+
+
+def replace(values: MutableMapping[str, Value], new: Mapping[str, Value | None], changed: Iterable[str]) -> None:
+    """Put the new value of every changed name in place, or take it out where there is none."""
+    for name in changed:
+        value = new.get(name)
+        if value is None:
+            values.pop(name)
+        else:
+            values[name] = value

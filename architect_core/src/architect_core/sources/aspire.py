@@ -1,0 +1,137 @@
+"""The variables that .NET Aspire gives to what it starts (https://aspire.dev/fundamentals/environment-variables)."""
+
+from __future__ import annotations
+
+import os
+import re
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, ClassVar, NamedTuple
+
+from architect_core import names
+from architect_core.sources.entries import checked_datastore, scheme_of, service_at
+from architect_core.sources.naming import Claims, resource_names, variable_stems
+from architect_core.sources.source import Configuration, Entries, Source
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from architect_core.config import DatastoreConfig, ServiceConfig
+
+_SERVICE = re.compile(r"services__(.+?)__([^_](?:.*?[^_])?)__(\d+)", re.IGNORECASE)
+_CONNECTION = re.compile(r"ConnectionStrings__(.+)", re.IGNORECASE)
+# of the endpoints that a resource has, the one that is taken
+_PREFERRED = ("grpc", "https", "http")
+_PROPERTIES = {"HOST": "host", "PORT": "port", "USERNAME": "username", "PASSWORD": "password", "DATABASENAME": "name"}
+
+
+class _Endpoint(NamedTuple):
+    resource: str
+    endpoint: str
+    number: int
+    variable: str
+    url: str
+
+
+@dataclass(frozen=True)
+class AspireSource(Source):
+    """`services__<name>__<endpoint>__<n>`, `ConnectionStrings__<name>`, and their forms for other languages.
+
+    The latter are `<NAME>_HTTPS`, `<NAME>_HTTP` and `<NAME>_GRPC` for services, and `<NAME>_URI`, or `<NAME>_HOST` with
+    `_PORT`, `_USERNAME`, `_PASSWORD` and `_DATABASENAME`, for datastores. Several `<n>` are several instances. A
+    resource "acme-billing" or "billing" serves the name "acme/billing".
+
+    Attributes:
+        environ: where they are looked up; the process's environment unless given.
+    """
+
+    knows_current_service: ClassVar[bool] = False
+    environ: Mapping[str, str] | None = field(default=None, repr=False)
+
+    def load(self) -> Configuration:
+        """Take the variables; what can be told from their names is listed."""
+        environ = dict(os.environ if self.environ is None else self.environ)
+        reader = _Reader(environ)
+        return Configuration(
+            services=Entries(_listed(each.resource for each in reader.endpoints), reader.service),
+            current_service=None,
+            where="the variables of .NET Aspire",
+            datastores=Entries(_listed(reader.connections), reader.datastore),
+            place_of=reader.place,
+        )
+
+
+def _listed(resources: Iterable[str]) -> list[str]:
+    return sorted({resource for resource in resources if names.SERVICE_NAME.fullmatch(resource)})
+
+
+class _Reader:
+    def __init__(self, environ: Mapping[str, str]) -> None:
+        self._environ = environ
+        self._claims = Claims()
+        self.endpoints: list[_Endpoint] = []
+        self.connections: dict[str, str] = {}
+        for name, value in environ.items():
+            if value and (match := _SERVICE.fullmatch(name)):
+                endpoint = _Endpoint(match[1].lower(), match[2].lower(), int(match[3]), name, value)
+                self.endpoints.append(endpoint)
+            elif value and (match := _CONNECTION.fullmatch(name)):
+                self.connections[match[1].lower()] = name
+
+    def service(self, name: str) -> ServiceConfig | None:
+        found = self._endpoints(name)
+        if not found:
+            return None
+        for each in found:
+            self._claims.claim(each.variable, name)
+        api = "grpc" if found[0].endpoint == "grpc" else None
+        return service_at([each.url for each in found], f"the environment variable {found[0].variable}", api)
+
+    def datastore(self, name: str) -> DatastoreConfig | None:
+        variable = self._connection(name)
+        if variable is not None:
+            self._claims.claim(variable, name)
+            key = "url" if scheme_of(self._environ[variable]) else "connection_string"
+            return checked_datastore({key: self._environ[variable]}, self.place("datastores", name))
+        stem = self._stem(name)
+        if stem is None:
+            return None
+        self._claims.claim(f"{stem}_HOST", name)
+        given = {field: self._environ.get(f"{stem}_{key}") for key, field in _PROPERTIES.items()}
+        entry = {field: value for field, value in given.items() if value}
+        return checked_datastore(entry, self.place("datastores", name))
+
+    def place(self, kind: str, name: str) -> str:
+        if kind == "services":
+            return f"the environment variable {self._endpoints(name)[0].variable}"
+        variable, stem = self._connection(name), self._stem(name)
+        return f"the environment variable {variable}" if variable else f"the variables {stem}_HOST and others"
+
+    def _endpoints(self, name: str) -> list[_Endpoint]:
+        """The instances of the preferred endpoint of the first resource that serves `name`."""
+        for resource in resource_names(name):
+            of_it = [each for each in self.endpoints if each.resource == resource]
+            if of_it:
+                chosen = min(of_it, key=lambda each: (_rank(each.endpoint), each.endpoint)).endpoint
+                return sorted((each for each in of_it if each.endpoint == chosen), key=lambda each: each.number)
+        for stem in variable_stems(name):
+            for endpoint in _PREFERRED:
+                variable = f"{stem}_{endpoint.upper()}"
+                if self._environ.get(variable, "").partition("://")[1]:
+                    return [_Endpoint(name, endpoint, 0, variable, self._environ[variable])]
+        return []
+
+    def _connection(self, name: str) -> str | None:
+        for resource in resource_names(name):
+            if resource in self.connections:
+                return self.connections[resource]
+        uris = (f"{stem}_URI" for stem in variable_stems(name))
+        return next((uri for uri in uris if "://" in self._environ.get(uri, "")), None)
+
+    def _stem(self, name: str) -> str | None:
+        needed = ("HOST", "PORT")
+        stems = variable_stems(name)
+        return next((stem for stem in stems if all(self._environ.get(f"{stem}_{key}") for key in needed)), None)
+
+
+def _rank(endpoint: str) -> int:
+    return _PREFERRED.index(endpoint) if endpoint in _PREFERRED else len(_PREFERRED)

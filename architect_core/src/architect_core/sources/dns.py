@@ -1,0 +1,93 @@
+"""SRV records of the domain name system (RFC 2782)."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from architect_core.address import parse_address
+from architect_core.exceptions import ConfigError
+from architect_core.sources.entries import checked_service
+from architect_core.sources.source import Configuration, Entries, Source
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from architect_core.config import ServiceConfig
+
+DOMAIN_VARIABLE = "ARCHITECT_DNS"
+SERVER_VARIABLE = "ARCHITECT_DNS_SERVER"
+_SECONDS = 3.0
+# what is asked for, in order -> the scheme of a host, and the protocol
+_SERVICES = {"grpc": ("grpc", "grpc"), "https": ("https", "rest"), "http": ("http", "rest")}
+
+
+@dataclass(frozen=True)
+class DnsSource(Source):
+    """SRV records below the domain in `ARCHITECT_DNS`: "acme/billing" is `_http._tcp.billing.acme.<domain>`.
+
+    Also `_https` and `_grpc` are asked for. Several records of the lowest priority are several instances, those of more
+    weight first. `ARCHITECT_DNS_SERVER`, an address and port, is asked instead of the system's servers. It needs
+    dnspython: `pip install 'architect-core[dns]'`.
+
+    Attributes:
+        environ: where the variables are looked up; the process's environment unless given.
+    """
+
+    knows_current_service: ClassVar[bool] = False
+    environ: Mapping[str, str] | None = field(default=None, repr=False)
+
+    def load(self) -> Configuration:
+        """Nothing is asked before a service's name is."""
+        environ = os.environ if self.environ is None else self.environ
+        domain = environ.get(DOMAIN_VARIABLE)
+        if not domain:
+            return Configuration({}, None, f"DNS ({DOMAIN_VARIABLE} is not set)")
+        where = f"the SRV records of {domain}"
+        resolver = _resolver(environ.get(SERVER_VARIABLE), where)
+        return Configuration(Entries((), lambda name: _service(name, domain, resolver, where)), None, where)
+
+
+def _resolver(server: str | None, where: str) -> Any:
+    try:
+        from dns.resolver import Resolver
+    except ModuleNotFoundError:
+        raise ConfigError(where, [("", "dnspython is not installed: pip install 'architect-core[dns]'")]) from None
+    resolver = Resolver(configure=server is None)
+    resolver.lifetime = _SECONDS
+    if server is not None:
+        reason = ""
+        try:
+            address = parse_address(server)
+        except ValueError as problem:
+            reason = str(problem)
+        if reason:
+            raise ConfigError(f"the environment variable {SERVER_VARIABLE}", [("", reason)])
+        resolver.nameservers, resolver.port = [address.host], address.port or 53
+    return resolver
+
+
+def _service(name: str, domain: str, resolver: Any, where: str) -> ServiceConfig | None:
+    from dns.exception import DNSException
+    from dns.resolver import NXDOMAIN, NoAnswer
+
+    labels = ".".join(reversed(name.split("/")))
+    for service, (scheme, api) in _SERVICES.items():
+        question = f"_{service}._tcp.{labels}.{domain}"
+        try:
+            records = sorted(resolver.resolve(question, "SRV"), key=lambda each: (each.priority, -each.weight))
+        except (NXDOMAIN, NoAnswer):
+            continue
+        except DNSException as problem:
+            reason = f"{question} cannot be asked for: {type(problem).__name__}"
+        else:
+            chosen = [each for each in records if each.priority == records[0].priority]
+            places = [(str(each.target).rstrip("."), each.port) for each in chosen]
+            instances = [{"host": f"{scheme}://{host}", "port": port} for host, port in places]
+            entry = {**instances[0], "api": api}
+            return checked_service(
+                entry | ({"instances": instances} if len(places) > 1 else {}), f"{where}, {question}"
+            )
+        raise ConfigError(where, [("", reason)])
+    return None

@@ -1,0 +1,55 @@
+"""A configuration in a file of JSON or TOML, in the shape of `ARCHITECT`."""
+
+from __future__ import annotations
+
+import tomllib
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from architect_core.config import parse_services
+from architect_core.exceptions import ConfigError
+from architect_core.sources.pointers import followed
+from architect_core.validation import read_json
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from architect_core.config import ServiceConfig
+
+
+def read_services(
+    path: str, where: str, environ: Mapping[str, str] | None = None
+) -> tuple[dict[str, ServiceConfig], tuple[str, ...]]:
+    """The checked services of a file, and the files that were read: itself, and those that its values point to.
+
+    Args:
+        path: the file; one whose name ends with ".toml" is TOML, any other JSON.
+        where: what error messages call it.
+        environ: where the variables are looked up that values point to.
+
+    Raises:
+        ConfigError: it cannot be read, or is malformed.
+    """
+    reason = ""
+    try:
+        content = Path(path).read_bytes()
+    except (OSError, ValueError) as problem:
+        reason = f"cannot be read ({getattr(problem, 'strerror', None) or 'no path'})"
+    if reason:
+        raise ConfigError(where, [("", reason)])
+    data = _read_toml(content, where) if path.endswith(".toml") else read_json(content, where)
+    entries, files = followed(data, where, environ)
+    return parse_services(entries, where), (path, *files)
+
+
+def _read_toml(content: bytes, where: str) -> Any:
+    reason = ""
+    try:
+        return tomllib.loads(content.decode("utf-8-sig"))
+    except UnicodeDecodeError as problem:
+        reason = f"is not UTF-8 (at byte {problem.start})"
+    except (tomllib.TOMLDecodeError, RecursionError) as problem:
+        # its text may quote what it stumbled over, and only its end says where
+        place = str(problem).rpartition("(")[2].rstrip(")")
+        reason = f"is not TOML: {place}" if place.startswith("at ") else "is not TOML"
+    raise ConfigError(where, [("", reason)])

@@ -1,0 +1,57 @@
+"""From the name of a service or datastore to the names of variables, and no two to one.
+
+A variable's name has capital letters, digits and "_", so that "acme/pay-api", "acme-pay/api" and "acme_pay_api" all
+become ACME_PAY_API. Names are therefore mapped forward only, when they are asked for; two names that are asked for and
+lead to one variable are an error.
+"""
+
+from __future__ import annotations
+
+import re
+import threading
+
+from architect_core.exceptions import ConfigError
+
+
+def variable_stems(name: str) -> list[str]:
+    """What a variable about `name` may start with: the whole name, then the part after "/".
+
+    >>> variable_stems("acme/pay-api")
+    ['ACME_PAY_API', 'PAY_API']
+    """
+    whole = re.sub(r"[^A-Z0-9]", "_", name.upper())
+    part = re.sub(r"[^A-Z0-9]", "_", name.rpartition("/")[2].upper())
+    return [whole] if part == whole else [whole, part]
+
+
+def resource_names(name: str) -> list[str]:
+    """What a platform whose names have no "/" may call `name`.
+
+    >>> resource_names("acme/pay_api")
+    ['acme-pay_api', 'acme-pay-api', 'acme_pay_api', 'pay_api', 'pay-api']
+    """
+    whole, part = name.replace("/", "-"), name.rpartition("/")[2]
+    forms = [form for text in (whole, part) for form in (text, text.replace("_", "-"), text.replace("-", "_"))]
+    return list(dict.fromkeys(forms))
+
+
+class Claims:
+    """Which name each variable was read for."""
+
+    def __init__(self) -> None:
+        self._names: dict[str, str] = {}
+        self._lock = threading.Lock()
+
+    def claim(self, variable: str, name: str) -> None:
+        """Note that `variable` is about `name`.
+
+        Raises:
+            ConfigError: it is about another name already.
+        """
+        with self._lock:
+            other = self._names.setdefault(variable, name)
+        if other != name:
+            raise ConfigError(
+                f"the environment variable {variable}",
+                [("", f"is meant for {other!r} and for {name!r}. Configure one of them in ARCHITECT, or rename one")],
+            )

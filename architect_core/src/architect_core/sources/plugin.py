@@ -1,0 +1,45 @@
+"""A source that a plugin provides."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from architect_core.exceptions import PluginError
+from architect_core.sources.source import Configuration, Source
+
+if TYPE_CHECKING:
+    from architect_core.plugins import Plugins
+
+
+@dataclass(frozen=True)
+class PluginSource(Source):
+    """A source that a plugin provides, by the plugin's name.
+
+    Attributes:
+        name: the plugin's name.
+        asked_by: who asked for it, for error messages.
+        plugins: where it is looked up.
+    """
+
+    name: str
+    asked_by: str
+    plugins: Plugins
+
+    def load(self) -> Configuration:
+        """Load the plugin, and what its source holds.
+
+        Raises:
+            NoPluginError: no installed plugin has the name.
+            PluginError: the plugin is broken, or has no source.
+            ConfigError: what the source holds is malformed.
+        """
+        source = self.plugins.get(Source, self.name, self.asked_by)
+        with self.plugins.blamed(self.name, self.asked_by):
+            configuration: object = source.load()
+        if not isinstance(configuration, Configuration):
+            raise PluginError(
+                f"{self.asked_by}: {self.plugins.owner(self.name)} loaded a {type(configuration).__name__}, "
+                "where the contract asks for a Configuration"
+            )
+        return configuration

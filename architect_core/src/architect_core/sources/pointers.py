@@ -1,0 +1,83 @@
+"""Values that say where a value is instead of holding it: `{"$file": "/run/secrets/db"}`, `{"$env": "PASSWORD"}`."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from architect_core.exceptions import ConfigError
+from architect_core.validation import dotted
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+_FILE, _VARIABLE = "$file", "$env"
+_MOST_BYTES = 1 << 20
+_DEEPEST = 32
+
+
+def followed(data: object, where: str, environ: Mapping[str, str] | None = None) -> tuple[Any, tuple[str, ...]]:
+    """`data` with every pointer replaced by the text that it points to, and the files that were read for it.
+
+    A file's last line break is no part of the value.
+
+    Args:
+        data: what was parsed, of any depth.
+        where: what it was read from, for error messages.
+        environ: where variables are looked up; the process's environment unless given.
+
+    Raises:
+        ConfigError: with the path of each pointer that leads nowhere.
+    """
+    followed_files: list[str] = []
+    problems: list[tuple[str, str]] = []
+    variables = os.environ if environ is None else environ
+
+    def follow(value: object, path: tuple[int | str, ...]) -> object:
+        if len(path) > _DEEPEST:
+            return value  # what is wrong with it is told by the schema
+        if isinstance(value, dict):
+            if len(value) == 1 and (_FILE in value or _VARIABLE in value):
+                ((pointer, target),) = value.items()
+                text, reason = _text_at(pointer, target, variables, followed_files)
+                if reason:
+                    problems.append((dotted("", path), reason))
+                return text
+            return {key: follow(each, (*path, key) if isinstance(key, str) else path) for key, each in value.items()}
+        if isinstance(value, list):
+            return [follow(each, (*path, place)) for place, each in enumerate(value)]
+        return value
+
+    result = follow(data, ())
+    if problems:
+        raise ConfigError(where, problems)
+    return result, tuple(dict.fromkeys(followed_files))
+
+
+def _text_at(pointer: str, target: object, variables: Mapping[str, str], files: list[str]) -> tuple[str, str]:
+    """The text that a pointer leads to, and why there is none."""
+    if not isinstance(target, str) or not target or "\0" in target:
+        return "", f"{pointer} must name a {'file' if pointer == _FILE else 'variable'}"
+    if pointer == _VARIABLE:
+        if target not in variables:
+            return "", "$env names a variable that is not set"
+        return variables[target], ""
+    files.append(target)
+    return read_text(target)
+
+
+def read_text(path: str) -> tuple[str, str]:
+    """The text of a file without its last line break, and why it cannot be read."""
+    try:
+        with Path(path).open("rb") as file:
+            content = file.read(_MOST_BYTES + 1)
+    except OSError as problem:
+        return "", f"the file that it names cannot be read ({problem.strerror})"
+    if len(content) > _MOST_BYTES:
+        return "", "the file that it names is larger than 1 MiB"
+    try:
+        text = content.decode()
+    except UnicodeDecodeError:
+        return "", "the file that it names is not UTF-8"
+    return text.removesuffix("\n").removesuffix("\r"), ""

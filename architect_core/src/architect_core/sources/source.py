@@ -1,0 +1,99 @@
+"""What a source is, and what it gives."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, ClassVar, Generic, TypeVar
+
+if TYPE_CHECKING:
+    from architect_core.config import DatastoreConfig, ServiceConfig
+
+SOURCE_VARIABLE = "ARCHITECT_SOURCE"
+SERVICES_VARIABLE = "ARCHITECT"
+FILE_VARIABLE = "ARCHITECT_FILE"
+CURRENT_SERVICE_VARIABLE = "ARCHITECT_CURRENT_SERVICE"
+
+Entry = TypeVar("Entry")
+
+
+@dataclass(frozen=True)
+class Configuration:
+    """What a source holds.
+
+    Attributes:
+        services: service name -> its checked entry. A mapping may know more names than it lists.
+        current_service: the name of the running service, or None where nothing names it.
+        where: what was read, for error messages: "the environment variable ARCHITECT".
+        datastores: datastores of the running service, whichever that is: name -> checked entry. Those that belong to a
+            named service are in its entry in `services`.
+        files: the files that were read, or would have been if they were there; a watcher looks whether they change.
+        place_of: gives where one entry was read from, by "services" or "datastores" and its name; `where` unless given.
+    """
+
+    services: Mapping[str, ServiceConfig]
+    current_service: str | None
+    where: str
+    datastores: Mapping[str, DatastoreConfig] = field(default_factory=dict)
+    files: tuple[str, ...] = ()
+    place_of: Callable[[str, str], str] | None = field(default=None, repr=False)
+
+    def place(self, kind: str, name: str) -> str:
+        """Where an entry was read from: "the environment variable BILLING_URL".
+
+        Args:
+            kind: "services" or "datastores".
+            name: the entry's name.
+        """
+        return self.where if self.place_of is None else self.place_of(kind, name)
+
+
+class Source(ABC):
+    """Something that a configuration can be read from.
+
+    Attributes:
+        knows_current_service: whether it may name the running service; one that never does is not read for that.
+    """
+
+    knows_current_service: ClassVar[bool] = True
+
+    @abstractmethod
+    def load(self) -> Configuration:
+        """Read it now; what holds nothing is an empty configuration.
+
+        Raises:
+            ConfigError: it is malformed; the message names the path of every wrong field, and no value.
+        """
+
+
+class Entries(Mapping[str, Entry], Generic[Entry]):
+    """Entries that are read and checked when they are asked for, so that a malformed one disturbs nobody else.
+
+    Asking for a name may find an entry that is not listed: from a variable's name, no service's name can be told.
+    """
+
+    def __init__(self, names: Iterable[str], read: Callable[[str], Entry | None]) -> None:
+        """Make them.
+
+        Args:
+            names: those that are listed.
+            read: gives the entry of a name, listed or not; None where there is none. Raises ConfigError.
+        """
+        self._names = tuple(dict.fromkeys(names))
+        self._read = read
+        self._found: dict[str, Entry] = {}
+
+    def __getitem__(self, name: str) -> Entry:
+        if name not in self._found:
+            entry = self._read(name)
+            if entry is None:
+                raise KeyError(name)
+            self._found[name] = entry
+        return self._found[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._names)
+
+    def __len__(self) -> int:
+        return len(self._names)

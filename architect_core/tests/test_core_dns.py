@@ -1,0 +1,84 @@
+"""SRV records say where a service is."""
+
+from __future__ import annotations
+
+import socketserver
+import threading
+
+import pytest
+
+import architect.sdk as architect
+
+dns = pytest.importorskip("dns.message", reason="dnspython is not installed")
+
+ZONE = {
+    "_http._tcp.billing.acme.example.": ["10 5 8080 b0.example.", "10 50 8081 b1.example.", "20 0 8082 spare.example."],
+    "_grpc._tcp.payments.acme.example.": ["0 0 50051 pay.example."],
+}
+
+
+class Handler(socketserver.BaseRequestHandler):
+    def handle(self):
+        import dns.flags
+        import dns.rcode
+        import dns.rrset
+
+        asked = dns.message.from_wire(self.request[0])
+        answer = dns.message.make_response(asked)
+        name = str(asked.question[0].name).lower()
+        self.server.asked.append(name)
+        if "broken" in name:
+            answer.set_rcode(dns.rcode.SERVFAIL)
+        elif name in ZONE:
+            answer.answer.append(dns.rrset.from_text(name, 60, "IN", "SRV", *ZONE[name]))
+        else:
+            answer.set_rcode(dns.rcode.NXDOMAIN)
+        answer.flags |= dns.flags.RA
+        self.request[1].sendto(answer.to_wire(), self.client_address)
+
+
+@pytest.fixture
+def server(monkeypatch):
+    with socketserver.ThreadingUDPServer(("127.0.0.1", 0), Handler) as server:
+        server.asked = []
+        threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True).start()
+        monkeypatch.setenv("ARCHITECT_DNS", "example")
+        monkeypatch.setenv("ARCHITECT_DNS_SERVER", f"127.0.0.1:{server.server_address[1]}")
+        yield server
+        server.shutdown()
+
+
+def test_records_of_the_lowest_priority_are_the_instances_those_of_more_weight_first(server):
+    config = architect.service("acme/billing").config
+    assert (config.api, config.host, config.port) == ("rest", "http://b1.example", 8081)
+    places = [(instance.host, instance.port) for instance in config.instances]
+    assert places == [("http://b1.example", 8081), ("http://b0.example", 8080)]
+
+
+def test_a_grpc_service_is_one(server):
+    config = architect.service("acme/payments").config
+    assert (config.api, config.host, config.port, config.instances) == ("grpc", "grpc://pay.example", 50051, [])
+
+
+def test_what_has_no_record_is_unknown_and_another_source_is_not_asked_of_it(server, monkeypatch):
+    with pytest.raises(architect.UnknownServiceError):
+        architect.service("acme/other")
+    server.asked.clear()
+    monkeypatch.setenv("ACME_BILLING_URL", "http://elsewhere:80")
+    assert architect.Resolver().service("acme/billing").config.host == "http://elsewhere:80"
+    assert server.asked == []
+
+
+def test_a_server_that_fails_is_an_error_and_not_an_unknown_service(server):
+    with pytest.raises(
+        architect.ConfigError, match=r"the SRV records of example: _grpc\._tcp\.broken\.example cannot be"
+    ):
+        architect.service("broken")
+
+
+def test_without_its_library_the_error_says_what_to_install(server, monkeypatch):
+    import sys
+
+    monkeypatch.setitem(sys.modules, "dns.resolver", None)
+    with pytest.raises(architect.ConfigError, match=r"pip install 'architect-core\[dns\]'"):
+        architect.service("acme/billing")

@@ -1,0 +1,305 @@
+"""A changed configuration is used without a restart, and a malformed one is not used at all."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import threading
+import time
+
+import pytest
+
+import architect.sdk as architect
+from architect_core import reloading
+
+PLUGIN = """
+from architect_core.contract import ClientFactory, CredentialParser
+from architect_core.datastore import Credentials
+from architect_core.hookspecs import hookimpl
+
+ARCHITECT_CONTRACT = 1
+
+class Client:
+    def __init__(self, place):
+        self.place = place
+        self.is_closed = False
+    def close(self):
+        self.is_closed = True
+
+class Factory(ClientFactory):
+    def client(self, target):
+        return Client((target.config.host, target.config.port))
+
+class Parser(CredentialParser):
+    def credentials(self, target):
+        return Credentials("owl", dict(target.config))
+
+@hookimpl
+def architect_client_factory():
+    return Factory()
+
+@hookimpl
+def architect_credential_parser():
+    return Parser()
+"""
+
+
+@pytest.fixture(autouse=True)
+def plugin(install_plugin):
+    install_plugin("architect-owl", {"owl": "owl_plugin"}, {"owl_plugin": PLUGIN})
+
+
+def services(port=1, other=1, password="first"):
+    return {
+        "a": {"host": "a", "port": port, "api": "owl"},
+        "b": {"host": "b", "port": other, "api": "owl"},
+        "me": {
+            "api": None,
+            "datastores": {"db": {"type": "owl", "password": password}},
+            "subscriptions": {"laid": {"b": {}}},
+        },
+    }
+
+
+@pytest.fixture
+def file(tmp_path, monkeypatch):
+    """The file that the configuration is in; called, it is replaced as a whole, as editors and Kubernetes do."""
+
+    def write(content):
+        new = tmp_path / "new"
+        new.write_text(content if isinstance(content, str) else json.dumps(content))
+        new.replace(tmp_path / "services.json")
+
+    write(services())
+    monkeypatch.setenv("ARCHITECT_FILE", str(tmp_path / "services.json"))
+    monkeypatch.setenv("ARCHITECT_CURRENT_SERVICE", "me")
+    return write
+
+
+def test_what_changed_is_new_and_what_did_not_is_the_same_object(file):
+    a, b, db = architect.service("a"), architect.service("b"), architect.datastore("db")
+    clients = a.client, b.client
+    laid = architect.notification("laid")
+    file(services(port=2, password="second"))
+    changes = architect.reload()
+    assert changes == architect.Changes(frozenset({"a"}), frozenset({"db"}), frozenset())
+    assert architect.service("a") is a
+    assert (a.client.place, clients[0].place) == (("a", 2), ("a", 1))
+    assert architect.service("b").client is clients[1]
+    assert (architect.datastore("db").password, db.password) == ("second", "first")
+    assert architect.notification("laid") is laid
+
+
+def test_a_reload_that_changes_nothing_is_false_and_tells_nobody(file):
+    told = []
+    architect.on_change(told.append)
+    client = architect.service("a").client
+    assert not architect.reload()
+    assert (told, architect.service("a").client is client) == ([], True)
+
+
+def test_a_subscriber_that_moved_changes_the_event(file):
+    assert architect.notification("laid").subscriptions[0].port == 1
+    file(services(other=2))
+    assert architect.reload().events == {"laid"}
+    assert architect.notification("laid").subscriptions[0].port == 2
+
+
+def test_what_is_gone_is_unknown_and_can_come_back(file):
+    a = architect.service("a")
+    client = a.client
+    architect.datastore("db")
+    file({"me": {"api": None}})
+    assert architect.reload() == architect.Changes(frozenset({"a"}), frozenset({"db"}), frozenset())
+    with pytest.raises(architect.UnknownServiceError):
+        architect.service("a")
+    with pytest.raises(architect.UnknownDatastoreError):
+        architect.datastore("db")
+    file(services())
+    assert not architect.reload()
+    assert architect.service("a").client is not client
+
+
+@pytest.mark.parametrize(
+    "content",
+    ["", '{"a": {"host"', "[]", {"a": {"port": "s3cret"}}, {"me": {"datastores": {"db": {"type": "nothing"}}}}],
+)
+def test_a_malformed_configuration_is_not_used_and_the_former_stays(file, content):
+    a, db = architect.service("a"), architect.datastore("db")
+    client = a.client
+    file(content)
+    with pytest.raises(architect.ArchitectError) as caught:
+        architect.reload()
+    assert "s3cret" not in str(caught.value)
+    assert (architect.service("a").client, architect.datastore("db")) == (client, db)
+    file(services(password="second"))
+    assert architect.reload().datastores == {"db"}
+
+
+def test_a_former_client_is_closed_when_calls_on_it_have_had_time_to_end(file, monkeypatch):
+    monkeypatch.setattr(reloading, "_DRAIN_SECONDS", 0.3)
+    client = architect.service("a").client
+    file(services(port=2))
+    architect.reload()
+    assert not client.is_closed
+    wait_until(lambda: client.is_closed)
+
+
+def test_closing_the_resolver_closes_former_clients_at_once(file):
+    client = architect.service("a").client
+    file(services(port=2))
+    architect.reload()
+    assert not client.is_closed
+    architect.reset()
+    assert client.is_closed
+    wait_until(lambda: not [each for each in threading.enumerate() if isinstance(each, threading.Timer)])
+
+
+def test_listeners_are_told_one_that_fails_keeps_no_other_from_it_and_one_can_leave(file, caplog):
+    told = []
+
+    def fails(_):
+        raise ZeroDivisionError
+
+    architect.on_change(fails)
+    architect.on_change(told.append)
+    leave = architect.on_change(lambda changes: told.append("left"))
+    leave()
+    leave()
+    architect.service("a")
+    file(services(port=2))
+    architect.reload()
+    assert [changes.services for changes in told] == [{"a"}]
+    assert "ZeroDivisionError" in caplog.text
+
+
+def test_fifty_threads_find_all_names_while_the_configuration_is_reloaded(file):
+    failures, stop = [], threading.Event()
+
+    def look():
+        while not stop.is_set():
+            try:
+                assert architect.service("a").client.place[0] == "a"
+                assert architect.datastore("db").password
+                assert architect.notification("laid").subscriptions
+            except Exception as problem:
+                failures.append(problem)
+                return
+
+    threads = [threading.Thread(target=look) for _ in range(50)]
+    for thread in threads:
+        thread.start()
+    for number in range(2, 22):
+        file(services(port=number, other=number, password=str(number)))
+        architect.reload()
+    stop.set()
+    for thread in threads:
+        thread.join()
+    assert failures == []
+    assert architect.service("a").client.place == ("a", 21)
+
+
+def wait_until(condition):
+    deadline = time.monotonic() + 10
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+
+def test_a_watcher_uses_a_changed_file_by_itself_and_tells_of_a_malformed_one(file, caplog):
+    caplog.set_level(logging.WARNING, "architect")
+    architect.service("a")
+    with architect.watch(0.02):
+        file(services(port=2))
+        wait_until(lambda: architect.service("a").config.port == 2)
+        file('{"half": ')
+        wait_until(lambda: "the configuration has changed and is not used" in caplog.text)
+        assert architect.service("a").config.port == 2
+        file(services(port=3))
+        wait_until(lambda: architect.service("a").config.port == 3)
+    file(services(port=4))
+    time.sleep(0.2)
+    assert architect.service("a").config.port == 3
+    assert "architect-watch" not in [thread.name for thread in threading.enumerate()]
+
+
+def test_a_file_that_is_being_written_is_not_used_before_it_is_whole(file, tmp_path, caplog):
+    caplog.set_level(logging.WARNING, "architect")
+    architect.service("a")
+    path, text = tmp_path / "services.json", json.dumps(services(port=2))
+    with architect.watch(0.05):
+        with path.open("w") as opened:
+            for start in range(0, len(text), 8):
+                opened.write(text[start : start + 8])
+                opened.flush()
+                time.sleep(0.01)
+        wait_until(lambda: architect.service("a").config.port == 2)
+    assert caplog.records == []
+
+
+def kubernetes(folder, content):
+    """Put files into a folder as Kubernetes does: links to links into a dated folder, of which one link is replaced."""
+    dated = folder / f"..{time.monotonic_ns()}"
+    dated.mkdir(parents=True)
+    for name, text in content.items():
+        (dated / name).write_text(text)
+        if not (folder / name).is_symlink():
+            (folder / name).symlink_to(f"..data/{name}")
+    (folder / "..new").symlink_to(dated.name)
+    (folder / "..new").replace(folder / "..data")
+
+
+def test_a_secret_that_kubernetes_changes_is_used(monkeypatch, tmp_path):
+    kubernetes(tmp_path / "bindings" / "db", {"type": "owl", "password": "first"})
+    monkeypatch.setenv("SERVICE_BINDING_ROOT", str(tmp_path / "bindings"))
+    assert architect.datastore("db").password == "first"
+    with architect.watch(0.02):
+        for password in ("second", "third"):
+            kubernetes(tmp_path / "bindings" / "db", {"type": "owl", "password": password})
+            wait_until(lambda password=password: architect.datastore("db").password == password)
+
+
+def test_a_secret_that_a_value_points_to_is_watched(file, tmp_path):
+    (tmp_path / "secret").write_text("first")
+    file(services(password={"$file": str(tmp_path / "secret")}))
+    assert architect.datastore("db").password == "first"
+    with architect.watch(0.02):
+        (tmp_path / "secret").write_text("second")
+        wait_until(lambda: architect.datastore("db").password == "second")
+
+
+def test_a_new_binding_is_found_after_it_was_added(monkeypatch, tmp_path):
+    kubernetes(tmp_path / "bindings" / "one", {"type": "owl", "password": "x"})
+    monkeypatch.setenv("SERVICE_BINDING_ROOT", str(tmp_path / "bindings"))
+    assert architect.datastore("one").password == "x"
+    with architect.watch(0.02):
+        kubernetes(tmp_path / "bindings" / "two", {"type": "owl", "password": "y"})
+
+        def is_there():
+            try:
+                return architect.datastore("two").password == "y"
+            except architect.UnknownDatastoreError:
+                return False
+
+        wait_until(is_there)
+
+
+def test_a_child_that_was_forked_watches_too(file):
+    architect.service("a")
+    architect.watch(0.02)
+    ready, told = os.pipe(), os.pipe()
+    pid = os.fork()
+    if pid == 0:
+        try:
+            os.write(ready[1], b"x")
+            wait_until(lambda: architect.service("a").config.port == 2)
+            os.write(told[1], b"2")
+        finally:
+            os._exit(0)
+    os.read(ready[0], 1)
+    file(services(port=2))
+    assert os.read(told[0], 1) == b"2"
+    os.waitpid(pid, 0)
+    for descriptor in (*ready, *told):
+        os.close(descriptor)
