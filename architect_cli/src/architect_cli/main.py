@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from architect_cli.env import env
 from architect_cli.group import ArchitectGroup, told
 from architect_cli.install import install as install_stubs
 from architect_cli.new_plugin import plugin as plugin_command
@@ -30,6 +31,7 @@ def main() -> None:
     """Connect services: generate the stubs they need, and run them together on this machine."""
 
 
+main.add_command(env)
 main.add_command(plugins_command)
 main.add_command(plugin_command)
 

@@ -1,0 +1,84 @@
+"""`architect env`: what the environment resolves to here, and where each part is from."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from architect_cli.dialects import DIALECTS, bindings
+from architect_cli.resolved import masked, resolve, resolve_one, shown
+from architect_core.exceptions import UnknownServiceError
+from architect_core.resolver import Resolver
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from architect_cli.resolved import Resolved
+
+_BINDINGS = "bindings"
+
+
+@click.command(short_help="Show what is resolved here, and from where.")
+@click.argument("service", required=False)
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@click.option(
+    "--export",
+    "dialect",
+    type=click.Choice([*DIALECTS, _BINDINGS], case_sensitive=False),
+    help="Write it for a platform: as variables, as a Compose file's environment, or as service bindings.",
+)
+@click.option("--folder", type=click.Path(path_type=Path), help="Where `--export bindings` writes; it is made.")
+@click.option("--show-secrets", is_flag=True, help="With --json and --export: do not leave out secrets.")
+def env(service: str | None, dialect: str | None, folder: Path | None, *, as_json: bool, show_secrets: bool) -> None:
+    """Show what services and datastores resolve to in this environment: from which source, and what that overrides.
+
+    SERVICE, or the name of a datastore, shows that one alone. Secrets are masked.
+    """
+    if show_secrets and not (as_json or dialect):
+        raise click.UsageError("--show-secrets goes with --json or --export")
+    if (folder is not None) != (dialect == _BINDINGS):
+        raise click.UsageError("--folder goes with --export bindings, which needs it")
+    resolver = Resolver()
+    found = resolve(resolver) if service is None else resolve_one(resolver, service)
+    if service is not None and not found:
+        raise UnknownServiceError(service, resolver.catalog.names("services"))
+    current = resolver.current_name
+    if dialect is not None:
+        if as_json:
+            raise click.UsageError("--json and --export are two answers; ask for one")
+        if folder is not None:
+            click.echo(bindings(found, folder, secrets=show_secrets))
+        else:
+            click.echo(DIALECTS[dialect](found, current, secrets=show_secrets))
+    elif as_json:
+        click.echo(json.dumps(_as_json(found, current, show_secrets=show_secrets), indent=2))
+    else:
+        _print(found, current)
+
+
+def _as_json(found: Sequence[Resolved], current: str | None, *, show_secrets: bool) -> dict[str, Any]:
+    answer: dict[str, Any] = {"current_service": current, "services": {}, "datastores": {}}
+    for each in found:
+        used, *overridden = each.found
+        answer[each.kind][each.name] = {
+            "entry": each.entry if show_secrets else masked(each.entry),
+            "source": used.source,
+            "where": used.where,
+            "overrides": [{"source": other.source, "where": other.where} for other in overridden],
+        }
+    return answer
+
+
+def _print(found: Sequence[Resolved], current: str | None) -> None:
+    click.echo(f"running service: {current or 'not known (ARCHITECT_CURRENT_SERVICE is not set)'}")
+    for kind in ("services", "datastores"):
+        of_kind = [each for each in found if each.kind == kind]
+        click.echo(f"\n{kind}:" + ("" if of_kind else " none"))
+        for each in of_kind:
+            used, *overridden = each.found
+            click.echo(f"  {each.name}  {shown(each.entry)}\n    from {used.source}: {used.where}")
+            for other in overridden:
+                click.echo(f"    overrides {other.source}: {other.where}")

@@ -1,0 +1,140 @@
+"""Everything that a configuration resolves to, where each part is from, and what it shows of it."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from architect_core.exceptions import ManifestError
+from architect_core.manifest import load_manifest
+from architect_core.names import MANIFEST_FILE
+from architect_core.root import search_root
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from architect_core.manifest import Manifest
+    from architect_core.resolver import Resolver
+    from architect_core.sources.catalog import Found, Kind
+
+# what may be shown; anything else may be a secret
+SHOWN = frozenset({"api", "type", "kind", "image", "port", "name", "username", "engine", "uri"})
+_PLACES = frozenset({"host", "url", "uri"})  # shown without the passwords in them
+MASK = "***"
+_HOST = r"(?:[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(?::\d{1,5})?"
+# what a URL or a host may look like to be shown; anything else may hold a secret anywhere
+_PUBLIC = re.compile(
+    rf"(?P<scheme>[A-Za-z][A-Za-z0-9+.-]*://)?(?:(?P<user>[^:@/?#\s]*)(?P<password>:[^@/?#\s]*)?@)?"
+    rf"(?P<hosts>(?:{_HOST}(?:,{_HOST})*)?)(?P<path>/[^?#\s]*)?(?P<query>\?.*)?"
+)
+_IPV6 = re.compile(r"[0-9A-Fa-f:.]+")
+
+
+@dataclass(frozen=True)
+class Resolved:
+    """A name, and the entries that sources have of it.
+
+    Attributes:
+        kind: "services" or "datastores".
+        name: the service or datastore.
+        found: every entry, the one that is used first.
+    """
+
+    kind: Kind
+    name: str
+    found: Sequence[Found]
+
+    @property
+    def entry(self) -> dict[str, Any]:
+        """The entry that is used, with its secrets."""
+        entry: dict[str, Any] = given(self.found[0].entry)
+        return entry
+
+
+def resolve(resolver: Resolver) -> list[Resolved]:
+    """All services and datastores that sources list, or that the manifest of the service in this folder names."""
+    catalog, owner = resolver.catalog, resolver.current_name
+    manifest = _manifest()
+    services = {*catalog.names("services"), *(manifest.dependencies if manifest else ())}
+    datastores = {*catalog.names("datastores", owner), *(manifest.datastores if manifest else ())}
+    wanted: list[tuple[Kind, str]] = [("services", name) for name in sorted(services)]
+    wanted += [("datastores", name) for name in sorted(datastores)]
+    found = [Resolved(kind, name, list(catalog.all(kind, name, owner))) for kind, name in wanted]
+    return [each for each in found if each.found]
+
+
+def resolve_one(resolver: Resolver, name: str) -> list[Resolved]:
+    """The service, and the datastore, of one name; sources that list nothing are asked for it."""
+    catalog, owner = resolver.catalog, resolver.current_name
+    kinds: tuple[Kind, ...] = ("services", "datastores")
+    found = [Resolved(kind, name, list(catalog.all(kind, name, owner))) for kind in kinds]
+    found = [each for each in found if each.found]
+    # a URL may be either's; it is shown as a service's, unless something lists it as a datastore
+    listed = catalog.names("datastores", owner)
+    return [each for each in found if each.kind == "services" or len(found) == 1 or name in listed]
+
+
+def given(value: Any) -> Any:
+    """An entry as the JSON that it came from: models as objects of what was given."""
+    if hasattr(value, "keys"):
+        return {key: given(value[key]) for key in value}
+    if isinstance(value, list | tuple):
+        return [given(each) for each in value]
+    return value
+
+
+def masked(value: Any, key: str = "") -> Any:
+    """The same without secrets: values are shown only under keys that hold none."""
+    if isinstance(value, dict):
+        return {each: masked(inner, each) for each, inner in value.items()}
+    if isinstance(value, list):
+        return [masked(each, key) for each in value]
+    if key in _PLACES and isinstance(value, str):
+        return public(value)
+    return value if value is None or key in SHOWN else MASK
+
+
+def public(place: str) -> str:
+    """A URL or a host without its password and query; only a mask where it has no form in which these can be told.
+
+    >>> public("postgresql://app:s3cret@db:5432/shop?sslpassword=s3cret")
+    'postgresql://app:***@db:5432/shop?***'
+    """
+    match = _PUBLIC.fullmatch(place)
+    if match is None:
+        return place if _IPV6.fullmatch(place) else MASK
+    part = {name: value or "" for name, value in match.groupdict().items()}
+    password = f":{MASK}" if part["password"] else ""
+    login = f"{part['user']}{password}@" if match["user"] is not None else ""
+    return f"{part['scheme']}{login}{part['hosts']}{part['path']}" + (f"?{MASK}" if part["query"] else "")
+
+
+def shown(entry: Mapping[str, Any]) -> str:
+    """An entry in one line, without secrets."""
+    hidden = masked(dict(entry))
+    what = hidden.get("api") or hidden.get("type") or hidden.get("kind") or ""
+    place = str(hidden.get("url") or placed(str(hidden.get("host") or ""), hidden.get("port"), ""))
+    several = f" and {len(hidden['instances']) - 1} more" if len(hidden.get("instances", ())) > 1 else ""
+    login = f" as {hidden['username']}" if hidden.get("username") else ""
+    return " ".join(part for part in (str(what), f"{place}{several}{login}") if part)
+
+
+def placed(host: str, port: int | None, scheme: str) -> str:
+    """Host and port as a URL; `scheme` is for a host without one, "" leaves it without."""
+    start, separator, rest = host.partition("://")
+    scheme, rest = (start, rest) if separator else (scheme, host)
+    authority, slash, path = rest.partition("/")
+    has_port = re.search(r":\d+$", authority) and not authority.endswith("]")
+    start = f"{scheme}://" if scheme else ""
+    return f"{start}{authority}{'' if port is None or has_port else f':{port}'}{slash}{path}"
+
+
+def _manifest() -> Manifest | None:
+    folder = search_root()
+    if folder is None or not (folder / MANIFEST_FILE).is_file():
+        return None
+    try:
+        return load_manifest(folder)
+    except ManifestError:  # told by whatever needs it
+        return None

@@ -1,0 +1,202 @@
+"""`architect env` tells what is resolved and from where, and shows no secret that was not asked for."""
+
+from __future__ import annotations
+
+import doctest
+import json
+import re
+import shlex
+
+import pytest
+
+import architect_cli.resolved
+
+SECRET = "s3cret-canary"
+SERVICES = {
+    "acme/billing": {"host": f"http://ada:{SECRET}@billing/v1", "port": 8080, "api": "rest", "token": SECRET},
+    "acme/payments": {"api": "grpc", "instances": [{"host": "p0", "port": 1}, {"host": "p1", "port": 2}]},
+    "acme/shop": {
+        "api": None,
+        "datastores": {
+            "primary_db": {
+                "type": "postgres", "host": "db", "port": 5432, "username": "app", "password": SECRET, "name": "shop"
+            },
+            "cache": {"url": f"redis://:{SECRET}@cache:6379/0"},
+        },
+        "subscriptions": {"placed": {"acme/billing": {"uri": "/event", "headers": {"x-token": SECRET}}}},
+    },
+}  # fmt: skip
+ENVIRON = {
+    "ARCHITECT": json.dumps(SERVICES),
+    "ARCHITECT_CURRENT_SERVICE": "acme/shop",
+    "BILLING_URL": f"http://other:{SECRET}@elsewhere:1",
+    "OTHER_URL": "http://other:2",
+}
+
+
+def env(system, *arguments, **more):
+    return system.succeeds("env", *arguments, environ=ENVIRON | more)
+
+
+def test_it_shows_what_is_used_from_where_and_what_that_overrides(system):
+    told = env(system)
+    assert told.splitlines() == [
+        "running service: acme/shop",
+        "",
+        "services:",
+        "  acme/billing  rest http://ada:***@billing:8080/v1",
+        "    from environment: the environment variable ARCHITECT",
+        "    overrides urls: the environment variable BILLING_URL",
+        "  acme/payments  grpc p0:1 and 1 more",
+        "    from environment: the environment variable ARCHITECT",
+        "  acme/shop  ",
+        "    from environment: the environment variable ARCHITECT",
+        "",
+        "datastores:",
+        "  cache  redis://:***@cache:6379/0",
+        "    from environment: the environment variable ARCHITECT",
+        "  primary_db  postgres db:5432 as app",
+        "    from environment: the environment variable ARCHITECT",
+    ]
+
+
+def test_one_name_alone_may_be_one_that_no_source_lists(system):
+    told = env(system, "acme/other")
+    assert "acme/other  rest http://other:2\n    from urls: the environment variable OTHER_URL" in told
+    assert "primary_db" not in told
+    assert "no service named 'acme/billig' (did you mean 'acme/billing'?)" in system.fails(
+        "env", "acme/billig", environ=ENVIRON
+    )
+
+
+def test_dependencies_of_the_manifest_are_shown_too(system):
+    root = system.service("acme/shop", dependencies={"acme/other": "1.0"})
+    done = system.architect("env", cwd=root, environ=ENVIRON)
+    assert "acme/other  rest http://other:2" in done.stdout
+
+
+@pytest.mark.parametrize("arguments", [[], ["--json"], ["acme/billing"], ["acme/billing", "--json"], ["primary_db"],
+                                       ["--export", "ARCHITECT"], ["--export", "aspire"], ["--export", "compose"],
+                                       ["--export", "bindings", "--folder", "out"]])  # fmt: skip
+def test_no_secret_is_shown_unless_it_was_asked_for(system, arguments):
+    done = system.architect("env", *arguments, environ=ENVIRON)
+    assert done.returncode == 0, done.stderr
+    assert SECRET not in done.stdout + done.stderr
+    for file in (system.folder / "out").rglob("*"):
+        assert file.is_dir() or SECRET not in file.read_text()
+
+
+def test_json_has_the_entry_its_source_and_what_it_overrides(system):
+    answer = json.loads(env(system, "acme/billing", "--json"))
+    assert answer["current_service"] == "acme/shop"
+    assert answer["services"]["acme/billing"] == {
+        "entry": {"host": "http://ada:***@billing/v1", "port": 8080, "api": "rest", "token": "***"},
+        "source": "environment",
+        "where": "the environment variable ARCHITECT",
+        "overrides": [{"source": "urls", "where": "the environment variable BILLING_URL"}],
+    }
+    told = json.loads(env(system, "--json", "--show-secrets"))
+    assert told["datastores"]["primary_db"]["entry"]["password"] == SECRET
+
+
+def exported(system, dialect, *arguments):
+    """The variables that a shell would set of what was written."""
+    lines = env(system, "--export", dialect, "--show-secrets", *arguments).splitlines()
+    return dict(shlex.split(line)[0].split("=", 1) for line in lines)
+
+
+def resolved(system, **environ):
+    """What `architect env` says in an environment: the URL or host of every name, with its secrets."""
+    done = system.architect("env", "--json", "--show-secrets", environ=environ)
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
+
+
+def test_what_is_exported_as_architect_resolves_to_the_same(system):
+    before = resolved(system, **ENVIRON)
+    after = resolved(system, **exported(system, "ARCHITECT"))
+    assert {name: each["entry"] for name, each in after["services"].items()} == {
+        name: each["entry"] for name, each in before["services"].items()
+    }
+    assert after["datastores"]["primary_db"]["entry"] == before["datastores"]["primary_db"]["entry"]
+
+
+def test_an_export_without_secrets_points_to_variables_that_hold_them(system):
+    lines = env(system, "--export", "ARCHITECT").splitlines()
+    variables = dict(shlex.split(line)[0].split("=", 1) for line in lines)
+    wanted = set(re.findall(r'\{"\$env": "(\w+)"\}', variables["ARCHITECT"]))
+    assert {"PRIMARY_DB_PASSWORD", "CACHE_URL", "ACME_BILLING_HOST", "ACME_BILLING_TOKEN"} <= wanted
+    values = dict.fromkeys(wanted, "x") | {"CACHE_URL": "redis://:x@cache", "ACME_BILLING_HOST": "http://billing"}
+    assert resolved(system, **variables, **values)["datastores"]["primary_db"]["entry"]["password"] == "x"
+
+
+def test_what_is_exported_for_aspire_resolves_to_the_same_places(system):
+    after = resolved(system, **exported(system, "aspire"))
+    assert after["services"]["acme-billing"]["entry"]["host"] == f"http://ada:{SECRET}@billing:8080/v1"
+    assert [each["host"] for each in after["services"]["acme-payments"]["entry"]["instances"]] == [
+        "grpc://p0:1",
+        "grpc://p1:2",
+    ]
+    assert after["datastores"]["primary_db"]["entry"]["url"] == f"postgres://app:{SECRET}@db:5432/shop"
+
+
+def test_what_is_exported_as_bindings_resolves_to_the_same_places_and_is_for_its_owner_alone(system):
+    variables = exported(system, "bindings", "--folder", "out")
+    after = resolved(system, **variables)
+    assert after["services"]["acme-billing"]["entry"]["host"] == f"http://ada:{SECRET}@billing:8080/v1"
+    entry = after["datastores"]["primary-db"]["entry"]
+    assert (entry["kind"], entry["host"], entry["password"], entry["name"]) == ("postgres", "db", SECRET, "shop")
+    modes = {file.stat().st_mode & 0o777 for file in (system.folder / "out").rglob("*") if file.is_file()}
+    assert modes == {0o600}
+    assert "cannot be written" in system.fails("env", "--export", "bindings", "--folder", "out", environ=ENVIRON)
+
+
+def test_a_compose_file_takes_passwords_from_its_own_variables(system):
+    told = env(system, "--export", "compose", ARCHITECT=json.dumps(SERVICES).replace("8080", "8081"))
+    assert '  ACME_BILLING_URL: "http://ada:${ACME_BILLING_PASSWORD}@billing:8081/v1"' in told.splitlines()
+    assert '  PRIMARY_DB_URL: "postgres://app:${PRIMARY_DB_PASSWORD}@db:5432/shop"' in told.splitlines()
+    assert "ACME_SHOP_URL" not in told
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["--show-secrets"],
+        ["--folder", "x"],
+        ["--export", "bindings"],
+        ["--json", "--export", "aspire"],
+        ["--export", "x"],
+    ],
+)
+def test_options_that_make_no_sense_together_are_refused(system, arguments):
+    done = system.architect("env", *arguments, environ=ENVIRON)
+    assert (done.returncode, "Usage:" in done.stderr) == (2, True)
+
+
+def test_a_malformed_environment_is_told_in_a_sentence(system):
+    told = system.fails("env", environ={"ARCHITECT": '{"a": {"port": "%s"}}' % SECRET})  # noqa: UP031 - braces
+    assert told == "architect: the environment variable ARCHITECT: a.port: a port is a number from 1 to 65535\n"
+
+
+def test_the_example_of_what_is_shown_of_a_url_is_right():
+    assert doctest.testmod(architect_cli.resolved).failed == 0
+
+
+@pytest.mark.parametrize(
+    ("place", "shown"),
+    [
+        ("billing", "billing"),
+        ("http://billing:8080/v1", "http://billing:8080/v1"),
+        ("http://u:p@billing", "http://u:***@billing"),
+        ("redis://:p@cache/0", "redis://:***@cache/0"),
+        ("postgresql://u:p@a:1,b:2/x?password=p", "postgresql://u:***@a:1,b:2/x?***"),
+        ("http://[::1]:80", "http://[::1]:80"),
+        ("::1", "::1"),
+        ("postgresql://u:p@h:s3cret/x", "***"),
+        ("postgresql://u:p@ss@h/x", "***"),
+        ("Host=db;Password=p", "***"),
+        ("s3cret#p", "***"),
+    ],
+)
+def test_of_a_url_only_what_holds_no_secret_is_shown(place, shown):
+    assert architect_cli.resolved.public(place) == shown
