@@ -6,6 +6,7 @@ publication counts the wall clock. A ratio of 1.0 means that architect costs wha
 
 from __future__ import annotations
 
+import json
 import os
 import resource
 import socket
@@ -85,6 +86,27 @@ def resolving() -> Iterator[Comparison]:
     ours = unrolled("service('acme/s7').client", 1000, service=architect.service)
     bare = unrolled("clients['acme/s7']", 1000, clients=clients)
     yield compare("warm service(name).client / dict look-up", ours, bare, repeat=200, unrolled=1000)
+
+
+def many_services() -> Iterator[Comparison]:
+    entry = {"host": "http://billing.internal", "port": 8080, "api": "rest", "options": {"read_timeout": 5}}
+    text = json.dumps({f"acme/s{number}": entry for number in range(500)})
+    environ = {"ARCHITECT": text}
+
+    def cold() -> object:
+        return architect.Resolver(source=architect.EnvironmentSource(environ)).service("acme/s7")
+
+    yield compare("first of 500 services / json.loads of the same", cold, lambda: json.loads(text), repeat=20)
+    resolver = architect.Resolver(source=architect.EnvironmentSource(environ))
+    names = [f"acme/s{number}" for number in range(500)]
+    loaded = json.loads(text)
+    yield compare(
+        "all of 500 services, warm / dict look-ups",
+        lambda: [resolver.service(name) for name in names],
+        lambda: [loaded[name] for name in names],
+        repeat=20,
+        unrolled=500,
+    )
 
 
 def rest() -> Iterator[Comparison]:
@@ -173,7 +195,7 @@ def publishing() -> Iterator[Comparison]:
 
 def main() -> None:
     print(f"Python {sys.version.split()[0]}, {len(os.environ)} environment variables\n{HEADER}")
-    for suite in (imports, plugins.loading, resolving, rest, grpc_unary, publishing):
+    for suite in (imports, plugins.loading, resolving, many_services, rest, grpc_unary, publishing):
         for comparison in suite():
             print(comparison, flush=True)
 

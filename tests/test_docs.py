@@ -22,6 +22,8 @@ PAGES = {
     "reference/configuration.md": ("core",),
     "tutorial/first-plugin.md": ("core", "cli"),
     "how-to/read-configuration-from-elsewhere.md": ("core",),
+    "how-to/rotate-a-secret.md": ("core", "datastore"),
+    "reference/sources.md": ("core",),
     "how-to/add-a-command.md": ("core", "cli"),
     "how-to/find-a-broken-plugin.md": ("core", "cli"),
     "how-to/test-an-application.md": ("core", "rest", "grpc", "datastore"),

@@ -1,0 +1,255 @@
+"""Secrets are shown nowhere: not by what is printed, logged, raised, or listed among the processes."""
+
+from __future__ import annotations
+
+import base64
+import json
+import logging
+import pickle
+import socket
+import subprocess
+import sys
+import textwrap
+import traceback
+from pathlib import Path
+from urllib.parse import quote
+
+import psutil
+import pytest
+from conftest import clean_environ
+
+import architect.sdk as architect
+from architect_core import config as config_module
+
+CANARY = "s3cret~canary"
+COMMAND = [str(Path(sys.executable).parent / "architect")]
+
+
+@pytest.fixture(autouse=True)
+def forget():
+    yield
+    architect.reset()
+
+
+@pytest.fixture
+def environ(tmp_path):
+    """Every place that a secret may be in, each with the canary."""
+    (tmp_path / "secret").write_text(CANARY)
+    binding = tmp_path / "bindings" / "bound-db"
+    binding.mkdir(parents=True)
+    for key, value in {"type": "postgresql", "host": "h", "password": CANARY, "token": CANARY}.items():
+        (binding / key).write_text(value)
+    (tmp_path / "cert.pem").write_text(CANARY)
+    url = quote(CANARY, safe="")
+    datastores = {
+        "fields": {"type": "postgres", "host": "h", "username": "u", "password": CANARY, "SECRET_KEY": CANARY},
+        "url": {"url": f"postgresql://u:{url}@h/x?sslpassword={url}"},
+        "pointed": {"type": "mysql", "host": "h", "password": {"$file": str(tmp_path / "secret")}},
+        "wrong-port": {"type": "postgres", "host": "h", "port": 1, "password": CANARY, "options": {"no_such": CANARY}},
+        "wrong-url": {"type": "postgres", "url": f"postgresql://u:{url}@h:{CANARY}/x"},
+    }
+    services = {
+        "acme/shop": {
+            "api": None,
+            "datastores": datastores,
+            "subscriptions": {"placed": {"acme/billing": {"headers": {"x-token": CANARY, "authorization": CANARY}}}},
+        },
+        "acme/billing": {"host": f"http://u:{url}@127.0.0.1", "port": dead_port(), "api": "rest", "token": CANARY},
+        "wrong": {"host": f"http://u:{url}@[broken", "api": "rest", "options": {"key": CANARY}},
+    }
+    return {
+        "ARCHITECT": json.dumps(services),
+        "ARCHITECT_CURRENT_SERVICE": "acme/shop",
+        "SERVICE_BINDING_ROOT": str(tmp_path / "bindings"),
+        "VCAP_SERVICES": json.dumps({"x": [{"name": "vcap-db", "credentials": {"uri": f"redis://:{url}@h"}}]}),
+        "ConnectionStrings__aspire-db": f"postgresql://u:{url}@h/x",
+        "URL_DB_URL": f"postgresql://u:{url}@h/x",
+    }
+
+
+def dead_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        return int(listener.getsockname()[1])
+
+
+def forms() -> list[str]:
+    """How a secret may be written."""
+    encoded = base64.b64encode(f"u:{CANARY}".encode()).decode()
+    return [CANARY, quote(CANARY, safe=""), json.dumps(CANARY)[1:-1], encoded]
+
+
+def found_in(text: str) -> bool:
+    return any(form in text for form in forms())
+
+
+def told_by(problem: BaseException) -> str:
+    """All that an error shows, with all that hangs on it."""
+    text, pending, seen = "", [problem], set()
+    while pending:
+        each = pending.pop()
+        if each is None or id(each) in seen:
+            continue
+        seen.add(id(each))
+        text += "".join(traceback.format_exception(each)) + repr(each) + repr(getattr(each, "__notes__", ()))
+        # what libraries keep for those who ask, such as the request, is theirs
+        text += repr(vars(each)) if isinstance(each, architect.ArchitectError) else ""
+        errors = getattr(each, "errors", None)
+        text += repr(errors()) if callable(errors) else ""
+        pending += [each.__cause__, each.__context__]
+    return text
+
+
+def shown_by_everything() -> dict[str, str]:
+    """What every public thing shows: its repr, str and format, and the errors of asking for it."""
+    shown: dict[str, str] = {}
+
+    def ask(name, question):
+        try:
+            value = question()
+        except Exception as problem:
+            shown[name] = told_by(problem)
+        else:
+            shown[name] = "".join(
+                [repr(value), str(value), f"{value}", f"{value!s:>3}", repr([value]), repr(dir(value))]
+            )
+            return value
+        return None
+
+    resolver = ask("resolver", architect.Resolver)
+    ask("catalog", lambda: resolver.catalog)
+    for layer in resolver.catalog.layers:
+        ask(f"source {layer.name}", lambda layer=layer: layer.source)
+        ask(f"configuration {layer.name}", lambda layer=layer: layer.configuration)
+    for name in ("acme/shop", "acme/billing", "wrong", "no-such"):
+        service = ask(f"service {name}", lambda name=name: architect.service(name))
+        ask(f"config {name}", lambda service=service: service.config)
+        ask(f"client {name}", lambda service=service: service.client)
+        ask(f"found {name}", lambda name=name: resolver.catalog.service(name))
+    for name in (
+        "fields",
+        "url",
+        "pointed",
+        "wrong-port",
+        "wrong-url",
+        "bound-db",
+        "vcap-db",
+        "aspire-db",
+        "url-db",
+        "none",
+    ):
+        ask(f"datastore {name}", lambda name=name: architect.datastore(name))
+        ask(f"attribute of {name}", lambda name=name: architect.datastore(name).no_such)
+        ask(f"driver of {name}", lambda name=name: architect.datastore(name).for_driver("no-such"))
+    event = ask("event", lambda: architect.notification("placed"))
+    ask("subscriptions", lambda: event.subscriptions)
+    deliveries = ask("deliveries", lambda: event.publish({"id": 7}, timeout=1))
+    for delivery in deliveries or ():
+        shown["delivery error"] = told_by(delivery.error)
+    ask("call", lambda: architect.service("acme/billing").client.get("/x", timeout=1))
+    ask("changes", architect.reload)
+    with architect.watch(60) as watcher:
+        ask("watcher", lambda: watcher)
+    return shown
+
+
+def test_nothing_that_is_printed_raised_or_logged_shows_a_secret(environ, monkeypatch, caplog):
+    for name, value in environ.items():
+        monkeypatch.setenv(name, value)
+    with caplog.at_level(logging.DEBUG):
+        shown = shown_by_everything()
+    shown["logs"] = caplog.text + "".join(repr(vars(record)) for record in caplog.records)
+    assert {name for name, text in shown.items() if found_in(text)} == set()
+    # that the hunt looks where the secrets are
+    assert architect.datastore("fields").password == architect.datastore("pointed").password == CANARY
+    assert architect.datastore("bound-db").password == architect.datastore("aspire-db").password == CANARY
+
+
+def test_the_hunt_finds_what_a_broken_mask_shows(environ, monkeypatch):
+    for name, value in environ.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setattr(config_module.Config, "__repr_args__", lambda self: list(self.items()))
+    monkeypatch.setattr(architect.Credentials, "__repr__", lambda self: repr(dict(self)))
+    found = {name for name, text in shown_by_everything().items() if found_in(text)}
+    assert {"config acme/billing", "datastore fields", "datastore bound-db"} <= found
+
+
+def test_credentials_give_their_password_to_those_who_ask_and_when_they_are_pickled(environ, monkeypatch):
+    for name, value in environ.items():
+        monkeypatch.setenv(name, value)
+    db = architect.datastore("fields")
+    assert type(db.password) is str
+    assert pickle.loads(pickle.dumps(db)).password == CANARY
+    assert not found_in(repr(pickle.loads(pickle.dumps(db))))
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("env",),
+        ("env", "--json"),
+        ("env", "acme/billing"),
+        ("env", "fields"),
+        ("env", "bound-db"),
+        ("env", "no-such"),
+        ("env", "--export", "ARCHITECT"),
+        ("env", "--export", "aspire"),
+        ("env", "--export", "compose"),
+        ("env", "--export", "bindings", "--folder", "out"),
+        ("plugins",),
+        ("plugins", "--json"),
+        ("install",),
+        ("run", "."),
+        ("no-such",),
+        ("--help",),
+    ],
+)
+def test_no_command_prints_a_secret(environ, tmp_path, arguments):
+    done = subprocess.run(
+        [*COMMAND, *arguments],
+        cwd=tmp_path,
+        env=clean_environ(**environ),
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert not found_in(done.stdout + done.stderr)
+    for path in (tmp_path / "out").rglob("*"):
+        assert path.is_dir() or not found_in(path.read_text())
+
+
+def test_a_run_shows_no_secret_in_its_output_and_among_the_processes(tmp_path):
+    program = """
+        import os, time
+        print("told", os.environ["TOKEN"], os.environ["ARCHITECT"], flush=True)
+        time.sleep(60)
+    """
+    database = {"type": "sqlite", "parameters": {"PASSWORD": {"default": CANARY, "alias": "password"}}}
+    manifest = {"name": "a/root", "parameters": {"TOKEN": {}}, "datastores": {"db": database}}
+    (tmp_path / "architect.json").write_text(json.dumps(manifest))
+    (tmp_path / "main.py").write_text(textwrap.dedent(program))
+    overrides = {"services": {"a/root": {"parameters": {"TOKEN": CANARY}}}}
+    (tmp_path / "overrides.json").write_text(json.dumps(overrides))
+    command = [*COMMAND, "run", str(tmp_path), "--config", str(tmp_path / "overrides.json")]
+    with subprocess.Popen(
+        command,
+        env=clean_environ(),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    ) as process:
+        assert process.stdout is not None
+        lines = []
+        for line in process.stdout:
+            lines.append(line)
+            if "told" in line:
+                break
+        titles = [" ".join(each.cmdline()) for each in psutil.Process(process.pid).children(recursive=True)]
+        titles += command
+        process.terminate()
+        lines += process.stdout.readlines()
+    assert any("told ***" in line for line in lines)
+    assert not found_in("".join(lines))
+    assert any("main.py" in title for title in titles)
+    assert not found_in(" ".join(titles))
