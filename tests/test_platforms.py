@@ -9,6 +9,7 @@ import architect.sdk as architect
 
 @pytest.fixture(autouse=True)
 def forget():
+    architect.reset()  # another test may have asked
     yield
     architect.reset()
 

@@ -16,6 +16,7 @@ from architect_core import reloading
 
 @pytest.fixture(autouse=True)
 def forget():
+    architect.reset()  # another test may have asked
     yield
     architect.reset()
 

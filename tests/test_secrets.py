@@ -27,6 +27,7 @@ COMMAND = [str(Path(sys.executable).parent / "architect")]
 
 @pytest.fixture(autouse=True)
 def forget():
+    architect.reset()  # another test may have asked
     yield
     architect.reset()
 

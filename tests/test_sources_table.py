@@ -20,7 +20,7 @@ COLUMNS = ("SERVICES", "MANY", "DATASTORES", "SECRETS")
 ELSEWHERE = {"dns", "configure"}
 
 
-def tested() -> dict[str, set[str]]:
+def shown_by_tests() -> dict[str, set[str]]:
     """What the tests of the core show of each source: the table's column -> names of sources."""
     path = ROOT / "architect_core" / "tests" / "test_core_sources.py"
     spec = importlib.util.spec_from_file_location("core_sources", path)
@@ -38,4 +38,4 @@ def test_the_table_has_every_source_in_the_order_in_which_they_are_read():
 @pytest.mark.parametrize("row", [row for row in TABLE if row[0] not in ELSEWHERE], ids=lambda row: row[0])
 def test_what_a_row_says_has_a_test_and_nothing_else_has_one(row):
     source, *said = row
-    assert ["yes" if source in names else "no" for names in tested().values()] == said
+    assert ["yes" if source in names else "no" for names in shown_by_tests().values()] == said

@@ -51,7 +51,12 @@ from architect_core.exceptions import ConfigError
         ),
         ("[::1]:6379,user=u,password=p;w", "redis", "redis://u:p%3Bw@[::1]:6379/0"),
         ("Endpoint=http://minio:9000;AccessKey=a;SecretKey=s", "s3", "s3://a:s@minio:9000/?sslmode=disable"),
-        ("Host=ch;Protocol=https;Port=8443;Username=u;Password=p;Database=n", "clickhouse", None),
+        (
+            "Host=ch;Protocol=https;Port=8443;Username=u;Password=p;Database=n",
+            "clickhouse",
+            "clickhouse://u:p@ch:8443/n?secure=true",
+        ),
+        ("Host=ch;Protocol=http;Username=u", "clickhouse", "clickhouse://u@ch:8123/?secure=false"),
         ("Data Source=shop.db;Cache=Shared", "sqlite", "sqlite:///shop.db"),
         ("mongodb://u:p@a,b/n?replicaSet=x", "mongodb", "mongodb://u:p@a:27017,b:27017/n?replicaSet=x"),
         ("  amqp://u:p@h:5672 ", "rabbitmq", "amqp://u:p@h:5672/%2F"),
@@ -60,7 +65,7 @@ from architect_core.exceptions import ConfigError
 def test_the_strings_that_aspire_makes_tell_the_engine_and_all_of_the_login(datastore, text, engine, url):
     db = datastore(connection_string=text)
     assert db.engine == engine
-    assert url is None or db.url == url
+    assert db.url == url
     assert datastore(type=engine, url=db.url).url == db.url
     # what a source makes of it
     entry = json.loads(json.dumps(read_connection_string(text)))

@@ -95,6 +95,8 @@ def test_nothing_printed_shows_the_password(datastore):
     db = datastore(url=f"postgresql://u:{SECRET.replace('/', '%2F')}@h/n", token=SECRET)
     assert db.password == SECRET
     assert "canary" not in repr(db) + str(db) + f"{db}" + repr([db])
+    db = datastore(type="postgres", url="postgresql://u@h/n?sslmode=require&canary=x")
+    assert repr(db).endswith("name='n', type=***, options=***, url=***)")
 
 
 def test_an_unknown_image_is_generic_and_the_manifest_is_asked(tmp_path):

@@ -8,6 +8,7 @@ import sys
 from typing import Any
 
 import pytest
+import sqlalchemy
 
 from architect_core.exceptions import DriverError, UnknownDriverError
 
@@ -245,6 +246,14 @@ def test_a_driver_gets_its_own_arguments(datastore, engine, driver, options, exp
     assert db.for_driver(driver) == expected
     assert pickle.loads(pickle.dumps(db)).for_driver(driver) == expected
     assert type(db.for_driver(driver)) is dict
+
+
+def test_odbc_gets_every_value_quoted(datastore):
+    db = datastore(type="mssql", host="h", name="n;", username="a;}", password="b;{\"'} ü+%")
+    assert db.for_driver("pyodbc")["pwd"] == "{b;{\"'}} ü+%}"
+    url = sqlalchemy.make_url(db.for_driver("sqlalchemy")["url"])
+    (text,), _ = url.get_dialect()().create_connect_args(url)
+    assert text.endswith(";server={h,1433};database={n;};uid={a;}}};pwd={b;{\"'}} ü+%}")
 
 
 def test_what_is_given_to_a_driver_may_be_changed_without_harm(datastore):

@@ -79,6 +79,8 @@ def test_a_url_that_was_read_and_printed_means_the_same(engine, data):
         # a bucket or a host
         assert engine == "s3" and "bucket or a host" in str(problem)  # noqa: PT017, PT018 - the one that may be refused
         return
+    if engine == "elasticsearch" and stated["name"] is not None:
+        stated["name"] = stated["name"].rstrip("/") or None  # a path of the clients' own
     for field, value in stated.items():
         if value is not None:
             assert db[field] == value
@@ -106,6 +108,7 @@ def test_fields_that_were_printed_as_a_url_are_the_same_again(engine, login, dat
     [
         ("postgresql://u@%2Frun%2Fpg/n", "/run/pg", "postgresql://u@/n?port=5432&host=%2Frun%2Fpg"),
         ("postgresql://[::1]:/n", "::1", "postgresql://[::1]:5432/n"),
+        ("postgresql://h/n/", "h", "postgresql://h:5432/n"),
         ("postgres://[fe80::1%25eth0]/n", "fe80::1%eth0", "postgresql://[fe80::1%25eth0]:5432/n"),
         ("POSTGRESQL+PSYCOPG://h/n?application_name=a+b", "h", "postgresql://h:5432/n?application_name=a%20b"),
         ("postgresql://a:1,b/n", "a", "postgresql://a:1,b:5432/n"),
@@ -131,6 +134,7 @@ def test_fields_that_were_printed_as_a_url_are_the_same_again(engine, login, dat
         ("s3:///b?region=eu", None, "s3:///b?region=eu"),
         ("minio://k:s@h/b", "h", "minio://k:s@h:9000/b"),
         ("elasticsearch://u:p@h/behind/a", "h", "http://u:p@h:9200/behind/a"),
+        ("elasticsearch://h/a%2F", "h", "http://h:9200/a"),
         ("clickhouses://h/n", "h", "clickhouse://h:8443/n?secure=true"),
     ],
 )
@@ -167,7 +171,8 @@ def test_hosts_can_be_a_list():
         ({"url": "postgresql://h/n?sslmode=canary"}, "d.url.sslmode: input should be 'disable'"),
         ({"url": "postgresql://h/n?sslmode=require&sslmode=canary"}, "states an option twice"),
         ({"url": "postgresql://h/n?dbname=a&dbname=canary"}, "is there twice"),
-        ({"url": "postgresql://h/n?=canary"}, "has a value without a name"),
+        ({"url": "postgresql://h/n?=canary"}, "has an option without a name"),
+        ({"url": "postgresql://u:12?canary@h/n"}, "has an option without a name, or with one that is none"),
         ({"url": "mysql://h/n?ssl_ca=/canary&ssl-ca=/canary"}, "states an option twice, by two of its names"),
         ({"url": "mongodb+srv://h:1/n"}, "mongodb+srv takes one host and no port"),
         ({"url": "mongodb+srv://a,b/n"}, "mongodb+srv takes one host and no port"),
@@ -201,7 +206,7 @@ anything = st.text(max_size=200)
 schemes = st.sampled_from(sorted({scheme for schemes, *_ in ENGINES.values() for scheme in schemes}))
 nearly = st.builds("{}://{}".format, schemes, st.text(alphabet="ab:/?#[]@%,&=+\\ \"'2éÿ\0\n", max_size=60))
 pairs = st.builds("{}={};{}".format, st.sampled_from(["Host", "Server", "Password", "x"]), anything, anything)
-MARK = "s3cr3t-canary"
+MARK = "s3cr3t~canary"
 
 
 @pytest.mark.parametrize("engine", [*ENGINES, "sqlite", "minio", None])

@@ -138,5 +138,6 @@ class Credentials(Mapping[str, Any]):
 
     def __repr__(self) -> str:
         shown = [f"{key}={self._fields[key]!r}" for key in _SHOWN if key in self._fields]
-        hidden = [f"{key}=***" for key in self._fields if key not in _SHOWN]
+        # an option of a URL is among the options: its name is part of a text that somebody may have got wrong
+        hidden = [f"{key}=***" for key in self._fields if key not in _SHOWN and key not in self.options]
         return f"{type(self).__name__}({', '.join([self.engine, *shown, *hidden])})"

@@ -10,6 +10,7 @@ from urllib.parse import quote, unquote
 from architect_core.address import parse_address, parse_port
 
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*")
+_OPTION = re.compile(r"[\w .:\[\]-]+", re.ASCII)
 _NOT_IN_A_HOST = re.compile(r"[\x00-\x20\x7f@/\\?#\[\],]")
 
 
@@ -137,8 +138,8 @@ def _options(query: str) -> dict[str, Any]:
     options: dict[str, Any] = {}
     for pair in query.split("&"):
         key, _, value = map(_decoded, pair.replace("+", " ").partition("="))
-        if pair and not key:
-            raise ValueError("the URL's query has a value without a name")
+        if pair and not _OPTION.fullmatch(key):  # a password with a "?" in it may have been cut in two
+            raise ValueError("the URL's query has an option without a name, or with one that is none")
         if key in options:
             before = options[key]
             options[key] = [*before, value] if isinstance(before, list) else [before, value]

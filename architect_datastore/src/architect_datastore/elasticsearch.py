@@ -96,6 +96,12 @@ class ElasticsearchParser(TlsParser):
             raise target.error("name", "means nothing: an index is named in each call, and a path belongs into `url`")
         return super().credentials(target)
 
+    def check(self, fields: dict[str, Any], target: DatastoreTarget) -> None:  # noqa: ARG002 - to override
+        """A path ends without a slash, even one that was percent-encoded."""
+        path = fields.pop("name", "").rstrip("/")
+        if path:
+            fields["name"] = path
+
     def url(self, scheme: str, fields: dict[str, Any], query: dict[str, Any]) -> str:
         """One that the clients take as it is."""
         rest = {key: value for key, value in fields.items() if key != "name"}
