@@ -127,6 +127,7 @@ def test_an_export_without_secrets_points_to_variables_that_hold_them(system):
     wanted = set(re.findall(r'\{"\$env": "(\w+)"\}', variables["ARCHITECT"]))
     assert {"PRIMARY_DB_PASSWORD", "CACHE_URL", "ACME_BILLING_HOST", "ACME_BILLING_TOKEN"} <= wanted
     values = dict.fromkeys(wanted, "x") | {"CACHE_URL": "redis://:x@cache", "ACME_BILLING_HOST": "http://billing"}
+    values |= {name: "/event" for name in wanted if name.endswith("_URI")}
     assert resolved(system, **variables, **values)["datastores"]["primary_db"]["entry"]["password"] == "x"
 
 
@@ -148,7 +149,9 @@ def test_what_is_exported_as_bindings_resolves_to_the_same_places_and_is_for_its
     assert (entry["kind"], entry["host"], entry["password"], entry["name"]) == ("postgres", "db", SECRET, "shop")
     modes = {file.stat().st_mode & 0o777 for file in (system.folder / "out").rglob("*") if file.is_file()}
     assert modes == {0o600}
-    assert "cannot be written" in system.fails("env", "--export", "bindings", "--folder", "out", environ=ENVIRON)
+    assert "is already there. Name another with --folder" in system.fails(
+        "env", "--export", "bindings", "--folder", "out", environ=ENVIRON
+    )
 
 
 def test_a_compose_file_takes_passwords_from_its_own_variables(system):
@@ -196,7 +199,64 @@ def test_the_example_of_what_is_shown_of_a_url_is_right():
         ("postgresql://u:p@ss@h/x", "***"),
         ("Host=db;Password=p", "***"),
         ("s3cret#p", "***"),
+        ("https://s3cret@host", "https://***@host"),
+        ("https://u:1234/s3cret@host", "***"),
+        ("/hook?token=s3cret", "/hook?***"),
     ],
 )
 def test_of_a_url_only_what_holds_no_secret_is_shown(place, shown):
     assert architect_cli.resolved.public(place) == shown
+
+
+ODD = {
+    "a": {
+        "host": f"https://u:1234/{SECRET}@h",
+        "api": "rest",
+        "pin": 424242,
+        "options": {"pool": {"name": SECRET}},
+        "uri": f"postgres://u:{SECRET}@h/d",
+        "username": {"token": SECRET},
+    },
+    "b": {
+        "host": f"https://{SECRET}@h",
+        "api": "rest",
+        "instances": [{"host": f"http://{SECRET}@i", "name": [SECRET]}],
+    },
+}
+
+
+@pytest.mark.parametrize(
+    "arguments", [[], ["--json"], ["--export", "ARCHITECT"], ["--export", "aspire"], ["--export", "compose"]]
+)
+def test_no_secret_is_shown_at_odd_places(system, arguments):
+    done = system.architect("env", *arguments, environ={"ARCHITECT": json.dumps(ODD)})
+    assert SECRET not in done.stdout + done.stderr
+    assert "424242" not in done.stdout
+
+
+def test_two_datastores_of_one_name_point_to_variables_of_their_own(system):
+    services = {
+        name: {"api": None, "datastores": {"db": {"type": "postgres", "host": "h", "password": SECRET}}}
+        for name in ("acme/a", "acme/b")
+    }
+    done = system.architect("env", "--export", "ARCHITECT", environ={"ARCHITECT": json.dumps(services)})
+    assert set(re.findall(r'"\$env": "(\w+)"', done.stdout)) == {
+        "ACME_A_DATASTORES_DB_PASSWORD",
+        "ACME_B_DATASTORES_DB_PASSWORD",
+    }
+
+
+def test_a_binding_with_a_key_that_is_no_file_s_is_refused_and_nothing_is_written(system):
+    entry = {"type": "postgres", "host": "h", "../../escaped": "x"}
+    environ = {
+        "ARCHITECT": json.dumps({"a": {"api": None, "datastores": {"db": entry}}}),
+        "ARCHITECT_CURRENT_SERVICE": "a",
+    }
+    told = system.fails("env", "--export", "bindings", "--folder", "out", "--show-secrets", environ=environ)
+    assert "can be no file of a service binding" in told
+    assert not (system.folder / "out").exists()
+
+
+def test_what_is_wrong_with_an_overridden_source_harms_nobody(system):
+    environ = {"ARCHITECT": json.dumps({"acme/b": {"host": "h", "api": "rest"}}), "B_URL": "http://bad host"}
+    assert "acme/b  rest h" in system.succeeds("env", environ=environ)

@@ -144,8 +144,8 @@ def test_disabling_one_of_two_that_claim_a_name_leaves_the_other(system):
 
 def test_a_plugin_s_command_gets_its_arguments_as_they_were_typed_and_its_exit_code_is_the_command_s(system):
     system.plugin("owl", OWL)
-    done = system.architect("owl", "--help", "-x", "a b")
-    assert (done.stdout, done.returncode) == ("hoot --help -x a b\n", 3)
+    done = system.architect("owl", "--help", "-x", "a b", "--", "c", "--")
+    assert (done.stdout, done.returncode) == ("hoot --help -x a b -- c --\n", 6)
 
 
 @pytest.mark.parametrize(
@@ -182,3 +182,17 @@ def test_a_plugin_cannot_replace_a_command_of_architect(system):
     system.plugin("install", OWL)
     root = system.service("a/root", REPORT)
     assert "0 generated" in system.succeeds("install", "-p", root)
+
+
+@pytest.mark.parametrize("name", ["core", "cli", "rest"])
+def test_a_new_plugin_cannot_take_the_name_of_a_package_of_architect(system, name):
+    assert f"architect-{name} is a package of architect itself" in system.fails("plugin", "new", name)
+
+
+def test_a_distribution_of_which_only_its_entry_points_are_left_is_listed(system):
+    (system.site / "gone-1.0.dist-info").mkdir()
+    (system.site / "gone-1.0.dist-info" / "entry_points.txt").write_text("[architect]\ngone = no_such_module\n")
+    reports = json.loads(system.succeeds("plugins", "--json", environ={"ARCHITECT_DISABLED_PLUGINS": "nothing"}))
+    (gone,) = [each for each in reports if each["name"] == "gone"]
+    assert (gone["distribution"], gone["version"], gone["state"]) == ("unknown", "", "broken")
+    assert "unknown" in system.succeeds("plugins")

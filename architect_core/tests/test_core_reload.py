@@ -14,6 +14,7 @@ import architect.sdk as architect
 from architect_core import reloading
 
 PLUGIN = """
+import pathlib, time
 from architect_core.contract import ClientFactory, CredentialParser
 from architect_core.datastore import Credentials
 from architect_core.hookspecs import hookimpl
@@ -29,6 +30,10 @@ class Client:
 
 class Factory(ClientFactory):
     def client(self, target):
+        if target.config.get("slow"):
+            pathlib.Path(target.config["slow"]).touch()
+            time.sleep(0.3)
+            target.find_root()
         return Client((target.config.host, target.config.port))
 
 class Parser(CredentialParser):
@@ -303,3 +308,108 @@ def test_a_child_that_was_forked_watches_too(file):
     os.waitpid(pid, 0)
     for descriptor in (*ready, *told):
         os.close(descriptor)
+
+
+def test_a_client_that_is_made_during_a_reload_and_asks_for_the_root_blocks_nobody(file, tmp_path):
+    (tmp_path / "architect.json").touch()
+    slow = services()
+    slow["a"]["slow"] = str(tmp_path / "made")
+    file(slow)
+    resolver = architect.configure(source="environment", root=tmp_path)
+    maker = threading.Thread(target=lambda: resolver.service("a").client, daemon=True)
+    maker.start()
+    wait_until((tmp_path / "made").exists)
+    slow["a"]["port"] = 2
+    file(slow)
+    reloader = threading.Thread(target=resolver.reload, daemon=True)
+    reloader.start()
+    for thread in (maker, reloader):
+        thread.join(5)
+        assert not thread.is_alive()
+
+
+def test_watching_anew_while_a_watcher_reloads_blocks_nobody(file):
+    architect.service("a")
+    entered, go_on = threading.Event(), threading.Event()
+
+    def listen(_):
+        entered.set()
+        go_on.wait(5)
+        architect.service("b")
+
+    architect.on_change(listen)
+    first = architect.watch(0.02)
+    file(services(port=2))
+    assert entered.wait(5)
+    threading.Timer(0.2, go_on.set).start()
+    second = architect.watch(0.02)
+    assert second is not first
+    file(services(port=3))
+    wait_until(lambda: architect.service("a").config.port == 3)
+
+
+def test_a_busy_client_is_at_the_new_place_after_every_reload(file):
+    service, stop = architect.service("a"), threading.Event()
+
+    def use():
+        while not stop.is_set():
+            assert service.client.place[0] == "a"
+
+    threads = [threading.Thread(target=use) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    left_behind = []
+    for number in range(2, 102):
+        file(services(port=number))
+        architect.reload()
+        if service.client.place[1] != number:
+            left_behind.append(number)
+    stop.set()
+    for thread in threads:
+        thread.join()
+    assert left_behind == []
+
+
+def test_a_change_while_a_listener_runs_is_not_lost(file):
+    seen = []
+
+    def listen(_):
+        if not seen:
+            seen.append(True)
+            file(services(password="third"))
+            time.sleep(0.2)
+
+    architect.on_change(listen)
+    architect.datastore("db")
+    with architect.watch(0.02):
+        file(services(password="second"))
+        wait_until(lambda: architect.datastore("db").password == "third")
+
+
+def test_a_change_between_the_first_look_up_and_the_watcher_is_used(file):
+    assert architect.datastore("db").password == "first"
+    file(services(password="second"))
+    with architect.watch(0.02):
+        wait_until(lambda: architect.datastore("db").password == "second")
+
+
+def test_a_failed_reload_is_tried_again_though_what_was_missing_is_no_file_of_the_configuration(file, tmp_path):
+    architect.datastore("db")
+    with architect.watch(0.02):
+        file(services(password={"$file": str(tmp_path / "later")}))
+        time.sleep(0.2)
+        (tmp_path / "later").write_text("second")
+        wait_until(lambda: architect.datastore("db").password == "second")
+
+
+@pytest.mark.parametrize("interval", [0, -1, None, "x", True, float("inf")])
+def test_an_interval_that_is_none_is_refused(file, interval):
+    with pytest.raises(ValueError, match="a positive number of seconds"):
+        architect.watch(interval)
+
+
+def test_configuring_anew_ends_the_watcher(file):
+    architect.service("a")
+    watcher = architect.watch(0.02)
+    architect.configure({})
+    assert watcher.is_stopped

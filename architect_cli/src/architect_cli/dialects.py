@@ -8,7 +8,8 @@ import shlex
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
-from architect_cli.resolved import MASK, SHOWN, placed, public
+from architect_cli.folders import write_new
+from architect_cli.resolved import MASK, SHOWN, masked, placed, public
 from architect_core.exceptions import RunError
 from architect_core.sources.naming import variable_stems
 
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from architect_cli.resolved import Resolved
 
 _SCHEMES = {"rest": "http", "grpc": "grpc"}
+_KEY = re.compile(r"(?!\.)[-._a-zA-Z0-9]+")
 _BINDING_KEYS = {"url": "uri", "name": "database", "kind": "type"}
 
 
@@ -33,7 +35,7 @@ def architect(resolved: Sequence[Resolved], current: str | None, *, secrets: boo
         owner = current or "application"
         services[owner] = {"api": None, **services.get(owner, {}), "datastores": datastores}
         current = owner
-    content = services if secrets else pointing(services, ())
+    content = services if secrets else pointing(services, current)
     lines = [f"ARCHITECT={shlex.quote(json.dumps(content))}"]
     if current is not None:
         lines.append(f"ARCHITECT_CURRENT_SERVICE={shlex.quote(current)}")
@@ -76,42 +78,58 @@ def bindings(resolved: Sequence[Resolved], folder: Path, *, secrets: bool) -> st
     Raises:
         RunError: a file or a folder is there already, or cannot be written.
     """
-    reason = ""
+    contents: dict[str, str] = {}
+    for each in filter(_is_somewhere, resolved):
+        name = each.name.replace("/", "-").replace("_", "-")
+        for key, value in _binding(each).items():
+            text = (
+                value if secrets or key in {*SHOWN, "database"} else public(value) if key in {"host", "uri"} else MASK
+            )
+            path = f"{name}/{key}"
+            if not _KEY.fullmatch(key) or path in contents:
+                raise RunError(f"{path!r} can be no file of a service binding, or two names would share it")
+            # one line break at the end is no part of a value
+            contents[path] = "" if MASK in text else text + ("\n" if text.endswith("\n") else "")
     try:
-        for each in filter(_is_somewhere, resolved):
-            place = folder / each.name.replace("/", "-").replace("_", "-")
-            place.mkdir(parents=True)
-            for key, value in _binding(each).items():
-                if secrets or key in {*SHOWN, "host", "database", "uri"}:
-                    text = value if secrets else public(value)
-                    if MASK in text:
-                        continue
-                    path = place / key
-                    path.touch(mode=0o600)
-                    path.write_text(text, encoding="utf-8")
+        write_new(folder, {path: text for path, text in contents.items() if text}, mode=0o600)
     except OSError as problem:
-        reason = f"{problem.filename or folder} cannot be written: {problem.strerror}"
-    if reason:
-        raise RunError(reason)
-    return f"SERVICE_BINDING_ROOT={shlex.quote(str(folder.absolute()))}"
+        reason = f"{folder} cannot be written: {problem.strerror}"
+    else:
+        return f"SERVICE_BINDING_ROOT={shlex.quote(str(folder.absolute()))}"
+    raise RunError(reason)
 
 
 DIALECTS: Mapping[str, Callable[..., str]] = {"ARCHITECT": architect, "aspire": aspire, "compose": compose}
 
 
-def pointing(value: Any, path: tuple[str, ...]) -> Any:
-    """An entry whose secrets are pointers to variables: `{"$env": "PRIMARY_DB_PASSWORD"}`."""
-    if isinstance(value, dict):
-        return {key: pointing(inner, (*path, key)) for key, inner in value.items()}
-    if isinstance(value, list):
-        return [pointing(each, (*path, str(place))) for place, each in enumerate(value)]
-    key = path[-1] if path else ""
-    is_place = isinstance(value, str) and key in {"host", "url"} and public(value) == value
-    if value is None or is_place or key in SHOWN or not isinstance(value, str):
-        return value
-    # from the name of what it is about: the owner and the word "datastores" say nothing more
-    about = path[path.index("datastores") + 1 :] if "datastores" in path else path
-    return {"$env": re.sub(r"[^A-Z0-9]", "_", "_".join(about).upper())}
+def pointing(services: Mapping[str, Any], owner: str | None) -> dict[str, Any]:
+    """Entries whose secrets are pointers to variables, each to one of its own: `{"$env": "PRIMARY_DB_PASSWORD"}`."""
+    variables: dict[str, tuple[str, ...]] = {}
+
+    def point(_: Any, path: tuple[str, ...]) -> dict[str, str]:
+        # a datastore of the running service is called by its own name alone
+        about = path[2:] if path[:2] == (owner, "datastores") else path
+        for words in (about, path):
+            variable = re.sub(r"[^A-Z0-9]", "_", "_".join(words).upper())
+            if variables.setdefault(variable, path) == path:
+                return {"$env": variable}
+        raise RunError(f"two secrets would both be the variable {variable}; export with --show-secrets")
+
+    return {name: _pointed(name, entry, point) for name, entry in services.items()}
+
+
+def _pointed(name: str, entry: Mapping[str, Any], point: Callable[[Any, tuple[str, ...]], Any]) -> Any:
+    def whole(given: Any, hidden: Any, path: tuple[str, ...]) -> Any:
+        # where a part of a URL is hidden, the variable holds all of it
+        if isinstance(hidden, dict) and isinstance(given, dict):
+            return {key: whole(given[key], each, (*path, key)) for key, each in hidden.items()}
+        if isinstance(hidden, list) and isinstance(given, list):
+            return [
+                whole(one, other, (*path, str(at))) for at, (one, other) in enumerate(zip(given, hidden, strict=True))
+            ]
+        return given if hidden == given and hidden != MASK else point(given, path)
+
+    return whole(dict(entry), masked(entry), (name,))
 
 
 def _is_somewhere(each: Resolved) -> bool:
@@ -147,5 +165,6 @@ def _url(each: Resolved) -> str:
 def _binding(each: Resolved) -> dict[str, str]:
     entry = {key: value for key, value in each.entry.items() if isinstance(value, str | int | float)}
     if each.kind == "services":
-        return {"type": str(entry.get("api") or "rest"), "uri": _urls(each.entry)[0]}
+        api = str(entry.get("api") or "rest")
+        return {"type": api, "api": api, "uri": _urls(each.entry)[0]}
     return {_BINDING_KEYS.get(key, key): str(value) for key, value in entry.items()}

@@ -58,6 +58,15 @@ class ArchitectGroup(click.Group):
                 formatter.write_dl(rows)
 
 
+class _AsTyped(click.Command):
+    """A command whose arguments click does not read."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Take all of them, "--" too."""
+        ctx.params["arguments"] = tuple(args)
+        return []
+
+
 def _as_click(name: str, command: Command) -> click.Command:
     """A command that leaves its arguments, `--help` among them, to the plugin."""
 
@@ -69,7 +78,7 @@ def _as_click(name: str, command: Command) -> click.Command:
             raise PluginError(f"{asked_by}: {plugins.owner(name)} gave no exit code, which is a number")
         sys.exit(code)
 
-    return click.Command(
+    return _AsTyped(
         name,
         callback=run,
         params=[click.Argument(["arguments"], nargs=-1, type=click.UNPROCESSED)],
@@ -79,6 +88,6 @@ def _as_click(name: str, command: Command) -> click.Command:
 
 
 def told(problem: ArchitectError) -> str:
-    """What a person reads of an error, with what a plugin raised where that is its cause."""
-    cause = problem.__cause__ if isinstance(problem, PluginError) else None
+    """What a person reads of an error, with what a plugin raised where that is its cause and holds no configuration."""
+    cause = problem.__cause__ if isinstance(problem, PluginError) and not problem.may_hold_secrets else None
     return str(problem) if cause is None or str(problem).endswith(str(cause)) else f"{problem}: {cause}"

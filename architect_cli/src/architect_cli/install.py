@@ -9,7 +9,7 @@ import shutil
 import sys
 import tempfile
 from dataclasses import dataclass, field
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
 from architect_core.contract import Definitions, StubGenerator
@@ -114,6 +114,9 @@ def _install(node: Node, plugins: Plugins, progress: Callable[[str], None]) -> I
         progress(name)
         with plugins.blamed(protocol, asked_by):
             generated = generator.generate(definitions)
+            for path in generated:
+                if PurePosixPath(path).is_absolute() or ".." in PurePosixPath(path).parts:
+                    raise ValueError("a path of generated stubs leads out of their folder")
             contents[name] = {**generated, CHECKSUM: f"{checksum}\n{_digest(generated)}\n".encode()}
         done.generated.append(name)
     for left in folder.glob(f"{_NEW}*"):  # by an installation that was killed

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import re
-import shutil
-import tempfile
+import shlex
 from importlib.metadata import version
 from importlib.resources import files
 from pathlib import Path
 
 import click
 
+from architect_cli.folders import write_new
 from architect_core import hookspecs, loading, names
 from architect_core.exceptions import RunError
 
@@ -27,6 +27,9 @@ _FILES = {
     "conformance.template": "tests/test_@identifier@_conformance.py",
     "tests.template": "tests/test_@identifier@.py",
 }
+
+
+_RESERVED = frozenset({"core", "rest", "grpc", "datastore", "cli", "sdk"})
 
 
 @click.group()
@@ -49,14 +52,18 @@ def new(name: str, folder: Path | None) -> None:
     suites. All of it works as it is written; put your protocol's client in the place of the one that is there.
     """
     if not names.PROTOCOL.fullmatch(name):
-        raise RunError(f"{name!r} cannot be the name of a protocol: it has lower-case letters, digits, '-' and '_'")
+        raise RunError(f"{name!r} cannot be the name of a protocol: it has lower-case letters, digits and '-'")
+    if name in _RESERVED:
+        raise RunError(f"architect-{name} is a package of architect itself. Take another name")
     folder = folder or Path(f"architect-{name}")
     try:
-        _write(_rendered(name), folder)
+        write_new(folder, _rendered(name))
     except OSError as problem:
         reason = f"{folder} cannot be written: {problem.strerror or problem}"
     else:
-        click.echo(f"{folder} serves {name!r}. Try it:\n  cd {folder}\n  pip install -e '.[test]'\n  pytest")
+        click.echo(
+            f"{folder} serves {name!r}. Try it:\n  cd {shlex.quote(str(folder))}\n  pip install -e '.[test]'\n  pytest"
+        )
         for entry in loading.installed(name):
             click.echo(f"Note: {name!r} is already served by {loading.distribution(entry)}", err=True)
         return
@@ -83,28 +90,3 @@ def _rendered(name: str) -> dict[str, str]:
 
     template = files("architect_cli") / "template"
     return {fill(path): fill((template / file).read_text(encoding="utf-8")) for file, path in _FILES.items()}
-
-
-def _write(contents: dict[str, str], folder: Path) -> None:
-    """Write all files or none."""
-    if folder.exists() and not (folder.is_dir() and not any(folder.iterdir())):
-        raise RunError(f"{folder} is already there. Name another with --folder")
-    folder.absolute().parent.mkdir(parents=True, exist_ok=True)
-    made = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.absolute().parent))
-    try:
-        for path, content in contents.items():
-            (made / path).parent.mkdir(parents=True, exist_ok=True)
-            (made / path).write_text(content, encoding="utf-8")
-        made.chmod(0o777 & ~_umask())
-        made.rename(folder.absolute())
-    except BaseException:
-        shutil.rmtree(made, ignore_errors=True)
-        raise
-
-
-def _umask() -> int:
-    import os
-
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask

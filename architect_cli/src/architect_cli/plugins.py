@@ -22,7 +22,7 @@ _HEADER = ("NAME", "DISTRIBUTION", "VERSION", "PROVIDES", "STATE")
 def plugins(*, as_json: bool) -> None:
     """List the installed plugins: what each provides, and whether it works.
 
-    Each is imported and asked, in a process of its own, so that a broken one is told and harms nothing.
+    They are imported and asked in another process, so that a broken one is told and harms nothing.
 
     ARCHITECT_DISABLED_PLUGINS holds names of plugins or of distributions that are not to be used, separated by commas.
     """
@@ -33,8 +33,8 @@ def plugins(*, as_json: bool) -> None:
         click.echo(_table(reports))
     else:
         click.echo("no plugin is installed. pip install architect-rest, or another")
-    known = {name for each in reports for name in (each.name, loading.normalised(each.distribution))}
-    for name in sorted(loading.disabled_names() - known):
+    known = {loading.normalised(name) for each in reports for name in (each.name, each.distribution)}
+    for name in sorted(name for name in loading.disabled_names() if loading.normalised(name) not in known):
         click.echo(f"{loading.DISABLED_VARIABLE} names {name!r}, which nothing installed is called", err=True)
 
 

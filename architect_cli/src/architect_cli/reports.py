@@ -59,7 +59,10 @@ def _load_from(first: int, patience: float) -> tuple[list[inventory.PluginReport
 
 def _read(output: bytes) -> Iterator[inventory.PluginReport]:
     for line in output.splitlines():
-        fields: dict[str, Any] = json.loads(line)
+        try:
+            fields: dict[str, Any] = json.loads(line)
+        except ValueError:  # what a plugin wrote there, and not a report
+            continue
         yield inventory.PluginReport(**fields | {"provides": tuple(fields["provides"])})
 
 

@@ -6,27 +6,27 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from architect_core.exceptions import ManifestError
+from architect_core.exceptions import ConfigError, ManifestError
 from architect_core.manifest import load_manifest
 from architect_core.names import MANIFEST_FILE
 from architect_core.root import search_root
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from architect_core.manifest import Manifest
     from architect_core.resolver import Resolver
-    from architect_core.sources.catalog import Found, Kind
+    from architect_core.sources.catalog import Catalog, Found, Kind
 
 # what may be shown; anything else may be a secret
-SHOWN = frozenset({"api", "type", "kind", "image", "port", "name", "username", "engine", "uri"})
+SHOWN = frozenset({"api", "type", "kind", "image", "port", "name", "username", "engine"})
 _PLACES = frozenset({"host", "url", "uri"})  # shown without the passwords in them
 MASK = "***"
 _HOST = r"(?:[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(?::\d{1,5})?"
 # what a URL or a host may look like to be shown; anything else may hold a secret anywhere
 _PUBLIC = re.compile(
     rf"(?P<scheme>[A-Za-z][A-Za-z0-9+.-]*://)?(?:(?P<user>[^:@/?#\s]*)(?P<password>:[^@/?#\s]*)?@)?"
-    rf"(?P<hosts>(?:{_HOST}(?:,{_HOST})*)?)(?P<path>/[^?#\s]*)?(?P<query>\?.*)?"
+    rf"(?P<hosts>(?:{_HOST}(?:,{_HOST})*)?)(?P<path>/[^?#\s@]*)?(?P<query>\?.*)?"
 )
 _IPV6 = re.compile(r"[0-9A-Fa-f:.]+")
 
@@ -60,15 +60,27 @@ def resolve(resolver: Resolver) -> list[Resolved]:
     datastores = {*catalog.names("datastores", owner), *(manifest.datastores if manifest else ())}
     wanted: list[tuple[Kind, str]] = [("services", name) for name in sorted(services)]
     wanted += [("datastores", name) for name in sorted(datastores)]
-    found = [Resolved(kind, name, list(catalog.all(kind, name, owner))) for kind, name in wanted]
+    found = [Resolved(kind, name, _all(catalog, kind, name, owner)) for kind, name in wanted]
     return [each for each in found if each.found]
+
+
+def _all(catalog: Catalog, kind: Kind, name: str, owner: str | None) -> list[Found]:
+    """Every entry of a name; what is wrong with one that is overridden harms nobody."""
+    found: list[Found] = []
+    for layer in catalog.layers:
+        try:
+            found += layer.find(kind, name, owner)
+        except ConfigError:
+            if not found:
+                raise
+    return found
 
 
 def resolve_one(resolver: Resolver, name: str) -> list[Resolved]:
     """The service, and the datastore, of one name; sources that list nothing are asked for it."""
     catalog, owner = resolver.catalog, resolver.current_name
     kinds: tuple[Kind, ...] = ("services", "datastores")
-    found = [Resolved(kind, name, list(catalog.all(kind, name, owner))) for kind in kinds]
+    found = [Resolved(kind, name, _all(catalog, kind, name, owner)) for kind in kinds]
     found = [each for each in found if each.found]
     # a URL may be either's; it is shown as a service's, unless something lists it as a datastore
     listed = catalog.names("datastores", owner)
@@ -84,15 +96,38 @@ def given(value: Any) -> Any:
     return value
 
 
-def masked(value: Any, key: str = "") -> Any:
-    """The same without secrets: values are shown only under keys that hold none."""
-    if isinstance(value, dict):
-        return {each: masked(inner, each) for each, inner in value.items()}
-    if isinstance(value, list):
-        return [masked(each, key) for each in value]
-    if key in _PLACES and isinstance(value, str):
-        return public(value)
-    return value if value is None or key in SHOWN else MASK
+def masked(entry: Mapping[str, Any]) -> dict[str, Any]:
+    """An entry without its secrets: values are shown only in fields that hold none."""
+    hidden: dict[str, Any] = transformed(entry, (), lambda *_: MASK)
+    return hidden
+
+
+def transformed(entry: Mapping[str, Any], path: tuple[str, ...], hide: Callable[[Any, tuple[str, ...]], Any]) -> Any:
+    """An entry of a service or datastore with `hide(value, path)` in the place of each value that may be secret."""
+
+    def every(value: Any, at: tuple[str, ...]) -> Any:
+        if isinstance(value, dict):
+            return {key: every(each, (*at, key)) for key, each in value.items()}
+        if isinstance(value, list):
+            return [every(each, (*at, str(place))) for place, each in enumerate(value)]
+        return value if value is None else hide(value, at)
+
+    def field(key: str, value: Any) -> Any:
+        at = (*path, key)
+        if key == "instances" and isinstance(value, list):
+            return [transformed(each, (*at, str(place)), hide) for place, each in enumerate(value)]
+        if key == "datastores" and isinstance(value, dict):
+            return {name: transformed(each, (*at, name), hide) for name, each in value.items()}
+        is_plain = key in SHOWN and isinstance(value, str | int)
+        is_public = isinstance(value, str) and key in _PLACES and public(value) == value
+        return value if is_plain or is_public else _place(value, at) if key in _PLACES else every(value, at)
+
+    def _place(value: Any, at: tuple[str, ...]) -> Any:
+        # of a URL, a mask may show the part that is none
+        hidden = every(value, at)
+        return public(value) if hidden == MASK and isinstance(value, str) else hidden
+
+    return {key: field(key, value) for key, value in entry.items()}
 
 
 def public(place: str) -> str:
@@ -105,14 +140,14 @@ def public(place: str) -> str:
     if match is None:
         return place if _IPV6.fullmatch(place) else MASK
     part = {name: value or "" for name, value in match.groupdict().items()}
-    password = f":{MASK}" if part["password"] else ""
-    login = f"{part['user']}{password}@" if match["user"] is not None else ""
+    # a user without a password may be a token
+    login = f"{part['user']}:{MASK}@" if part["password"] else f"{MASK}@" if part["user"] else ""
     return f"{part['scheme']}{login}{part['hosts']}{part['path']}" + (f"?{MASK}" if part["query"] else "")
 
 
 def shown(entry: Mapping[str, Any]) -> str:
     """An entry in one line, without secrets."""
-    hidden = masked(dict(entry))
+    hidden = masked(entry)
     what = hidden.get("api") or hidden.get("type") or hidden.get("kind") or ""
     place = str(hidden.get("url") or placed(str(hidden.get("host") or ""), hidden.get("port"), ""))
     several = f" and {len(hidden['instances']) - 1} more" if len(hidden.get("instances", ())) > 1 else ""

@@ -54,7 +54,7 @@ def credentials_of(
         engine = GENERIC
         parser = plugins.get(CredentialParser, engine, asked_by)
     options = validate(parser.Options, config.options, found.where, f"{found.path}.options".removeprefix("."))
-    with plugins.blamed(engine, asked_by):
+    with plugins.blamed(engine, asked_by, secrets=True):
         target = DatastoreTarget(name, engine, config, options, found.where, found.path)
         credentials: object = parser.credentials(target)
     if not isinstance(credentials, Credentials):

@@ -124,7 +124,13 @@ class NoCurrentServiceError(ArchitectError):
 
 
 class PluginError(ArchitectError):
-    """A plugin could not be loaded, or broke the plugin contract."""
+    """A plugin could not be loaded, or broke the plugin contract.
+
+    Attributes:
+        may_hold_secrets: whether its cause is about what was configured, so that its text must not be shown.
+    """
+
+    may_hold_secrets = False
 
 
 class NoPluginError(PluginError):

@@ -37,8 +37,8 @@ class PluginReport:
 
 def outline(entry: EntryPoint) -> PluginReport:
     """What is known of a plugin that is not imported: whether it is disabled or a duplicate."""
-    distribution, version = (entry.dist.name, entry.dist.version) if entry.dist else ("unknown", "")
-    report = PluginReport(entry.name, distribution, version)
+    distribution, version = loading.named(entry)
+    report = PluginReport(entry.name, distribution or "unknown", version)
     if loading.is_disabled(entry):
         return replace(report, state="disabled", reason=f"by {loading.DISABLED_VARIABLE}")
     rivals = [each for each in loading.installed(entry.name) if each != entry and not loading.is_disabled(each)]

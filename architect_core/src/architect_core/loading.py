@@ -45,15 +45,21 @@ def installed(name: str | None = None) -> list[EntryPoint]:
 
 def distribution(entry: EntryPoint) -> str:
     """The name and version of the distribution that an entry point belongs to: "architect-rest 0.3.0"."""
-    return f"{entry.dist.name} {entry.dist.version}" if entry.dist else "an unknown distribution"
+    name, version_found = named(entry)
+    return f"{name} {version_found}".rstrip() if name else "an unknown distribution"
+
+
+def named(entry: EntryPoint) -> tuple[str, str]:
+    """The name and the version of an entry point's distribution; empty where what is left of it says none."""
+    metadata: object = entry.dist and entry.dist.metadata
+    name, found = (metadata["Name"], metadata["Version"]) if metadata else (None, None)  # type: ignore[index]
+    return name or "", found or ""
 
 
 def is_disabled(entry: EntryPoint) -> bool:
     """Whether the environment blocks a plugin: `ARCHITECT_DISABLED_PLUGINS` has its name or its distribution's."""
     disabled = disabled_names()
-    return bool(disabled) and (
-        entry.name in disabled or (entry.dist is not None and normalised(entry.dist.name) in disabled)
-    )
+    return bool(disabled) and (entry.name in disabled or normalised(named(entry)[0]) in disabled)
 
 
 def disabled_names() -> set[str]:
@@ -77,7 +83,11 @@ def load(entry: EntryPoint) -> pluggy.PluginManager:
         plugin: object = entry.load()
     except (Exception, SystemExit) as problem:
         raise BrokenError(f"cannot be imported: {described(problem)}") from problem
-    _check_version(getattr(plugin, VERSION_ATTRIBUTE, getattr(sys.modules.get(entry.module), VERSION_ATTRIBUTE, None)))
+    try:
+        stated = getattr(plugin, VERSION_ATTRIBUTE, getattr(sys.modules.get(entry.module), VERSION_ATTRIBUTE, None))
+    except (Exception, SystemExit) as problem:
+        raise BrokenError(f"breaks the plugin contract: {described(problem)}") from problem
+    _check_version(stated)
     # a manager for it alone: one for all would compare and hash plugins, whatever they are, with each other
     manager = pluggy.PluginManager(hookspecs.GROUP)
     manager.add_hookspecs(hookspecs)
@@ -86,7 +96,9 @@ def load(entry: EntryPoint) -> pluggy.PluginManager:
         manager.check_pending()
         unmarked = [name for name in dir(plugin) if _is_unmarked(plugin, name, manager)]
     except Exception as problem:
-        raise BrokenError(f"breaks the plugin contract: {problem}") from problem
+        raise BrokenError(f"breaks the plugin contract: {_text(problem)}") from problem
+    except SystemExit as problem:
+        raise BrokenError("breaks the plugin contract: it ends the program when it is looked at") from problem
     if unmarked:
         raise BrokenError(f"breaks the plugin contract: {unmarked[0]} is not marked with @hookimpl")
     return manager
@@ -106,9 +118,8 @@ def call(manager: pluggy.PluginManager, kind: type[Any]) -> Any:
     if not results:
         return None
     if not isinstance(results[0], kind):
-        raise BrokenError(
-            f"returned a {type(results[0]).__name__} from {hook}, where the contract asks for a {kind.__name__}"
-        )
+        what = f"the class {results[0].__name__}" if isinstance(results[0], type) else f"a {type(results[0]).__name__}"
+        raise BrokenError(f"returned {what} from {hook}, where the contract asks for a {kind.__name__}")
     options = getattr(results[0], "Options", BaseModel)
     if not (isinstance(options, type) and issubclass(options, BaseModel)):
         raise BrokenError(f"breaks the plugin contract: {kind.__name__}.Options is no pydantic model")
@@ -117,7 +128,14 @@ def call(manager: pluggy.PluginManager, kind: type[Any]) -> Any:
 
 def described(problem: BaseException) -> str:
     """`ValueError: what it says`."""
-    return f"{type(problem).__name__}: {problem}"
+    return f"{type(problem).__name__}: {_text(problem)}"
+
+
+def _text(problem: BaseException) -> str:
+    try:
+        return str(problem)
+    except Exception:  # noqa: BLE001 - it is the plugin's own
+        return "it cannot say why"
 
 
 def _check_version(stated: object) -> None:

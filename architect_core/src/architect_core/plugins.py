@@ -63,7 +63,7 @@ class Plugins:
         return _owner(usable[0]) if usable else f"the plugin {name!r}"
 
     @contextmanager
-    def blamed(self, name: str, asked_by: str) -> Iterator[None]:
+    def blamed(self, name: str, asked_by: str, *, secrets: bool = False) -> Iterator[None]:
         """Whatever else than an ArchitectError is raised inside is told as a PluginError of the plugin `name`.
 
         Its text is left to the exception's cause: it may hold what was configured.
@@ -72,8 +72,10 @@ class Plugins:
             yield
         except ArchitectError:
             raise
-        except Exception as problem:
-            raise PluginError(f"{asked_by}: {self.owner(name)} failed with a {type(problem).__name__}") from problem
+        except (Exception, SystemExit) as problem:
+            error = PluginError(f"{asked_by}: {self.owner(name)} failed with a {type(problem).__name__}")
+            error.may_hold_secrets = secrets
+            raise error from problem
 
     def _load(self, kind: type[Provided], name: str, asked_by: str) -> Provided | None:
         entry = self._entry(name, asked_by)

@@ -7,7 +7,7 @@ import os
 import threading
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Self, TypeVar
+from typing import TYPE_CHECKING, Self, TypeVar
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, MutableMapping
@@ -18,6 +18,7 @@ _DRAIN_SECONDS = 30.0
 _log = logging.getLogger("architect")
 
 Value = TypeVar("Value")
+Signatures = dict[str, object]
 
 
 @dataclass(frozen=True)
@@ -42,21 +43,21 @@ class Listeners:
     """Who is told of changes."""
 
     def __init__(self) -> None:
-        self._all: list[Callable[[Changes], object]] = []
+        self._all: list[list[Callable[[Changes], object]]] = []
 
     def add(self, listener: Callable[[Changes], object]) -> Callable[[], None]:
         """Tell `listener` from now on; gives what ends that."""
-        self._all.append(listener)
+        entry = [listener]  # one that is added twice is told twice, and taken back once
+        self._all.append(entry)
 
         def remove() -> None:
-            with suppress(ValueError):
-                self._all.remove(listener)
+            self._all[:] = [each for each in self._all if each is not entry]
 
         return remove
 
     def tell(self, changes: Changes) -> None:
         """Call all, if anything has changed; what one raises is logged."""
-        for listener in list(self._all) if changes else ():
+        for (listener,) in list(self._all) if changes else ():
             try:
                 listener(changes)
             except Exception:  # noqa: BLE001 - it is the listener's
@@ -64,25 +65,32 @@ class Listeners:
 
 
 class Draining:
-    """A client that nobody gets any more, closed when calls on it have had time to end."""
+    """Clients that nobody gets any more, closed when calls on them have had time to end."""
 
-    def __init__(self, factory: ClientFactory, client: object) -> None:
-        self._factory = factory
-        self._client = client
+    def __init__(self, clients: list[tuple[ClientFactory, object]]) -> None:
+        self._clients = clients
         self._lock = threading.Lock()
         self.is_closed = False
         self._timer = threading.Timer(_DRAIN_SECONDS, self._close_quietly)
         self._timer.daemon = True
-        self._timer.start()
+        with suppress(RuntimeError):  # no thread can be started: they are closed with the resolver
+            self._timer.start()
 
     def close(self) -> None:
-        """Close it now; once."""
+        """Close them now; once. What the first that cannot be closed raises is raised when all were tried."""
         self._timer.cancel()
         with self._lock:
             if self.is_closed:
                 return
             self.is_closed = True
-        self._factory.close(self._client)
+        problems = []
+        for factory, client in self._clients:
+            try:
+                factory.close(client)
+            except Exception as problem:  # noqa: BLE001 - raised below
+                problems.append(problem)
+        if problems:
+            raise problems[0]
 
     def _close_quietly(self) -> None:
         try:
@@ -98,21 +106,36 @@ class Watcher:
         interval: seconds between looks.
     """
 
-    def __init__(self, reload: Callable[[], object], files: Callable[[], Iterable[str]], interval: float) -> None:
+    def __init__(
+        self,
+        reload: Callable[[], object],
+        seen: Callable[[], Signatures],
+        interval: float,
+        start: Signatures | None = None,
+    ) -> None:
         """Start looking.
 
         Args:
             reload: called when files have changed, and have then stayed the same from one look to the next.
-            files: gives the files to look at.
+            seen: gives what the files were like when the configuration was read.
             interval: seconds between looks.
+            start: what they were like when it was read first, unless `seen` tells.
         """
+        if not isinstance(interval, int | float) or isinstance(interval, bool) or not 0 < interval < float("inf"):
+            raise ValueError("the interval is a positive number of seconds")
         self.interval = interval
+        self.seen = seen() if start is None else start
         self._reload = reload
-        self._files = files
+        self._read = seen
+        self._failure = ""
         self._stopped = threading.Event()
-        self._seen = _signatures(files())
         self._thread = threading.Thread(target=self._look, name="architect-watch", daemon=True)
         self._thread.start()
+
+    @property
+    def is_stopped(self) -> bool:
+        """Whether it was ended."""
+        return self._stopped.is_set()
 
     def stop(self) -> None:
         """End it; returns when the thread has ended, unless that is what calls."""
@@ -121,24 +144,28 @@ class Watcher:
             self._thread.join()
 
     def _look(self) -> None:
-        unsettled: Any = None
+        unsettled: Signatures | None = None
         while not self._stopped.wait(self.interval):
-            found = _signatures(self._files())
-            if found == self._seen:
+            found = signatures(self.seen)
+            if found == self.seen and not self._failure:
                 unsettled = None
             elif found != unsettled:
                 unsettled = found  # it may still be being written
             else:
-                self._seen, unsettled = found, None
-                self._reload_quietly()
+                self._reload_quietly(found)
 
-    def _reload_quietly(self) -> None:
+    def _reload_quietly(self, found: Signatures) -> None:
         try:
             self._reload()
         except Exception as problem:  # noqa: BLE001 - the former configuration stays in use, and this says why
-            _log.warning("the configuration has changed and is not used: %s", problem)
+            # what is missing may be a file that is not looked at, so that it is tried again
+            if str(problem) != self._failure:
+                _log.warning("the configuration has changed and is not used: %s", problem)
+            self._failure = str(problem)
+            self.seen = found
         else:
-            self._seen = _signatures(self._files())  # others than before may belong to it
+            self._failure = ""
+            self.seen = self._read()
 
     def __enter__(self) -> Self:
         return self
@@ -147,16 +174,16 @@ class Watcher:
         self.stop()
 
 
-def _signatures(files: Iterable[str]) -> dict[str, object]:
+def signatures(files: Iterable[str]) -> Signatures:
     """What is different when a file is: also a link to another one, which is how Kubernetes changes all at once."""
-    signatures: dict[str, object] = {}
+    found: Signatures = {}
     for file in files:
         try:
             status = os.stat(file)  # noqa: PTH116 - it follows links
-            signatures[file] = (os.path.realpath(file), status.st_ino, status.st_mtime_ns, status.st_size)
-        except OSError:
-            signatures[file] = None
-    return signatures
+            found[file] = (os.path.realpath(file), status.st_ino, status.st_mtime_ns, status.st_size)
+        except (OSError, ValueError):
+            found[file] = None
+    return found
 
 
 def differing(former: Mapping[str, object], new: Mapping[str, object]) -> frozenset[str]:

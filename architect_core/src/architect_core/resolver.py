@@ -28,8 +28,22 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from architect_core.datastore import Credentials
+    from architect_core.reloading import Signatures
     from architect_core.sources import Source
     from architect_core.sources.catalog import Found, NamedSource
+
+
+class _Root:
+    """The running service's folder, under a lock of its own: who makes a client asks for it while a reload waits."""
+
+    def __init__(self, stated: str | os.PathLike[str] | None) -> None:
+        self._stated = stated
+        self._lock = threading.RLock()
+
+    @once
+    def folder(self) -> Path:
+        """The one that was stated, else the one that is found."""
+        return find_root() if self._stated is None else Path(self._stated).absolute()
 
 
 class Resolver:
@@ -67,8 +81,9 @@ class Resolver:
         self._config = config
         self._source = source
         self._current_service = current_service
-        self._root = root
+        self._root = _Root(root)
         self._lock = threading.RLock()
+        self._reloading = threading.RLock()
         self._plugins = Plugins() if plugins is None else plugins
         self._listeners = Listeners()
         self._watcher: Watcher | None = None
@@ -165,29 +180,32 @@ class Resolver:
         Raises:
             ConfigError: the new configuration is malformed; the former one stays in use.
         """
-        with self._lock:
+        with self._reloading:
             catalog = self._read_catalog()
             catalog.load_as(self.catalog)
             owner = self._current_service or catalog.current_service
-            # whatever can fail comes first
-            services = {name: catalog.service(name) for name in self.services}
-            datastores = {name: catalog.datastore(name, owner) for name in self._credentials}
-            credentials = {
-                name: self._credentials_of(name, found, owner)
-                for name, found in datastores.items()
-                if found is not None
-            }
-            events = {event: self._notification(event, catalog, owner) for event in self._notifications}
-            changes = Changes(
-                frozenset(name for name, found in services.items() if self._is_new(name, found)),
-                differing(self._credentials, credentials),
-                differing(_subscriptions(self._notifications), _subscriptions(events)),
-            )
-            vars(self)["catalog"] = catalog
-            for name, found in services.items():
-                self._settle(name, found, is_new=name in changes.services)
-            replace(self._credentials, credentials, changes.datastores)
-            replace(self._notifications, events, changes.events)
+            with self._lock:
+                # whatever can fail comes first
+                services = {name: catalog.service(name) for name in self.services}
+                credentials = {
+                    name: self._credentials_of(name, found, owner)
+                    for name in self._credentials
+                    if (found := catalog.datastore(name, owner)) is not None
+                }
+                events = {event: self._notification(event, catalog, owner) for event in self._notifications}
+                changes = Changes(
+                    frozenset(name for name, found in services.items() if self._is_new(name, found)),
+                    differing(self._credentials, credentials),
+                    differing(_subscriptions(self._notifications), _subscriptions(events)),
+                )
+                vars(self)["catalog"] = catalog
+                replace(self._credentials, credentials, changes.datastores)
+                replace(self._notifications, events, changes.events)
+                known = {name: self.services[name] for name in services}
+                for name in [name for name, found in services.items() if found is None]:
+                    del self.services[name]
+            # without the lock, which a thread that makes a client may need
+            self._settle(known, services, changes.services)
         self._listeners.tell(changes)
         return changes
 
@@ -207,10 +225,18 @@ class Resolver:
             interval: seconds between looks.
         """
         with self._lock:
-            if self._watcher is not None:
-                self._watcher.stop()
-            self._watcher = Watcher(self.reload, self._files, interval)
-            return self._watcher
+            former, watcher = self._watcher, Watcher(self.reload, self._signatures, interval)
+            self._watcher = watcher
+        if former is not None:  # without the lock, which it may need to end
+            former.stop()
+        return watcher
+
+    def stop_watching(self) -> None:
+        """End what `watch()` began; nothing happens where nothing watches."""
+        with self._lock:
+            watcher, self._watcher = self._watcher, None
+        if watcher is not None:  # without the lock, which it may need to end
+            watcher.stop()
 
     def close(self) -> None:
         """Release the sockets of all clients; the resolver may be used again, with new ones.
@@ -220,9 +246,7 @@ class Resolver:
         with self._lock:
             services = list(self.services.values())
             draining, self._draining = self._draining, []
-            watcher, self._watcher = self._watcher, None
-        if watcher is not None:
-            watcher.stop()
+        self.stop_watching()
         problems = []
         # without the lock, which a thread that makes a client may need for the root
         for close in [*(each.close for each in draining), *(service.close for service in services)]:
@@ -243,8 +267,8 @@ class Resolver:
         """The running service's name, or None where nothing says it."""
         return self._current_service or self.catalog.current_service
 
-    def _files(self) -> list[str]:
-        return self.catalog.files()
+    def _signatures(self) -> Signatures:
+        return self.catalog.signatures()
 
     @once
     def _credentials(self) -> dict[str, Credentials]:
@@ -254,12 +278,8 @@ class Resolver:
     def _notifications(self) -> dict[str, Notification]:
         return {}
 
-    @once
-    def _found_root(self) -> Path:
-        return Path(self._root).absolute() if self._root is not None else find_root()
-
     def _find_root(self) -> Path:
-        return self._found_root
+        return self._root.folder
 
     def _read_catalog(self) -> Catalog:
         return Catalog([*self._stated(), *self._sources()], self._lock)
@@ -299,24 +319,35 @@ class Resolver:
         """Whether a service's entry is another than the one that its client was made of."""
         return found is None or not self.services[name].is_at(found.entry)
 
-    def _settle(self, name: str, found: Found | None, *, is_new: bool) -> None:
-        service = self.services[name] if found is not None else self.services.pop(name)
-        if is_new:
-            draining = service.drain()
+    def _settle(
+        self, known: Mapping[str, Service], services: Mapping[str, Found | None], changed: frozenset[str]
+    ) -> None:
+        """Give each service its new entry, and let former clients end."""
+        former = []
+        for name, found in services.items():
+            entry = None if found is None else (found.entry, found.where)
+            if name in changed:
+                former.append(known[name].move(entry))
+            elif entry is not None:
+                known[name].settle(*entry)
+        clients = [client for client in former if client is not None]
+        with self._lock:
             self._draining = [each for each in self._draining if not each.is_closed]
-            self._draining += [draining] if draining is not None else []
-        if found is not None:
-            service.settle(found.entry, found.where)
+            self._draining += [Draining(clients)] if clients else []
 
     def _after_fork_in_child(self) -> None:
         self._lock = threading.RLock()  # another thread of the parent may have held it
+        self._reloading = threading.RLock()
+        self._root._lock = threading.RLock()  # noqa: SLF001 - the resolver's own
         if "catalog" in vars(self):
             self.catalog.use_lock(self._lock)
         self._plugins._after_fork_in_child()  # noqa: SLF001 - the resolver's own
         for service in self.services.values():
             service._after_fork_in_child()  # noqa: SLF001 - a service is the resolver's own
-        if self._watcher is not None:
-            self.watch(self._watcher.interval)
+        self._draining = []  # the parent closes them
+        former = self._watcher
+        if former is not None and not former.is_stopped:
+            self._watcher = Watcher(self.reload, self._signatures, former.interval, former.seen)
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({len(self.services)} services resolved)"

@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     from architect_core.config import ServiceConfig
     from architect_core.contract import ClientFactory, Target
     from architect_core.plugins import Plugins
-    from architect_core.reloading import Draining
 
 
 class Service:
@@ -72,20 +71,20 @@ class Service:
         return self.config.model_dump(exclude=own) == config.model_dump(exclude=own)
 
     def settle(self, config: ServiceConfig, where: str) -> None:
-        """Take another entry, which the next client is made of."""
+        """Take an entry that says the same of the client."""
         with self._lock:
-            self.config = config
-            self._where = where
+            self.config, self._where = config, where
 
-    def drain(self) -> Draining | None:
-        """Let go of the client; gives what closes it later, when calls have ended, or None where there is none."""
-        from architect_core.reloading import Draining
-
+    def move(self, found: tuple[ServiceConfig, str] | None) -> tuple[ClientFactory, object] | None:
+        """Take another entry, which the next client is made of, or none; gives the former client and its factory."""
         with self._lock:
-            client, factory = self.__dict__.pop("client", None), self.__dict__.pop("_factory", None)
-            for name in ("defs", "_target"):
+            former = self.__dict__.pop("client", None)
+            factory = self.__dict__.pop("_factory", None)
+            for name in ("defs", "Servicer", "_target"):
                 self.__dict__.pop(name, None)
-        return None if client is None else Draining(factory, client)
+            if found is not None:
+                self.config, self._where = found
+        return None if former is None else (factory, former)
 
     @once
     def _factory(self) -> ClientFactory:

@@ -202,7 +202,9 @@ def configure(
     from architect_core.resolver import Resolver
 
     resolver = Resolver(config, current_service=current_service, root=root, source=source)
-    _swap(resolver)
+    former = _swap(resolver)
+    if former is not None:
+        former.stop_watching()
     return resolver
 
 

@@ -128,9 +128,11 @@ class _Reader:
         return next((uri for uri in uris if "://" in self._environ.get(uri, "")), None)
 
     def _stem(self, name: str) -> str | None:
-        needed = ("HOST", "PORT")
-        stems = variable_stems(name)
-        return next((stem for stem in stems if all(self._environ.get(f"{stem}_{key}") for key in needed)), None)
+        for stem in variable_stems(name):
+            # Kubernetes has variables of these names too, whose port is a URL
+            if self._environ.get(f"{stem}_HOST") and self._environ.get(f"{stem}_PORT", "").isdecimal():
+                return stem
+        return None
 
 
 def _rank(endpoint: str) -> int:

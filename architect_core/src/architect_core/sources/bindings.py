@@ -44,6 +44,8 @@ _CERTIFICATES = {
     "private-key": "key",
 }
 _OWN = ("api",)
+# what a file of that name cannot be: parts of our schema that are no texts
+_RESERVED = frozenset({"options", "instances", "datastores", "subscriptions"})
 
 
 @dataclass(frozen=True)
@@ -144,20 +146,28 @@ class _Reader:
     def _values(self, folder: str, name: str) -> dict[str, Any]:
         self._claims.claim(str(self.folders[folder]), name)
         values: dict[str, Any] = {}
-        options: dict[str, str] = {}
+        certificates: dict[str, str] = {}
         problems = []
         for key in self.keys(folder):
             path = str(self.folders[folder] / key)
+            field = _FIELDS.get(key, key)
             if key in _CERTIFICATES:
-                options[_CERTIFICATES[key]] = path
+                certificates[_CERTIFICATES[key]] = path
+                continue
+            if field in _RESERVED:
                 continue
             text, reason = read_text(path)
-            if reason:
+            if reason and field in _FIELDS.values():
                 problems.append((key, reason.replace("the file that it names ", "")))
-            values[_FIELDS.get(key, key)] = text.strip() if key == "type" else text
+            # what is no text, such as a key store, is given by its path
+            value = path if reason else text
+            if not (key == "name" and "database" in self.keys(folder)):
+                values[field] = value.strip() if key == "type" else value
         if problems:
             raise ConfigError(self.place(folder), problems)
-        return values | ({"options": options} if options else {})
+        if self.is_service(folder):
+            return values | certificates
+        return values | ({"options": certificates} if certificates else {})
 
 
 def _is_visible(path: Path) -> bool:

@@ -10,12 +10,15 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from architect_core.exceptions import ConfigError
 from architect_core.lazy import once
+from architect_core.reloading import signatures
+from architect_core.sources.source import Entries
 
 if TYPE_CHECKING:
     import threading
     from collections.abc import Callable, Sequence
 
     from architect_core.config import ServiceConfig
+    from architect_core.reloading import Signatures
     from architect_core.sources.source import Configuration, Source
 
     Kind = Literal["services", "datastores"]
@@ -62,6 +65,7 @@ class Layer:
 
     def __init__(self, name: str, make: Callable[[], Source], lock: threading.RLock) -> None:
         self.name = name
+        self.signatures: Signatures = {}
         self._make = make
         self._lock = lock
 
@@ -73,7 +77,9 @@ class Layer:
     @once
     def configuration(self) -> Configuration:
         """What it holds; raises ConfigError where that is malformed."""
-        return self.source.load()
+        loaded = self.source.load()
+        self.signatures = signatures(loaded.files)
+        return loaded
 
     @property
     def is_loaded(self) -> bool:
@@ -83,7 +89,8 @@ class Layer:
     def find(self, kind: Kind, name: str, owner: str | None) -> Iterator[Found]:
         """Its entries of `name`: a datastore may be the owner's and anybody's."""
         configuration = self.configuration
-        if kind == "datastores" and owner is not None:
+        # entries that are looked for by variables' names hold no datastores
+        if kind == "datastores" and owner is not None and not isinstance(configuration.services, Entries):
             own = configuration.services.get(owner)
             if own is not None and name in own.datastores:
                 place = configuration.place("services", owner)
@@ -140,8 +147,9 @@ class Catalog:
         found: set[str] = set()
         for layer in self.layers:
             found.update(getattr(layer.configuration, kind))
-            if kind == "datastores" and owner is not None and owner in layer.configuration.services:
-                found.update(layer.configuration.services[owner].datastores)
+            services = layer.configuration.services
+            if kind == "datastores" and owner is not None and owner in services and not isinstance(services, Entries):
+                found.update(services[owner].datastores)
         return sorted(found)
 
     @property
@@ -150,9 +158,9 @@ class Catalog:
         places = [layer.configuration.where for layer in self.layers if layer.is_loaded]
         return places[0] if places else "the configuration"
 
-    def files(self) -> list[str]:
-        """The files that sources which were read depend on."""
-        return sorted({file for layer in self.layers if layer.is_loaded for file in layer.configuration.files})
+    def signatures(self) -> Signatures:
+        """What the files that were read were like."""
+        return {file: each for layer in self.layers for file, each in layer.signatures.items()}
 
     def load_as(self, former: Catalog) -> None:
         """Read the sources that `former` has read; raises ConfigError where one is malformed."""

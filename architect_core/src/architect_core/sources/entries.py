@@ -13,6 +13,31 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://")
+_DATASTORES = frozenset(
+    {
+        "postgres",
+        "postgresql",
+        "mysql",
+        "mariadb",
+        "redis",
+        "rediss",
+        "valkey",
+        "mongodb",
+        "amqp",
+        "amqps",
+        "sqlite",
+        "mssql",
+        "sqlserver",
+        "clickhouse",
+        "s3",
+        "minio",
+        "elasticsearch",
+        "opensearch",
+        "kafka",
+        "nats",
+        "file",
+    }
+)
 _PROTOCOLS = {"http": "rest", "https": "rest", "rest": "rest", "grpc": "grpc", "grpcs": "grpc"}
 
 
@@ -29,6 +54,11 @@ def scheme_of(url: str) -> str:
     """The scheme of a URL, in lower case; empty where it has none."""
     match = _SCHEME.match(url)
     return match[1].lower() if match else ""
+
+
+def is_datastore(scheme: str) -> bool:
+    """Whether URLs with `scheme` are those of well-known datastores, which are no services."""
+    return scheme.partition("+")[0] in _DATASTORES
 
 
 def service_at(urls: Sequence[str], where: str, api: str | None = None) -> ServiceConfig:
@@ -58,7 +88,9 @@ def with_login(host: str, username: str | None, password: str | None) -> str:
     """`host` with user information, which is how a service's entry has a login."""
     if username is None and password is None:
         return host
-    login = quote(username or "", safe="") + ("" if password is None else f":{quote(password, safe='')}")
     scheme = scheme_of(host)
     bare = host[len(scheme) + 3 :] if scheme else host
+    if "@" in bare.partition("/")[0]:  # it has its login already
+        return host
+    login = quote(username or "", safe="") + ("" if password is None else f":{quote(password, safe='')}")
     return f"{scheme}://{login}@{bare}" if scheme else f"{login}@{bare}"

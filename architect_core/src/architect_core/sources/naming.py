@@ -52,6 +52,6 @@ class Claims:
             other = self._names.setdefault(variable, name)
         if other != name:
             raise ConfigError(
-                f"the environment variable {variable}",
+                variable if " " in variable or "/" in variable else f"the environment variable {variable}",
                 [("", f"is meant for {other!r} and for {name!r}. Configure one of them in ARCHITECT, or rename one")],
             )

@@ -35,7 +35,7 @@ class PluginSource(Source):
             ConfigError: what the source holds is malformed.
         """
         source = self.plugins.get(Source, self.name, self.asked_by)
-        with self.plugins.blamed(self.name, self.asked_by):
+        with self.plugins.blamed(self.name, self.asked_by, secrets=True):
             configuration: object = source.load()
         if not isinstance(configuration, Configuration):
             raise PluginError(

@@ -60,7 +60,7 @@ def _text_at(pointer: str, target: object, variables: Mapping[str, str], files: 
     if not isinstance(target, str) or not target or "\0" in target:
         return "", f"{pointer} must name a {'file' if pointer == _FILE else 'variable'}"
     if pointer == _VARIABLE:
-        if target not in variables:
+        if not target.isprintable() or target not in variables:
             return "", "$env names a variable that is not set"
         return variables[target], ""
     files.append(target)
@@ -72,8 +72,8 @@ def read_text(path: str) -> tuple[str, str]:
     try:
         with Path(path).open("rb") as file:
             content = file.read(_MOST_BYTES + 1)
-    except OSError as problem:
-        return "", f"the file that it names cannot be read ({problem.strerror})"
+    except (OSError, ValueError) as problem:
+        return "", f"the file that it names cannot be read ({getattr(problem, 'strerror', None) or 'no path'})"
     if len(content) > _MOST_BYTES:
         return "", "the file that it names is larger than 1 MiB"
     try:

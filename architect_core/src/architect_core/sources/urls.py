@@ -6,7 +6,7 @@ import os
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, ClassVar
 
-from architect_core.sources.entries import checked_datastore, scheme_of, service_at
+from architect_core.sources.entries import checked_datastore, is_datastore, scheme_of, service_at
 from architect_core.sources.naming import Claims, variable_stems
 from architect_core.sources.source import Configuration, Entries, Source
 
@@ -42,7 +42,7 @@ class UrlSource(Source):
 
         def service(name: str) -> ServiceConfig | None:
             found = variable(name)
-            if found is None:
+            if found is None or is_datastore(scheme_of(urls[found])):
                 return None
             services.claim(found, name)
             return service_at([urls[found]], f"the environment variable {found}")

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from architect_core import names
 from architect_core.exceptions import ConfigError
 from architect_core.sources.entries import checked_datastore, checked_service, protocol_of, scheme_of, with_login
-from architect_core.sources.naming import resource_names
+from architect_core.sources.naming import Claims, resource_names
 from architect_core.sources.source import Configuration, Entries, Source
 from architect_core.validation import read_json, require_object
 
@@ -58,8 +58,13 @@ class VcapSource(Source):
         bound = _bound(require_object(read_json(text, _WHERE), _WHERE))
         listed = [name for name in bound if names.SERVICE_NAME.fullmatch(name)]
 
+        claims = Claims()
+
         def find(name: str) -> tuple[str, dict[str, Any], str] | None:
-            return next((bound[each] for each in (name, *resource_names(name)) if each in bound), None)
+            found = next((bound[each] for each in (name, *resource_names(name)) if each in bound), None)
+            if found is not None:
+                claims.claim(f"{VARIABLE}, {found[0]}", name)
+            return found
 
         def service(name: str) -> ServiceConfig | None:
             found = find(name)
@@ -67,7 +72,10 @@ class VcapSource(Source):
                 return None
             path, fields, _ = found
             host = fields.get("url") or fields["host"]
-            entry = {**fields, "host": with_login(host, fields.get("username"), fields.get("password"))}
+            login = [fields.get(key) for key in ("username", "password")]
+            if not all(value is None or isinstance(value, str | int) for value in login):
+                raise ConfigError(f"{_WHERE}, {path}", [("credentials", "has a user name or password that is no text")])
+            entry = {**fields, "host": with_login(host, *(None if value is None else str(value) for value in login))}
             kept = {key: value for key, value in entry.items() if key not in {"url", "username", "password", "name"}}
             return checked_service(kept | {"api": protocol_of(scheme_of(host))}, f"{_WHERE}, {path}")
 
