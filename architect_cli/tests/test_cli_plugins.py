@@ -192,7 +192,9 @@ def test_a_new_plugin_cannot_take_the_name_of_a_package_of_architect(system, nam
 def test_a_distribution_of_which_only_its_entry_points_are_left_is_listed(system):
     (system.site / "gone-1.0.dist-info").mkdir()
     (system.site / "gone-1.0.dist-info" / "entry_points.txt").write_text("[architect]\ngone = no_such_module\n")
-    reports = json.loads(system.succeeds("plugins", "--json", environ={"ARCHITECT_DISABLED_PLUGINS": "nothing"}))
+    reports = json.loads(
+        system.architect("plugins", "--json", environ={"ARCHITECT_DISABLED_PLUGINS": "nothing"}).stdout
+    )
     (gone,) = [each for each in reports if each["name"] == "gone"]
     assert (gone["distribution"], gone["version"], gone["state"]) == ("unknown", "", "broken")
     assert "unknown" in system.succeeds("plugins")
