@@ -15,7 +15,7 @@ from architect_core import reloading
 
 PLUGIN = """
 import pathlib, time
-from architect_core.contract import ClientFactory, CredentialParser
+from architect_core.contract import ClientFactory, CredentialParser, Options
 from architect_core.datastore import Credentials
 from architect_core.hookspecs import hookimpl
 
@@ -29,6 +29,8 @@ class Client:
         self.is_closed = True
 
 class Factory(ClientFactory):
+    class Options(Options):
+        ca: str | None = None
     def client(self, target):
         if target.config.get("slow"):
             pathlib.Path(target.config["slow"]).touch()
@@ -37,7 +39,14 @@ class Factory(ClientFactory):
         return Client((target.config.host, target.config.port))
 
 class Parser(CredentialParser):
+    class Options(Options):
+        ca: str | None = None
     def credentials(self, target):
+        hold = pathlib.Path(target.config.get("hold") or "/nowhere")
+        if hold.exists():
+            hold.with_name("reading").touch()
+        while hold.exists():
+            time.sleep(0.01)
         return Credentials("owl", dict(target.config))
 
 @hookimpl
@@ -413,3 +422,48 @@ def test_configuring_anew_ends_the_watcher(file):
     watcher = architect.watch(0.02)
     architect.configure({})
     assert watcher.is_stopped
+
+
+@pytest.mark.parametrize("named_in", ["service", "datastore"])
+def test_a_file_that_an_entry_names_is_watched_and_its_new_content_is_a_change(file, named_in, tmp_path):
+    certificate = tmp_path / "ca.crt"
+    certificate.write_text("first")
+    content = services()
+    owner = content["a"] if named_in == "service" else content["me"]["datastores"]["db"]
+    owner["options"] = {"ca": str(certificate)}
+    file(content)
+    service, client = architect.service("a"), architect.service("a").client
+    architect.datastore("db")
+    told = []
+    architect.on_change(told.append)
+    with architect.watch(0.02):
+        certificate.write_text("second, of another size")
+        wait_until(lambda: told)
+    expected = (frozenset("a"), frozenset()) if named_in == "service" else (frozenset(), frozenset({"db"}))
+    assert (told[0].services, told[0].datastores) == expected
+    assert (service.client is client) == (named_in == "datastore")
+
+
+def test_what_is_known_is_found_while_a_reload_reads(file, tmp_path):
+    known = architect.service("a"), architect.datastore("db"), architect.notification("laid")
+    content = services(password="second")
+    content["me"]["datastores"]["db"]["hold"] = str(tmp_path / "hold")
+    file(content)
+    (tmp_path / "hold").touch()
+    reload = threading.Thread(target=architect.reload)
+    reload.start()
+    try:
+        wait_until((tmp_path / "reading").exists)
+        found = []
+        asked = threading.Thread(
+            target=lambda: found.append(
+                (architect.service("a"), architect.datastore("db"), architect.notification("laid"))
+            ),
+            daemon=True,
+        )
+        asked.start()
+        asked.join(5)
+        assert found == [known]
+    finally:
+        (tmp_path / "hold").unlink()
+        reload.join()

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import traceback
 from typing import Any
 from urllib.parse import quote
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from architect_core.exceptions import ArchitectError, ConfigError
@@ -207,9 +208,12 @@ schemes = st.sampled_from(sorted({scheme for schemes, *_ in ENGINES.values() for
 nearly = st.builds("{}://{}".format, schemes, st.text(alphabet="ab:/?#[]@%,&=+\\ \"'2éÿ\0\n", max_size=60))
 pairs = st.builds("{}={};{}".format, st.sampled_from(["Host", "Server", "Password", "x"]), anything, anything)
 MARK = "s3cr3t~canary"
+# for each of a dozen engines
+EXAMPLES = 2_000 if os.environ.get("ARCHITECT_FUZZ") == "nightly" else 100
 
 
 @pytest.mark.parametrize("engine", [*ENGINES, "sqlite", "minio", None])
+@settings(max_examples=EXAMPLES, deadline=2000)
 @given(field=st.sampled_from(["url", "connection_string", "host", "name", "username", "password"]), data=st.data())
 def test_whatever_is_configured_only_our_errors_are_raised_and_none_has_the_password(engine, field, data):
     value = data.draw(anything | nearly | pairs)

@@ -10,7 +10,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 from architect_core import names
 from architect_core.address import parse_port
 from architect_core.compat import MappingAccess
-from architect_core.validation import require_object, validate_all
+from architect_core.validation import require_object, showable, validate_all
 
 
 def _port(value: object) -> object:
@@ -98,7 +98,8 @@ class Config(MappingAccess, BaseModel):
 
     def __repr_args__(self) -> list[tuple[str, object]]:
         # what repr, str, rich and devtools print
-        return [(key, value if key in self._SHOWN else _MASKED) for key, value in self.items()]
+        # a key that nobody would call a name may be a secret in the wrong place
+        return [(showable(key), value if key in self._SHOWN else _MASKED) for key, value in self.items()]
 
 
 class Instance(Config):

@@ -7,10 +7,11 @@ import os
 import threading
 from contextlib import suppress
 from dataclasses import dataclass
+from os import PathLike
 from typing import TYPE_CHECKING, Self, TypeVar
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, MutableMapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping, MutableMapping
 
     from architect_core.contract import ClientFactory
 
@@ -184,6 +185,17 @@ def signatures(files: Iterable[str]) -> Signatures:
         except (OSError, ValueError):
             found[file] = None
     return found
+
+
+def files_in(*values: object) -> Iterator[str]:
+    """The absolute paths among `values`, at any depth: files that an entry names, such as a certificate."""
+    for value in values:
+        if isinstance(value, dict):
+            yield from files_in(*value.values())
+        elif isinstance(value, list):
+            yield from files_in(*value)
+        elif isinstance(value, str | PathLike) and os.path.isabs(value):  # noqa: PTH117 - no object for each value
+            yield os.fspath(value)
 
 
 def differing(former: Mapping[str, object], new: Mapping[str, object]) -> frozenset[str]:

@@ -18,7 +18,7 @@ from architect_core.lazy import once
 from architect_core.names import did_you_mean, listing
 from architect_core.notification import Notification, subscriptions_of
 from architect_core.plugins import Plugins
-from architect_core.reloading import Changes, Draining, Listeners, Watcher, differing, replace
+from architect_core.reloading import Changes, Draining, Listeners, Watcher, differing, files_in, replace, signatures
 from architect_core.root import find_root
 from architect_core.service import CurrentService, Service
 from architect_core.sources import CURRENT_SERVICE_VARIABLE, SOURCE_VARIABLE, MappingSource, PluginSource
@@ -88,6 +88,9 @@ class Resolver:
         self._listeners = Listeners()
         self._watcher: Watcher | None = None
         self._draining: list[Draining] = []
+        # the files that entries name were like this when they were resolved, by name of the service or datastore
+        self._files: dict[str, Signatures] = {}
+        self._certificates: dict[str, Signatures] = {}
         _alive.add(self)
 
     def service(self, name: str) -> Service:
@@ -97,8 +100,9 @@ class Resolver:
             ConfigError: the configuration is malformed.
             UnknownServiceError: it holds no such service; the message has the names that exist.
         """
-        if isinstance(name, str) and name in self.services:
-            return self.services[name]
+        known = self.services.get(name) if isinstance(name, str) else None
+        if known is not None:  # without the lock, which a reload holds while it reads
+            return known
         with self._lock:
             if isinstance(name, str) and name in self.services:
                 return self.services[name]
@@ -106,6 +110,7 @@ class Resolver:
             if found is None:
                 raise UnknownServiceError(name, self.catalog.names("services"))
             kind = CurrentService if name == self.current_name else Service
+            self._files[name] = _files_of(found)
             self.services[name] = kind(name, found.entry, found.where, self._plugins, self._find_root)
             return self.services[name]
 
@@ -140,15 +145,20 @@ class Resolver:
             ConfigError: the datastore's entry is malformed.
             NoPluginError: no installed plugin reads its engine's credentials.
         """
+        known = self._credentials.get(name) if isinstance(name, str) else None
+        if known is not None:
+            return known
         with self._lock:
             if not isinstance(name, str) or name not in self._credentials:
                 found = self.catalog.datastore(name, self.current_name) if isinstance(name, str) else None
                 if found is None:
-                    known = self.catalog.names("datastores", self.current_name)
-                    if not known:
+                    names = self.catalog.names("datastores", self.current_name)
+                    if not names:
                         self.current_service()  # tells what is missing first
-                    raise UnknownDatastoreError(name, known)
-                self._credentials[name] = self._credentials_of(name, found, self.current_name)
+                    raise UnknownDatastoreError(name, names)
+                credentials = self._credentials_of(name, found, self.current_name)
+                self._certificates[name] = _certificates(credentials)
+                self._credentials[name] = credentials
             return self._credentials[name]
 
     def notification(self, event: str) -> Notification:
@@ -159,6 +169,9 @@ class Resolver:
             UnknownEventError: it has no such event.
             ConfigError: a subscriber has no entry of its own, or a malformed one.
         """
+        known = self._notifications.get(event) if isinstance(event, str) else None
+        if known is not None:
+            return known
         with self._lock:
             if not isinstance(event, str) or event not in self._notifications:
                 current = self.current_service()
@@ -193,12 +206,16 @@ class Resolver:
                     if (found := catalog.datastore(name, owner)) is not None
                 }
                 events = {event: self._notification(event, catalog, owner) for event in self._notifications}
+                files = {name: _files_of(found) for name, found in services.items() if found is not None}
+                certificates = {name: _certificates(each) for name, each in credentials.items()}
                 changes = Changes(
-                    frozenset(name for name, found in services.items() if self._is_new(name, found)),
-                    differing(self._credentials, credentials),
+                    frozenset(name for name, found in services.items() if self._is_new(name, found))
+                    | differing(self._files, files),
+                    differing(self._credentials, credentials) | differing(self._certificates, certificates),
                     differing(_subscriptions(self._notifications), _subscriptions(events)),
                 )
                 vars(self)["catalog"] = catalog
+                self._files, self._certificates = files, certificates
                 replace(self._credentials, credentials, changes.datastores)
                 replace(self._notifications, events, changes.events)
                 known = {name: self.services[name] for name in services}
@@ -268,7 +285,8 @@ class Resolver:
         return self._current_service or self.catalog.current_service
 
     def _signatures(self) -> Signatures:
-        return self.catalog.signatures()
+        named = [*self._files.values(), *self._certificates.values()]
+        return {**self.catalog.signatures(), **{file: each for files in named for file, each in files.items()}}
 
     @once
     def _credentials(self) -> dict[str, Credentials]:
@@ -351,6 +369,14 @@ class Resolver:
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({len(self.services)} services resolved)"
+
+
+def _files_of(found: Found) -> Signatures:
+    return signatures(files_in(found.entry.options))
+
+
+def _certificates(credentials: Credentials) -> Signatures:
+    return signatures(files_in(credentials.options))
 
 
 def _subscriptions(notifications: Mapping[str, Notification | None]) -> dict[str, object]:
