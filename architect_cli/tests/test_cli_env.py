@@ -260,3 +260,63 @@ def test_a_binding_with_a_key_that_is_no_file_s_is_refused_and_nothing_is_writte
 def test_what_is_wrong_with_an_overridden_source_harms_nobody(system):
     environ = {"ARCHITECT": json.dumps({"acme/b": {"host": "h", "api": "rest"}}), "B_URL": "http://bad host"}
     assert "acme/b  rest h" in system.succeeds("env", environ=environ)
+
+
+BROKEN = {"VCAP_SERVICES": f'{{"{SECRET}'}
+LISTED = {"ARCHITECT": json.dumps({"acme/billing": {"host": "h", "api": "rest"}})}
+
+
+def told_beside(system, *arguments, **environ):
+    """What was printed, and the sentences on the standard error, of a command that shows and fails."""
+    done = system.architect("env", *arguments, environ=environ)
+    assert (done.returncode, "Traceback" in done.stderr) == (1, False)
+    assert SECRET not in done.stdout + done.stderr
+    return done.stdout, done.stderr.splitlines()
+
+
+def test_a_malformed_source_is_told_once_and_what_others_resolve_is_shown(system):
+    shown, told = told_beside(system, **LISTED, **BROKEN, services__x__http__0="http://x")
+    assert "  acme/billing  rest h\n" in shown
+    assert "  x  rest http://x\n" in shown
+    assert len(told) == 1
+    assert told[0].startswith("architect: the environment variable VCAP_SERVICES: is not JSON")
+
+
+def test_what_only_a_source_below_a_malformed_one_has_is_not_shown_because_nobody_would_get_it(system):
+    root = system.service("acme/shop", dependencies={"acme/other": "1.0"})
+    (root / "architect.local.json").write_text(json.dumps({"acme/local": {"host": "l", "api": "rest"}}))
+    environ = {
+        **LISTED,
+        **BROKEN,
+        "ARCHITECT_LOCAL": "1",
+        "OTHER_URL": "http://other",
+        "ARCHITECT_CURRENT_SERVICE": "s",
+    }
+    done = system.architect("env", cwd=root, environ=environ)
+    assert done.returncode == 1
+    assert "acme/billing" in done.stdout
+    assert "acme/local" not in done.stdout
+    assert "acme/other" not in done.stdout
+
+
+def test_a_malformed_entry_is_told_and_leaves_the_others(system):
+    shown, told = told_beside(
+        system, **LISTED, services__x__http__0=f"http://bad {SECRET}", services__y__http__0="http://y"
+    )
+    assert "  y  rest http://y\n" in shown
+    assert "  x  " not in shown
+    assert told == ["architect: the environment variable services__x__http__0: host: a host has no spaces and no "
+                    "control characters"]  # fmt: skip
+
+
+def test_json_and_exports_of_what_a_malformed_source_leaves_end_with_1_too(system):
+    shown, told = told_beside(system, "--json", **LISTED, **BROKEN)
+    assert json.loads(shown)["services"].keys() == {"acme/billing"}
+    shown, told = told_beside(system, "--export", "aspire", **LISTED, **BROKEN)
+    assert (shown, len(told)) == ("services__acme-billing__http__0=http://h\n", 1)
+
+
+def test_one_name_alone_is_shown_whatever_is_malformed_below_it(system):
+    environ = {**LISTED, **BROKEN}
+    assert "acme/billing  rest h" in system.succeeds("env", "acme/billing", environ=environ)
+    assert "VCAP_SERVICES: is not JSON" in system.fails("env", "acme/other", environ=environ)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from architect_cli.dialects import DIALECTS, bindings
+from architect_cli.group import told
 from architect_cli.resolved import masked, resolve, resolve_one, shown
 from architect_core.exceptions import UnknownServiceError
 from architect_core.resolver import Resolver
@@ -36,13 +37,15 @@ def env(service: str | None, dialect: str | None, folder: Path | None, *, as_jso
     """Show what services and datastores resolve to in this environment: from which source, and what that overrides.
 
     SERVICE, or the name of a datastore, shows that one alone. Secrets are masked.
+
+    What is malformed is told on the standard error and the exit code is then 1; the rest is shown all the same.
     """
     if show_secrets and not (as_json or dialect):
         raise click.UsageError("--show-secrets goes with --json or --export")
     if (folder is not None) != (dialect == _BINDINGS):
         raise click.UsageError("--folder goes with --export bindings, which needs it")
     resolver = Resolver()
-    found = resolve(resolver) if service is None else resolve_one(resolver, service)
+    found, problems = resolve(resolver) if service is None else (resolve_one(resolver, service), [])
     if service is not None and not found:
         raise UnknownServiceError(service, resolver.catalog.names("services"))
     current = resolver.current_name
@@ -57,6 +60,10 @@ def env(service: str | None, dialect: str | None, folder: Path | None, *, as_jso
         click.echo(json.dumps(_as_json(found, current, show_secrets=show_secrets), indent=2))
     else:
         _print(found, current)
+    for problem in problems:
+        click.echo(f"architect: {told(problem)}", err=True)
+    if problems:
+        raise click.exceptions.Exit(1)
 
 
 def _as_json(found: Sequence[Resolved], current: str | None, *, show_secrets: bool) -> dict[str, Any]:

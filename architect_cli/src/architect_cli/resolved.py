@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from architect_core.exceptions import ConfigError, ManifestError
+from architect_core.exceptions import ArchitectError, ManifestError
 from architect_core.manifest import load_manifest
 from architect_core.names import MANIFEST_FILE
 from architect_core.root import search_root
@@ -52,16 +52,35 @@ class Resolved:
         return entry
 
 
-def resolve(resolver: Resolver) -> list[Resolved]:
-    """All services and datastores that sources list, or that the manifest of the service in this folder names."""
+def resolve(resolver: Resolver) -> tuple[list[Resolved], list[ArchitectError]]:
+    """All services and datastores that sources list, or that the manifest of the service in this folder names.
+
+    A name whose entry is malformed, or which only sources below a malformed one have, is not among them, because the
+    application would get an error for it. The errors are the second that is given, each once.
+
+    Raises:
+        ArchitectError: which service is running cannot be told.
+    """
     catalog, owner = resolver.catalog, resolver.current_name
     manifest = _manifest()
-    services = {*catalog.names("services"), *(manifest.dependencies if manifest else ())}
-    datastores = {*catalog.names("datastores", owner), *(manifest.datastores if manifest else ())}
-    wanted: list[tuple[Kind, str]] = [("services", name) for name in sorted(services)]
-    wanted += [("datastores", name) for name in sorted(datastores)]
-    found = [Resolved(kind, name, _all(catalog, kind, name, owner)) for kind, name in wanted]
-    return [each for each in found if each.found]
+    names: dict[Kind, set[str]] = {
+        "services": set(manifest.dependencies if manifest else ()),
+        "datastores": set(manifest.datastores if manifest else ()),
+    }
+    found: list[Resolved] = []
+    problems: dict[str, ArchitectError] = {}
+    for kind, of_kind in names.items():
+        for layer in catalog.layers:
+            try:
+                of_kind.update(layer.names(kind, owner))
+            except ArchitectError as problem:
+                problems.setdefault(str(problem), problem)
+        for name in sorted(of_kind):
+            try:
+                found.append(Resolved(kind, name, _all(catalog, kind, name, owner)))
+            except ArchitectError as problem:
+                problems.setdefault(str(problem), problem)
+    return [each for each in found if each.found], list(problems.values())
 
 
 def _all(catalog: Catalog, kind: Kind, name: str, owner: str | None) -> list[Found]:
@@ -70,21 +89,37 @@ def _all(catalog: Catalog, kind: Kind, name: str, owner: str | None) -> list[Fou
     for layer in catalog.layers:
         try:
             found += layer.find(kind, name, owner)
-        except ConfigError:
+        except ArchitectError:
             if not found:
                 raise
     return found
 
 
 def resolve_one(resolver: Resolver, name: str) -> list[Resolved]:
-    """The service, and the datastore, of one name; sources that list nothing are asked for it."""
+    """The service, and the datastore, of one name; sources that list nothing are asked for it.
+
+    Raises:
+        ArchitectError: it is neither, and a source is malformed that may have it.
+    """
     catalog, owner = resolver.catalog, resolver.current_name
     kinds: tuple[Kind, ...] = ("services", "datastores")
-    found = [Resolved(kind, name, _all(catalog, kind, name, owner)) for kind in kinds]
+    found: list[Resolved] = []
+    problems: list[ArchitectError] = []
+    for kind in kinds:
+        try:
+            found.append(Resolved(kind, name, _all(catalog, kind, name, owner)))
+        except ArchitectError as problem:
+            problems.append(problem)
     found = [each for each in found if each.found]
+    if problems and not found:
+        raise problems[0]
     # a URL may be either's; it is shown as a service's, unless something lists it as a datastore
-    listed = catalog.names("datastores", owner)
-    return [each for each in found if each.kind == "services" or len(found) == 1 or name in listed]
+    return [each for each in found if each.kind == "services" or len(found) == 1 or _is_listed(each, catalog, owner)]
+
+
+def _is_listed(each: Resolved, catalog: Catalog, owner: str | None) -> bool:
+    sources = {one.source for one in each.found}
+    return any(each.name in layer.names(each.kind, owner) for layer in catalog.layers if layer.name in sources)
 
 
 def given(value: Any) -> Any:

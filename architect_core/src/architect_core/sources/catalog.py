@@ -102,6 +102,14 @@ class Layer:
             path = name if place == configuration.where else ""
             yield Found(entries[name], self.name, place, path)
 
+    def names(self, kind: Kind, owner: str | None) -> set[str]:
+        """The names that it lists, the datastores of the service `owner` among them; raises ConfigError."""
+        found = set(getattr(self.configuration, kind))
+        services = self.configuration.services
+        if kind == "datastores" and owner is not None and owner in services and not isinstance(services, Entries):
+            found.update(services[owner].datastores)
+        return found
+
 
 class Catalog:
     """The merged view of several sources.
@@ -144,13 +152,7 @@ class Catalog:
 
     def names(self, kind: Kind, owner: str | None = None) -> list[str]:
         """The names that sources list, sorted; all of them are read for it."""
-        found: set[str] = set()
-        for layer in self.layers:
-            found.update(getattr(layer.configuration, kind))
-            services = layer.configuration.services
-            if kind == "datastores" and owner is not None and owner in services and not isinstance(services, Entries):
-                found.update(services[owner].datastores)
-        return sorted(found)
+        return sorted({name for layer in self.layers for name in layer.names(kind, owner)})
 
     @property
     def where(self) -> str:
