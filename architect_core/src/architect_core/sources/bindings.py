@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 ROOT_VARIABLE = "SERVICE_BINDING_ROOT"
 # a binding's keys -> ours
-_FIELDS = {
+FIELDS = {
     "uri": "url",
     "url": "url",
     "host": "host",
@@ -34,7 +34,7 @@ _FIELDS = {
     "name": "name",
 }
 # those whose value is used as a file -> the option of an engine's plugin
-_CERTIFICATES = {
+CERTIFICATES = {
     "ca.crt": "ca",
     "ca-certificates": "ca",
     "certificates": "ca",
@@ -45,7 +45,7 @@ _CERTIFICATES = {
 }
 _OWN = ("api",)
 # what a file of that name cannot be: parts of our schema that are no texts
-_RESERVED = frozenset({"options", "instances", "datastores", "subscriptions"})
+RESERVED = frozenset({"options", "instances", "datastores", "subscriptions"})
 
 
 @dataclass(frozen=True)
@@ -150,14 +150,14 @@ class _Reader:
         problems = []
         for key in self.keys(folder):
             path = str(self.folders[folder] / key)
-            field = _FIELDS.get(key, key)
-            if key in _CERTIFICATES:
-                certificates[_CERTIFICATES[key]] = path
+            field = FIELDS.get(key, key)
+            if key in CERTIFICATES:
+                certificates[CERTIFICATES[key]] = path
                 continue
-            if field in _RESERVED:
+            if field in RESERVED:
                 continue
             text, reason = read_text(path)
-            if reason and field in _FIELDS.values():
+            if reason and field in FIELDS.values():
                 problems.append((key, reason.replace("the file that it names ", "")))
             # what is no text, such as a key store, is given by its path
             value = path if reason else text
