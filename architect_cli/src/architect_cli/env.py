@@ -8,18 +8,26 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from architect_cli.dialects import DIALECTS, bindings
+from architect_cli.dialects.architect import architect_variables
+from architect_cli.dialects.aspire import Aspire
+from architect_cli.dialects.bindings import Bindings
+from architect_cli.dialects.compose import Compose
+from architect_cli.dialects.export import export
+from architect_cli.dialects.place import places_of
 from architect_cli.group import told
 from architect_cli.resolved import masked, resolve, resolve_one, shown
 from architect_core.exceptions import UnknownServiceError
+from architect_core.plugins import Plugins
 from architect_core.resolver import Resolver
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from architect_cli.dialects.dialect import Dialect
     from architect_cli.resolved import Resolved
+    from architect_core.exceptions import ArchitectError
 
-_BINDINGS = "bindings"
+_DIALECTS = ("ARCHITECT", "aspire", "compose", "bindings")
 
 
 @click.command(short_help="Show what is resolved here, and from where.")
@@ -28,7 +36,7 @@ _BINDINGS = "bindings"
 @click.option(
     "--export",
     "dialect",
-    type=click.Choice([*DIALECTS, _BINDINGS], case_sensitive=False),
+    type=click.Choice(_DIALECTS, case_sensitive=False),
     help="Write it for a platform: as variables, as a Compose file's environment, or as service bindings.",
 )
 @click.option("--folder", type=click.Path(path_type=Path), help="Where `--export bindings` writes; it is made.")
@@ -42,28 +50,45 @@ def env(service: str | None, dialect: str | None, folder: Path | None, *, as_jso
     """
     if show_secrets and not (as_json or dialect):
         raise click.UsageError("--show-secrets goes with --json or --export")
-    if (folder is not None) != (dialect == _BINDINGS):
+    if (folder is not None) != (dialect == "bindings"):
         raise click.UsageError("--folder goes with --export bindings, which needs it")
-    resolver = Resolver()
+    if as_json and dialect:
+        raise click.UsageError("--json and --export are two answers; ask for one")
+    plugins = Plugins()
+    resolver = Resolver(plugins=plugins)
     found, problems = resolve(resolver) if service is None else (resolve_one(resolver, service), [])
     if service is not None and not found:
         raise UnknownServiceError(service, resolver.catalog.names("services"))
     current = resolver.current_name
-    if dialect is not None:
-        if as_json:
-            raise click.UsageError("--json and --export are two answers; ask for one")
-        if folder is not None:
-            click.echo(bindings(found, folder, secrets=show_secrets))
-        else:
-            click.echo(DIALECTS[dialect](found, current, secrets=show_secrets))
+    if dialect == "ARCHITECT":
+        click.echo(architect_variables(found, current, secrets=show_secrets))
+    elif dialect:
+        chosen = Bindings(folder) if folder is not None else Aspire() if dialect == "aspire" else Compose()
+        problems += _export(found, chosen, resolver, plugins, secrets=show_secrets)
     elif as_json:
         click.echo(json.dumps(_as_json(found, current, show_secrets=show_secrets), indent=2))
     else:
         _print(found, current)
     for problem in problems:
-        click.echo(f"architect: {told(problem)}", err=True)
+        _tell(told(problem))
     if problems:
         raise click.exceptions.Exit(1)
+
+
+def _export(
+    found: Sequence[Resolved], dialect: Dialect, resolver: Resolver, plugins: Plugins, *, secrets: bool
+) -> list[ArchitectError]:
+    places, problems = places_of(found, resolver)
+    made = export(places, dialect, plugins)
+    text, hidden = dialect.text(made.said, secrets=secrets)
+    click.echo(text)
+    for note in (*made.notes, *hidden):
+        _tell(note)
+    return [*problems, *made.problems]
+
+
+def _tell(text: str) -> None:
+    click.echo(f"architect: {text}", err=True)
 
 
 def _as_json(found: Sequence[Resolved], current: str | None, *, show_secrets: bool) -> dict[str, Any]:

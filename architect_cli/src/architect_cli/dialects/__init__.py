@@ -1,0 +1,1 @@
+"""What was resolved, written in the dialects of platforms."""

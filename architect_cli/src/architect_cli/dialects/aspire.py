@@ -1,0 +1,54 @@
+"""The dialect of .NET Aspire: `services__NAME__ENDPOINT__N` and `ConnectionStrings__NAME`."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from architect_cli.dialects.dialect import Dialect, Form
+from architect_cli.dialects.urls import datastore_urls, service_urls
+from architect_cli.resolved import MASK, public
+from architect_core.sources.aspire import AspireSource
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from architect_cli.dialects.place import Place
+    from architect_core.sources import Source
+
+
+class Aspire(Dialect):
+    """Variables, a line for each, as a file of variables has them."""
+
+    name = "aspire"
+    several = True
+
+    def holder(self, place: Place) -> str:
+        """What the names of its variables start with. A resource's name has neither "/" nor "_"."""
+        kind = "services" if place.kind == "services" else "ConnectionStrings"
+        return f"{kind}__{re.sub('[/_]', '-', place.name)}"
+
+    def forms(self, place: Place) -> Iterable[Form]:
+        """A variable for each instance of a service, one for a datastore."""
+        holder = self.holder(place)
+        if place.credentials is not None:
+            return [{holder: url} for url in datastore_urls(place.credentials)]
+        urls = service_urls(place.entry)
+        if place.entry.get("api") == "grpc":
+            # the URL of an endpoint is that of HTTP/2, and the endpoint's name tells that it is gRPC
+            urls, endpoint = [re.sub("^grpc", "http", url) for url in urls], "grpc"
+        else:
+            endpoint = urls[0].partition(":")[0] if urls else ""
+        return [{f"{holder}__{endpoint}__{number}": url for number, url in enumerate(urls)}] if urls else []
+
+    def source(self, place: Place, form: Form) -> Source:  # noqa: ARG002 - as all others
+        """What reads these variables."""
+        return AspireSource(form)
+
+    def text(self, said: Sequence[tuple[Place, Form]], *, secrets: bool) -> tuple[str, list[str]]:
+        """The variables. There is no way to point to a secret from them: it is masked."""
+        values = {variable: url for _, form in said for variable, url in form.items()}
+        shown = values if secrets else {variable: public(url) for variable, url in values.items()}
+        hidden = [variable for variable, url in shown.items() if MASK in url and url != values[variable]]
+        note = f"what is {MASK} in {', '.join(hidden)} is left out because it is secret; --show-secrets writes it"
+        return "\n".join(f"{variable}={url}" for variable, url in shown.items()), [note] if hidden else []

@@ -1,0 +1,139 @@
+"""The dialect of Kubernetes: service bindings, a folder for each name and a file for each value."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from typing import TYPE_CHECKING, Any
+
+from architect_cli.dialects.dialect import Dialect, Form
+from architect_cli.dialects.urls import datastore_urls, service_urls, without_options
+from architect_cli.folders import write_new
+from architect_cli.resolved import MASK, SHOWN, public
+from architect_core.engine import GENERIC
+from architect_core.exceptions import RunError
+from architect_core.sources import MappingSource
+from architect_core.sources.bindings import CERTIFICATES, FIELDS, RESERVED
+from architect_core.sources.entries import protocol_of
+from architect_core.sources.pointers import read_text
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from pathlib import Path
+
+    from architect_cli.dialects.place import Place
+    from architect_core.datastore import Credentials
+    from architect_core.sources import Source
+
+_KEY = re.compile(r"(?!\.)[-._a-zA-Z0-9]+")
+_TAKEN = frozenset({*FIELDS, *FIELDS.values(), *CERTIFICATES, *RESERVED, "api", "type"})
+# the first key that means an option
+_KEYS = {option: key for key, option in reversed(CERTIFICATES.items())}
+_PUBLIC = SHOWN | {"database"}
+
+
+class Bindings(Dialect):
+    """Files in folders, for their owner alone.
+
+    Attributes:
+        folder: where to; it is made.
+    """
+
+    name = "bindings"
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def holder(self, place: Place) -> str:
+        """Its folder. A binding's name has neither "/" nor "_"."""
+        return f"the folder {_folder(place)}"
+
+    def forms(self, place: Place) -> Iterable[Form]:
+        """Files by their names; the content of files of TLS is among them where it can be read here."""
+        more = {key: value for key, value in place.further.items() if _is_file(key, value)}
+        if place.credentials is not None:
+            return ({**more, **form} for form in _datastore(place.credentials, place.entry))
+        api = str(place.entry.get("api"))
+        return [{**more, "type": api, "api": api, "uri": url} for url in service_urls(place.entry)[:1]]
+
+    def source(self, place: Place, form: Form) -> Source:
+        """What has the entry that is read from the files."""
+        entry: dict[str, Any] = {FIELDS.get(key, key): text for key, text in form.items() if key not in CERTIFICATES}
+        kind = entry.pop("type")
+        if place.credentials is None:
+            entry["host"] = entry.pop("url")
+            return MappingSource({place.name: entry})
+        # the files' paths will be others, and their content is the same
+        options = {
+            CERTIFICATES[key]: place.credentials.options[CERTIFICATES[key]] for key in form if key in CERTIFICATES
+        }
+        return MappingSource({"x": {"datastores": {place.name: {**entry, "kind": kind, "options": options}}}}, "x")
+
+    def carried(self, form: Form) -> Iterable[str]:
+        """The names of files, and the options that files of TLS are."""
+        return (CERTIFICATES.get(key, key) for key in form)
+
+    def text(self, said: Sequence[tuple[Place, Form]], *, secrets: bool) -> tuple[str, list[str]]:
+        """Write the files, without `secrets` only those that hold none; gives what a shell has to be told.
+
+        Raises:
+            RunError: the folder is there already, or cannot be written.
+        """
+        files = {
+            f"{_folder(place)}/{key}": text if secrets else _shown(key, text)
+            for place, form in said
+            for key, text in form.items()
+        }
+        # one line break at the end is no part of a value
+        written = {path: re.sub(r"(?<=[\r\n])\Z", "\r\n", text) for path, text in files.items() if text is not None}
+        try:
+            write_new(self.folder, written, mode=0o600)
+        except OSError as problem:
+            reason = f"{self.folder} cannot be written: {problem.strerror}"
+        else:
+            hidden = ", ".join(path for path, text in files.items() if text is None)
+            note = f"left out because they hold secrets: {hidden}; --show-secrets writes them"
+            return f"SERVICE_BINDING_ROOT={shlex.quote(str(self.folder.absolute()))}", [note] if hidden else []
+        raise RunError(reason)
+
+
+def _folder(place: Place) -> str:
+    return re.sub("[/_]", "-", place.name)
+
+
+def _datastore(credentials: Credentials, entry: Mapping[str, Any]) -> Iterator[Form]:
+    """The keys that the specification names; of several hosts, only a URL tells."""
+    kind = str(entry.get("kind") or "") if credentials.engine == GENERIC else ""
+    login = {"username": credentials.username, "password": credentials.password}
+    host = {} if len(credentials.hosts) > 1 else {"host": credentials.host, "port": credentials.port}
+    files = _certificates(credentials)
+    # a binding of a type such as "http" is a service
+    start = {"type": credentials.engine if protocol_of(kind) or not kind else kind, **host, **login}
+    for name in ({"database": credentials.name}, {}):  # which not every engine takes beside a URL
+        for url in (*datastore_urls(credentials), None):
+            paths = [credentials.options[CERTIFICATES[key]] for key in files]
+            uri = None if url is None else without_options(url, paths)
+            form = {**start, **name, "uri": uri, **files}
+            yield {key: str(value) for key, value in form.items() if value is not None}
+
+
+def _certificates(credentials: Credentials) -> dict[str, str]:
+    found = {}
+    for option, path in credentials.options.items():
+        if option in _KEYS and isinstance(path, str):
+            text, reason = read_text(path)
+            if not reason:
+                found[_KEYS[option]] = text
+    return found
+
+
+def _is_file(key: str, value: object) -> bool:
+    """Whether a value of an entry can be a file that is read as the same."""
+    is_text = isinstance(value, str) and not re.search("[\ud800-\udfff]", value)
+    return is_text and _KEY.fullmatch(key) is not None and key not in _TAKEN
+
+
+def _shown(key: str, text: str) -> str | None:
+    """The content of a file, or None where it may hold a secret."""
+    shown = text if key in _PUBLIC else public(text) if key in {"host", "uri"} else MASK
+    return None if MASK in shown else shown

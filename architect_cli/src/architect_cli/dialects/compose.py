@@ -1,0 +1,59 @@
+"""The dialect of Compose files: `NAME_URL` in a service's `environment`."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+from architect_cli.dialects.dialect import Dialect, Form
+from architect_cli.dialects.urls import datastore_urls, service_urls
+from architect_cli.resolved import MASK, public
+from architect_core.sources.naming import variable_stems
+from architect_core.sources.urls import UrlSource
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from architect_cli.dialects.place import Place
+    from architect_core.sources import Source
+
+
+class Compose(Dialect):
+    """A part of a Compose file."""
+
+    name = "compose"
+
+    def holder(self, place: Place) -> str:
+        """Its variable."""
+        return f"{variable_stems(place.name)[0]}_URL"
+
+    def forms(self, place: Place) -> Iterable[Form]:
+        """One variable."""
+        credentials = place.credentials
+        urls = service_urls(place.entry)[:1] if credentials is None else datastore_urls(credentials)
+        return [{self.holder(place): url} for url in urls]
+
+    def source(self, place: Place, form: Form) -> Source:  # noqa: ARG002 - as all others
+        """What reads the variable."""
+        return UrlSource(form)
+
+    def text(self, said: Sequence[tuple[Place, Form]], *, secrets: bool) -> tuple[str, list[str]]:
+        """The lines. Instead of a secret, they have a variable of Compose."""
+        lines = ["environment:"]
+        for _, form in said:
+            for variable, url in form.items():
+                shown = url.replace("$", "$$") if secrets else _pointing(variable, url)
+                lines.append(f"  {variable}: {json.dumps(shown, ensure_ascii=False)}")
+        return "\n".join(lines), []
+
+
+def _pointing(variable: str, url: str) -> str:
+    """A URL with a variable for its password and its options, or for all of it where these cannot be told apart."""
+    hidden = public(url)
+    if hidden == url:
+        return url.replace("$", "$$")
+    stem = variable.removesuffix("_URL")
+    filled = hidden.replace("$", "$$").replace(f":{MASK}@", f":${{{stem}_PASSWORD}}@", 1)
+    if filled.endswith(f"?{MASK}"):
+        filled = f"{filled.removesuffix(MASK)}${{{stem}_OPTIONS}}"
+    return f"${{{variable}}}" if MASK in filled else filled

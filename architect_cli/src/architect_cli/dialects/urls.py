@@ -1,0 +1,63 @@
+"""Services and datastores as URLs."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote
+
+from architect_core.address import parse_address
+from architect_core.datastore_url import build_url
+from architect_core.engine import GENERIC
+from architect_core.sources.entries import with_login
+
+if TYPE_CHECKING:
+    from collections.abc import Container, Mapping
+
+    from architect_core.datastore import Credentials
+
+# a service's protocol -> the scheme that is meant -> the one that tells the protocol
+_SCHEMES = {"grpc": {"": "grpc", "http": "grpc", "https": "grpcs"}, "rest": {"": "http"}}
+
+
+def service_urls(entry: Mapping[str, Any]) -> list[str]:
+    """Where a service is, the place that its client is given first; empty where that is in no form of a URL.
+
+    >>> service_urls({"api": "grpc", "host": "p0", "port": 1, "instances": [{"host": "p0", "port": 1}, {"host": "p1"}]})
+    ['grpc://p0:1', 'grpc://p1']
+    """
+    try:
+        first = _service_url(entry, entry.get("api"))
+        several = [_service_url(each, entry.get("api")) for each in entry.get("instances") or ()]
+    except ValueError:  # a host in gRPC's own naming, or an instance without one
+        return []
+    return several if several[:1] == [first] else [first]
+
+
+def _service_url(place: Mapping[str, Any], api: str | None) -> str:
+    address = parse_address(place.get("host") or "", place.get("port"))
+    scheme = _SCHEMES.get(str(api), {"": str(api)}).get(address.scheme, address.scheme)
+    return with_login(f"{scheme}://{address.netloc}{address.path}", address.username, address.password)
+
+
+def datastore_urls(credentials: Credentials) -> list[str]:
+    """URLs that say what credentials hold: that of the engine's drivers, and one whose scheme is the engine's name.
+
+    Of some engines, such as Elasticsearch with its "https", the former does not tell which engine it is.
+    """
+    if credentials.url is None:
+        return []
+    if credentials.engine == GENERIC:
+        return [credentials.url]
+    fields = {key: credentials.get(key) for key in ("host", "port", "hosts", "username", "password", "name")}
+    stated = {key: value for key, value in fields.items() if value is not None}
+    try:
+        return [credentials.url, build_url(credentials.engine, stated, credentials.options, None)]
+    except ValueError:
+        return [credentials.url]
+
+
+def without_options(url: str, values: Container[str]) -> str:
+    """A URL without the options of its query that have one of `values`."""
+    start, _, query = url.partition("?")
+    kept = [pair for pair in query.split("&") if pair and unquote(pair.partition("=")[2]) not in values]
+    return start + ("?" + "&".join(kept) if kept else "")

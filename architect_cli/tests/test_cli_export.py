@@ -1,0 +1,216 @@
+"""`architect env --export` writes what a platform's source reads as the same, and tells what it cannot write."""
+
+from __future__ import annotations
+
+import doctest
+import json
+import shlex
+
+import pytest
+
+import architect_cli.dialects.urls
+
+SECRET = "s3cret-canary"
+NEST = """
+from architect_core.hookspecs import hookimpl
+from architect_core.network import NetworkParser
+
+ARCHITECT_CONTRACT = 1
+
+@hookimpl
+def architect_credential_parser():
+    return NetworkParser("nest", 4150, schemes={"nest": "nest"})
+"""
+SERVICES = {
+    "acme/billing": {"host": f"http://ada:{SECRET}@billing/v1", "port": 8080, "api": "rest"},
+    "acme/pay_api": {"api": "grpc", "instances": [{"host": "p0", "port": 1}, {"host": "p1", "port": 2}]},
+}
+DATASTORES = {
+    "primary_db": {"type": "nest", "host": "db", "username": "app", "password": SECRET, "name": "shop"},
+    "cache": {"type": "nest", "url": f"nest://:{SECRET}@cache:6379/0"},
+}
+
+
+@pytest.fixture
+def nest(system):
+    system.plugin("nest", NEST)
+    return system
+
+
+def environ(services=None, datastores=None):
+    entries = {"acme/shop": {"api": None, "datastores": datastores or {}}, **(services or {})}
+    return {"ARCHITECT": json.dumps(entries), "ARCHITECT_CURRENT_SERVICE": "acme/shop"}
+
+
+def export(system, dialect, *arguments, code=0, services=None, datastores=None):
+    """What was printed, and the sentences beside it."""
+    folder = ["--folder", "out"] if dialect == "bindings" else []
+    done = system.architect("env", "--export", dialect, *folder, *arguments, environ=environ(services, datastores))
+    assert (done.returncode, "Traceback" in done.stderr) == (code, False), done.stderr
+    assert all(line.startswith("architect: ") for line in done.stderr.splitlines())
+    return done.stdout.splitlines(), [line.removeprefix("architect: ") for line in done.stderr.splitlines()]
+
+
+def resolved(system, **variables):
+    return json.loads(system.succeeds("env", "--json", "--show-secrets", environ=variables))
+
+
+def test_what_is_exported_for_aspire_has_its_names_and_is_read_as_the_same(nest):
+    lines, told = export(nest, "aspire", "--show-secrets", services=SERVICES, datastores=DATASTORES)
+    variables = dict(line.split("=", 1) for line in lines)
+    assert variables == {
+        "services__acme-billing__http__0": f"http://ada:{SECRET}@billing:8080/v1",
+        "services__acme-pay-api__grpc__0": "http://p0:1",
+        "services__acme-pay-api__grpc__1": "http://p1:2",
+        "ConnectionStrings__primary-db": f"nest://app:{SECRET}@db:4150/shop",
+        "ConnectionStrings__cache": f"nest://:{SECRET}@cache:6379/0",
+    }
+    assert told == []
+    entry = resolved(nest, **variables)["services"]["acme-pay-api"]["entry"]
+    assert (entry["api"], len(entry["instances"])) == ("grpc", 2)
+
+
+def test_what_is_exported_as_bindings_has_the_specification_s_keys_and_is_for_its_owner_alone(nest):
+    lines, _ = export(nest, "bindings", "--show-secrets", services=SERVICES, datastores=DATASTORES)
+    files = {str(file.relative_to(nest.folder / "out")): file for file in (nest.folder / "out").rglob("*/*")}
+    assert {name: file.read_text() for name, file in files.items() if name.startswith("primary-db/")} == {
+        "primary-db/type": "nest",
+        "primary-db/host": "db",
+        "primary-db/port": "4150",
+        "primary-db/uri": f"nest://app:{SECRET}@db:4150/shop",
+        "primary-db/username": "app",
+        "primary-db/password": SECRET,
+        "primary-db/database": "shop",
+    }
+    assert {file.stat().st_mode & 0o777 for file in files.values()} == {0o600}
+    answer = resolved(nest, **dict(shlex.split(line)[0].split("=", 1) for line in lines))
+    assert answer["services"]["acme-pay-api"]["entry"]["api"] == "grpc"
+    again = ("env", "--export", "bindings", "--folder", "out")
+    assert "is already there. Name another with --folder" in nest.fails(*again, environ=environ(SERVICES))
+
+
+def test_a_compose_file_takes_secrets_from_its_own_variables(nest):
+    odd = {
+        "token": {"type": "nest", "url": "nest://t0ken@h/"},
+        "long": {"type": "nest", "host": "h", "options": {}, "name": "$x"},
+    }
+    lines, _ = export(nest, "compose", services=SERVICES, datastores={**DATASTORES, **odd})
+    assert lines == [
+        "environment:",
+        '  ACME_BILLING_URL: "http://ada:${ACME_BILLING_PASSWORD}@billing:8080/v1"',
+        '  ACME_PAY_API_URL: "grpc://p0:1"',
+        '  CACHE_URL: "nest://:${CACHE_PASSWORD}@cache:6379/0"',
+        '  LONG_URL: "nest://h:4150/%24x"',
+        '  PRIMARY_DB_URL: "nest://app:${PRIMARY_DB_PASSWORD}@db:4150/shop"',
+        '  TOKEN_URL: "${TOKEN_URL}"',
+    ]
+
+
+@pytest.mark.parametrize("dialect", ["ARCHITECT", "aspire", "compose", "bindings"])
+def test_no_secret_is_shown_unless_it_was_asked_for(nest, dialect):
+    more = {"acme/token": {"host": "t", "port": 1, "api": "rest", "token": SECRET}}
+    lines, told = export(nest, dialect, services={**SERVICES, **more}, datastores=DATASTORES)
+    written = [file.read_text() for file in (nest.folder / "out").rglob("*/*")]
+    assert SECRET not in "".join([*lines, *told, *written])
+
+
+def test_what_is_left_out_because_it_is_secret_is_told(nest):
+    _, told = export(nest, "aspire", datastores={"cache": DATASTORES["cache"]})
+    assert told == [
+        "what is *** in ConnectionStrings__cache is left out because it is secret; --show-secrets writes it"
+    ]
+    _, told = export(nest, "bindings", datastores={"cache": DATASTORES["cache"]})
+    assert told == ["left out because they hold secrets: cache/password, cache/uri; --show-secrets writes them"]
+    assert sorted(file.name for file in (nest.folder / "out" / "cache").iterdir()) == [
+        "database",
+        "host",
+        "port",
+        "type",
+    ]
+
+
+@pytest.mark.parametrize(("dialect", "holder"), [("aspire", "services__acme-a-b"), ("compose", "ACME_A_B_URL"),
+                                                 ("bindings", "the folder acme-a-b")])  # fmt: skip
+def test_two_names_that_would_share_one_place_are_refused_by_their_names(system, dialect, holder):
+    services = {name: {"host": name[-1], "port": 1, "api": "rest"} for name in ("acme/a-b", "acme/a_b")}
+    lines, told = export(system, dialect, "--show-secrets", code=1, services=services)
+    assert lines == []
+    assert told == [
+        f"the service 'acme/a-b' and the service 'acme/a_b' would both be {holder}. "
+        "Rename one of them, or export them as ARCHITECT"
+    ]
+    assert not (system.folder / "out").exists()
+
+
+def test_a_service_and_a_datastore_of_one_name_share_a_variable_of_compose_and_none_of_aspire(nest):
+    both = {"services": {"cache": {"host": "c", "port": 1, "api": "rest"}}, "datastores": DATASTORES}
+    _, told = export(nest, "compose", code=1, **both)
+    assert "the service 'cache' and the datastore 'cache' would both be CACHE_URL" in told[0]
+    lines, _ = export(nest, "aspire", "--show-secrets", **both)
+    assert len(lines) == 3
+
+
+@pytest.mark.parametrize("dialect", ["compose", "bindings"])
+def test_instances_but_the_first_are_told_where_the_platform_knows_one(system, dialect):
+    _, told = export(system, dialect, services={"acme/pay_api": SERVICES["acme/pay_api"]})
+    assert told == [f"the service 'acme/pay_api': {dialect} cannot say instances but the first; left out"]
+
+
+def test_parts_of_an_entry_that_a_url_cannot_say_are_told_by_their_names(nest):
+    entry = {"host": "b", "port": 1, "api": "rest", "token": SECRET, "options": {"read_timeout": 3}, f"{SECRET} ?": 1}
+    db = {"type": "nest", "host": "h", "NEST_USER": SECRET}
+    _, told = export(nest, "compose", "--show-secrets", services={"acme/b": entry}, datastores={"db": db})
+    assert told == [
+        "the service 'acme/b': compose cannot say options, token, <key that is no name>; left out",
+        "the datastore 'db': compose cannot say NEST_USER; left out",
+    ]
+
+
+def test_subscriptions_of_a_running_service_that_is_nowhere_are_told(system):
+    subscribed = {"placed": {"acme/b": {"headers": {"x-token": SECRET}}}}
+    services = {"acme/b": {"host": "b", "port": 1, "api": "rest"}, "acme/shop": {"subscriptions": subscribed}}
+    lines, told = export(system, "aspire", services=services)
+    assert lines == ["services__acme-b__http__0=http://b:1"]
+    assert told == ["the service 'acme/shop': aspire cannot say subscriptions; left out"]
+
+
+def test_further_texts_are_files_of_a_binding_but_those_that_would_mean_something_else(nest):
+    db = {"type": "nest", "host": "h", "NEST_USER": "u\r\n", "user": "other", "../../escaped": "x", "pool": 3}
+    lines, told = export(nest, "bindings", "--show-secrets", datastores={"db": db})
+    assert told == ["the datastore 'db': bindings cannot say user, <key that is no name>, pool; left out"]
+    assert not list(nest.folder.parent.rglob("escaped"))
+    entry = resolved(nest, **dict(shlex.split(line)[0].split("=", 1) for line in lines))["datastores"]["db"]["entry"]
+    assert entry["NEST_USER"] == "u\r\n"
+    assert "username" not in entry
+
+
+@pytest.mark.parametrize("dialect", ["aspire", "compose", "bindings"])
+def test_a_service_that_would_be_read_as_another_is_left_out_and_told(system, dialect):
+    services = {
+        "acme/owl": {"host": "ftp://owl", "api": "my_owl"},
+        "acme/socket": {"host": "unix:/run/grpc.sock", "api": "grpc"},
+        "acme/rest": {"host": "r", "port": 1, "api": "rest"},
+    }
+    lines, told = export(system, dialect, "--show-secrets", code=1, services=services)
+    assert lines
+    if dialect != "bindings":  # whose file `api` says any
+        assert told.pop(0) == (
+            f"the service 'acme/owl' is left out: {dialect} cannot say it so that it is read as the same (api). "
+            "Export it as ARCHITECT"
+        )
+    assert told == [
+        f"the service 'acme/socket' is left out: {dialect} cannot say what has no URL. Export it as ARCHITECT"
+    ]
+
+
+def test_a_datastore_whose_plugin_is_missing_is_told_and_leaves_the_others(nest):
+    datastores = {**DATASTORES, "birds": {"type": "kestrel", "host": "h", "password": SECRET}}
+    lines, told = export(nest, "aspire", code=1, datastores=datastores)
+    assert len(lines) == 2
+    assert told[-1].startswith("datastore 'birds': no installed plugin serves 'kestrel'")
+    assert "install the package whose entry point" in told[-1]
+    assert "birds" in "".join(export(nest, "ARCHITECT", datastores=datastores)[0])
+
+
+def test_the_example_of_a_service_s_urls_is_right():
+    assert doctest.testmod(architect_cli.dialects.urls) == (0, 1)
