@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.client
 import io
+from ipaddress import ip_address
 from time import monotonic
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +16,8 @@ if TYPE_CHECKING:
 
     from _typeshed import WriteableBuffer
 
+_LONGEST_USE = 30.0  # seconds
+
 
 class _Reader(io.RawIOBase):
     """Reads from a socket until its timeout has passed as a whole, however often another byte comes."""
@@ -23,45 +26,82 @@ class _Reader(io.RawIOBase):
         self._sock = sock
         self._buffered = buffered
         self._raw: Any = buffered.raw
-        self._deadline = monotonic() + (sock.gettimeout() or 0)
+        self._seconds = sock.gettimeout()
+        self._ends = None if self._seconds is None else monotonic() + self._seconds
 
     def readable(self) -> bool:
         return True
 
     def readinto(self, buffer: WriteableBuffer) -> int | None:
-        left = self._deadline - monotonic()
-        if left <= 0:
-            raise TimeoutError("timed out")
-        self._sock.settimeout(left)
+        if self._ends is not None:
+            left = self._ends - monotonic()
+            if left <= 0:
+                raise TimeoutError("timed out")
+            self._sock.settimeout(left)
         count: int | None = self._raw.readinto(buffer)
         return count
+
+    def relax(self) -> None:
+        """Wait for each part as long as for all until now."""
+        self._ends = None
+        self._sock.settimeout(self._seconds)
 
     def close(self) -> None:
         self._buffered.close()
         super().close()
 
 
-class _Response(http.client.HTTPResponse):
-    def __init__(self, sock: socket.socket, *args: Any, **kwargs: Any) -> None:
-        super().__init__(sock, *args, **kwargs)
-        self.fp = io.BufferedReader(_Reader(sock, self.fp))
+class TimedConnection(urllib3.connection.HTTPConnection):
+    """A connection whose answer is read until the time-out and no longer.
+
+    One to a host name is not used for longer than half a minute, so that a name that leads elsewhere is followed.
+    """
+
+    _reader: _Reader | None = None
+    _used_until: float | None = None
+
+    def connect(self) -> None:
+        """Called by urllib3 for a new connection."""
+        super().connect()
+        self._used_until = None if _is_address(self.host) else monotonic() + _LONGEST_USE
+
+    @property
+    def is_connected(self) -> bool:
+        """Asked by urllib3 before a connection is used again."""
+        return (self._used_until is None or monotonic() < self._used_until) and super().is_connected
+
+    def response_class(self, sock: socket.socket, *args: Any, **kwargs: Any) -> http.client.HTTPResponse:  # type: ignore[override]
+        """Called by http.client to read an answer."""
+        response = http.client.HTTPResponse(sock, *args, **kwargs)
+        self._reader = _Reader(sock, response.fp)
+        response.fp = io.BufferedReader(self._reader)
+        return response
+
+    def relax(self) -> None:
+        """Let whoever reads the rest of the answer, part by part, have the whole time-out for each of them."""
+        if self._reader is not None:
+            self._reader.relax()
 
 
-class _HTTPConnection(urllib3.connection.HTTPConnection):
-    response_class = _Response
-
-
-class _HTTPSConnection(urllib3.connection.HTTPSConnection):
-    response_class = _Response
+class TimedTLSConnection(TimedConnection, urllib3.connection.HTTPSConnection):
+    """The same with TLS."""
 
 
 class HTTPConnectionPool(urllib3.HTTPConnectionPool):
     """Urllib3's, whose name its errors show, with answers that are read until the timeout and no longer."""
 
-    ConnectionCls = _HTTPConnection
+    ConnectionCls = TimedConnection
 
 
 class HTTPSConnectionPool(urllib3.HTTPSConnectionPool):
     """The same for TLS."""
 
-    ConnectionCls = _HTTPSConnection
+    ConnectionCls = TimedTLSConnection
+
+
+def _is_address(host: str) -> bool:
+    try:
+        ip_address(host.strip("[]"))
+    except ValueError:
+        return host == "localhost"
+    return True

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Annotated, ClassVar
 
-from pydantic import PositiveFloat
+from pydantic import Field, PositiveFloat
 
 from architect_core import contract
 from architect_core.hookspecs import hookimpl
+from architect_core.identity import Auth, Tls
 
 if TYPE_CHECKING:
     from architect_core.contract import ClientFactory, DoubleFactory, EventPublisher, ReadinessProbe, Target
@@ -15,19 +16,25 @@ if TYPE_CHECKING:
 
 ARCHITECT_CONTRACT = 1
 
-_DEFAULT_PORTS = {"http": 80, "https": 443}
-
 
 class RestOptions(contract.Options):
     """The `options` of a REST service.
 
     Attributes:
         connect_timeout: seconds to connect; None waits for ever.
-        read_timeout: seconds to wait for each part of the answer; None waits for ever.
+        read_timeout: seconds that one attempt may take once it is connected; None waits for ever.
+        total_timeout: seconds that a call may take with all of its attempts; None for no end.
+        retries: how many attempts may follow the first one, where a call may be repeated.
+        tls: the service's authorities, and the client's certificate.
+        auth: what is sent with every call.
     """
 
     connect_timeout: PositiveFloat | None = 3.0
     read_timeout: PositiveFloat | None = 10.0
+    total_timeout: PositiveFloat | None = 30.0
+    retries: Annotated[int, Field(ge=0, le=10)] = 2
+    tls: Tls | None = None
+    auth: Auth | None = None
 
 
 class RestClientFactory(contract.ClientFactory):
@@ -38,20 +45,33 @@ class RestClientFactory(contract.ClientFactory):
 
     def client(self, target: Target) -> RestClient:
         """A session whose base URL is the target's host, port and base path; "http" unless the host says "https"."""
+        from architect_rest.auth import BearerAuth
         from architect_rest.client import RestClient
+        from architect_rest.places import places
 
-        address = target.address()
-        scheme = address.scheme or "http"
-        if scheme not in _DEFAULT_PORTS:
-            raise target.error("host", "a REST service's host starts with http://, https:// or no scheme")
-        if address.port is None and not address.scheme:
-            raise target.error("port", "is missing")
-        # written even where it is the scheme's own: a Host header then says what was configured
-        base_url = f"{scheme}://{address.netloc}{address.path}"
-        options: Any = target.options
-        client = RestClient(base_url, timeout=(options.connect_timeout, options.read_timeout))
-        if address.username is not None:
-            client.auth = (address.username, address.password or "")
+        options: RestOptions = target.options
+        first, *others = places(target)
+        tls, auth = options.tls or Tls(), options.auth or Auth()
+        client = RestClient(
+            first.url + first.path,
+            timeout=(options.connect_timeout, options.read_timeout),
+            total_timeout=options.total_timeout,
+            retries=options.retries,
+            instances=[each.url for each in (first, *others)] if others else (),
+            ca=None if tls.ca is None else str(tls.ca),
+            server_name=tls.server_name,
+        )
+        if tls.certificate is not None:
+            client.cert = str(tls.certificate) if tls.key is None else (str(tls.certificate), str(tls.key))
+        client.headers.update(auth.headers)
+        if first.login is not None and (auth.bearer or auth.username):
+            raise target.error("options.auth", "says who logs in, and the host does too; leave one of them out")
+        if auth.bearer is not None:
+            client.auth = BearerAuth(auth.bearer)
+        elif auth.username is not None:
+            client.auth = (auth.username, auth.password or "")
+        elif first.login is not None:
+            client.auth = first.login
         return client
 
 

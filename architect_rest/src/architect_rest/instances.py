@@ -1,0 +1,102 @@
+"""The places where a service listens, and which of them gets the next attempt."""
+
+from __future__ import annotations
+
+import random
+import threading
+from time import monotonic
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Sequence
+
+_FAILURES_IN_A_ROW = 5
+_FIRST_REST, _LONGEST_REST = 0.5, 30.0  # seconds
+
+
+class Instance:
+    """One place.
+
+    Attributes:
+        url: scheme, host and port: "http://10.0.0.1:8080".
+        active: how many attempts are under way.
+        failures: how many have failed since one succeeded.
+        rest: seconds that it was left out for the last time; 0 where it works.
+        left_out_at: when that began.
+        left_out_until: when it ends.
+    """
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+        self.active = 0
+        self.failures = 0
+        self.rest = self.left_out_at = self.left_out_until = 0.0
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self.url!r})"
+
+
+class Instances:
+    """Spreads attempts over instances: of two picked at random, the less busy one is taken.
+
+    An instance that cannot be connected to is left out at once, one that fails otherwise after five failures in a row:
+    for half a second, and for twice as long every time, up to 30 s. Then one attempt tries it. If all are left out, the
+    one that comes back first is taken: a wrong guess must not make a service that works unreachable.
+    """
+
+    def __init__(self, urls: Sequence[str]) -> None:
+        self.all = [Instance(url) for url in urls]
+        self._lock = threading.Lock()
+
+    def begin(self, tried: Collection[Instance] = ()) -> Instance:
+        """The instance for the next attempt, one not yet tried where there is one; one of the ends has to follow."""
+        with self._lock:
+            now = monotonic()
+            able = [each for each in self.all if each.left_out_until <= now]
+            fresh = [each for each in able if each not in tried] or able
+            if not fresh:
+                fresh = [min(self.all, key=lambda each: each.left_out_until)]
+            chosen = fresh[0] if len(fresh) == 1 else min(random.sample(fresh, 2), key=lambda each: each.active)
+            chosen.active += 1
+            if chosen.rest:  # this attempt tries it, and no other until it is known how that ends
+                chosen.left_out_until = now + chosen.rest
+            return chosen
+
+    def succeeded(self, instance: Instance) -> None:
+        """End an attempt that got an answer."""
+        with self._lock:
+            instance.active -= 1
+            if instance.failures:
+                instance.failures = 0
+                instance.rest = instance.left_out_until = 0.0
+
+    def given_up(self, instance: Instance) -> None:
+        """End an attempt that tells nothing of the instance."""
+        with self._lock:
+            instance.active -= 1
+
+    def failed(self, instance: Instance, began: float, *, unreachable: bool, asked: float = 0.0) -> bool:
+        """End an attempt that failed; gives whether that leaves the instance out.
+
+        Args:
+            instance: where it was made.
+            began: when, as `time.monotonic()` tells it: one from before it was left out is no news.
+            unreachable: whether there was no connection.
+            asked: seconds that the instance asks to be left alone.
+        """
+        with self._lock:
+            instance.active -= 1
+            instance.failures += 1
+            is_news = began >= instance.left_out_at
+            if not is_news or not (unreachable or asked or instance.failures >= _FAILURES_IN_A_ROW):
+                return False
+            now = monotonic()
+            instance.rest = min(_LONGEST_REST, instance.rest * 2 or _FIRST_REST)
+            instance.left_out_at = now
+            instance.left_out_until = now + max(asked, instance.rest * random.uniform(0.5, 1))  # noqa: S311 - no secret
+            return True
+
+    def is_another_able(self, instance: Instance) -> bool:
+        """Whether there is an instance beside this one that is not left out."""
+        now = monotonic()
+        return any(each is not instance and each.left_out_until <= now for each in self.all)
