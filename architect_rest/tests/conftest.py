@@ -13,6 +13,7 @@ from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
+from faults import Misbehaving
 
 from architect_core.resolver import Resolver
 
@@ -131,3 +132,16 @@ def resolve() -> Iterator[Callable[..., Any]]:
 @pytest.fixture
 def client(server: EchoServer, resolve: Callable[..., Any]) -> Any:
     return resolve(host="http://127.0.0.1", port=server.port)
+
+
+@pytest.fixture
+def start() -> Iterator[Callable[..., Misbehaving]]:
+    started: list[Misbehaving] = []
+
+    def start_one(kind: str, argument: str = "", port: int = 0) -> Misbehaving:
+        started.append(Misbehaving(kind, argument, port))
+        return started[-1]
+
+    yield start_one
+    for each in started:
+        each.stop()

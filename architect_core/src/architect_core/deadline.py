@@ -15,7 +15,7 @@ _deadline: ContextVar[float | None] = ContextVar("architect_deadline", default=N
 
 @contextmanager
 def deadline(seconds: float) -> Iterator[None]:
-    """Have no call that is made inside last longer than `seconds` from now; of nested deadlines, the first to end counts.
+    """Have no call that is made inside last longer than `seconds` from now; of nested ones, the first to end counts.
 
     It holds for the thread, or the task, that enters it.
 

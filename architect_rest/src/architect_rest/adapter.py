@@ -6,6 +6,7 @@ import logging
 import threading
 import time
 from contextlib import contextmanager
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import requests
@@ -93,6 +94,7 @@ class ServiceAdapter(HTTPAdapter):
             return super().send(request, stream, timeout, verify, cert, proxies)
         limits = timeout if isinstance(timeout, Limits) else None
         tried: list[Instance] = []
+        started = time.monotonic()
         while True:
             seconds = timeout if limits is None else limits.attempt()
             instance, began = self.instances.begin(tried), time.monotonic()
@@ -101,6 +103,7 @@ class ServiceAdapter(HTTPAdapter):
             try:
                 with _telling(request, limits):
                     response = super().send(request, stream, seconds, verify, cert, proxies)
+                response._until_head = timedelta(seconds=time.monotonic() - started)  # type: ignore[attr-defined] # noqa: SLF001
                 if not stream:
                     _ = response.content  # whatever goes wrong with it goes wrong in this attempt
                 elif isinstance(response.raw.connection, TimedConnection):

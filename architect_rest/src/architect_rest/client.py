@@ -237,8 +237,11 @@ class RestClient(requests.Session):
             self._refuse(request, origin_sent_to(url), kwargs)
         timeout = kwargs.get("timeout", self.timeout)
         if not isinstance(timeout, Limits):
-            kwargs["timeout"] = limits(timeout, self.total_timeout)
-        return super().send(request, **kwargs)
+            kwargs["timeout"] = limits(timeout, self.total_timeout, is_own=timeout != self.timeout)
+        response = super().send(request, **kwargs)
+        # the adapter has read the answer to its end, which is no part of what requests calls elapsed
+        response.elapsed = getattr(response, "_until_head", response.elapsed)
+        return response
 
     def _refuse(self, request: requests.PreparedRequest, found: Origin | None, kwargs: dict[str, Any]) -> None:
         """Raise where a request must not be sent to another origin, and let it take nothing along where it may be."""

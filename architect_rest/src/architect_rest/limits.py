@@ -50,19 +50,22 @@ class Limits(tuple[Any, ...]):
         return left if connect is None else min(connect, left), left if read is None else min(read, left)
 
 
-def limits(timeout: Any, total: float | None) -> Any:
+def limits(timeout: Any, total: float | None, *, is_own: bool) -> Any:
     """The limits of a call that begins now; what requests has to complain of, or reads itself, is left to it.
 
     Args:
         timeout: seconds; or seconds to connect and for an attempt; None for ever.
-        total: seconds for all attempts. An attempt that may take longer by itself has its own time.
+        total: seconds for all attempts.
+        is_own: whether the call itself says so; an attempt that then may take longer than `total` gets its time.
     """
     pair = timeout if isinstance(timeout, tuple) else (timeout, timeout)
     if len(pair) != 2 or not all(each is None or isinstance(each, int | float) for each in pair):
         return timeout
     found = Limits(pair)
     now = monotonic()
-    found.ends = None if total is None or None in pair else now + max(total, *pair)
+    if is_own:
+        total = None if total is None or None in pair else max(total, *pair)
+    found.ends = None if total is None else now + total
     left = remaining()
     if left is not None:
         found.ends = now + left if found.ends is None else min(found.ends, now + left)

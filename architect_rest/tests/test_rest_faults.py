@@ -1,0 +1,292 @@
+"""What a caller sees of servers that misbehave, after how long, and how often such a server is asked."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+import requests
+import trustme
+from faults import SCRIPT, free_port
+
+from architect_core.deadline import deadline
+from architect_rest.limits import DeadlineError
+
+
+def outcome(call: Callable[[], Any]) -> Any:
+    """The status of an answer, or the type of what was raised."""
+    try:
+        return call().status_code
+    except requests.RequestException as problem:
+        return type(problem)
+
+
+FAST = {"connect_timeout": 0.5, "read_timeout": 0.4, "total_timeout": 5}
+
+# kind, its argument -> how a GET ends, how often it was asked; how a POST does; the most seconds that a GET takes
+FAULTS: dict[str, tuple[str, str, Any, int, Any, int, float]] = {
+    "resets before the request": ("resets-before", "", requests.ConnectionError, 0, requests.ConnectionError, 0, 1.5),
+    "resets after the request": ("resets", "", requests.ConnectionError, 3, requests.ConnectionError, 1, 1.5),
+    "resets once": ("resets-first", "", 200, 2, requests.ConnectionError, 1, 1),
+    "answers half": (
+        "half",
+        "",
+        requests.exceptions.ChunkedEncodingError,
+        3,
+        requests.exceptions.ChunkedEncodingError,
+        1,
+        1.5,
+    ),
+    "hangs": ("hangs", "", requests.ReadTimeout, 3, requests.ReadTimeout, 1, 3),
+    "drips": ("drips", "", requests.ConnectionError, 3, requests.ConnectionError, 1, 3),
+    "is unavailable": ("unavailable", "", 503, 3, 503, 1, 1.5),
+    "is unavailable once": ("unavailable-first", "1", 200, 2, 503, 1, 2),
+    "is unavailable for longer than anybody waits": ("unavailable", "3600", 503, 1, 503, 1, 0.5),
+    "does not understand": ("invalid", "", 400, 1, 400, 1, 0.5),
+    "has an endless header": ("endless-header", "", requests.ConnectionError, 3, requests.ConnectionError, 1, 1.5),
+}
+
+
+@pytest.mark.parametrize("method", ["GET", "POST"])
+@pytest.mark.parametrize("fault", FAULTS)
+def test_a_server_that(fault, method, start, resolve):
+    kind, argument, of_get, gets, of_post, posts, most = FAULTS[fault]
+    server = start(kind, argument)
+    client = resolve(host="127.0.0.1", port=server.port, options=FAST)
+    began = time.monotonic()
+    found = outcome(lambda: client.request(method, "/x", data=b"10" if method == "POST" else None))
+    taken = time.monotonic() - began
+    wanted, times = (of_get, gets) if method == "GET" else (of_post, posts)
+    assert found is wanted if isinstance(wanted, type) else found == wanted
+    assert len(server.stop()) == times
+    assert taken < most
+    if kind == "unavailable-first" and method == "GET":
+        assert taken > 1  # as the server has asked
+
+
+def test_a_server_that_refuses_is_tried_again_whatever_the_method_because_nothing_was_sent(start, resolve):
+    port = free_port()
+    client = resolve(host="127.0.0.1", port=port, options={"retries": 10})
+    began = threading.Timer(0.5, lambda: start("works", "", port))
+    began.start()
+    try:
+        assert client.post("/x", data=b"10").status_code == 200
+    finally:
+        began.join()
+
+
+def test_a_server_that_refuses_to_the_end_is_a_connection_error(resolve):
+    client = resolve(host="127.0.0.1", port=free_port())
+    began = time.monotonic()
+    assert outcome(lambda: client.get("/x")) is requests.ConnectionError
+    assert time.monotonic() - began < 1
+
+
+def test_a_post_with_an_idempotency_key_is_sent_again(start, resolve):
+    server = start("resets-first")
+    client = resolve(host="127.0.0.1", port=server.port)
+    assert client.post("/x", json={"amount": 10}, headers={"Idempotency-Key": "1"}).status_code == 200
+    asked = server.stop()
+    assert len(asked) == 2
+    assert all("Idempotency-Key: 1" in each for each in asked)
+
+
+def test_a_file_is_sent_again_from_where_it_began_and_a_generator_is_not(start, resolve, tmp_path):
+    (tmp_path / "file").write_bytes(b"0123456789")
+    server = start("resets-first")
+    client = resolve(host="127.0.0.1", port=server.port)
+    with (tmp_path / "file").open("rb") as file:
+        file.seek(4)
+        response = client.put("/x", data=file)
+    assert (response.status_code, response.request.headers["Content-Length"]) == (200, "6")
+    assert len(server.stop()) == 2
+    server = start("resets-first")
+    client = resolve(host="127.0.0.1", port=server.port)
+    assert outcome(lambda: client.put("/x", data=(each for each in [b"a", b"b"]))) is requests.ConnectionError
+
+
+def test_without_retries_nothing_is_sent_again(start, resolve):
+    server = start("unavailable")
+    client = resolve(host="127.0.0.1", port=server.port, options={"retries": 0})
+    assert client.get("/x").status_code == 503
+    assert len(server.stop()) == 1
+
+
+def test_an_adapter_of_one_s_own_does_what_it_always_did(start, resolve):
+    server = start("unavailable")
+    client = resolve(host="127.0.0.1", port=server.port)
+    client.mount("http://", requests.adapters.HTTPAdapter())
+    assert client.get("/x").status_code == 503
+    assert len(server.stop()) == 1
+
+
+def test_the_total_time_out_ends_the_attempts(start, resolve):
+    server = start("hangs")
+    client = resolve(host="127.0.0.1", port=server.port, options={"read_timeout": 0.4, "total_timeout": 0.6})
+    began = time.monotonic()
+    assert outcome(lambda: client.get("/x")) is requests.ReadTimeout
+    assert 0.55 < time.monotonic() - began < 1
+    assert len(server.stop()) == 2
+
+
+@pytest.mark.parametrize(("timeout", "most"), [(0.2, 1.2), ((1, 0.2), 1.2)])
+def test_a_call_s_own_time_out_is_each_attempt_s(start, resolve, timeout, most):
+    server = start("hangs")
+    client = resolve(host="127.0.0.1", port=server.port)
+    began = time.monotonic()
+    assert outcome(lambda: client.get("/x", timeout=timeout)) is requests.ReadTimeout
+    assert 0.6 < time.monotonic() - began < most
+    assert len(server.stop()) == 3
+
+
+def test_a_call_does_not_outlive_the_deadline_that_it_is_made_in_and_tells_the_server_of_it(start, resolve):
+    server = start("hangs")
+    client = resolve(host="127.0.0.1", port=server.port)
+    began = time.monotonic()
+    with deadline(0.3):
+        assert outcome(lambda: client.get("/x", timeout=None)) is requests.ReadTimeout
+        with pytest.raises(DeadlineError, match="no time is left"):
+            client.get("/x")
+    assert time.monotonic() - began < 0.6
+    (asked,) = server.stop()
+    told = next(part for part in asked.split("|") if part.lower().startswith("x-envoy-expected-rq-timeout-ms:"))
+    assert 200 <= int(told.split(":")[1]) <= 300
+
+
+def test_a_streamed_answer_may_take_as_long_as_it_keeps_coming(start, resolve):
+    server = start("drips")
+    client = resolve(host="127.0.0.1", port=server.port, options={"read_timeout": 0.3, "total_timeout": 0.5})
+    began, read = time.monotonic(), b""
+    with client.get("/x", stream=True) as response:
+        while time.monotonic() - began < 1:
+            read += response.raw.read(1)
+    assert len(read) >= 10
+
+
+def test_elapsed_ends_with_the_answer_s_head_as_requests_says(start, resolve):
+    server = start("slow-body")
+    response = resolve(host="127.0.0.1", port=server.port).get("/x")
+    assert response.elapsed < timedelta(seconds=0.3)
+    assert response.text == "slow"
+
+
+@pytest.mark.parametrize("retry_after", ["soon", "-5", "1e9", "Mon, 01 Jan 2024 00:00:00 GMT"])
+def test_whatever_retry_after_says_the_answer_is_got_in_time(start, resolve, retry_after):
+    server = start("unavailable", retry_after)
+    client = resolve(host="127.0.0.1", port=server.port)
+    began = time.monotonic()
+    assert client.get("/x").status_code == 503
+    assert time.monotonic() - began < 2
+
+
+def test_a_service_that_fails_as_a_whole_gets_at_most_a_fifth_more_than_is_offered(start, resolve):
+    server = start("unavailable", "0")
+    client = resolve(host="127.0.0.1", port=server.port)
+    assert all(client.get("/x").status_code == 503 for _ in range(100))
+    assert 100 <= len(server.stop()) <= 120
+
+
+@pytest.fixture(scope="module")
+def authority() -> trustme.CA:
+    return trustme.CA()
+
+
+@pytest.fixture
+def issue(authority: trustme.CA, tmp_path: Path) -> Callable[..., str]:
+    """Makes a server's certificate; gives its file."""
+
+    def issue_one(name: str, **validity: Any) -> str:
+        path = tmp_path / f"{name}.pem"
+        authority.issue_cert(name, **validity).private_key_and_cert_chain_pem.write_to_path(str(path))
+        return str(path)
+
+    authority.cert_pem.write_to_path(str(tmp_path / "ca.crt"))
+    return issue_one
+
+
+YESTERDAY = datetime.now(UTC) - timedelta(days=1)
+EXPIRED = {"not_before": YESTERDAY - timedelta(days=2), "not_after": YESTERDAY}
+
+
+@pytest.mark.parametrize(
+    ("certificate", "tls", "expected"),
+    [
+        (("127.0.0.1", {}), {"ca": True}, 200),
+        (("127.0.0.1", {}), {}, requests.exceptions.SSLError),
+        (("127.0.0.1", EXPIRED), {"ca": True}, requests.exceptions.SSLError),
+        (("other.example", {}), {"ca": True}, requests.exceptions.SSLError),
+        (("other.example", {}), {"ca": True, "server_name": "other.example"}, 200),
+        (("127.0.0.1", {}), {"ca": True, "server_name": "other.example"}, requests.exceptions.SSLError),
+    ],
+)  # fmt: skip
+def test_a_certificate_is_checked_as_configured(
+    start, resolve, issue, tmp_path, monkeypatch, certificate, tls, expected
+):
+    name, validity = certificate
+    server = start("works", issue(name, **validity))
+    if "ca" in tls:
+        tls = {**tls, "ca": str(tmp_path / "ca.crt")}
+        monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(SCRIPT))  # which would replace a session's own
+    client = resolve(host="https://127.0.0.1", port=server.port, options={"tls": tls})
+    found = outcome(lambda: client.get("/x"))
+    assert found is expected if isinstance(expected, type) else found == expected
+    assert len(server.stop()) == (expected == 200)
+
+
+@pytest.mark.parametrize(
+    ("auth", "header"),
+    [
+        ({"bearer": "t0ken"}, "Authorization: Bearer t0ken"),
+        ({"username": "app", "password": "pä:ss"}, "Authorization: Basic "),
+        ({"headers": {"X-Api-Key": "k3y"}}, "X-Api-Key: k3y"),
+    ],
+)
+def test_who_calls_is_told_to_the_service_and_not_to_where_it_redirects(start, resolve, auth, header):
+    elsewhere = start("works")
+    server = start("redirects", f"http://127.0.0.1:{elsewhere.port}/y")
+    client = resolve(host="127.0.0.1", port=server.port, options={"auth": auth})
+    assert client.get("/x").status_code == 200
+    assert header in server.stop()[0]
+    (asked,) = elsewhere.stop()
+    assert not any(word in asked.lower() for word in ("authorization", "x-api-key", "cookie", "x-envoy"))
+    assert "t0ken" not in repr(client.auth)
+
+
+def test_a_call_s_own_authorization_wins_over_the_configured_one_and_over_a_netrc(
+    start, resolve, monkeypatch, tmp_path
+):
+    (tmp_path / "netrc").write_text("machine 127.0.0.1 login a password b")
+    monkeypatch.setenv("NETRC", str(tmp_path / "netrc"))
+    server = start("works")
+    with_token = resolve(host="127.0.0.1", port=server.port, options={"auth": {"bearer": "t0ken"}})
+    without = resolve(host="127.0.0.1", port=server.port)
+    for client in (with_token, without):
+        client.get("/x", headers={"Authorization": "mine"})
+    without.get("/x")
+    asked = server.stop()
+    assert all("Authorization: mine" in each for each in asked[:2])
+    assert "Authorization: Basic " in asked[2]  # as requests does
+
+
+@pytest.mark.parametrize(
+    ("options", "path"),
+    [
+        ({"tls": {"key": "/k"}}, r"options\.tls"),
+        ({"tls": {"ca": "relative"}}, r"options\.tls\.ca"),
+        ({"auth": {"bearer": "a\nb"}}, r"options\.auth\.bearer"),
+        ({"auth": {"bearer": "a", "username": "b", "password": "c"}}, r"options\.auth"),
+        ({"auth": {"username": "b"}}, r"options\.auth"),
+        ({"retries": -1}, r"options\.retries"),
+        ({"total_timeout": 0}, r"options\.total_timeout"),
+    ],
+)
+def test_options_that_cannot_be_meant_are_told_by_their_path(resolve, options, path):
+    from architect_core.exceptions import ConfigError
+
+    with pytest.raises(ConfigError, match=path):
+        resolve(host="127.0.0.1", port=1, options=options)

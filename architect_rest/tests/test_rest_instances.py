@@ -1,0 +1,186 @@
+"""Several instances share the calls, and one that dies is missed by nobody."""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+import requests
+from faults import free_port
+
+from architect_core.exceptions import ConfigError
+from architect_rest.client import RestClient
+from architect_rest.instances import Instances
+
+FDS = Path("/proc/self/fd")
+
+
+@pytest.fixture
+def three(start, resolve):
+    """Three instances, and a client of all of them."""
+    servers = [start("works") for _ in range(3)]
+    client = resolve(instances=[{"host": "http://127.0.0.1/v1", "port": server.port} for server in servers])
+    return servers, client
+
+
+def test_calls_are_spread_over_the_instances(three):
+    servers, client = three
+    with ThreadPoolExecutor(8) as threads:
+        assert {each.status_code for each in threads.map(lambda _: client.get("/x"), range(300))} == {200}
+    counts = [len(server.stop()) for server in servers]
+    assert sum(counts) == 300
+    assert min(counts) > 50
+
+
+def test_an_instance_gets_its_own_host_and_the_base_path(three):
+    servers, client = three
+    for _ in range(20):
+        client.get("/x?a=1")
+    for server in servers:
+        for asked in server.stop():
+            assert asked.startswith("GET /v1/x?a=1 HTTP/1.1|")
+            assert f"|Host: 127.0.0.1:{server.port}|" in asked
+
+
+def test_no_call_fails_while_each_instance_is_killed_and_started_again(start, three):
+    servers, client = three
+    stop, results = threading.Event(), Counter()
+
+    def call():
+        while not stop.is_set():
+            try:
+                results[client.get("/x").status_code] += 1
+            except requests.RequestException as problem:
+                results[repr(problem)] += 1
+
+    threads = [threading.Thread(target=call) for _ in range(16)]
+    for each in threads:
+        each.start()
+    try:
+        for server in servers:
+            time.sleep(0.3)
+            server.stop()
+            time.sleep(0.3)
+            start("works", "", server.port)
+            time.sleep(1)
+    finally:
+        stop.set()
+        for each in threads:
+            each.join()
+    assert set(results) == {200}
+    assert results[200] > 1000
+
+
+def test_an_instance_that_came_back_is_used_again(start, resolve):
+    port = free_port()
+    other = start("works")
+    client = resolve(instances=[{"host": "127.0.0.1", "port": port}, {"host": "127.0.0.1", "port": other.port}])
+    for _ in range(20):
+        assert client.post("/x", data=b"1").status_code == 200  # whatever was refused was not sent
+    back = start("works", "", port)
+    ends = time.monotonic() + 5
+    while time.monotonic() < ends and not back.asked:
+        client.get("/x")
+        time.sleep(0.02)
+    assert back.asked
+
+
+def test_an_instance_that_is_unavailable_is_asked_seldom(start, resolve):
+    ill, well = start("unavailable"), start("works")
+    client = resolve(instances=[{"host": "127.0.0.1", "port": each.port} for each in (ill, well)])
+    assert Counter(client.get("/x").status_code for _ in range(200)) == {200: 200}
+    assert len(ill.stop()) <= 10
+
+
+def test_a_redirect_to_another_instance_keeps_who_is_asking(start, resolve):
+    second = start("works")
+    first = start("redirects", f"http://127.0.0.1:{second.port}/y")
+    client = resolve(
+        instances=[{"host": "127.0.0.1", "port": each.port} for each in (first, second)],
+        options={"auth": {"bearer": "t0ken"}},
+    )
+    assert {client.get("/x").status_code for _ in range(10)} == {200}
+    assert all("Authorization: Bearer t0ken" in asked for server in (first, second) for asked in server.stop())
+
+
+@pytest.mark.parametrize(
+    ("second", "path"),
+    [
+        ({"host": "https://b", "port": 1}, r"instances\[1\]\.host"),
+        ({"host": "http://b/v2", "port": 1}, r"instances\[1\]\.host"),
+        ({"host": "b"}, r"instances\[1\]\.port"),
+        ({"port": 1}, r"instances\[1\]\.host"),
+    ],
+)
+def test_instances_that_differ_in_more_than_their_place_are_refused(resolve, second, path):
+    with pytest.raises(ConfigError, match=path):
+        resolve(instances=[{"host": "http://a", "port": 1}, second])
+
+
+def test_an_instance_is_tried_by_one_attempt_at_a_time_after_its_rest(monkeypatch):
+    now = [100.0]
+    monkeypatch.setattr("architect_rest.instances.monotonic", lambda: now[0])
+    instances = Instances(["http://a", "http://b"])
+    a = instances.all[0]
+
+    def picked() -> list[str]:
+        found = [instances.begin() for _ in range(40)]
+        for each in found:
+            instances.given_up(each)
+        return [each.url for each in found]
+
+    a.active += 1
+    assert instances.failed(a, now[0], unreachable=True)
+    assert set(picked()) == {"http://b"}
+    now[0] += 1
+    assert picked().count("http://a") == 1
+    a.active += 1
+    instances.succeeded(a)
+    assert set(picked()) == {"http://a", "http://b"}
+
+
+def open_sockets() -> int:
+    return sum(str(each.readlink()).startswith("socket:") for each in FDS.iterdir() if each.is_symlink())
+
+
+@pytest.mark.skipif(not FDS.is_dir(), reason="open sockets are counted in /proc")
+def test_two_hundred_threads_share_a_client_and_no_socket_is_left(start):
+    server = start("works")
+    before = open_sockets()
+    client = RestClient(f"http://127.0.0.1:{server.port}")
+    with ThreadPoolExecutor(200) as threads:
+        found = Counter(each.status_code for each in threads.map(lambda _: client.get("/x"), range(2000)))
+    assert found == {200: 2000}
+    assert open_sockets() - before <= 200
+    client.close()
+    assert open_sockets() == before
+
+
+def test_a_fork_in_the_midst_of_calls_leaves_parent_and_child_with_a_client_that_works(start, resolve):
+    server = start("works")
+    client = resolve(host="127.0.0.1", port=server.port)
+    stop = threading.Event()
+
+    def call():
+        while not stop.is_set():
+            client.get("/x")
+
+    threads = [threading.Thread(target=call) for _ in range(4)]
+    for each in threads:
+        each.start()
+    try:
+        for _ in range(5):
+            child = os.fork()
+            if child == 0:
+                os._exit(0 if {client.get("/x").status_code for _ in range(10)} == {200} else 1)
+            assert os.waitpid(child, 0)[1] == 0
+            assert client.get("/x").status_code == 200
+    finally:
+        stop.set()
+        for each in threads:
+            each.join()
