@@ -22,6 +22,7 @@ PAGES = {
     "reference/configuration.md": ("core",),
     "tutorial/first-plugin.md": ("core", "cli"),
     "how-to/read-configuration-from-elsewhere.md": ("core",),
+    "how-to/limit-how-long-a-call-takes.md": ("core", "rest"),
     "how-to/rotate-a-secret.md": ("core", "datastore"),
     "reference/sources.md": ("core",),
     "how-to/add-a-command.md": ("core", "cli"),

@@ -90,6 +90,18 @@ def test_an_instance_that_came_back_is_used_again(start, resolve):
     assert back.asked
 
 
+def test_an_instance_that_is_left_out_and_a_call_that_is_sent_again_are_logged(start, resolve, caplog):
+    caplog.set_level("INFO", logger="architect.rest")
+    well, port = start("works"), free_port()
+    client = resolve(instances=[{"host": "127.0.0.1", "port": each} for each in (port, well.port)])
+    for _ in range(20):
+        client.get("/x?token=s3cret")
+    left_out, again = caplog.messages[:2]
+    assert left_out == f"http://127.0.0.1:{port} is left out for 0.5 s: ConnectionError"
+    assert again == f"GET at http://127.0.0.1:{port}: ConnectionError; it is sent again in 0.00 s"
+    assert "s3cret" not in caplog.text
+
+
 def test_an_instance_that_is_unavailable_is_asked_seldom(start, resolve):
     ill, well = start("unavailable"), start("works")
     client = resolve(instances=[{"host": "127.0.0.1", "port": each.port} for each in (ill, well)])

@@ -2,20 +2,37 @@
 
 from __future__ import annotations
 
+from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from architect_rest.client import RestClient
+    from architect_rest.limits import DeadlineError
     from architect_rest.origin import ForeignOriginError, PathParameterError
+    from architect_rest.serving import AsgiDeadlineMiddleware, DeadlineMiddleware
 
-__all__ = ["ForeignOriginError", "PathParameterError", "RestClient"]
+__all__ = [
+    "AsgiDeadlineMiddleware",
+    "DeadlineError",
+    "DeadlineMiddleware",
+    "ForeignOriginError",
+    "PathParameterError",
+    "RestClient",
+]
+
+_MODULES = {
+    "AsgiDeadlineMiddleware": "serving",
+    "DeadlineError": "limits",
+    "DeadlineMiddleware": "serving",
+    "ForeignOriginError": "origin",
+    "PathParameterError": "origin",
+    "RestClient": "client",
+}
 
 
 def __getattr__(name: str) -> object:
     # requests is imported with the first client, not with the plugin
-    if name not in __all__:
+    if name not in _MODULES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from architect_rest import client, origin
-
-    value: object = getattr(client if name == "RestClient" else origin, name)
+    value: object = getattr(import_module(f"architect_rest.{_MODULES[name]}"), name)
     return value

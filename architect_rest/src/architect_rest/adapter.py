@@ -132,7 +132,7 @@ class ServiceAdapter(HTTPAdapter):
         """Seconds until the next attempt; None for no other."""
         is_unsent = retry.is_unsent(problem)
         if self.instances.failed(instance, began, unreachable=is_unsent):
-            _log.warning("%s is left out for %.1f s: %s", instance.url, instance.rest, type(problem).__name__)
+            self._tell_left_out(instance, type(problem).__name__)
         if isinstance(problem, requests.exceptions.SSLError):  # it would be no other the next time
             return None
         if not is_unsent and not (retry.is_repeatable(request) and retry.rewind(request)):
@@ -155,13 +155,17 @@ class ServiceAdapter(HTTPAdapter):
             return None
         asked = retry.asked_pause(response)
         if self.instances.failed(instance, began, unreachable=False, asked=asked or 0.0):
-            _log.warning("%s is left out for %.1f s: status %d", instance.url, instance.rest, response.status_code)
+            self._tell_left_out(instance, f"status {response.status_code}")
         may_repeat = self._budget.fail()
         if attempts > self.retries or not may_repeat:
             return None
         if not (retry.is_repeatable(request) and retry.rewind(request)):
             return None
         return retry.pause(attempts - 1, None if self.instances.is_another_able(instance) else asked)
+
+    def _tell_left_out(self, instance: Instance, why: str) -> None:
+        if len(self.instances.all) > 1:  # the only one is used all the same
+            _log.warning("%s is left out for %.1f s: %s", instance.url, instance.rest, why)
 
     def get_connection_with_tls_context(
         self, request: PreparedRequest, verify: Any, proxies: Any = None, cert: Any = None

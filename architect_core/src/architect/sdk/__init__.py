@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from architect_core.config import DatastoreConfig, Instance, ServiceConfig, SubscriptionConfig
     from architect_core.datastore import Credentials
+    from architect_core.deadline import deadline, remaining
     from architect_core.exceptions import (
         ArchitectError,
         ConfigError,
@@ -49,6 +50,7 @@ if TYPE_CHECKING:
 _HOMES = {
     "config": ("DatastoreConfig", "Instance", "ServiceConfig", "SubscriptionConfig"),
     "datastore": ("Credentials",),
+    "deadline": ("deadline", "remaining"),
     "exceptions": (
         "ArchitectError",
         "ConfigError",
@@ -111,9 +113,11 @@ __all__ = [
     "configure",
     "current_service",
     "datastore",
+    "deadline",
     "notification",
     "on_change",
     "reload",
+    "remaining",
     "reset",
     "service",
     "watch",
