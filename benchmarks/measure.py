@@ -17,19 +17,20 @@ class Comparison:
         name: what was compared.
         ours: seconds of one operation, the median of all rounds.
         baseline: likewise.
-        ratio: the median of the rounds' own ratios, which a change of the machine's speed between rounds leaves alone.
+        ratios: each round's own, which a change of the machine's speed between rounds leaves alone.
     """
 
     name: str
     ours: float
     baseline: float
-    ratio: float
+    ratios: list[float]
 
     def __str__(self) -> str:
-        return f"{self.name:<58} {_seconds(self.ours):>10} {_seconds(self.baseline):>10} {self.ratio:>8.2f}"
+        ratio = f"{statistics.median(self.ratios):>6.2f} {min(self.ratios):>6.2f} {max(self.ratios):>6.2f}"
+        return f"{self.name:<62} {_seconds(self.ours):>9} {_seconds(self.baseline):>9} {ratio}"
 
 
-HEADER = f"{'':<58} {'ours':>10} {'baseline':>10} {'ratio':>8}"
+HEADER = f"{'':<62} {'ours':>9} {'baseline':>9} {'ratio':>6} {'min':>6} {'max':>6}"
 
 
 def compare(
@@ -67,8 +68,8 @@ def compare(
                 seconds.append((clock() - started) / (repeat * unrolled))
     finally:
         gc.enable()
-    ratio = statistics.median(mine / bare for mine, bare in zip(*taken, strict=True))
-    return Comparison(name, statistics.median(taken[0]), statistics.median(taken[1]), ratio)
+    ratios = [mine / bare for mine, bare in zip(*taken, strict=True)]
+    return Comparison(name, statistics.median(taken[0]), statistics.median(taken[1]), ratios)
 
 
 def compare_reported(
@@ -81,8 +82,8 @@ def compare_reported(
         sides = [(ours, taken[0]), (baseline, taken[1])]
         for operation, seconds in sides if round_number % 2 else reversed(sides):
             seconds.append(operation())
-    ratio = statistics.median(mine / bare for mine, bare in zip(*taken, strict=True))
-    return Comparison(name, statistics.median(taken[0]), statistics.median(taken[1]), ratio)
+    ratios = [mine / bare for mine, bare in zip(*taken, strict=True)]
+    return Comparison(name, statistics.median(taken[0]), statistics.median(taken[1]), ratios)
 
 
 def _seconds(value: float) -> str:

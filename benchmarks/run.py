@@ -109,6 +109,21 @@ def many_services() -> Iterator[Comparison]:
     )
 
 
+@contextmanager
+def variables(count: int) -> Iterator[None]:
+    """An environment of `count` variables: requests goes through all of them for every call."""
+    former = dict(os.environ)
+    kept = [name for name in former if name not in {"PATH", "HOME"}]
+    for name in kept[count - 2 :]:
+        del os.environ[name]
+    os.environ.update({f"FILLING_{number}": "value" for number in range(count - len(os.environ))})
+    try:
+        yield
+    finally:
+        os.environ.clear()
+        os.environ.update(former)
+
+
 def rest() -> Iterator[Comparison]:
     import requests
 
@@ -116,18 +131,20 @@ def rest() -> Iterator[Comparison]:
         architect.configure({"acme/billing": {"host": "127.0.0.1", "port": port, "api": "rest"}})
         url, bare, body = f"http://127.0.0.1:{port}", requests.Session(), {"amount": 10}
         client = architect.service("acme/billing").client
-        yield compare(
-            "REST GET / bare requests.Session",
-            lambda: client.get("/x"),
-            lambda: bare.get(f"{url}/x", timeout=10),
-            repeat=200,
-        )
-        yield compare(
-            "REST POST of JSON / bare requests.Session",
-            lambda: client.post("/x", json=body),
-            lambda: bare.post(f"{url}/x", json=body, timeout=10),
-            repeat=200,
-        )
+        for count in (30, 300):
+            with variables(count):
+                yield compare(
+                    f"REST GET / requests.Session, {count} variables",
+                    lambda: client.get("/x"),
+                    lambda: bare.get(f"{url}/x", timeout=10),
+                    repeat=200,
+                )
+                yield compare(
+                    f"REST POST of JSON / requests.Session, {count} variables",
+                    lambda: client.post("/x", json=body),
+                    lambda: bare.post(f"{url}/x", json=body, timeout=10),
+                    repeat=200,
+                )
         bare.close()
         architect.reset()
 

@@ -5,6 +5,7 @@ Prints its port, then one line for each request that it has read.
 
 from __future__ import annotations
 
+import gzip
 import socket
 import ssl
 import struct
@@ -61,6 +62,12 @@ def slow_body(connection: socket.socket) -> None:
     connection.sendall(b"slow")
 
 
+def bomb(connection: socket.socket) -> None:
+    content = gzip.compress(bytes(100_000_000))
+    head = b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: %d\r\n\r\n"
+    connection.sendall(head % len(content) + content)
+
+
 def redirect(to: str) -> bytes:
     return f"HTTP/1.1 302 Found\r\nLocation: {to}\r\nSet-Cookie: id=1\r\nContent-Length: 0\r\n\r\n".encode()
 
@@ -75,6 +82,7 @@ FAULTS: dict[str, Callable[[socket.socket], None]] = {
     "half": half,
     "hangs": lambda _: time.sleep(60),
     "drips": drip,
+    "bomb": bomb,
     "slow-body": slow_body,
     "endless-header": endless_header,
 }

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import resource
+import sys
 import threading
 import time
 from collections.abc import Callable
@@ -15,6 +17,7 @@ import trustme
 from faults import SCRIPT, free_port
 
 from architect_core.deadline import deadline
+from architect_rest.answer import AnswerTooLargeError
 from architect_rest.limits import DeadlineError
 
 
@@ -166,6 +169,26 @@ def test_a_streamed_answer_may_take_as_long_as_it_keeps_coming(start, resolve):
         while time.monotonic() - began < 1:
             read += response.raw.read(1)
     assert len(read) >= 10
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the peak of a process's memory is told in other units elsewhere")
+def test_a_small_answer_that_stands_for_a_huge_one_is_given_up(start, resolve):
+    server = start("bomb")
+    client = resolve(host="127.0.0.1", port=server.port, options={"max_answer_bytes": 1_000_000})
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    with pytest.raises(AnswerTooLargeError, match="max_answer_bytes"):
+        client.get("/x")
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 50_000  # kilobytes
+    assert len(server.stop()) == 1
+
+
+def test_an_answer_may_be_as_large_as_stated_and_a_streamed_one_is_not_limited(start, resolve):
+    server = start("bomb")
+    client = resolve(host="127.0.0.1", port=server.port, options={"max_answer_bytes": 100_000_000})
+    assert len(client.get("/x").content) == 100_000_000
+    limited = resolve(host="127.0.0.1", port=server.port, options={"max_answer_bytes": 1})
+    with limited.get("/x", stream=True) as response:
+        assert sum(map(len, response.iter_content(1_000_000))) == 100_000_000
 
 
 def test_elapsed_ends_with_the_answer_s_head_as_requests_says(start, resolve):

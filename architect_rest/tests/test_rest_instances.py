@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import threading
 import time
@@ -163,6 +164,7 @@ def open_sockets() -> int:
 @pytest.mark.skipif(not FDS.is_dir(), reason="open sockets are counted in /proc")
 def test_two_hundred_threads_share_a_client_and_no_socket_is_left(start):
     server = start("works")
+    gc.collect()
     before = open_sockets()
     client = RestClient(f"http://127.0.0.1:{server.port}")
     with ThreadPoolExecutor(200) as threads:

@@ -6,12 +6,14 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from architect_rest.answer import AnswerTooLargeError
     from architect_rest.client import RestClient
     from architect_rest.limits import DeadlineError
     from architect_rest.origin import ForeignOriginError, PathParameterError
     from architect_rest.serving import AsgiDeadlineMiddleware, DeadlineMiddleware
 
 __all__ = [
+    "AnswerTooLargeError",
     "AsgiDeadlineMiddleware",
     "DeadlineError",
     "DeadlineMiddleware",
@@ -21,6 +23,7 @@ __all__ = [
 ]
 
 _MODULES = {
+    "AnswerTooLargeError": "answer",
     "AsgiDeadlineMiddleware": "serving",
     "DeadlineError": "limits",
     "DeadlineMiddleware": "serving",

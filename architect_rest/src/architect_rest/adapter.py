@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from contextlib import contextmanager
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -13,12 +12,13 @@ import requests
 from requests.adapters import HTTPAdapter
 
 from architect_rest import retry
+from architect_rest.answer import MAX_ANSWER_BYTES, read
 from architect_rest.deadline import HTTPConnectionPool, HTTPSConnectionPool, TimedConnection
 from architect_rest.instances import Instances
 from architect_rest.limits import Limits
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
 
     from requests import PreparedRequest, Response
     from urllib3 import HTTPConnectionPool as Pool
@@ -44,15 +44,24 @@ class ServiceAdapter(HTTPAdapter):
         urls: scheme, host and port of each instance. What is sent to the first may go to any.
         retries: how many attempts may follow the first.
         server_name: the name that the server's certificate has; None for the host's.
+        max_answer_bytes: how large an answer may be that is not streamed, once decoded; None for no limit.
     """
 
-    __attrs__ = [*HTTPAdapter.__attrs__, "urls", "retries", "server_name"]  # noqa: RUF012 - what pickling reads
+    __attrs__ = [*HTTPAdapter.__attrs__, "urls", "retries", "server_name", "max_answer_bytes"]  # noqa: RUF012 - what pickling reads
 
-    def __init__(self, urls: Sequence[str], *, retries: int = 2, server_name: str | None = None) -> None:
+    def __init__(
+        self,
+        urls: Sequence[str],
+        *,
+        retries: int = 2,
+        server_name: str | None = None,
+        max_answer_bytes: int | None = MAX_ANSWER_BYTES,
+    ) -> None:
         """Make an adapter of one URL or several."""
         self.urls = tuple(urls)
         self.retries = retries
         self.server_name = server_name
+        self.max_answer_bytes = max_answer_bytes
         super().__init__(pool_connections=max(10, len(urls)), pool_maxsize=_CONNECTIONS)
 
     def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
@@ -88,6 +97,7 @@ class ServiceAdapter(HTTPAdapter):
 
         Raises:
             DeadlineError: no time is left for it.
+            AnswerTooLargeError: what is answered is larger than `max_answer_bytes`.
         """
         if not (request.url or "").startswith(self._own):
             _attempt.instance = None
@@ -101,11 +111,15 @@ class ServiceAdapter(HTTPAdapter):
             tried.append(instance)
             _attempt.instance = instance
             try:
-                with _telling(request, limits):
+                tells = _tell_remaining(request, limits)
+                try:
                     response = super().send(request, stream, seconds, verify, cert, proxies)
+                finally:
+                    if tells:  # a redirect, which may lead elsewhere, copies the headers
+                        request.headers.pop(REMAINING_HEADER, None)
                 response._until_head = timedelta(seconds=time.monotonic() - started)  # type: ignore[attr-defined] # noqa: SLF001
                 if not stream:
-                    _ = response.content  # whatever goes wrong with it goes wrong in this attempt
+                    read(response, self.max_answer_bytes)  # what goes wrong with it goes wrong in this attempt
                 elif isinstance(response.raw.connection, TimedConnection):
                     response.raw.connection.relax()
             except _FAILURES as problem:
@@ -212,15 +226,10 @@ def _has_time(wait: float | None, limits: Limits | None) -> bool:
     return wait is not None and (left is None or wait < left)
 
 
-@contextmanager
-def _telling(request: PreparedRequest, limits: Limits | None) -> Iterator[None]:
-    """Tell the service how long its caller waits, unless the request says so itself."""
+def _tell_remaining(request: PreparedRequest, limits: Limits | None) -> bool:
+    """Have a request say how long its caller waits, unless it does by itself; gives whether that is done."""
     left = None if limits is None else limits.left()
     if left is None or REMAINING_HEADER in request.headers:
-        yield
-        return
+        return False
     request.headers[REMAINING_HEADER] = str(max(1, int(left * 1000)))
-    try:
-        yield
-    finally:  # a redirect, which may lead elsewhere, copies the headers
-        request.headers.pop(REMAINING_HEADER, None)
+    return True

@@ -16,6 +16,7 @@ from requests.structures import CaseInsensitiveDict
 from requests.utils import get_environ_proxies, get_netrc_auth
 
 from architect_rest.adapter import ServiceAdapter
+from architect_rest.answer import MAX_ANSWER_BYTES
 from architect_rest.auth import StatedAuth
 from architect_rest.compat import body
 from architect_rest.environment import Environment, netrc_files
@@ -75,6 +76,7 @@ class RestClient(requests.Session):
         instances: Sequence[str] = (),
         ca: str | None = None,
         server_name: str | None = None,
+        max_answer_bytes: int | None = MAX_ANSWER_BYTES,
     ) -> None:
         """Make a client.
 
@@ -86,6 +88,7 @@ class RestClient(requests.Session):
             instances: scheme, host and port of all places where the service listens, if there are several.
             ca: see the attribute.
             server_name: the name that the server's certificate has; the host's unless given.
+            max_answer_bytes: how large an answer may be that is not streamed, once decoded; None for no limit.
 
         Raises:
             ValueError: `base_url` is no absolute HTTP URL.
@@ -97,7 +100,12 @@ class RestClient(requests.Session):
         self.ca = ca
         self.instances = tuple(map(_prepared, instances))
         self._settle()
-        adapter = ServiceAdapter(self.instances or [self._place], retries=retries, server_name=server_name)
+        adapter = ServiceAdapter(
+            self.instances or [self._place],
+            retries=retries,
+            server_name=server_name,
+            max_answer_bytes=max_answer_bytes,
+        )
         self.mount("http://", adapter)
         self.mount("https://", adapter)
 

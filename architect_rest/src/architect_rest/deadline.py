@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from _typeshed import WriteableBuffer
 
 _LONGEST_USE = 30.0  # seconds
+_MOST_AT_ONCE = 16_384  # bytes or characters
 
 
 class _Reader(io.RawIOBase):
@@ -58,12 +59,33 @@ class TimedConnection(urllib3.connection.HTTPConnection):
     """
 
     _reader: _Reader | None = None
+    _held: list[bytes] | None = None
     _used_until: float | None = None
 
     def connect(self) -> None:
         """Called by urllib3 for a new connection."""
         super().connect()
         self._used_until = None if _is_address(self.host) else monotonic() + _LONGEST_USE
+
+    def request(self, method: str, url: str, body: Any = None, *args: Any, **kwargs: Any) -> None:
+        """Called by urllib3 to send a request: a small one goes out as one packet, and not as a head and a body."""
+        if not isinstance(body, str | bytes) or len(body) > _MOST_AT_ONCE:
+            super().request(method, url, body, *args, **kwargs)
+            return
+        held: list[bytes] = []
+        self._held = held
+        try:
+            super().request(method, url, body, *args, **kwargs)
+        finally:
+            self._held = None
+        super().send(b"".join(held))
+
+    def send(self, data: Any) -> None:
+        """Called by http.client for each part of a request."""
+        if self._held is None:
+            super().send(data)
+        else:
+            self._held.append(data)
 
     @property
     def is_connected(self) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Annotated, ClassVar
 
-from pydantic import Field, PositiveFloat
+from pydantic import Field, PositiveFloat, PositiveInt
 
 from architect_core import contract
 from architect_core.hookspecs import hookimpl
@@ -25,6 +25,7 @@ class RestOptions(contract.Options):
         read_timeout: seconds that one attempt may take once it is connected; None waits for ever.
         total_timeout: seconds that a call may take with all of its attempts; None for no end.
         retries: how many attempts may follow the first one, where a call may be repeated.
+        max_answer_bytes: how large an answer may be that is not streamed, once decoded; None for no limit.
         tls: the service's authorities, and the client's certificate.
         auth: what is sent with every call.
     """
@@ -33,6 +34,7 @@ class RestOptions(contract.Options):
     read_timeout: PositiveFloat | None = 10.0
     total_timeout: PositiveFloat | None = 30.0
     retries: Annotated[int, Field(ge=0, le=10)] = 2
+    max_answer_bytes: PositiveInt | None = 268_435_456
     tls: Tls | None = None
     auth: Auth | None = None
 
@@ -57,6 +59,7 @@ class RestClientFactory(contract.ClientFactory):
             timeout=(options.connect_timeout, options.read_timeout),
             total_timeout=options.total_timeout,
             retries=options.retries,
+            max_answer_bytes=options.max_answer_bytes,
             instances=[each.url for each in (first, *others)] if others else (),
             ca=None if tls.ca is None else str(tls.ca),
             server_name=tls.server_name,
