@@ -18,6 +18,7 @@ from requests.utils import select_proxy, should_bypass_proxies
 from architect_core.contract import EventPublisher
 from architect_core.notification import Delivery
 from architect_rest.deadline import HTTPConnectionPool, HTTPSConnectionPool
+from architect_rest.environment import Environment
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -62,6 +63,7 @@ class _Sender:
     def __init__(self) -> None:
         self.pid = os.getpid()
         self._threads: ThreadPoolExecutor | None = None
+        self._environment = Environment()
         self._managers: dict[tuple[str | None, str], urllib3.PoolManager] = {}
         self._headers = {
             "Content-Type": "application/json",
@@ -70,7 +72,7 @@ class _Sender:
 
     def send_all(self, subscriptions: Sequence[Subscription], body: bytes, timeout: float) -> list[Delivery]:
         started = monotonic()
-        proxies = getproxies_environment()  # once for all: the environment may be large
+        proxies = self._proxies()
 
         def send(subscription: Subscription) -> Delivery:
             try:
@@ -99,6 +101,15 @@ class _Sender:
                 send_next()
         results = dict(finished.get() for _ in subscriptions)
         return [results[place] for place in range(len(subscriptions))]
+
+    def _proxies(self) -> dict[str, str]:
+        known = self._environment.known()
+        if known is None:
+            return getproxies_environment()
+        if "proxies" not in known:
+            known["proxies"] = getproxies_environment()
+        found: dict[str, str] = known["proxies"]
+        return found
 
     def _in_a_thread(self, work: Callable[[], None]) -> None:
         if self._threads is None:
