@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from requests.cookies import RequestsCookieJar
 
+from architect_core.resolver import Resolver
 from architect_rest.adapter import REMAINING_HEADER
 from architect_rest.client import RestClient
 
@@ -177,3 +178,16 @@ def test_a_changed_authority_counts_for_the_next_call(monkeypatch):
         settings.append(client.merge_environment_settings("https://127.0.0.1:1/", {}, None, None, None)["verify"])
         assert settings == [True, "/CURL_CA_BUNDLE", "/REQUESTS_CA_BUNDLE", "/CURL_CA_BUNDLE"]
         assert client.merge_environment_settings("https://127.0.0.1:1/", {}, None, False, None)["verify"] is False
+
+
+def test_a_client_is_made_anew_when_a_certificate_that_its_entry_names_is_another(tmp_path):
+    ca = tmp_path / "ca.crt"
+    ca.write_text("first")
+    entry = {"host": "https://127.0.0.1", "port": 1, "api": "rest", "options": {"tls": {"ca": str(ca)}}}
+    resolver = Resolver({"acme/billing": entry})
+    client = resolver.service("acme/billing").client
+    assert not resolver.reload()
+    ca.write_text("another one")
+    assert resolver.reload().services == {"acme/billing"}
+    assert resolver.service("acme/billing").client is not client
+    resolver.close()

@@ -18,17 +18,18 @@ class Environment:
     """
 
     def __init__(self) -> None:
-        self._seen: dict[Any, Any] | None = None
-        self._known: dict[Any, Any] = {}
+        self._memory: tuple[Any, dict[Any, Any]] = (None, {})  # one object: threads see both or neither
 
     def known(self) -> dict[Any, Any] | None:
         """What was remembered for the environment as it is, to add to; None where that cannot be told."""
         content = getattr(os.environ, "_data", None) if _IS_ALL else None
         if not isinstance(content, dict):
             return None
-        if content != self._seen:
-            self._seen, self._known = content.copy(), {}
-        return self._known
+        seen, known = self._memory
+        if content != seen:
+            known = {}
+            self._memory = content.copy(), known
+        return known
 
 
 def netrc_files() -> list[str]:
