@@ -134,6 +134,13 @@ def test_what_changes_in_the_session_is_sent_with_the_next_call(server):
             same(ours, theirs, server)
 
 
+def test_a_base_url_that_is_assigned_counts_for_the_next_call(server):
+    with RestClient(server.url) as client:
+        client.get("/x")
+        client.base_url = f"{server.url}/v2"
+        assert client.get("/x").json()["path"] == "/v2/x"
+
+
 def test_a_netrc_file_counts_as_soon_as_it_is_there_and_no_longer_than_it_is(server, monkeypatch, tmp_path):
     monkeypatch.setenv("HOME", str(tmp_path))
     ours, theirs = pair(server)

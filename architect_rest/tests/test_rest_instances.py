@@ -103,6 +103,14 @@ def test_an_instance_that_is_left_out_and_a_call_that_is_sent_again_are_logged(s
     assert "s3cret" not in caplog.text
 
 
+def test_a_login_in_the_base_url_is_in_no_log(caplog):
+    caplog.set_level("INFO", logger="architect.rest")
+    with RestClient(f"http://app:s3cret@127.0.0.1:{free_port()}") as client, pytest.raises(requests.ConnectionError):
+        client.get("/x")
+    assert "it is sent again" in caplog.text
+    assert "s3cret" not in caplog.text + repr(client) + repr(client.adapters["http://"].instances.all)
+
+
 def test_an_instance_that_is_unavailable_is_asked_seldom(start, resolve):
     ill, well = start("unavailable"), start("works")
     client = resolve(instances=[{"host": "127.0.0.1", "port": each.port} for each in (ill, well)])

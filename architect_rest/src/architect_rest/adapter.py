@@ -137,7 +137,7 @@ class ServiceAdapter(HTTPAdapter):
                 what = response.status_code
                 response.close()
             assert wait is not None  # noqa: S101 - there is time for it
-            _log.info("%s at %s: %s; it is sent again in %.2f s", request.method, instance.url, what, wait)
+            _log.info("%s at %s: %s; it is sent again in %.2f s", request.method, instance.place, what, wait)
             time.sleep(wait)
 
     def _after_failure(
@@ -179,7 +179,7 @@ class ServiceAdapter(HTTPAdapter):
 
     def _tell_left_out(self, instance: Instance, why: str) -> None:
         if len(self.instances.all) > 1:  # the only one is used all the same
-            _log.warning("%s is left out for %.1f s: %s", instance.url, instance.rest, why)
+            _log.warning("%s is left out for %.1f s: %s", instance.place, instance.rest, why)
 
     def get_connection_with_tls_context(
         self, request: PreparedRequest, verify: Any, proxies: Any = None, cert: Any = None

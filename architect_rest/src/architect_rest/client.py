@@ -115,6 +115,7 @@ class RestClient(requests.Session):
             raise ValueError("base_url must be an absolute http or https URL")
         self._origin = origin
         self._origins = {origin, *filter(None, map(origin_of, self.instances))}
+        self._settled_for = self.base_url
         self._prepared = _prepared(self.base_url)
         self._place = "/".join(self._prepared.split("/")[:3])
         self._environment = Environment()
@@ -167,7 +168,8 @@ class RestClient(requests.Session):
         url = _text(request.url or "")
         prepared = requests.PreparedRequest()
         prepared.prepare_method(request.method.upper() if request.method else None)
-        is_plain = not request.params and not self.params and _PLAIN.fullmatch(url) is not None
+        is_settled = self.base_url is self._settled_for  # and not assigned since
+        is_plain = is_settled and not request.params and not self.params and _PLAIN.fullmatch(url) is not None
         if is_plain:
             prepared.url = self._prepared + url
         else:

@@ -19,6 +19,7 @@ class Instance:
 
     Attributes:
         url: scheme, host and port: "http://10.0.0.1:8080".
+        place: the same for messages, without a login.
         active: how many attempts are under way.
         failures: how many have failed since one succeeded.
         rest: seconds that it was left out for the last time; 0 where it works.
@@ -28,12 +29,14 @@ class Instance:
 
     def __init__(self, url: str) -> None:
         self.url = url
+        scheme, separator, rest = url.partition("://")
+        self.place = scheme + separator + rest.rpartition("@")[2]
         self.active = 0
         self.failures = 0
         self.rest = self.left_out_at = self.left_out_until = 0.0
 
     def __repr__(self) -> str:
-        return f"{type(self).__name__}({self.url!r})"
+        return f"{type(self).__name__}({self.place!r})"
 
 
 class Instances:
