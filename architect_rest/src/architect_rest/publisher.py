@@ -14,6 +14,7 @@ from urllib.request import getproxies_environment
 import urllib3
 from certifi import where
 from requests.utils import select_proxy, should_bypass_proxies
+from urllib3.util import parse_url
 
 from architect_core.contract import EventPublisher
 from architect_core.notification import Delivery
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 
 _MOST_THREADS = 512
 _MOST_HOSTS = 1024
+_MOST_URLS = 4096
 _CONNECTIONS_PER_HOST = 8
 _MOST_BODY = 65536  # bytes of an answer that are worth reading to keep its connection
 _CHUNK = 4096
@@ -64,6 +66,7 @@ class _Sender:
         self.pid = os.getpid()
         self._threads: ThreadPoolExecutor | None = None
         self._environment = Environment()
+        self._pools: dict[tuple[urllib3.PoolManager, str], tuple[urllib3.HTTPConnectionPool, str]] = {}
         self._managers: dict[tuple[str | None, str], urllib3.PoolManager] = {}
         self._headers = {
             "Content-Type": "application/json",
@@ -120,21 +123,37 @@ class _Sender:
 
     def _post(self, subscription: Subscription, body: bytes, timeout: float, proxies: dict[str, str]) -> int:
         deadline = monotonic() + timeout
-        response = self._manager(subscription.url, proxies).urlopen(
-            "POST",
-            subscription.url,
-            body=body,
-            headers=self._headers_for(subscription),
-            redirect=False,
-            retries=False,
-            timeout=urllib3.Timeout(total=timeout),
-            preload_content=False,
-        )
+        manager, url = self._manager(subscription.url, proxies), subscription.url
+        how: dict[str, Any] = {
+            "body": body,
+            "headers": self._headers_for(subscription),
+            "redirect": False,
+            "retries": False,
+            "timeout": urllib3.Timeout(total=timeout),
+            "preload_content": False,
+        }
+        if manager.proxy is None:
+            pool, target = self._pool(manager, url)
+            response = pool.urlopen("POST", target, assert_same_host=False, **how)
+        else:
+            response = manager.urlopen("POST", url, **how)
         try:
             _read_rest(response, deadline)
         except (urllib3.exceptions.HTTPError, OSError):  # the answer's status has come, and that is what counts
             response.close()
         return response.status
+
+    def _pool(self, manager: urllib3.PoolManager, url: str) -> tuple[urllib3.HTTPConnectionPool, str]:
+        """The connections to a URL's host, and what a request on them has of the URL."""
+        key = manager, url
+        found = self._pools.get(key)
+        if found is None:
+            if len(self._pools) >= _MOST_URLS:
+                self._pools.clear()
+            parsed = parse_url(url)
+            found = manager.connection_from_host(parsed.host, parsed.port, parsed.scheme), parsed.request_uri
+            self._pools[key] = found
+        return found
 
     def _manager(self, url: str, proxies: dict[str, str]) -> urllib3.PoolManager:
         proxy = None
