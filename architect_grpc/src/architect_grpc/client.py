@@ -5,30 +5,33 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from architect_core.names import did_you_mean, listing
+from architect_grpc.call import with_defaults
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from grpc import Channel
 
+    from architect_grpc.call import Defaults
     from architect_grpc.rpc import RpcService
 
 
 class ServiceStub:
-    """The rpcs of one service; each is a plain attribute that holds grpc's own multicallable."""
+    """The rpcs of one service; each is a plain attribute that holds a multicallable."""
 
     service: ClassVar[RpcService]
 
-    def __init__(self, channel: Channel) -> None:
-        """Register the rpcs with `channel`."""
+    def __init__(self, channel: Channel, defaults: Defaults | None = None) -> None:
+        """Register the rpcs with `channel`; the multicallables are grpc's own unless there are `defaults`."""
         untyped: Any = channel  # `_registered_method` is what generated code passes, and no type stub has it
         for rpc in type(self).service.rpcs:
-            vars(self)[rpc.name] = getattr(untyped, rpc.kind)(
+            call = getattr(untyped, rpc.kind)(
                 rpc.path,
                 request_serializer=rpc.request.SerializeToString,
                 response_deserializer=rpc.response.FromString,
                 _registered_method=True,
             )
+            vars(self)[rpc.name] = call if defaults is None else with_defaults(call, rpc.kind, defaults)
 
     def __getattr__(self, name: str) -> Any:
         known = sorted(vars(self))
@@ -49,19 +52,20 @@ class Client:
         client.Refunds.Create(request)           # an rpc of the service Refunds
         client["acme.v1.Refunds"].Create(...)    # a service by its full name, which is never ambiguous
 
-    An rpc is grpc's own multicallable: `timeout` (seconds), `metadata`, `.future` and `.with_call` are as in grpc's
+    An rpc is one of grpc's multicallables: `timeout` (seconds), `metadata`, `.future` and `.with_call` are as in grpc's
     documentation, and so are the errors. With several services, a service's name wins over another's rpc of that name.
 
     Attributes:
-        channel: the `grpc.Channel`, unless an rpc or a service is called that.
+        channel: the `grpc.Channel`, unless an rpc or a service is called that; a stub that is made of it has neither
+            the deadlines nor the option `auth` of these rpcs.
     """
 
-    def __init__(self, name: str, channel: Channel, stubs: Sequence[type[ServiceStub]]) -> None:
+    def __init__(self, name: str, channel: Channel, stubs: Sequence[type[ServiceStub]], defaults: Defaults) -> None:
         """Make the rpcs of `stubs`, which belong to the service that is configured as `name`."""
         # mangled, because any plainer name may be an rpc's
         self.__name = name
         self.__channel = channel
-        self.__services = {stub.service.full_name: stub(channel) for stub in stubs}
+        self.__services = {stub.service.full_name: stub(channel, defaults) for stub in stubs}
         rpcs: dict[str, list[tuple[str, Any]]] = {}
         services: dict[str, list[tuple[str, Any]]] = {}
         for full_name, stub in self.__services.items():

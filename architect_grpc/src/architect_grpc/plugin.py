@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from pydantic import PositiveInt
+from pydantic import PositiveFloat, PositiveInt
 
 from architect_core import contract
 from architect_core.hookspecs import hookimpl
@@ -25,10 +25,12 @@ class GrpcOptions(contract.Options):
     """The `options` of a gRPC service.
 
     Attributes:
+        total_timeout: seconds that a call with one answer may take, unless it states `timeout`; None for no limit.
         max_receive_message_bytes: the largest message that is taken; None leaves gRPC's own limit, 4 MiB.
         max_send_message_bytes: the largest message that is sent; None leaves gRPC's own, which is no limit.
     """
 
+    total_timeout: PositiveFloat | None = 30.0
     max_receive_message_bytes: PositiveInt | None = None
     max_send_message_bytes: PositiveInt | None = None
 
@@ -40,11 +42,12 @@ class GrpcClientFactory(contract.ClientFactory):
 
     def client(self, target: Target) -> Client:
         """The rpcs of the target's definitions, on a channel to its host and port."""
+        from architect_grpc.call import Defaults
         from architect_grpc.channel import open_channel
         from architect_grpc.client import Client
 
         services = _stubs(target).services  # first, so that no channel is left open where there are none
-        return Client(target.name, open_channel(target), services)
+        return Client(target.name, open_channel(target), services, Defaults(target.options.total_timeout))
 
     def definitions(self, target: Target) -> Messages:
         """The messages and enums of the target's definitions."""

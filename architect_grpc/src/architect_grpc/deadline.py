@@ -1,0 +1,101 @@
+"""What a server does for a call ends with that call: its deadline holds for the calls that a servicer makes."""
+
+from __future__ import annotations
+
+from contextlib import nullcontext
+from contextvars import copy_context
+from inspect import isasyncgenfunction, iscoroutinefunction
+from typing import TYPE_CHECKING, Any
+
+import grpc
+
+from architect_core.deadline import deadline
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+    from contextlib import AbstractContextManager
+
+_YEAR = 365 * 86400.0  # grpc tells a call without a deadline by one that is further away, or by None
+_END = object()
+
+
+class DeadlineInterceptor(grpc.ServerInterceptor):
+    """Has no call that a servicer makes, over gRPC or REST, outlive the call that it serves.
+
+    server = grpc.server(threads, interceptors=[architect_grpc.DeadlineInterceptor()])
+    """
+
+    def intercept_service(self, continuation: Callable[..., Any], handler_call_details: Any) -> Any:
+        """Wrap what serves the call, because only there are its thread and its deadline known."""
+        handler = continuation(handler_call_details)
+        return handler and _wrapped(handler, _plain(handler))
+
+
+class AioDeadlineInterceptor(grpc.aio.ServerInterceptor):
+    """The same for a `grpc.aio.server`."""
+
+    async def intercept_service(self, continuation: Callable[..., Awaitable[Any]], handler_call_details: Any) -> Any:
+        """Wrap what serves the call; what is no coroutine of a servicer stays so, and runs in a thread as it did."""
+        handler = await continuation(handler_call_details)
+        return handler and _wrapped(handler, lambda serve: _aio(serve) or _plain(handler)(serve))
+
+
+def _wrapped(handler: Any, wrap: Callable[[Any], Any]) -> Any:
+    sent = "stream" if handler.request_streaming else "unary"
+    answered = "stream" if handler.response_streaming else "unary"
+    kind = f"{sent}_{answered}"
+    make: Any = getattr(grpc, f"{kind}_rpc_method_handler")
+    return make(wrap(getattr(handler, kind)), handler.request_deserializer, handler.response_serializer)
+
+
+def _plain(handler: Any) -> Callable[[Any], Any]:
+    return _streaming if handler.response_streaming else _answering
+
+
+def _of(context: Any) -> AbstractContextManager[None]:
+    left = context.time_remaining()
+    return nullcontext() if left is None or left > _YEAR else deadline(left)
+
+
+def _answering(serve: Callable[..., Any]) -> Callable[..., Any]:
+    def answer(request: Any, context: Any) -> Any:
+        with _of(context):
+            return serve(request, context)
+
+    return answer
+
+
+def _streaming(serve: Callable[..., Any]) -> Callable[..., Any]:
+    def stream(request: Any, context: Any) -> Iterator[Any]:
+        with _of(context):
+            own = copy_context()
+        # what a generator enters must not stay in the thread, which does other things between two answers
+        answers = iter(own.run(serve, request, context))
+        while (answer := own.run(next, answers, _END)) is not _END:
+            yield answer
+
+    return stream
+
+
+def _aio(serve: Callable[..., Any]) -> Callable[..., Any] | None:
+    if isasyncgenfunction(serve):
+
+        async def stream(request: Any, context: Any) -> AsyncIterator[Any]:
+            answers = serve(request, context)
+            while True:
+                # left before each answer is given on, because a stream that is given up is closed by another task
+                with _of(context):
+                    answer = await anext(answers, _END)
+                if answer is _END:
+                    return
+                yield answer
+
+        return stream
+    if iscoroutinefunction(serve):
+
+        async def answer(request: Any, context: Any) -> Any:
+            with _of(context):
+                return await serve(request, context)
+
+        return answer
+    return None

@@ -1,0 +1,249 @@
+"""A call ends: with its own `timeout`, with the option `total_timeout`, with what it is made for."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+
+import grpc
+import pytest
+
+from architect_core.deadline import deadline, remaining
+from architect_core.exceptions import ConfigError
+from architect_grpc import AioDeadlineInterceptor, DeadlineInterceptor
+
+DEFINITIONS = """
+package slow;
+message Seconds { double value = 1; }
+service Slow {
+  rpc Sleep (Seconds) returns (Seconds);
+  rpc Gather (stream Seconds) returns (Seconds);
+  rpc Count (Seconds) returns (stream Seconds);
+  rpc Echo (stream Seconds) returns (stream Seconds);
+}
+"""
+NONE = -1.0
+
+
+@pytest.fixture
+def slow(project, serve):
+    """Gives a client, with options, of a service that sleeps; of a stream, before each of three answers."""
+    project.install("slow", {"slow.proto": DEFINITIONS})
+    serving = project.resolver("slow")
+
+    class Slow(serving.current_service().Servicer):
+        def Sleep(self, request, context):
+            time.sleep(request.value)
+            return request
+
+        def Gather(self, request_iterator, context):
+            return self.Sleep(next(request_iterator), context)
+
+        def Count(self, request, context):
+            for _ in range(3):
+                yield self.Sleep(request, context)
+
+        def Echo(self, request_iterator, context):
+            yield from self.Count(next(request_iterator), context)
+
+    port, resolvers = serve(serving, Slow()), []
+
+    def make(**options):
+        project.config["slow"]["options"] = options
+        resolvers.append(project.resolver(slow=port))
+        return resolvers[-1].service("slow").client
+
+    make.seconds = serving.current_service().defs.Seconds
+    yield make
+    for resolver in resolvers:
+        resolver.close()
+
+
+def assert_cut(call, within=0.8):
+    started = time.monotonic()
+    with pytest.raises(grpc.RpcError) as caught:
+        call()
+    assert caught.value.code() is grpc.StatusCode.DEADLINE_EXCEEDED
+    assert time.monotonic() - started < within
+
+
+@pytest.mark.parametrize("form", ["__call__", "with_call", "future"])
+def test_a_call_with_one_answer_ends_with_the_option_total_timeout(slow, form):
+    client, second = slow(total_timeout=0.2), slow.seconds(value=1)
+    for call in (
+        lambda: getattr(client.Sleep, form)(second),
+        lambda: getattr(client.Gather, form)(iter([second])),
+    ):
+        assert_cut((lambda: call().result()) if form == "future" else call)  # noqa: B023 - called at once
+
+
+def test_a_call_s_own_timeout_wins_over_the_option(slow):
+    client = slow(total_timeout=0.2)
+    assert client.Sleep(slow.seconds(value=0.4), timeout=5).value == 0.4
+    assert client.Sleep(slow.seconds(value=0.4), 5).value == 0.4
+    assert_cut(lambda: slow(total_timeout=5).Sleep(slow.seconds(value=1), 0.2))
+
+
+def test_without_the_option_the_total_is_30_seconds_and_null_is_no_limit(project, serve):
+    project.install("slow", {"slow.proto": DEFINITIONS})
+    serving = project.resolver("slow")
+    told = []
+
+    class Told(serving.current_service().Servicer):
+        def Sleep(self, request, context):
+            told.append(context.time_remaining())
+            return request
+
+    port = serve(serving, Told())
+    for options in ({}, {"total_timeout": None}):
+        project.config["slow"]["options"] = options
+        resolver = project.resolver(slow=port)
+        resolver.service("slow").client.Sleep(serving.current_service().defs.Seconds())
+        resolver.close()
+    assert 25 < told[0] <= 30
+    assert told[1] > 10**6
+
+
+def test_a_stream_of_answers_is_not_cut_by_the_option(slow):
+    client = slow(total_timeout=0.2)
+    assert len(list(client.Count(slow.seconds(value=0.2)))) == 3
+    assert len(list(client.Echo(iter([slow.seconds(value=0.2)])))) == 3
+
+
+def test_no_call_outlives_the_deadline_around_it(slow):
+    client, second = slow(), slow.seconds(value=1)
+    for call in (
+        lambda: client.Sleep(second, timeout=5),
+        lambda: client.Gather(iter([second])),
+        lambda: list(client.Count(second)),
+        lambda: list(client.Echo(iter([second]))),
+    ):
+        with deadline(0.2):
+            assert_cut(call)
+    with deadline(5):
+        assert_cut(lambda: client.Sleep(second, timeout=0.2))
+
+
+def test_a_call_after_the_deadline_is_not_made(slow):
+    client = slow()
+    with deadline(0):
+        assert_cut(lambda: client.Sleep(slow.seconds(value=0)), within=0.1)
+
+
+def test_arguments_are_called_what_grpc_calls_them(slow):
+    client = slow()
+    assert client.Sleep(request=slow.seconds(), metadata=None, wait_for_ready=True).value == 0
+    assert client.Gather(request_iterator=iter([slow.seconds()])).value == 0
+    assert isinstance(client.Sleep, grpc.UnaryUnaryMultiCallable)
+    assert isinstance(client.Echo, grpc.StreamStreamMultiCallable)
+
+
+def test_a_total_that_is_no_duration_is_an_error_with_its_path(slow):
+    with pytest.raises(ConfigError, match=r"slow\.options\.total_timeout: "):
+        slow(total_timeout=0)
+
+
+def servicer(base, defs):
+    """Answers with the seconds that are left for its own calls."""
+
+    class Asked(base):
+        def Sleep(self, request, context):
+            left = remaining()
+            return defs.Seconds(value=NONE if left is None else left)
+
+        def Gather(self, request_iterator, context):
+            return self.Sleep(next(request_iterator), context)
+
+        def Count(self, request, context):
+            yield self.Sleep(request, context)
+            with deadline(1):  # a servicer's own holds from one answer to the next
+                yield self.Sleep(request, context)
+                yield self.Sleep(request, context)
+
+        def Echo(self, request_iterator, context):
+            yield from self.Count(next(request_iterator), context)
+
+    return Asked()
+
+
+def aio_servicer(base, defs):
+    class Asked(base):
+        async def Sleep(self, request, context):
+            left = remaining()
+            return defs.Seconds(value=NONE if left is None else left)
+
+        def Gather(self, request_iterator, context):  # no coroutine, which an asyncio server runs in a thread
+            left = remaining()
+            return defs.Seconds(value=NONE if left is None else left)
+
+        async def Count(self, request, context):
+            for _ in range(3):
+                yield await self.Sleep(request, context)
+
+        async def Echo(self, request_iterator, context):  # the other way of giving a stream
+            for _ in range(3):
+                await context.write(await self.Sleep(request_iterator, context))
+
+    return Asked()
+
+
+def answers(stub, seconds, timeout):
+    return [
+        stub.Sleep(seconds(), timeout=timeout).value,
+        stub.Gather(iter([seconds()]), timeout=timeout).value,
+        *[each.value for each in stub.Count(seconds(), timeout=timeout)],
+        *[each.value for each in stub.Echo(iter([seconds()]), timeout=timeout)],
+    ]
+
+
+def test_a_servicer_s_calls_end_with_the_call_that_it_serves(project):
+    project.install("slow", {"slow.proto": DEFINITIONS})
+    service = project.resolver("slow").current_service()
+    from concurrent.futures import ThreadPoolExecutor
+
+    server = grpc.server(ThreadPoolExecutor(1), interceptors=[DeadlineInterceptor()])  # one thread, used again
+    service.add_servicer(servicer(service.Servicer, service.defs), server)
+    resolver = project.resolver(slow=server.add_insecure_port("127.0.0.1:0"))
+    server.start()
+    client = resolver.service("slow").client
+    left = answers(client, service.defs.Seconds, 3)
+    assert [round(each) for each in left] == [3, 3, 3, 1, 1, 3, 1, 1], left
+    assert next(client.Count(service.defs.Seconds())).value == NONE
+    with pytest.raises(grpc.RpcError) as caught:
+        client.Sleep.future(service.defs.Seconds(), timeout=-1).result()
+    assert caught.value.code() is grpc.StatusCode.DEADLINE_EXCEEDED
+    resolver.close()
+    server.stop(None).wait()
+
+
+def test_an_asyncio_servicer_s_calls_end_with_the_call_that_it_serves(project):
+    project.install("slow", {"slow.proto": DEFINITIONS})
+    service = project.resolver("slow").current_service()
+
+    async def run():
+        server = grpc.aio.server(interceptors=[AioDeadlineInterceptor()])
+        service.add_servicer(aio_servicer(service.Servicer, service.defs), server)
+        resolver = project.resolver(slow=server.add_insecure_port("127.0.0.1:0"))
+        await server.start()
+        client = resolver.service("slow").client
+        found = await asyncio.to_thread(answers, client, service.defs.Seconds, 3)
+        unlimited = await asyncio.to_thread(lambda: next(client.Count(service.defs.Seconds())).value)
+        resolver.close()
+        await server.stop(None)
+        return found, unlimited
+
+    found, unlimited = asyncio.run(run())
+    assert [round(each) for each in found] == [3] * 8, found
+    assert unlimited == NONE
+
+
+def test_a_method_that_no_servicer_has_is_unimplemented_with_the_interceptor_too():
+    from concurrent.futures import ThreadPoolExecutor
+
+    server = grpc.server(ThreadPoolExecutor(1), interceptors=[DeadlineInterceptor()])
+    port = server.add_insecure_port("127.0.0.1:0")
+    server.start()
+    with grpc.insecure_channel(f"127.0.0.1:{port}") as channel, pytest.raises(grpc.RpcError) as caught:
+        channel.unary_unary("/a/B")(b"", timeout=5)
+    assert caught.value.code() is grpc.StatusCode.UNIMPLEMENTED
+    server.stop(None).wait()
