@@ -32,8 +32,6 @@ _OVER = -1.0  # seconds; of less than a millisecond, in which gRPC counts, it ma
 class _Call:
     """Keeps one multicallable; what a subclass's arguments are called is what grpc calls them."""
 
-    __slots__ = ("_call", "_metadata", "_timeout")
-
     def __init__(self, call: Any, timeout: float | None, metadata: tuple[tuple[str, str | bytes], ...]) -> None:
         self._call = call
         self._timeout = timeout

@@ -1,65 +1,59 @@
-"""From a configured host and port to a gRPC channel."""
+"""From a configured service to a gRPC channel."""
 
 from __future__ import annotations
 
-import re
-from ipaddress import ip_address
 from typing import TYPE_CHECKING
 
 import grpc
 
+from architect_grpc.endpoint import endpoint
+from architect_grpc.service_config import service_config
+
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from architect_core.contract import Target
+    from architect_grpc.endpoint import Endpoint
+    from architect_grpc.rpc import RpcService
 
-_INSECURE = ("", "http", "grpc")
-_SECURE = ("https", "grpcs")
-# https://github.com/grpc/grpc/blob/master/doc/naming.md
-_GRPC_NAME = re.compile(r"(?:unix|unix-abstract|dns|ipv4|ipv6):")
+# https://grpc.github.io/grpc/core/group__grpc__arg__keys.html; all are milliseconds
+_CONNECTING = {
+    "grpc.initial_reconnect_backoff_ms": 100,
+    "grpc.max_reconnect_backoff_ms": 5_000,
+    "grpc.min_reconnect_backoff_ms": 5_000,  # which is what an attempt to connect may take
+    "grpc.dns_min_time_between_resolutions_ms": 5_000,
+    # Data that nobody confirms ends a connection after the second of these (TCP_USER_TIMEOUT), which gRPC sets only
+    # with the first. That is as often as a server takes pings by default, one in five minutes, with a minute to spare.
+    "grpc.keepalive_time_ms": 360_000,
+    "grpc.keepalive_timeout_ms": 20_000,
+}
 
 
-def open_channel(target: Target) -> grpc.Channel:
-    """A channel to `target`; it connects with the first call.
+def open_channel(target: Target, services: Sequence[RpcService]) -> grpc.Channel:
+    """A channel to `target`, on which the rpcs of `services` are called; it connects with the first call.
 
     TLS with the system's or gRPC's own roots for `https://` and `grpcs://`, plain text for `http://`, `grpc://` and
     a host without a scheme. A host in gRPC's own naming, such as `unix:/run/payments.sock`, is given on as it is.
 
     Raises:
-        ConfigError: the host has a part that gRPC has no use for, or the port is missing.
+        ConfigError: as `endpoint` says.
     """
-    options = _options(target)
-    host = target.config.host or ""
-    if _GRPC_NAME.match(host):
-        return grpc.insecure_channel(host, options)
-    address = target.address()
-    if address.scheme not in (*_INSECURE, *_SECURE):
-        raise target.error(
-            "host", "a gRPC service's host starts with grpc://, grpcs://, http://, https:// or no scheme"
-        )
-    if address.path:
-        raise target.error("host", "a gRPC service's host has no path; leave it out")
-    if address.username is not None:
-        raise target.error("host", "gRPC has no user and password in a host; send credentials as metadata of a call")
-    if address.port is None:
-        raise target.error("port", "is missing")
-    if _is_loopback(address.host):  # a proxy that a variable names is on the way to other machines
-        options.append(("grpc.enable_http_proxy", 0))
-    # with its scheme, because a host may be called "dns" or "unix"
-    name = f"dns:///{address.netloc}"
-    if address.scheme in _SECURE:
-        return grpc.secure_channel(name, grpc.ssl_channel_credentials(), options)
-    return grpc.insecure_channel(name, options)
+    place = endpoint(target)
+    arguments = list(_arguments(target, place, services).items())
+    if place.secure:
+        return grpc.secure_channel(place.name, grpc.ssl_channel_credentials(), arguments)
+    return grpc.insecure_channel(place.name, arguments)
 
 
-def _options(target: Target) -> list[tuple[str, int]]:
-    limits = {
-        "grpc.max_receive_message_length": target.options.max_receive_message_bytes,
-        "grpc.max_send_message_length": target.options.max_send_message_bytes,
+def _arguments(target: Target, place: Endpoint, services: Sequence[RpcService]) -> dict[str, int | str]:
+    options = target.options
+    arguments: dict[str, int | str | None] = {
+        **_CONNECTING,
+        "grpc.service_config": service_config(services, retries=options.retries, balanced=place.balanced),
+        "grpc.enable_retries": None if options.retries else 0,
+        "grpc.max_receive_message_length": options.max_receive_message_bytes,
+        "grpc.max_send_message_length": options.max_send_message_bytes,
+        "grpc.default_authority": place.authority,
+        "grpc.enable_http_proxy": 0 if place.local else None,  # a variable's proxy is on the way to other machines
     }
-    return [(name, limit) for name, limit in limits.items() if limit is not None]
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return host == "localhost" or ip_address(host).is_loopback
-    except ValueError:
-        return False
+    return {name: value for name, value in arguments.items() if value is not None}

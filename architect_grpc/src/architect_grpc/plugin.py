@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
-from pydantic import PositiveFloat, PositiveInt
+from pydantic import Field, PositiveFloat, PositiveInt
 
 from architect_core import contract
 from architect_core.hookspecs import hookimpl
@@ -26,11 +26,13 @@ class GrpcOptions(contract.Options):
 
     Attributes:
         total_timeout: seconds that a call with one answer may take, unless it states `timeout`; None for no limit.
+        retries: how often gRPC sends a lost call again, if its rpc is idempotent: 0 to 4. Without, nothing is.
         max_receive_message_bytes: the largest message that is taken; None leaves gRPC's own limit, 4 MiB.
         max_send_message_bytes: the largest message that is sent; None leaves gRPC's own, which is no limit.
     """
 
     total_timeout: PositiveFloat | None = 30.0
+    retries: Annotated[int, Field(ge=0, le=4)] = 2  # gRPC itself makes no more than five attempts
     max_receive_message_bytes: PositiveInt | None = None
     max_send_message_bytes: PositiveInt | None = None
 
@@ -46,8 +48,9 @@ class GrpcClientFactory(contract.ClientFactory):
         from architect_grpc.channel import open_channel
         from architect_grpc.client import Client
 
-        services = _stubs(target).services  # first, so that no channel is left open where there are none
-        return Client(target.name, open_channel(target), services, Defaults(target.options.total_timeout))
+        stubs = _stubs(target).services  # first, so that no channel is left open where there are none
+        channel = open_channel(target, [stub.service for stub in stubs])
+        return Client(target.name, channel, stubs, Defaults(target.options.total_timeout))
 
     def definitions(self, target: Target) -> Messages:
         """The messages and enums of the target's definitions."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from google.protobuf.descriptor_pb2 import MethodOptions
 from google.protobuf.message_factory import GetMessageClass
 
 if TYPE_CHECKING:
@@ -22,6 +23,7 @@ class Rpc:
         path: what it is called by on the wire.
         request: the class of what is sent.
         response: the class of what is answered.
+        idempotent: whether the definitions say that it may be done twice (`option idempotency_level`).
     """
 
     name: str
@@ -29,6 +31,7 @@ class Rpc:
     path: str
     request: type[Message]
     response: type[Message]
+    idempotent: bool = False
 
 
 @dataclass(frozen=True)
@@ -56,4 +59,5 @@ def _rpc(service: str, method: MethodDescriptor) -> Rpc:
         path=f"/{service}/{method.name}",
         request=GetMessageClass(method.input_type),
         response=GetMessageClass(method.output_type),
+        idempotent=method.GetOptions().idempotency_level != MethodOptions.IDEMPOTENCY_UNKNOWN,
     )

@@ -1,0 +1,124 @@
+"""From configured hosts and ports to where a channel leads, in gRPC's own naming."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from ipaddress import IPv4Address, IPv6Address, ip_address
+from typing import TYPE_CHECKING
+
+from architect_core.address import parse_address
+
+if TYPE_CHECKING:
+    from architect_core.address import Address
+    from architect_core.contract import Target
+
+_INSECURE = ("", "http", "grpc")
+_SECURE = ("https", "grpcs")
+# https://github.com/grpc/grpc/blob/master/doc/naming.md
+_GRPC_NAME = re.compile(r"(?:unix|unix-abstract|dns|ipv4|ipv6):")
+
+
+@dataclass(frozen=True)
+class Endpoint:
+    """Where a channel leads.
+
+    Attributes:
+        name: in gRPC's own naming.
+        scheme: of the host; empty where it names none.
+        local: whether it is on this machine.
+        authority: what the server is told that it was called; None for what gRPC makes of `name`.
+    """
+
+    name: str
+    scheme: str
+    local: bool
+    authority: str | None = None
+
+    @property
+    def secure(self) -> bool:
+        """Whether the scheme asks for TLS."""
+        return self.scheme in _SECURE
+
+    @property
+    def balanced(self) -> bool:
+        """Whether several machines may have the name; `localhost` is one, whatever addresses it has."""
+        return not self.local or self.authority is not None
+
+
+def endpoint(target: Target) -> Endpoint:
+    """Where `target` listens: at its host and port, or at all of its instances.
+
+    Raises:
+        ConfigError: a host has a part that gRPC has no use for, a port is missing, or one of several instances is no
+            IP address.
+    """
+    if len(target.config.instances) > 1:
+        return _several(target)
+    host = target.config.host or ""
+    if _GRPC_NAME.match(host):
+        return Endpoint(host, "", local=host.startswith("unix"))
+    address = _checked(target.address(), target, "")
+    # with its scheme, because a host may be called "dns" or "unix"
+    return Endpoint(f"dns:///{address.netloc}", address.scheme, local=_is_loopback(address.host))
+
+
+def _several(target: Target) -> Endpoint:
+    addresses = [_instance(target, number) for number in range(len(target.config.instances))]
+    if len({address.scheme for address in addresses}) > 1:
+        raise target.error("instances", "must all have the same scheme")
+    ips = [ip_address(address.host) for address in addresses]
+    # gRPC takes a list of either; an IPv4 address has a form in IPv6, RFC 4291 section 2.5.5.2
+    if all(isinstance(ip, IPv4Address) for ip in ips):
+        name = "ipv4:" + ",".join(address.netloc for address in addresses)
+    else:
+        name = "ipv6:" + ",".join(f"[{_ipv6(ip)}]:{each.port}" for ip, each in zip(ips, addresses, strict=True))
+    local = all(ip.is_loopback for ip in ips)
+    return Endpoint(name, addresses[0].scheme, local, authority=addresses[0].netloc)
+
+
+def _instance(target: Target, number: int) -> Address:
+    path, instance = f"instances[{number}].", target.config.instances[number]
+    reason = ""
+    try:
+        address = parse_address(instance.host or "", instance.port)
+    except ValueError as problem:
+        reason = str(problem)
+    else:
+        if _is_ip(_checked(address, target, path).host):
+            return address
+        reason = (
+            "gRPC balances between IP addresses; give those of the instances, or instead of `instances` a `host` that "
+            "DNS has all of them for"
+        )
+    raise target.error(f"{path}host", reason)
+
+
+def _checked(address: Address, target: Target, path: str) -> Address:
+    if address.scheme not in (*_INSECURE, *_SECURE):
+        raise target.error(
+            f"{path}host", "a gRPC service's host starts with grpc://, grpcs://, http://, https:// or no scheme"
+        )
+    if address.path:
+        raise target.error(f"{path}host", "a gRPC service's host has no path; leave it out")
+    if address.username is not None:
+        raise target.error(f"{path}host", "gRPC has no user and password in a host; give them in the option `auth`")
+    if address.port is None:
+        raise target.error(f"{path}port", "is missing")
+    return address
+
+
+def _ipv6(ip: IPv4Address | IPv6Address) -> str:
+    return f"::ffff:{ip}" if isinstance(ip, IPv4Address) else str(ip)
+
+
+def _is_loopback(host: str) -> bool:
+    return host == "localhost" or (_is_ip(host) and ip_address(host).is_loopback)
+
+
+def _is_ip(host: str) -> bool:
+    try:
+        ip_address(host)
+    except ValueError:
+        return False
+    return True

@@ -1,0 +1,214 @@
+"""A call goes to an instance that lives, and is sent again only where that does no harm."""
+
+from __future__ import annotations
+
+import os
+import socket
+import sys
+import threading
+import time
+from collections import Counter
+from pathlib import Path
+
+import grpc
+import pytest
+from ledger import Ledger
+
+from architect_core.exceptions import ConfigError
+
+
+@pytest.fixture
+def ledger(project, tmp_path):
+    """Starts instances, each at its address."""
+    started = []
+
+    def start(*addresses):
+        started.append(Ledger(project, tmp_path, *addresses))
+        return started[-1]
+
+    yield start
+    for each in started:
+        each.close()
+
+
+def code_of(call, *arguments):
+    with pytest.raises(grpc.RpcError) as caught:
+        call(*arguments)
+    return caught.value.code()
+
+
+def test_no_idempotent_call_fails_and_no_other_is_sent_twice_while_each_of_three_instances_is_killed(ledger):
+    three = ledger("127.0.0.1", "127.0.0.1", "127.0.0.1")
+    service = three.service()
+    client, word = service.client, service.defs.Word
+    over, failed, looked, lost = threading.Event(), [], [], Counter()
+
+    def load(thread):
+        number = 0
+        while not over.is_set():
+            number += 1
+            try:
+                looked.append(client.Look(word(text="a")).text)
+            except grpc.RpcError as problem:
+                failed.append(problem)
+            try:
+                client.Post(word(text=f"{thread}/{number}"))
+            except grpc.RpcError as problem:
+                lost[problem.code()] += 1
+
+    threads = [threading.Thread(target=load, args=(number,)) for number in range(8)]
+    for thread in threads:
+        thread.start()
+    try:
+        for number in range(3):
+            three.wait_for(lambda asked=3 + number: len(set(looked)) == asked)
+            three.kill(number)
+            time.sleep(0.2)
+            three.restart(number)
+        three.wait_for(lambda: len(set(looked)) == 6)
+    finally:
+        over.set()
+        for thread in threads:
+            thread.join()
+    assert failed == []
+    posted = Counter(note for note in three.notes() if note.startswith("Post"))
+    assert max(posted.values()) == 1
+    assert set(lost) <= {grpc.StatusCode.UNAVAILABLE}
+
+
+def test_a_call_that_was_lost_after_it_was_served_is_sent_again_if_its_rpc_is_idempotent_alone(ledger):
+    three = ledger("127.0.0.1", "127.0.0.1", "127.0.0.1")
+    service = three.service()
+    client, word = service.client, service.defs.Word
+    assert code_of(client.Post, word(text="die")) is grpc.StatusCode.UNAVAILABLE
+    assert three.times("Post die") == 1
+    assert client.Put(word(text="die")).text
+    assert three.times("Put die") == 2
+
+
+def test_all_of_a_burst_of_calls_that_a_killed_instance_loses_are_sent_again(ledger):
+    two = ledger("127.0.0.1", "127.0.0.1")
+    service = two.service()
+    client, word = service.client, service.defs.Word
+    two.wait_for(lambda: len({client.Look(word(text="a")).text for _ in range(2)}) == 2)
+    asked = [client.Look.future(word(text="slow")) for _ in range(40)]
+    two.wait_for(lambda: two.times("Look slow") > 10)
+    two.kill(0)
+    assert {each.result().text for each in asked} >= {client.Look(word(text="a")).text}
+
+
+def test_an_idempotent_call_is_sent_again_as_often_as_the_option_retries_says(ledger):
+    one = ledger("127.0.0.1")
+    for retries, sent in ((2, 3), (1, 2), (0, 1)):
+        service = one.service(retries=retries)
+        for rpc in (service.client.Look, service.client.Put):
+            assert code_of(rpc, service.defs.Word(text=f"unavailable {retries}")) is grpc.StatusCode.UNAVAILABLE
+        assert one.times(f"Look unavailable {retries}") == one.times(f"Put unavailable {retries}") == sent
+    service = one.service()
+    assert code_of(service.client.Post, service.defs.Word(text="unavailable")) is grpc.StatusCode.UNAVAILABLE
+    assert one.times("Post unavailable") == 1
+
+
+def test_a_service_that_only_fails_is_not_asked_over_and_over(ledger):
+    one = ledger("127.0.0.1")
+    service = one.service(retries=4, total_timeout=5)
+    asked = [service.client.Look.future(service.defs.Word(text="unavailable")) for _ in range(200)]
+    for each in asked:
+        assert each.exception() is not None
+    assert 200 < one.times("Look unavailable") < 300
+
+
+def test_instances_take_turns(ledger):
+    three = ledger("127.0.0.1", "127.0.0.1", "127.0.0.1")
+    service = three.service()
+    ask = service.defs.Word(text="a")
+    three.wait_for(lambda: len({service.client.Look(ask).text for _ in range(3)}) == 3)  # all are connected
+    told = Counter(service.client.Look(ask).text for _ in range(30))
+    assert sorted(told.values()) == [10, 10, 10]
+
+
+def test_a_restarted_service_is_used_soon_after_an_outage(ledger):
+    one = ledger("127.0.0.1")
+    service = one.service()
+    ask = service.defs.Word(text="a")
+    assert service.client.Look(ask).text
+    one.kill(0)
+    ended = time.monotonic() + 1
+    while time.monotonic() < ended:
+        assert code_of(service.client.Post, ask) is grpc.StatusCode.UNAVAILABLE
+        time.sleep(0.05)
+    one.restart(0)
+    listening = time.monotonic()
+    while True:
+        try:
+            service.client.Post(ask)
+        except grpc.RpcError:
+            assert time.monotonic() - listening < 4
+            time.sleep(0.05)
+        else:
+            break
+
+
+@pytest.mark.skipif(not socket.has_ipv6, reason="this system has no IPv6")
+def test_instances_may_have_addresses_of_both_kinds(ledger):
+    try:
+        socket.create_server(("::1", 0), family=socket.AF_INET6).close()
+    except OSError:
+        pytest.skip("this system has no IPv6")
+    two = ledger("127.0.0.1", "[::1]")
+    service = two.service()
+    ask = service.defs.Word(text="a")
+    two.wait_for(lambda: len({service.client.Look(ask).text for _ in range(2)}) == 2)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="it looks at Linux' sockets")
+def test_a_connection_whose_other_end_vanished_is_given_up_after_20_seconds(ledger):
+    one = ledger("127.0.0.1")
+    service = one.service()
+    service.client.Look(service.defs.Word(text="a"))
+    found = []
+    for descriptor in list(Path("/proc/self/fd").iterdir()):
+        try:
+            with socket.socket(fileno=os.dup(int(descriptor.name))) as own:
+                if own.getpeername()[1] == one.ports[0]:
+                    found.append(own.getsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT))
+        except (OSError, IndexError):
+            continue
+    assert found == [20_000]
+
+
+@pytest.mark.parametrize(
+    ("instances", "path", "reason"),
+    [
+        (
+            [{"host": "10.0.0.1", "port": 1}, {"host": "b.internal", "port": 1}],
+            r"\[1\]\.host",
+            "instead of `instances` a",
+        ),
+        ([{"host": "10.0.0.1", "port": 1}, {"host": "10.0.0.2"}], r"\[1\]\.port", "is missing"),
+        ([{"host": "10.0.0.1/v1", "port": 1}, {"host": "10.0.0.2", "port": 1}], r"\[0\]\.host", "has no path"),
+        ([{"host": "10.0.0.1", "port": 1}, {"host": "http://[b", "port": 1}], r"\[1\]\.host", "brackets"),
+        ([{"port": 1}, {"host": "10.0.0.1", "port": 1}], r"\[0\]\.host", "is empty"),
+    ],
+)
+def test_an_instance_that_grpc_cannot_reach_is_an_error_with_its_path(project, instances, path, reason):
+    project.install("payments", {"a.proto": "package a; service A {}"})
+    project.config["payments"] = {"api": "grpc", "host": "10.0.0.1", "instances": instances}
+    with pytest.raises(ConfigError, match=rf"payments\.instances{path}: .*{reason}"):
+        _ = project.resolver().service("payments").client
+
+
+def test_instances_of_two_schemes_are_an_error(project):
+    project.install("payments", {"a.proto": "package a; service A {}"})
+    instances = [{"host": "grpc://10.0.0.1", "port": 1}, {"host": "grpcs://10.0.0.2", "port": 1}]
+    project.config["payments"] = {"api": "grpc", "instances": instances}
+    with pytest.raises(ConfigError, match=r"payments\.instances: .*the same scheme"):
+        _ = project.resolver().service("payments").client
+
+
+@pytest.mark.parametrize("retries", [-1, 5, 1.5])
+def test_a_number_of_retries_that_grpc_does_not_make_is_an_error_with_its_path(project, retries):
+    project.install("payments", {"a.proto": "package a; service A {}"})
+    project.config["payments"]["options"] = {"retries": retries}
+    with pytest.raises(ConfigError, match=r"payments\.options\.retries: "):
+        _ = project.resolver().service("payments").client
