@@ -58,5 +58,8 @@ class TestGrpcClients(ClientFactorySuite):
             yield {"host": "127.0.0.1", "port": int(server.stdout.readline())}
             server.kill()
 
+    def with_secret(self, entry: Any, secret: str) -> Any:
+        return {**entry, "options": {"auth": {"bearer": secret}}}
+
     def call(self, client: Any) -> None:
         assert client.Say(StringValue(value="a"), timeout=2).value == "a"

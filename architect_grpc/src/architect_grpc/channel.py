@@ -8,6 +8,7 @@ import grpc
 
 from architect_grpc.endpoint import endpoint
 from architect_grpc.service_config import service_config
+from architect_grpc.tls import tls_credentials
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -32,28 +33,44 @@ _CONNECTING = {
 def open_channel(target: Target, services: Sequence[RpcService]) -> grpc.Channel:
     """A channel to `target`, on which the rpcs of `services` are called; it connects with the first call.
 
-    TLS with the system's or gRPC's own roots for `https://` and `grpcs://`, plain text for `http://`, `grpc://` and
-    a host without a scheme. A host in gRPC's own naming, such as `unix:/run/payments.sock`, is given on as it is.
+    TLS for `https://` and `grpcs://`, and with the option `tls` for a host without a scheme; plain text otherwise. A
+    host in gRPC's own naming, such as `unix:/run/payments.sock`, is given on as it is.
 
     Raises:
-        ConfigError: as `endpoint` says.
+        ConfigError: as `endpoint` and `tls_credentials` say; or `tls` and `auth` do not go with the host.
     """
     place = endpoint(target)
     arguments = list(_arguments(target, place, services).items())
-    if place.secure:
-        return grpc.secure_channel(place.name, grpc.ssl_channel_credentials(), arguments)
+    if _is_secure(target, place):
+        return grpc.secure_channel(place.name, tls_credentials(target), arguments)
     return grpc.insecure_channel(place.name, arguments)
+
+
+def _is_secure(target: Target, place: Endpoint) -> bool:
+    options = target.options
+    secure = place.secure or (options.tls is not None and not place.scheme)
+    if options.tls is not None and not secure:
+        raise target.error("options.tls", "is for a host with grpcs://, https:// or no scheme; this one is plain text")
+    if options.auth is not None and not secure and not place.local:
+        raise target.error(
+            "options.auth", "is sent over TLS, or to this machine, and nowhere else; give the host the scheme grpcs://"
+        )
+    if secure and place.several and (options.tls is None or options.tls.server_name is None):
+        raise target.error("options.tls.server_name", "is missing: the name in the certificates of all instances")
+    return secure
 
 
 def _arguments(target: Target, place: Endpoint, services: Sequence[RpcService]) -> dict[str, int | str]:
     options = target.options
+    server_name = options.tls and options.tls.server_name
     arguments: dict[str, int | str | None] = {
         **_CONNECTING,
         "grpc.service_config": service_config(services, retries=options.retries, balanced=place.balanced),
         "grpc.enable_retries": None if options.retries else 0,
         "grpc.max_receive_message_length": options.max_receive_message_bytes,
         "grpc.max_send_message_length": options.max_send_message_bytes,
-        "grpc.default_authority": place.authority,
+        # which is also the name that the server's certificate must have
+        "grpc.default_authority": server_name or place.authority,
         "grpc.enable_http_proxy": 0 if place.local else None,  # a variable's proxy is on the way to other machines
     }
     return {name: value for name, value in arguments.items() if value is not None}

@@ -27,12 +27,14 @@ class Endpoint:
         name: in gRPC's own naming.
         scheme: of the host; empty where it names none.
         local: whether it is on this machine.
+        several: whether it is the addresses of several instances.
         authority: what the server is told that it was called; None for what gRPC makes of `name`.
     """
 
     name: str
     scheme: str
     local: bool
+    several: bool = False
     authority: str | None = None
 
     @property
@@ -43,7 +45,7 @@ class Endpoint:
     @property
     def balanced(self) -> bool:
         """Whether several machines may have the name; `localhost` is one, whatever addresses it has."""
-        return not self.local or self.authority is not None
+        return not self.local or self.several
 
 
 def endpoint(target: Target) -> Endpoint:
@@ -74,7 +76,7 @@ def _several(target: Target) -> Endpoint:
     else:
         name = "ipv6:" + ",".join(f"[{_ipv6(ip)}]:{each.port}" for ip, each in zip(ips, addresses, strict=True))
     local = all(ip.is_loopback for ip in ips)
-    return Endpoint(name, addresses[0].scheme, local, authority=addresses[0].netloc)
+    return Endpoint(name, addresses[0].scheme, local, several=True, authority=addresses[0].netloc)
 
 
 def _instance(target: Target, number: int) -> Address:

@@ -8,6 +8,7 @@ from pydantic import Field, PositiveFloat, PositiveInt
 
 from architect_core import contract
 from architect_core.hookspecs import hookimpl
+from architect_core.identity import Auth, Tls  # noqa: TC001 - pydantic reads them
 from architect_core.root import STUBS_FOLDER
 
 if TYPE_CHECKING:
@@ -27,12 +28,16 @@ class GrpcOptions(contract.Options):
     Attributes:
         total_timeout: seconds that a call with one answer may take, unless it states `timeout`; None for no limit.
         retries: how often gRPC sends a lost call again, if its rpc is idempotent: 0 to 4. Without, nothing is.
+        tls: which authorities may have signed the server's certificate, and the client's own.
+        auth: what is sent with every call to say who calls.
         max_receive_message_bytes: the largest message that is taken; None leaves gRPC's own limit, 4 MiB.
         max_send_message_bytes: the largest message that is sent; None leaves gRPC's own, which is no limit.
     """
 
     total_timeout: PositiveFloat | None = 30.0
     retries: Annotated[int, Field(ge=0, le=4)] = 2  # gRPC itself makes no more than five attempts
+    tls: Tls | None = None
+    auth: Auth | None = None
     max_receive_message_bytes: PositiveInt | None = None
     max_send_message_bytes: PositiveInt | None = None
 
@@ -44,13 +49,15 @@ class GrpcClientFactory(contract.ClientFactory):
 
     def client(self, target: Target) -> Client:
         """The rpcs of the target's definitions, on a channel to its host and port."""
+        from architect_grpc.auth import auth_metadata
         from architect_grpc.call import Defaults
         from architect_grpc.channel import open_channel
         from architect_grpc.client import Client
 
         stubs = _stubs(target).services  # first, so that no channel is left open where there are none
+        defaults = Defaults(target.options.total_timeout, auth_metadata(target))
         channel = open_channel(target, [stub.service for stub in stubs])
-        return Client(target.name, channel, stubs, Defaults(target.options.total_timeout))
+        return Client(target.name, channel, stubs, defaults)
 
     def definitions(self, target: Target) -> Messages:
         """The messages and enums of the target's definitions."""

@@ -1,0 +1,210 @@
+"""A client is sure of whom it calls, and says who it is to nobody else."""
+
+from __future__ import annotations
+
+from base64 import b64encode
+from concurrent.futures import ThreadPoolExecutor
+
+import grpc
+import pytest
+
+from architect_core.exceptions import ConfigError
+
+DEFINITIONS = """
+package asked;
+message Nothing {}
+message Asked { map<string, string> metadata = 1; repeated string caller = 2; }
+service Who { rpc Ask (Nothing) returns (Asked); rpc Stream (Nothing) returns (stream Asked); }
+"""
+
+
+@pytest.fixture
+def ask(project):
+    """Gives the service "who", at a server with these credentials, which answers with what it knows of its caller."""
+    project.install("who", {"who.proto": DEFINITIONS})
+    serving = project.resolver("who").current_service()
+
+    class Who(serving.Servicer):
+        def Ask(self, request, context):
+            caller = [name.decode() for name in context.peer_identities() or []]
+            sent = {each.key: each.value for each in context.invocation_metadata()}
+            return serving.defs.Asked(metadata=sent, caller=caller)
+
+        def Stream(self, request, context):
+            yield self.Ask(request, context)
+
+    started = []
+
+    def start(credentials=None, host="127.0.0.1", **options):
+        server = grpc.server(ThreadPoolExecutor(2))
+        serving.add_servicer(Who(), server)
+        at = "127.0.0.1:0"
+        port = server.add_secure_port(at, credentials) if credentials else server.add_insecure_port(at)
+        server.start()
+        project.config["who"] = {"host": host, "port": port, "api": "grpc", "options": options}
+        resolver = project.resolver()
+        started.append((resolver, server))
+        return resolver.service("who")
+
+    start.resolver = lambda: started[-1][0]
+    yield start
+    for resolver, server in started:
+        resolver.close()
+        server.stop(None).wait()
+
+
+@pytest.fixture
+def files(tmp_path):
+    """An authority, a server's certificate of its, and files of both and of a client's."""
+    trustme = pytest.importorskip("trustme")
+
+    class Files:
+        authority = trustme.CA()
+        other = trustme.CA()
+        ca, certificate, key, pair = (tmp_path / name for name in ("ca.pem", "client.pem", "client.key", "pair.pem"))
+
+        def server(self, *names, client=False):
+            certificate = self.authority.issue_cert(*names)
+            pair = certificate.private_key_pem.bytes(), certificate.cert_chain_pems[0].bytes()
+            roots = self.authority.cert_pem.bytes() if client else None
+            return grpc.ssl_server_credentials([pair], roots, require_client_auth=client)
+
+        def write(self, authority, name):
+            certificate = authority.issue_cert(name)
+            certificate.private_key_pem.write_to_path(self.key)
+            certificate.cert_chain_pems[0].write_to_path(self.certificate)
+            certificate.private_key_and_cert_chain_pem.write_to_path(self.pair)
+
+    made = Files()
+    made.authority.cert_pem.write_to_path(made.ca)
+    made.write(made.authority, "caller")
+    return made
+
+
+def answer(service):
+    return service.client.Ask(service.defs.Nothing(), timeout=5)
+
+
+def refused(service):
+    with pytest.raises(grpc.RpcError) as caught:
+        answer(service)
+    return caught.value.code() is grpc.StatusCode.UNAVAILABLE
+
+
+def refusal(make):
+    with pytest.raises(ConfigError) as caught:
+        _ = make().client
+    assert "canary" not in str(caught.value)
+    return str(caught.value)
+
+
+def test_a_server_whose_authority_the_client_knows_is_called_over_tls(ask, files):
+    tls = {"ca": str(files.ca)}
+    assert answer(ask(files.server("127.0.0.1"), tls=tls)).metadata
+    assert answer(ask(files.server("127.0.0.1"), "grpcs://127.0.0.1", tls=tls)).metadata
+
+
+def test_a_server_that_another_authority_or_another_name_vouches_for_is_not_called(ask, files):
+    assert refused(ask(files.server("127.0.0.1"), "grpcs://127.0.0.1"))
+    assert refused(ask(files.server("elsewhere.internal"), tls={"ca": str(files.ca)}))
+    assert refused(ask(None, tls={"ca": str(files.ca)}))  # a server of plain text
+
+
+def test_a_certificate_may_have_the_name_that_the_option_says(ask, files):
+    server = files.server("payments.internal")
+    assert answer(ask(server, tls={"ca": str(files.ca), "server_name": "payments.internal"})).metadata
+    assert refused(ask(server, tls={"ca": str(files.ca), "server_name": "elsewhere.internal"}))
+
+
+@pytest.mark.parametrize("names", [("certificate", "key"), ("pair",)])
+def test_a_client_shows_its_own_certificate(ask, files, names):
+    server = files.server("127.0.0.1", client=True)
+    own = {"certificate": str(getattr(files, names[0])), **({"key": str(files.key)} if "key" in names else {})}
+    assert list(answer(ask(server, tls={"ca": str(files.ca), **own})).caller) == ["caller"]
+    assert refused(ask(server, tls={"ca": str(files.ca)}))
+
+
+def test_a_certificate_that_was_replaced_is_used_after_a_reload(ask, files):
+    files.write(files.other, "caller")
+    tls = {"ca": str(files.ca), "certificate": str(files.certificate), "key": str(files.key)}
+    service = ask(files.server("127.0.0.1", client=True), tls=tls)
+    assert refused(service)
+    files.write(files.authority, "renewed")
+    ask.resolver().reload()
+    assert list(answer(service).caller) == ["renewed"]
+
+
+def test_several_instances_over_tls_need_the_name_in_their_certificates(project, files):
+    project.install("who", {"who.proto": DEFINITIONS})
+    instances = [{"host": f"grpcs://10.0.0.{number}", "port": 1} for number in (1, 2)]
+    project.config["who"] = {"api": "grpc", "instances": instances, "options": {"tls": {"ca": str(files.ca)}}}
+    assert "who.options.tls.server_name: is missing" in refusal(lambda: project.resolver().service("who"))
+
+
+def test_files_that_are_not_what_they_should_be_are_errors_with_their_paths(ask, files, tmp_path):
+    (tmp_path / "text").write_text("canary")
+    text, missing = str(tmp_path / "text"), str(tmp_path / "missing")
+    assert "who.options.tls.ca: has no certificate" in refusal(lambda: ask(tls={"ca": text}))
+    assert "who.options.tls.ca: cannot be read (No such file" in refusal(lambda: ask(tls={"ca": missing}))
+    assert "who.options.tls.key: cannot be read" in refusal(
+        lambda: ask(tls={"certificate": str(files.certificate), "key": missing})
+    )
+    certificate = {"certificate": str(files.certificate)}
+    assert "who.options.tls.certificate: must be" in refusal(lambda: ask(tls=certificate))  # without its key
+    certificate["key"] = str(files.key)
+    files.other.issue_cert("caller").private_key_pem.write_to_path(files.key)
+    assert "who.options.tls.certificate: must be" in refusal(lambda: ask(tls=certificate))
+
+
+def test_tls_for_a_host_of_plain_text_is_an_error_that_says_so(ask, files):
+    assert "who.options.tls: is for a host with grpcs://" in refusal(
+        lambda: ask(None, "http://127.0.0.1", tls={"ca": str(files.ca)})
+    )
+
+
+@pytest.mark.parametrize(
+    ("auth", "name", "value"),
+    [
+        ({"bearer": "t0ken"}, "authorization", "Bearer t0ken"),
+        ({"username": "me", "password": "pä:ss"}, "authorization", "Basic " + b64encode("me:pä:ss".encode()).decode()),
+        ({"headers": {"X-Api-Key": "k3y"}}, "x-api-key", "k3y"),
+    ],
+)
+def test_who_calls_is_sent_with_every_call(ask, files, auth, name, value):
+    service = ask(files.server("127.0.0.1"), tls={"ca": str(files.ca)}, auth=auth)
+    nothing = service.defs.Nothing()
+    assert answer(service).metadata[name] == value
+    assert next(service.client.Stream(nothing)).metadata[name] == value
+    assert service.client.Ask.future(nothing).result().metadata[name] == value
+    assert service.client.Ask.with_call(nothing, metadata=[("x-trace", "7")])[0].metadata[name] == value
+
+
+def test_a_call_s_own_metadata_is_sent_too_and_wins(ask):
+    service = ask(auth={"bearer": "t0ken", "headers": {"x-api-key": "k3y"}})
+    sent = service.client.Ask(service.defs.Nothing(), metadata=[("authorization", "own"), ("x-trace", "7")]).metadata
+    assert (sent["authorization"], sent["x-trace"], sent["x-api-key"]) == ("own", "7", "k3y")
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "grpc://127.0.0.1"])
+def test_who_calls_is_sent_in_plain_text_to_this_machine(ask, host):
+    assert answer(ask(None, host, auth={"bearer": "t0ken"})).metadata["authorization"] == "Bearer t0ken"
+
+
+@pytest.mark.parametrize("host", ["payments.internal", "grpc://10.0.0.1", "dns:///payments.internal:1"])
+def test_who_calls_is_never_sent_in_plain_text_to_another_machine(ask, host):
+    assert "who.options.auth: is sent over TLS" in refusal(lambda: ask(None, host, auth={"bearer": "canary"}))
+
+
+@pytest.mark.parametrize(
+    ("auth", "path"),
+    [
+        ({"bearer": "canary\x7f"}, "bearer"),
+        ({"bearer": "canarü"}, "bearer"),
+        ({"headers": {"x-key": "canarü"}}, "headers"),
+        ({"headers": {"grpc-timeout": "canary"}}, "headers"),
+        ({"headers": {"key-bin": "canary"}}, "headers"),
+        ({"headers": {"x!": "canary"}}, "headers"),
+    ],
+)
+def test_what_grpc_cannot_send_is_an_error_with_its_path_and_without_its_value(ask, auth, path):
+    assert f"who.options.auth.{path}: has a" in refusal(lambda: ask(auth=auth))
