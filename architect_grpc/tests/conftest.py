@@ -10,6 +10,7 @@ from typing import Any
 
 import grpc
 import pytest
+from ledger import Ledger
 
 from architect_core.contract import Definitions
 from architect_core.names import stub_folder
@@ -86,3 +87,17 @@ def serve() -> Iterator[Callable[..., int]]:
     yield start
     for server in servers:
         server.stop(None).wait()
+
+
+@pytest.fixture
+def ledger(project: Project, tmp_path: Path) -> Iterator[Callable[..., Ledger]]:
+    """Starts a `Ledger` with an instance at each of the addresses that it is given."""
+    started = []
+
+    def start(*addresses: str, one_port: bool = False) -> Ledger:
+        started.append(Ledger(project, tmp_path, *addresses, one_port=one_port))
+        return started[-1]
+
+    yield start
+    for each in started:
+        each.close()

@@ -68,21 +68,25 @@ class Ledger:
         ports: where they listen, in the order of being started.
     """
 
-    def __init__(self, project: Any, folder: Path, *addresses: str) -> None:
+    def __init__(self, project: Any, folder: Path, *addresses: str, one_port: bool = False) -> None:
         self._project = project
         project.install("ledger", {"ledger.proto": DEFINITIONS})
         self._notes = folder / "notes"
         self._notes.touch()
         self._resolvers: list[Any] = []
         self._addresses = addresses
-        self._servers = [self._start(address, 0) for address in addresses]  # side by side
-        self.ports = [self._listening(server) for server in self._servers]
+        first = self._start(addresses[0], 0)
+        port = self._listening(first) if one_port else 0
+        self._servers = [first, *(self._start(address, port) for address in addresses[1:])]  # side by side
+        self.ports = [port or self._listening(first), *(self._listening(server) for server in self._servers[1:])]
 
-    def service(self, **options: Any) -> Any:
-        """The service, as those who depend on it have it."""
+    def service(self, host: str | None = None, **options: Any) -> Any:
+        """The service, as those who depend on it have it: at all instances, or at a host."""
         instances = [{"host": host, "port": port} for host, port in zip(self._addresses, self.ports, strict=True)]
         entry = {"api": "grpc", "instances": instances, "options": options}
-        self._project.config["ledger"] = entry if len(instances) > 1 else {**instances[0], **entry, "instances": []}
+        if host or len(instances) == 1:
+            entry |= {**instances[0], **({"host": host} if host else {}), "instances": []}
+        self._project.config["ledger"] = entry
         self._resolvers.append(self._project.resolver())
         return self._resolvers[-1].service("ledger")
 

@@ -12,23 +12,8 @@ from pathlib import Path
 
 import grpc
 import pytest
-from ledger import Ledger
 
 from architect_core.exceptions import ConfigError
-
-
-@pytest.fixture
-def ledger(project, tmp_path):
-    """Starts instances, each at its address."""
-    started = []
-
-    def start(*addresses):
-        started.append(Ledger(project, tmp_path, *addresses))
-        return started[-1]
-
-    yield start
-    for each in started:
-        each.close()
 
 
 def code_of(call, *arguments):
