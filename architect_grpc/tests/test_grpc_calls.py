@@ -89,6 +89,12 @@ def test_an_rpc_takes_timeout_and_metadata_and_has_its_other_forms(payments):
     assert client.Pay.future(ask).result(timeout=5).output == 2
 
 
+def test_no_proxy_is_between_a_client_and_its_own_machine(payments, monkeypatch):
+    for name in ("http_proxy", "https_proxy", "grpc_proxy"):
+        monkeypatch.setenv(name, "http://127.0.0.1:1")
+    assert payments.client.Pay(payments.defs.PayRequest(amount=1), timeout=5).output == 2
+
+
 def test_errors_are_grpc_s_own(payments):
     with pytest.raises(grpc.RpcError) as caught:
         payments.client.Pay(payments.defs.PayRequest(amount=-1))

@@ -13,7 +13,7 @@ from architect_core.exceptions import ConfigError
 DEFINITIONS = """
 package asked;
 message Nothing {}
-message Asked { map<string, string> metadata = 1; repeated string caller = 2; }
+message Asked { map<string, string> metadata = 1; repeated string caller = 2; repeated string names = 3; }
 service Who { rpc Ask (Nothing) returns (Asked); rpc Stream (Nothing) returns (stream Asked); }
 """
 
@@ -28,20 +28,27 @@ def ask(project):
         def Ask(self, request, context):
             caller = [name.decode() for name in context.peer_identities() or []]
             sent = {each.key: each.value for each in context.invocation_metadata()}
-            return serving.defs.Asked(metadata=sent, caller=caller)
+            names = [each.key for each in context.invocation_metadata()]
+            at = context._rpc_event.call_details.host
+            return serving.defs.Asked(metadata=sent, caller=caller, names=names, at=at)
 
         def Stream(self, request, context):
             yield self.Ask(request, context)
 
+    # which grpc tells a server, and not a servicer
+    host = grpc.unary_unary_rpc_method_handler(lambda _, context: context._rpc_event.call_details.host)
+    called_as = grpc.method_handlers_generic_handler("called", {"As": host})
     started = []
 
-    def start(credentials=None, host="127.0.0.1", **options):
+    def start(credentials=None, host="127.0.0.1", instances=(), **options):
         server = grpc.server(ThreadPoolExecutor(2))
         serving.add_servicer(Who(), server)
+        server.add_generic_rpc_handlers((called_as,))
         at = "127.0.0.1:0"
         port = server.add_secure_port(at, credentials) if credentials else server.add_insecure_port(at)
         server.start()
         project.config["who"] = {"host": host, "port": port, "api": "grpc", "options": options}
+        project.config["who"]["instances"] = list(instances)
         resolver = project.resolver()
         started.append((resolver, server))
         return resolver.service("who")
@@ -141,6 +148,12 @@ def test_several_instances_over_tls_need_the_name_in_their_certificates(project,
     assert "who.options.tls.server_name: is missing" in refusal(lambda: project.resolver().service("who"))
 
 
+def test_several_instances_are_called_by_the_name_of_the_first(ask):
+    first = {"host": "127.0.0.1", "port": ask().config.port}
+    service = ask(instances=[first, {"host": "127.0.0.1", "port": 1}])
+    assert service.client.channel.unary_unary("/called/As")(b"", timeout=5).decode() == f"127.0.0.1:{first['port']}"
+
+
 def test_files_that_are_not_what_they_should_be_are_errors_with_their_paths(ask, files, tmp_path):
     (tmp_path / "text").write_text("canary")
     text, missing = str(tmp_path / "text"), str(tmp_path / "missing")
@@ -181,7 +194,9 @@ def test_who_calls_is_sent_with_every_call(ask, files, auth, name, value):
 
 def test_a_call_s_own_metadata_is_sent_too_and_wins(ask):
     service = ask(auth={"bearer": "t0ken", "headers": {"x-api-key": "k3y"}})
-    sent = service.client.Ask(service.defs.Nothing(), metadata=[("authorization", "own"), ("x-trace", "7")]).metadata
+    asked = service.client.Ask(service.defs.Nothing(), metadata=[("authorization", "own"), ("x-trace", "7")])
+    sent = asked.metadata
+    assert list(asked.names).count("authorization") == 1
     assert (sent["authorization"], sent["x-trace"], sent["x-api-key"]) == ("own", "7", "k3y")
 
 

@@ -118,17 +118,14 @@ def test_a_restarted_service_is_used_soon_after_an_outage(ledger):
     ask = service.defs.Word(text="a")
     assert service.client.Look(ask).text
     one.kill(0)
-    ended = time.monotonic() + 1
-    while time.monotonic() < ended:
-        assert code_of(service.client.Post, ask) is grpc.StatusCode.UNAVAILABLE
-        time.sleep(0.05)
+    assert code_of(service.client.Post, ask) is grpc.StatusCode.UNAVAILABLE
     one.restart(0)
     listening = time.monotonic()
     while True:
         try:
             service.client.Post(ask)
         except grpc.RpcError:
-            assert time.monotonic() - listening < 4
+            assert time.monotonic() - listening < 2
             time.sleep(0.05)
         else:
             break
