@@ -29,8 +29,7 @@ def ask(project):
             caller = [name.decode() for name in context.peer_identities() or []]
             sent = {each.key: each.value for each in context.invocation_metadata()}
             names = [each.key for each in context.invocation_metadata()]
-            at = context._rpc_event.call_details.host
-            return serving.defs.Asked(metadata=sent, caller=caller, names=names, at=at)
+            return serving.defs.Asked(metadata=sent, caller=caller, names=names)
 
         def Stream(self, request, context):
             yield self.Ask(request, context)

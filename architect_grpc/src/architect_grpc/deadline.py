@@ -71,10 +71,17 @@ def _streaming(serve: Callable[..., Any]) -> Callable[..., Any]:
             own = copy_context()
         # what a generator enters must not stay in the thread, which does other things between two answers
         answers = iter(own.run(serve, request, context))
-        while (answer := own.run(next, answers, _END)) is not _END:
-            yield answer
+        try:
+            while (answer := own.run(next, answers, _END)) is not _END:
+                yield answer
+        finally:  # also of a stream that is given up, whose generator leaves what it entered
+            own.run(getattr(answers, "close", _nothing))
 
     return stream
+
+
+def _nothing() -> None:
+    """Ends an iterator that has no end to be told of."""
 
 
 def _aio(serve: Callable[..., Any]) -> Callable[..., Any] | None:
