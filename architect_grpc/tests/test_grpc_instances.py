@@ -112,6 +112,13 @@ def test_instances_take_turns(ledger):
     assert sorted(told.values()) == [10, 10, 10]
 
 
+def test_instances_may_be_called_localhost(ledger):
+    two = ledger("localhost", "localhost")
+    service = two.service()
+    ask = service.defs.Word(text="a")
+    two.wait_for(lambda: len({service.client.Look(ask).text for _ in range(2)}) == 2)
+
+
 def test_a_restarted_service_is_used_soon_after_an_outage(ledger):
     one = ledger("127.0.0.1")
     service = one.service()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from ipaddress import IPv4Address, IPv6Address, ip_address
 from typing import TYPE_CHECKING
 
@@ -87,7 +87,9 @@ def _instance(target: Target, number: int) -> Address:
     except ValueError as problem:
         reason = str(problem)
     else:
-        if _is_ip(_checked(address, target, path).host):
+        if _checked(address, target, path).host == "localhost":
+            address = replace(address, host="127.0.0.1")
+        if _is_ip(address.host):
             return address
         reason = (
             "gRPC balances between IP addresses; give those of the instances, or instead of `instances` a `host` that "
