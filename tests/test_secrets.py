@@ -56,6 +56,24 @@ def environ(tmp_path):
             "subscriptions": {"placed": {"acme/billing": {"headers": {"x-token": CANARY, "authorization": CANARY}}}},
         },
         "acme/billing": {"host": f"http://u:{url}@127.0.0.1", "port": dead_port(), "api": "rest", "token": CANARY},
+        "acme/token": {
+            "host": "http://127.0.0.1",
+            "port": dead_port(),
+            "api": "rest",
+            "options": {"auth": {"bearer": CANARY, "headers": {"X-Key": CANARY}}},
+        },
+        "acme/login": {
+            "host": "127.0.0.1",
+            "port": dead_port(),
+            "api": "grpc",
+            "options": {"auth": {"username": "u", "password": CANARY}},
+        },
+        "wrong-auth": {
+            "host": "h",
+            "port": 1,
+            "api": "rest",
+            "options": {"auth": {"bearer": f"{CANARY}\n", "username": CANARY, "no_such": CANARY}},
+        },
         "wrong": {"host": f"http://u:{url}@[broken", "api": "rest", "options": {"key": CANARY}},
     }
     return {
@@ -121,7 +139,7 @@ def shown_by_everything() -> dict[str, str]:
     for layer in resolver.catalog.layers:
         ask(f"source {layer.name}", lambda layer=layer: layer.source)
         ask(f"configuration {layer.name}", lambda layer=layer: layer.configuration)
-    for name in ("acme/shop", "acme/billing", "wrong", "no-such"):
+    for name in ("acme/shop", "acme/billing", "acme/token", "acme/login", "wrong-auth", "wrong", "no-such"):
         service = ask(f"service {name}", lambda name=name: architect.service(name))
         ask(f"config {name}", lambda service=service: service.config)
         ask(f"client {name}", lambda service=service: service.client)
@@ -147,6 +165,8 @@ def shown_by_everything() -> dict[str, str]:
     for delivery in deliveries or ():
         shown["delivery error"] = told_by(delivery.error)
     ask("call", lambda: architect.service("acme/billing").client.get("/x", timeout=1))
+    ask("call with a token", lambda: architect.service("acme/token").client.get("/x", timeout=1))
+    ask("auth", lambda: architect.service("acme/token").client.auth)
     ask("changes", architect.reload)
     with architect.watch(60) as watcher:
         ask("watcher", lambda: watcher)
