@@ -72,6 +72,11 @@ def redirect(to: str) -> bytes:
     return f"HTTP/1.1 302 Found\r\nLocation: {to}\r\nSet-Cookie: id=1\r\nContent-Length: 0\r\n\r\n".encode()
 
 
+def broken_redirect(to: str) -> bytes:
+    """One with a body that is not what it says."""
+    return redirect(to).replace(b"Length: 0", b"Length: 5\r\nContent-Encoding: gzip") + b"moved"
+
+
 def unavailable(retry_after: str) -> bytes:
     return UNAVAILABLE % (f"Retry-After: {retry_after}\r\n".encode() if retry_after else b"")
 
@@ -88,6 +93,8 @@ FAULTS: dict[str, Callable[[socket.socket], None]] = {
 }
 ANSWERS: dict[str, Callable[[str], bytes]] = {
     "unavailable": unavailable,
+    "redirects-broken": broken_redirect,
+    "big": lambda _: b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n" + bytes(1000),
     "invalid": lambda _: b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n",
     "redirects": redirect,
     "works": lambda _: ANSWER,

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import resource
+import socket
 import sys
 import threading
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -14,9 +16,11 @@ from typing import Any
 import pytest
 import requests
 import trustme
+import urllib3
 from faults import SCRIPT, free_port
 
 from architect_core.deadline import deadline
+from architect_rest.adapter import REMAINING_HEADER
 from architect_rest.answer import AnswerTooLargeError
 from architect_rest.limits import DeadlineError
 
@@ -198,7 +202,95 @@ def test_elapsed_ends_with_the_answer_s_head_as_requests_says(start, resolve):
     assert response.text == "slow"
 
 
-@pytest.mark.parametrize("retry_after", ["soon", "-5", "1e9", "Mon, 01 Jan 2024 00:00:00 GMT"])
+def test_a_redirect_is_within_the_deadline_and_the_largest_answer_wherever_it_leads(start, resolve):
+    for kind, of_slow in (("hangs", requests.ReadTimeout), ("big", AnswerTooLargeError)):
+        elsewhere = start(kind)
+        server = start("redirects", f"http://127.0.0.1:{elsewhere.port}/y")
+        client = resolve(
+            host="127.0.0.1", port=server.port, options={"total_timeout": 0.4, "max_answer_bytes": 100, "retries": 0}
+        )
+        began = time.monotonic()
+        assert outcome(lambda client=client: client.get("/x")) is of_slow
+        assert time.monotonic() - began < 0.8
+
+
+def test_a_url_of_the_service_is_its_own_in_every_spelling(start, resolve):
+    server = start("unavailable-first")
+    client = resolve(host="localhost", port=server.port)
+    assert client.get(f"http://u:p@LOCALHOST:{server.port}?a=1").status_code == 200
+    assert len(server.stop()) == 2
+
+
+def test_a_body_that_fails_while_it_is_sent_is_sent_once(start, resolve):
+    def body():
+        yield b"first half"
+        raise urllib3.exceptions.NewConnectionError(None, "upstream is down")
+
+    server = start("works")
+    client = resolve(host="127.0.0.1", port=server.port)
+    assert outcome(lambda: client.post("/x", data=body())) is requests.ConnectionError
+    assert "first half" not in "".join(server.stop())
+
+
+def test_an_upload_ends_with_the_deadline_and_may_take_longer_than_connecting(start, resolve):
+    def slowly():
+        for _ in range(8):
+            yield b"x"
+            time.sleep(0.1)
+
+    client = resolve(host="127.0.0.1", port=start("hangs").port, options={"connect_timeout": 0.3})
+    began = time.monotonic()
+    with deadline(0.3):
+        assert issubclass(outcome(lambda: client.post("/x", data=slowly())), requests.ConnectionError)
+    assert time.monotonic() - began < 0.7
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        slow = resolve(host="127.0.0.1", port=listener.getsockname()[1], options={"connect_timeout": 0.3, "retries": 0})
+
+        def take():
+            connection, _ = listener.accept()
+            time.sleep(0.6)  # in which nothing is read
+            with connection:
+                taken = 0
+                while taken < 8_000_000:
+                    taken += len(connection.recv(1_000_000))
+                connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
+
+        thread = threading.Thread(target=take)
+        thread.start()
+        assert slow.put("/x", data=bytes(8_000_000)).status_code == 200
+        thread.join()
+
+
+def test_a_redirect_whose_body_cannot_be_decoded_is_followed_as_requests_does(start, resolve):
+    second = start("works")
+    server = start("redirects-broken", f"http://127.0.0.1:{second.port}/y")
+    assert resolve(host="127.0.0.1", port=server.port).get("/x").status_code == 200
+
+
+def test_a_time_out_of_urllib3_is_one_too(start, resolve):
+    server = start("hangs")
+    client = resolve(host="127.0.0.1", port=server.port, options={"retries": 0})
+    began = time.monotonic()
+    assert outcome(lambda: client.get("/x", timeout=urllib3.Timeout(connect=1, read=0.2))) is requests.ReadTimeout
+    with deadline(0.2):
+        assert outcome(lambda: client.get("/x", timeout=urllib3.Timeout(5))) is requests.ReadTimeout
+    assert time.monotonic() - began < 1
+
+
+def test_one_prepared_request_is_sent_by_many_threads(server, client):
+    request = client.prepare_request(requests.Request("GET", "/x"))
+    with ThreadPoolExecutor(8) as threads:
+        assert {each.status_code for each in threads.map(lambda _: client.send(request), range(200))} == {200}
+    assert all(REMAINING_HEADER in each["headers"] for each in server.asked)
+    assert REMAINING_HEADER not in request.headers
+
+
+@pytest.mark.parametrize(
+    "retry_after",
+    ["soon", "-5", "1e9", "Mon, 01 Jan 2024 00:00:00 GMT", "Fri, 01 Dec 99999 10:00:00 GMT", "9" * 5000],
+    ids=lambda value: value[:20],
+)
 def test_whatever_retry_after_says_the_answer_is_got_in_time(start, resolve, retry_after):
     server = start("unavailable", retry_after)
     client = resolve(host="127.0.0.1", port=server.port)
@@ -256,9 +348,11 @@ def test_a_certificate_is_checked_as_configured(
         tls = {**tls, "ca": str(tmp_path / "ca.crt")}
         monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(SCRIPT))  # which would replace a session's own
     client = resolve(host="https://127.0.0.1", port=server.port, options={"tls": tls})
-    found = outcome(lambda: client.get("/x"))
-    assert found is expected if isinstance(expected, type) else found == expected
-    assert len(server.stop()) == (expected == 200)
+    by_hand = client.prepare_request(requests.Request("GET", "/x"))
+    for call in (lambda: client.get("/x"), lambda: client.send(by_hand)):
+        found = outcome(call)
+        assert found is expected if isinstance(expected, type) else found == expected
+    assert len(server.stop()) == 2 * (expected == 200)
 
 
 @pytest.mark.parametrize(

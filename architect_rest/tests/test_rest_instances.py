@@ -14,6 +14,7 @@ import pytest
 import requests
 from faults import free_port
 
+from architect_core.deadline import deadline
 from architect_core.exceptions import ConfigError
 from architect_rest.client import RestClient
 from architect_rest.instances import Instances
@@ -101,6 +102,34 @@ def test_an_instance_that_is_left_out_and_a_call_that_is_sent_again_are_logged(s
     assert left_out == f"http://127.0.0.1:{port} is left out for 0.5 s: ConnectionError"
     assert again == f"GET at http://127.0.0.1:{port}: ConnectionError; it is sent again in 0.00 s"
     assert "s3cret" not in caplog.text
+
+
+def test_instances_that_all_lose_calls_get_no_multiple_of_them(start, resolve):
+    servers = [start("resets") for _ in range(2)]
+    client = resolve(instances=[{"host": "127.0.0.1", "port": each.port} for each in servers])
+    for _ in range(300):
+        with pytest.raises(requests.ConnectionError):
+            client.get("/x")
+    assert sum(len(each.stop()) for each in servers) <= 360
+
+
+def test_a_caller_in_a_hurry_leaves_no_instance_out(start, resolve, caplog):
+    servers = [start("hangs") for _ in range(2)]
+    client = resolve(instances=[{"host": "127.0.0.1", "port": each.port} for each in servers])
+    for _ in range(14):
+        with deadline(0.02), pytest.raises(requests.RequestException):
+            client.get("/x")
+    assert "left out" not in caplog.text
+
+
+def test_an_instance_that_asks_for_a_long_rest_is_tried_again_within_half_a_minute(monkeypatch):
+    now = [100.0]
+    monkeypatch.setattr("architect_rest.instances.monotonic", lambda: now[0])
+    instances = Instances(["http://a", "http://b"])
+    a = instances.all[0]
+    a.active += 1
+    assert instances.failed(a, now[0], unreachable=False, asked=86_400.0)
+    assert a.left_out_until <= 130
 
 
 def test_a_login_in_the_base_url_is_in_no_log(caplog):

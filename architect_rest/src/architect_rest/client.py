@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import weakref
+from datetime import timedelta
 from http.cookiejar import CookieJar
 from typing import TYPE_CHECKING, Any
 
@@ -98,6 +99,8 @@ class RestClient(requests.Session):
         self.timeout = timeout
         self.total_timeout = total_timeout
         self.ca = ca
+        if ca is not None:
+            self.verify = ca
         self.instances = tuple(map(_prepared, instances))
         self._settle()
         adapter = ServiceAdapter(
@@ -210,9 +213,10 @@ class RestClient(requests.Session):
 
     def merge_environment_settings(self, url: Any, proxies: Any, stream: Any, verify: Any, cert: Any) -> dict[str, Any]:
         """Called by requests: what the environment has to say on proxies and certificates."""
-        if verify is None and self.ca is not None:  # which REQUESTS_CA_BUNDLE would replace
+        if verify is None and self.ca is not None and self.verify == self.ca:  # REQUESTS_CA_BUNDLE would replace it
             verify = self.ca
-        known = self._environment.known() if self.trust_env and not proxies and self._is_own(url) else None
+        is_usual = self.trust_env and proxies is not None and not proxies and self._is_own(url)
+        known = self._environment.known() if is_usual else None
         if known is None:
             return super().merge_environment_settings(url, proxies, stream, verify, cert)
         if "settings" not in known:
@@ -250,7 +254,9 @@ class RestClient(requests.Session):
             kwargs["timeout"] = limits(timeout, self.total_timeout, is_own=timeout != self.timeout)
         response = super().send(request, **kwargs)
         # the adapter has read the answer to its end, which is no part of what requests calls elapsed
-        response.elapsed = getattr(response, "_until_head", response.elapsed)
+        until_head = getattr(response, "_until_head", None)
+        if until_head is not None:
+            response.elapsed = timedelta(seconds=until_head)
         return response
 
     def _refuse(self, request: requests.PreparedRequest, found: Origin | None, kwargs: dict[str, Any]) -> None:

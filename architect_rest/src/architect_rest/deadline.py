@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.client
 import io
+import threading
 from ipaddress import ip_address
 from time import monotonic
 from typing import TYPE_CHECKING, Any
@@ -20,6 +21,25 @@ _LONGEST_USE = 30.0  # seconds
 _MOST_AT_ONCE = 16_384  # bytes or characters
 
 
+class Attempt(threading.local):
+    """What the attempt that a thread makes may take, for the connection that it is made on.
+
+    Attributes:
+        is_limited: whether an attempt is made, and the following holds.
+        seconds: to send the request, and to answer it; None for any.
+        ends: when all has to be over, as `time.monotonic()` tells it; None for never.
+        header: a header, name and value, that tells the server; None for none.
+    """
+
+    is_limited = False
+    seconds: float | None = None
+    ends: float | None = None
+    header: tuple[str, str] | None = None
+
+
+attempt = Attempt()
+
+
 class _Reader(io.RawIOBase):
     """Reads from a socket until its timeout has passed as a whole, however often another byte comes."""
 
@@ -27,8 +47,12 @@ class _Reader(io.RawIOBase):
         self._sock = sock
         self._buffered = buffered
         self._raw: Any = buffered.raw
-        self._seconds = sock.gettimeout()
-        self._ends = None if self._seconds is None else monotonic() + self._seconds
+        seconds = sock.gettimeout()
+        self._ends = None if seconds is None else monotonic() + seconds
+        self._part_seconds = seconds
+        if attempt.is_limited:
+            self._part_seconds = attempt.seconds
+            self._ends = min((end for end in (self._ends, attempt.ends) if end is not None), default=None)
 
     def readable(self) -> bool:
         return True
@@ -45,7 +69,7 @@ class _Reader(io.RawIOBase):
     def relax(self) -> None:
         """Wait for each part as long as for all until now."""
         self._ends = None
-        self._sock.settimeout(self._seconds)
+        self._sock.settimeout(self._part_seconds)
 
     def close(self) -> None:
         self._buffered.close()
@@ -78,14 +102,27 @@ class TimedConnection(urllib3.connection.HTTPConnection):
             super().request(method, url, body, *args, **kwargs)
         finally:
             self._held = None
-        super().send(b"".join(held))
+        self.send(b"".join(held))
+
+    def endheaders(self, *args: Any, **kwargs: Any) -> None:
+        """Called by urllib3 when a request has its headers."""
+        if attempt.header is not None:
+            self.putheader(*attempt.header)
+        super().endheaders(*args, **kwargs)
 
     def send(self, data: Any) -> None:
         """Called by http.client for each part of a request."""
-        if self._held is None:
-            super().send(data)
-        else:
+        if self._held is not None:
             self._held.append(data)
+            return
+        if self.sock is None and self.auto_open:
+            self.connect()
+        if attempt.is_limited:  # urllib3 leaves the time-out for connecting
+            left = None if attempt.ends is None else attempt.ends - monotonic()
+            if left is not None and left <= 0:
+                raise TimeoutError("timed out")
+            self.sock.settimeout(min((each for each in (attempt.seconds, left) if each is not None), default=None))
+        super().send(data)
 
     @property
     def is_connected(self) -> bool:

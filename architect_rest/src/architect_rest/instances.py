@@ -96,10 +96,10 @@ class Instances:
             now = monotonic()
             instance.rest = min(_LONGEST_REST, instance.rest * 2 or _FIRST_REST)
             instance.left_out_at = now
-            instance.left_out_until = now + max(asked, instance.rest * random.uniform(0.5, 1))  # noqa: S311 - no secret
+            instance.left_out_until = now + max(min(asked, _LONGEST_REST), instance.rest * random.uniform(0.5, 1))  # noqa: S311 - no secret
             return True
 
-    def is_another_able(self, instance: Instance) -> bool:
-        """Whether there is an instance beside this one that is not left out."""
+    def is_another_able(self, tried: Collection[Instance]) -> bool:
+        """Whether there is an instance that was not tried and is not left out."""
         now = monotonic()
-        return any(each is not instance and each.left_out_until <= now for each in self.all)
+        return any(each not in tried and each.left_out_until <= now for each in self.all)

@@ -6,6 +6,7 @@ from time import monotonic
 from typing import TYPE_CHECKING, Any
 
 import requests
+import urllib3
 
 from architect_core.deadline import remaining
 from architect_core.exceptions import ArchitectError
@@ -58,6 +59,9 @@ def limits(timeout: Any, total: float | None, *, is_own: bool) -> Any:
         total: seconds for all attempts.
         is_own: whether the call itself says so; an attempt that then may take longer than `total` gets its time.
     """
+    if isinstance(timeout, urllib3.Timeout):
+        read = timeout.read_timeout if timeout.total is None else timeout.total
+        timeout = timeout.resolve_default_timeout(timeout.connect_timeout), timeout.resolve_default_timeout(read)
     pair = timeout if isinstance(timeout, tuple) else (timeout, timeout)
     if len(pair) != 2 or not all(each is None or isinstance(each, int | float) for each in pair):
         return timeout

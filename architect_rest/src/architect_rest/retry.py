@@ -25,28 +25,27 @@ _LONGEST_ASKED_FOR = 30.0  # seconds: whoever is to wait longer is better told
 class Budget:
     """Keeps a service that fails as a whole from getting more calls than are made.
 
-    As gRPC's retry throttling does (proposal A6): ten tokens, of which a failure takes one and a success gives back a
-    tenth; while no more than half of them are left, nothing is sent again.
+    As gRPC's retry throttling does (proposal A6): of its tokens a failure takes one, and a success gives back a tenth;
+    while no more than half of them are left, nothing is sent again.
     """
 
-    _MOST = 10.0
     _GIVEN_BACK = 0.1
 
-    def __init__(self) -> None:
-        self._tokens = self._MOST
+    def __init__(self, tokens: int) -> None:
+        self._most = self._tokens = float(tokens)
         self._lock = threading.Lock()
 
     def succeed(self) -> None:
         """Count an answer that is no failure."""
-        if self._tokens < self._MOST:  # without the lock in the usual case
+        if self._tokens < self._most:  # without the lock in the usual case
             with self._lock:
-                self._tokens = min(self._MOST, self._tokens + self._GIVEN_BACK)
+                self._tokens = min(self._most, self._tokens + self._GIVEN_BACK)
 
     def fail(self) -> bool:
         """Count a failure; gives whether another attempt is allowed."""
         with self._lock:
             self._tokens = max(0.0, self._tokens - 1)
-            return self._tokens > self._MOST / 2
+            return self._tokens > self._most / 2
 
 
 def is_repeatable(request: PreparedRequest) -> bool:
@@ -84,7 +83,7 @@ def asked_pause(response: Response) -> float | None:
     text = response.headers.get("Retry-After")
     try:
         return None if text is None else Retry().parse_retry_after(text)
-    except HTTPError:  # it is none
+    except (HTTPError, ValueError, OverflowError):  # it is none
         return None
 
 
