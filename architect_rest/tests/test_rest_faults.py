@@ -359,7 +359,8 @@ def test_a_certificate_is_checked_as_configured(
     ("auth", "header"),
     [
         ({"bearer": "t0ken"}, "Authorization: Bearer t0ken"),
-        ({"username": "app", "password": "pä:ss"}, "Authorization: Basic "),
+        ({"username": "app", "password": "pä:ss"}, "Authorization: Basic YXBwOnDDpDpzcw=="),
+        ({"username": "app", "password": "日"}, "Authorization: Basic YXBwOuaXpQ=="),
         ({"headers": {"X-Api-Key": "k3y"}}, "X-Api-Key: k3y"),
     ],
 )
@@ -395,6 +396,8 @@ def test_a_call_s_own_authorization_wins_over_the_configured_one_and_over_a_netr
     [
         ({"tls": {"key": "/k"}}, r"options\.tls"),
         ({"tls": {"ca": "relative"}}, r"options\.tls\.ca"),
+        ({"auth": {"bearer": "日"}}, r"options\.auth\.bearer"),
+        ({"auth": {"headers": {"X-Key": "日"}}}, r"options\.auth\.headers"),
         ({"auth": {"bearer": "a\nb"}}, r"options\.auth\.bearer"),
         ({"auth": {"bearer": "a", "username": "b", "password": "c"}}, r"options\.auth"),
         ({"auth": {"username": "b"}}, r"options\.auth"),

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 ARCHITECT_CONTRACT = 1
 
+_LATIN_1 = 0xFF  # the last character of ISO 8859-1, which is what headers are sent in
+
 
 class RestOptions(contract.Options):
     """The `options` of a REST service.
@@ -66,13 +68,17 @@ class RestClientFactory(contract.ClientFactory):
         )
         if tls.certificate is not None:
             client.cert = str(tls.certificate) if tls.key is None else (str(tls.certificate), str(tls.key))
+        for field, values in {"bearer": [auth.bearer or ""], "headers": list(auth.headers.values())}.items():
+            if any(ord(character) > _LATIN_1 for value in values for character in value):
+                raise target.error(f"options.auth.{field}", "has a character that no HTTP header can have")
         client.headers.update(auth.headers)
         if first.login is not None and (auth.bearer or auth.username):
             raise target.error("options.auth", "says who logs in, and the host does too; leave one of them out")
         if auth.bearer is not None:
             client.auth = BearerAuth(auth.bearer)
         elif auth.username is not None:
-            client.auth = (auth.username, auth.password or "")
+            # as bytes, which RFC 7617 has in UTF-8; requests fails on text that Latin-1 has not
+            client.auth = (auth.username.encode(), (auth.password or "").encode())  # type: ignore[assignment]
         elif first.login is not None:
             client.auth = first.login
         return client
