@@ -18,7 +18,7 @@ from pydantic import BaseModel, ConfigDict
 from architect_core.address import Address, parse_address
 from architect_core.config import DatastoreConfig, ServiceConfig
 from architect_core.datastore import Credentials
-from architect_core.exceptions import ConfigError
+from architect_core.exceptions import ConfigError, PluginError
 from architect_core.notification import Delivery, Subscription
 
 
@@ -78,6 +78,17 @@ class ClientFactory(ABC):
         An error of the client's own library is raised on as it is; what is wrong with the configuration is a
         `target.error(path, reason)`.
         """
+
+    def aio_client(self, target: Target) -> Any:
+        """A new client for coroutines. Called once for each service and event loop, while that loop runs.
+
+        Raises as `client` does. A plugin that does not override it has no clients for asyncio.
+        """
+        raise PluginError(f"service {target.name!r}: the plugin of {target.config.api!r} has no clients for asyncio")
+
+    async def aio_close(self, client: Any) -> None:
+        """Release what `client`, one of `aio_client`'s, holds. Called in the loop that it was made in."""
+        await client.aclose()
 
     def definitions(self, target: Target) -> Any:  # noqa: ARG002 - for those who override it
         """What `.defs` gives: the messages of a protocol that has definitions, None for one that has none."""
@@ -330,6 +341,14 @@ class Double:
 
         Args:
             make: makes the protocol's own client of `entry`, which is to be preferred to another: it tests more.
+        """
+        return make()
+
+    def aio_client(self, make: Callable[[], Any]) -> Any:
+        """The client for asyncio that the application gets.
+
+        Args:
+            make: as for `client`.
         """
         return make()
 

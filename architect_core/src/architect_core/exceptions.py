@@ -10,6 +10,7 @@
     │   └── UnknownDriverError  a driver that a datastore's engine has no arguments for
     ├── DriverError             a driver cannot be told what the configuration asks for
     ├── NoCurrentServiceError   the question needs to know which service is running
+    ├── NoEventLoopError        a client for asyncio is asked for outside of coroutines
     ├── PluginError             a plugin is broken
     │   └── NoPluginError       no installed plugin serves a protocol or engine
     ├── StubError               generated definitions are missing, stale or unusable
@@ -121,6 +122,10 @@ class DriverError(ArchitectError, ValueError):
 
 class NoCurrentServiceError(ArchitectError):
     """The question is about the running service, and nothing says which one that is."""
+
+
+class NoEventLoopError(ArchitectError, RuntimeError):
+    """A client for asyncio is asked for where no event loop runs."""
 
 
 class PluginError(ArchitectError):

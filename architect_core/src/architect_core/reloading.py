@@ -13,8 +13,6 @@ from typing import TYPE_CHECKING, Self, TypeVar
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, MutableMapping
 
-    from architect_core.contract import ClientFactory
-
 _DRAIN_SECONDS = 30.0
 _log = logging.getLogger("architect")
 
@@ -68,8 +66,9 @@ class Listeners:
 class Draining:
     """Clients that nobody gets any more, closed when calls on them have had time to end."""
 
-    def __init__(self, clients: list[tuple[ClientFactory, object]]) -> None:
-        self._clients = clients
+    def __init__(self, closers: list[Callable[[], None]]) -> None:
+        """Give them time. Each of `closers` closes one of them."""
+        self._closers = closers
         self._lock = threading.Lock()
         self.is_closed = False
         self._timer = threading.Timer(_DRAIN_SECONDS, self._close_quietly)
@@ -85,9 +84,9 @@ class Draining:
                 return
             self.is_closed = True
         problems = []
-        for factory, client in self._clients:
+        for close in self._closers:
             try:
-                factory.close(client)
+                close()
             except Exception as problem:  # noqa: BLE001 - raised below
                 problems.append(problem)
         if problems:

@@ -341,17 +341,16 @@ class Resolver:
         self, known: Mapping[str, Service], services: Mapping[str, Found | None], changed: frozenset[str]
     ) -> None:
         """Give each service its new entry, and let former clients end."""
-        former = []
+        closers = []
         for name, found in services.items():
             entry = None if found is None else (found.entry, found.where)
             if name in changed:
-                former.append(known[name].move(entry))
+                closers += known[name].move(entry)
             elif entry is not None:
                 known[name].settle(*entry)
-        clients = [client for client in former if client is not None]
         with self._lock:
             self._draining = [each for each in self._draining if not each.is_closed]
-            self._draining += [Draining(clients)] if clients else []
+            self._draining += [Draining(closers)] if closers else []
 
     def _after_fork_in_child(self) -> None:
         self._lock = threading.RLock()  # another thread of the parent may have held it

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from contextlib import contextmanager
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from architect_core.exceptions import ArchitectError, ConfigError, PluginError
@@ -13,6 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
+    from architect_core.aio import AioService
     from architect_core.config import ServiceConfig
     from architect_core.contract import ClientFactory, Target
     from architect_core.plugins import Plugins
@@ -25,6 +27,7 @@ class Service:
         name: its name.
         config: its entry in the configuration, readable as attributes and as a mapping.
         client: what people of its protocol use: a `requests.Session` for "rest", a stub for "grpc".
+        aio: the same for coroutines, as `aio.client`: an `httpx2.AsyncClient` for "rest", `grpc.aio`'s rpcs for "grpc".
         defs: the messages of a protocol that has definitions, None for one that has none.
     """
 
@@ -52,6 +55,18 @@ class Service:
             return factory.client(target)
 
     @once
+    def aio(self) -> AioService:
+        """Clients for asyncio, one for each event loop. Those of them that cannot be had are told by `aio.client`."""
+        from architect_core.aio import AioService
+
+        return AioService(self.name, self._aio_client, self._lock)
+
+    def _aio_client(self) -> tuple[ClientFactory, Any]:
+        factory, target = self._factory, self._target
+        with self._noted():
+            return factory, factory.aio_client(target)
+
+    @once
     def defs(self) -> Any:
         """The messages, enums and nested types of the service's definitions; None for REST. Raises as `client` does."""
         factory, target = self._factory, self._target
@@ -59,11 +74,14 @@ class Service:
             return factory.definitions(target)
 
     def close(self) -> None:
-        """Release the client's sockets; the next use of `client` makes a new one."""
+        """Release the sockets of all clients; the next use of one makes a new one.
+
+        Those for asyncio are closed by their event loops, when those run next.
+        """
         with self._lock:
-            client = self.__dict__.pop("client", None)
-            if client is not None:
-                self._factory.close(client)
+            closers = self._take()
+        for close in closers:
+            close()
 
     def is_at(self, config: ServiceConfig) -> bool:
         """Whether the client of an entry is the same as this one's; what it tells subscribers is no part of that."""
@@ -75,16 +93,21 @@ class Service:
         with self._lock:
             self.config, self._where = config, where
 
-    def move(self, found: tuple[ServiceConfig, str] | None) -> tuple[ClientFactory, object] | None:
-        """Take another entry, which the next client is made of, or none; gives the former client and its factory."""
+    def move(self, found: tuple[ServiceConfig, str] | None) -> list[Callable[[], None]]:
+        """Take another entry, which the next client is made of, or none; gives what closes the former clients."""
         with self._lock:
-            former = self.__dict__.pop("client", None)
-            factory = self.__dict__.pop("_factory", None)
-            for name in ("defs", "Servicer", "_target"):
+            closers = self._take()
+            for name in ("_factory", "_target", "defs", "Servicer"):
                 self.__dict__.pop(name, None)
             if found is not None:
                 self.config, self._where = found
-        return None if former is None else (factory, former)
+        return closers
+
+    def _take(self) -> list[Callable[[], None]]:
+        """Forget the clients; gives what closes each."""
+        closers = self.aio.take() if "aio" in self.__dict__ else []
+        client = self.__dict__.pop("client", None)
+        return closers if client is None else [partial(self._factory.close, client), *closers]
 
     @once
     def _factory(self) -> ClientFactory:
@@ -117,6 +140,8 @@ class Service:
         self._lock = threading.RLock()  # another thread of the parent may have held it
         if "client" in self.__dict__ and not self._factory.fork_safe:
             del self.__dict__["client"]
+        if "aio" in self.__dict__:
+            self.__dict__.pop("aio").leave_to_parent()
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.name!r}, api={self.config.api!r})"

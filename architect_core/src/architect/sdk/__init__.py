@@ -19,6 +19,7 @@ TYPE_CHECKING = False  # what typing.TYPE_CHECKING is, without the cost of impor
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from architect_core.aio import AioService
     from architect_core.config import DatastoreConfig, Instance, ServiceConfig, SubscriptionConfig
     from architect_core.datastore import Credentials
     from architect_core.deadline import deadline, remaining
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
         DriverError,
         ManifestError,
         NoCurrentServiceError,
+        NoEventLoopError,
         NoPluginError,
         OriginError,
         PayloadError,
@@ -48,6 +50,7 @@ if TYPE_CHECKING:
 
 # where each name that is imported on first use comes from
 _HOMES = {
+    "aio": ("AioService",),
     "config": ("DatastoreConfig", "Instance", "ServiceConfig", "SubscriptionConfig"),
     "datastore": ("Credentials",),
     "deadline": ("deadline", "remaining"),
@@ -57,6 +60,7 @@ _HOMES = {
         "DriverError",
         "ManifestError",
         "NoCurrentServiceError",
+        "NoEventLoopError",
         "NoPluginError",
         "OriginError",
         "PayloadError",
@@ -78,6 +82,7 @@ _HOMES = {
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 
 __all__ = [
+    "AioService",
     "ArchitectError",
     "Changes",
     "ConfigError",
@@ -91,6 +96,7 @@ __all__ = [
     "ManifestError",
     "MappingSource",
     "NoCurrentServiceError",
+    "NoEventLoopError",
     "NoPluginError",
     "Notification",
     "OriginError",
@@ -132,6 +138,7 @@ def service(name: str) -> Service:
     """The service called `name`: `.client` to talk to it, `.defs` for its messages, `.config` for where it is.
 
         architect.service("acme/billing").client.get("/invoices/7")
+        await architect.service("acme/billing").aio.client.get("/invoices/7")
 
     The same object for the same name, whichever thread asks.
 

@@ -9,7 +9,7 @@ from architect_core.contract import ClientFactory
 from architect_core.plugins import Plugins
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from architect_core.contract import Double, Target
 
@@ -43,15 +43,21 @@ def _doubled(real: ClientFactory, doubles: Mapping[str, Double]) -> ClientFactor
             self._made: dict[int, list[Any]] = {}
 
         def client(self, target: Target) -> Any:
-            if target.name not in doubles:  # the tested service itself, whose entry is there without a double
-                raise NoServiceDoubleError(target.name, doubles)
+            return self._given(_double(target).client, real.client, target)
+
+        def aio_client(self, target: Target) -> Any:
+            return self._given(_double(target).aio_client, real.aio_client, target)
+
+        def _given(
+            self, give: Callable[[Callable[[], Any]], Any], make: Callable[[Target], Any], target: Target
+        ) -> Any:
             made: list[Any] = []
 
-            def make() -> Any:
-                made.append(real.client(target))
+            def make_one() -> Any:
+                made.append(make(target))
                 return made[-1]
 
-            client = doubles[target.name].client(make)
+            client = give(make_one)
             self._made[id(client)] = made
             return client
 
@@ -68,5 +74,14 @@ def _doubled(real: ClientFactory, doubles: Mapping[str, Double]) -> ClientFactor
             # what the double gave may be of another kind, which `real` cannot close
             for each in self._made.pop(id(client), []):
                 real.close(each)
+
+        async def aio_close(self, client: Any) -> None:
+            for each in self._made.pop(id(client), []):
+                await real.aio_close(each)
+
+    def _double(target: Target) -> Double:
+        if target.name not in doubles:  # the tested service itself, whose entry is there without a double
+            raise NoServiceDoubleError(target.name, doubles)
+        return doubles[target.name]
 
     return Doubled()
