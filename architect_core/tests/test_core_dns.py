@@ -51,8 +51,8 @@ def server(monkeypatch):
 def test_records_of_the_lowest_priority_are_the_instances_those_of_more_weight_first(server):
     config = architect.service("acme/billing").config
     assert (config.api, config.host, config.port) == ("rest", "http://b1.example", 8081)
-    places = [(instance.host, instance.port) for instance in config.instances]
-    assert places == [("http://b1.example", 8081), ("http://b0.example", 8080)]
+    places = [(instance.host, instance.port, instance.weight) for instance in config.instances]
+    assert places == [("http://b1.example", 8081, 50), ("http://b0.example", 8080, 5)]
 
 
 def test_a_grpc_service_is_one(server):

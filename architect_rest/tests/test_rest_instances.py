@@ -8,6 +8,7 @@ import threading
 import time
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -16,6 +17,7 @@ from faults import free_port
 
 from architect_core.deadline import deadline
 from architect_core.exceptions import ConfigError
+from architect_rest.adapter import CircuitOpenError
 from architect_rest.client import RestClient
 from architect_rest.instances import Instances
 
@@ -137,7 +139,7 @@ def test_a_login_in_the_base_url_is_in_no_log(caplog):
     with RestClient(f"http://app:s3cret@127.0.0.1:{free_port()}") as client, pytest.raises(requests.ConnectionError):
         client.get("/x")
     assert "it is sent again" in caplog.text
-    assert "s3cret" not in caplog.text + repr(client) + repr(client.adapters["http://"].instances.all)
+    assert "s3cret" not in caplog.text + repr(client) + repr(client.adapters["http://"].attempts.instances.all)
 
 
 def test_an_instance_that_is_unavailable_is_asked_seldom(start, resolve):
@@ -170,6 +172,88 @@ def test_a_redirect_to_another_instance_keeps_who_is_asking(start, resolve):
 def test_instances_that_differ_in_more_than_their_place_are_refused(resolve, second, path):
     with pytest.raises(ConfigError, match=path):
         resolve(instances=[{"host": "http://a", "port": 1}, second])
+
+
+def test_an_instance_of_more_weight_gets_more_calls(start, resolve):
+    servers = [start("works") for _ in range(2)]
+    instances = [
+        {"host": "http://127.0.0.1", "port": server.port, "weight": weight}
+        for server, weight in zip(servers, (1, 9), strict=True)
+    ]
+    client = resolve(instances=instances)
+    for _ in range(200):
+        client.get("/x")
+    few, many = (len(server.stop()) for server in servers)
+    assert few + many == 200
+    assert few < 50
+
+
+def test_a_service_that_cannot_be_connected_to_is_left_alone_and_used_as_soon_as_it_is_back(start, resolve):
+    port = free_port()
+    client = resolve(host="127.0.0.1", port=port)
+    for _ in range(2):
+        with pytest.raises(requests.ConnectionError):
+            client.get("/x")
+    with pytest.raises(CircuitOpenError, match=rf"http://127\.0\.0\.1:{port}: none .* circuit_breaker: false"):
+        client.post("/x", data=b"1")
+    server = start("works", port=port)
+    ends = time.monotonic() + 3
+    while time.monotonic() < ends:
+        try:
+            assert client.get("/x").status_code == 200
+            break
+        except CircuitOpenError:
+            time.sleep(0.02)
+    for _ in range(10):
+        assert client.get("/x").status_code == 200
+    assert len(server.stop()) == 11
+
+
+def test_a_service_that_hangs_keeps_no_more_callers_waiting(start, resolve):
+    server = start("hangs")
+    client = resolve(host="127.0.0.1", port=server.port, options={"read_timeout": 0.1, "retries": 0})
+    for _ in range(5):
+        with pytest.raises(requests.ReadTimeout):
+            client.get("/x")
+    began = time.monotonic()
+    for _ in range(100):
+        with pytest.raises(CircuitOpenError):
+            client.get("/x")
+    assert time.monotonic() - began < 0.25
+    assert len(server.stop()) == 5
+
+
+def test_without_a_circuit_breaker_every_call_is_made(start, resolve):
+    server = start("hangs")
+    options = {"read_timeout": 0.05, "retries": 0, "circuit_breaker": False}
+    client = resolve(host="127.0.0.1", port=server.port, options=options)
+    for _ in range(12):
+        with pytest.raises(requests.ReadTimeout):
+            client.get("/x")
+    assert len(server.stop()) == 12
+
+
+def test_a_service_that_answers_errors_is_not_left_alone(start, resolve):
+    server = start("unavailable")
+    client = resolve(host="127.0.0.1", port=server.port, options={"retries": 0})
+    assert {client.get("/x").status_code for _ in range(20)} == {503}
+    assert len(server.stop()) == 20
+
+
+def test_the_circuit_lets_one_attempt_through_after_five_seconds_at_most(monkeypatch):
+    now = 0.0
+    monkeypatch.setattr("architect_rest.instances.monotonic", lambda: now)
+    instances = Instances(["http://a", "http://b"])
+    asked = []
+    for tenth in range(3000):
+        now = tenth / 10
+        found = instances.begin()
+        if found is not None:
+            asked.append(now)
+            instances.failed(found, now, unreachable=True)
+    pauses = [later - earlier for earlier, later in pairwise(asked[10:])]
+    assert 4.9 <= max(pauses) <= 5.2
+    assert instances.seconds_open <= 5
 
 
 def test_an_instance_is_tried_by_one_attempt_at_a_time_after_its_rest(monkeypatch):

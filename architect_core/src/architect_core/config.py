@@ -114,6 +114,16 @@ class Instance(Config):
     port: Port | None = None
 
 
+class ServiceInstance(Instance):
+    """One of several places where a service listens.
+
+    Attributes:
+        weight: 1 to 65535: what share of the calls it gets, compared with the others' weights.
+    """
+
+    weight: Annotated[int, Field(ge=1, le=65_535)] = 1
+
+
 class SubscriptionConfig(Config):
     """How one subscriber wants to hear of one event.
 
@@ -167,7 +177,7 @@ class ServiceConfig(Instance):
     )
     datastores: dict[ServiceName, DatastoreConfig] = Field(default_factory=dict)
     options: dict[str, Any] = Field(default_factory=dict)
-    instances: list[Instance] = Field(default_factory=list)
+    instances: list[ServiceInstance] = Field(default_factory=list)
 
     @model_validator(mode="after")
     def _reachable(self) -> ServiceConfig:

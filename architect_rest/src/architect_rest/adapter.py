@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-import logging
 import threading
 import time
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import requests
 from requests.adapters import HTTPAdapter
 
+from architect_core.exceptions import ArchitectError
 from architect_rest import retry
 from architect_rest.answer import MAX_ANSWER_BYTES, read
+from architect_rest.attempts import Attempts, Call
 from architect_rest.deadline import HTTPConnectionPool, HTTPSConnectionPool, TimedConnection, attempt
 from architect_rest.instances import Instances
 from architect_rest.limits import Limits
@@ -30,9 +32,10 @@ REMAINING_HEADER = "x-envoy-expected-rq-timeout-ms"
 
 _CONNECTIONS = 256
 _FAILURES = (requests.ConnectionError, requests.Timeout, requests.exceptions.ChunkedEncodingError)
-_log = logging.getLogger("architect.rest")
-_NEARLY = 0.005  # seconds
-_OF_THE_CALLER = {408, 429}  # statuses that tell of whoever calls, and not of the instance
+
+
+class CircuitOpenError(ArchitectError, requests.ConnectionError):
+    """A service gave no answer again and again, and is left alone for a moment. Also a `requests.ConnectionError`."""
 
 
 class _AtInstance(threading.local):
@@ -52,24 +55,38 @@ class ServiceAdapter(HTTPAdapter):
 
     Attributes:
         urls: scheme, host and port of each instance. What is sent to the first may go to any.
+        weights: the share of the attempts that each gets; empty where all get the same.
         retries: how many attempts may follow the first.
+        circuit_breaker: whether nothing is sent for a moment to a service that gave no answer five times in a row.
         server_name: the name that the server's certificate has; None for the host's.
         max_answer_bytes: how large an answer may be that is not streamed, once decoded; None for no limit.
     """
 
-    __attrs__ = [*HTTPAdapter.__attrs__, "urls", "retries", "server_name", "max_answer_bytes"]  # noqa: RUF012 - what pickling reads
+    __attrs__ = [  # noqa: RUF012 - what pickling reads
+        *HTTPAdapter.__attrs__,
+        "urls",
+        "weights",
+        "retries",
+        "circuit_breaker",
+        "server_name",
+        "max_answer_bytes",
+    ]
 
     def __init__(
         self,
         urls: Sequence[str],
         *,
+        weights: Sequence[int] = (),
         retries: int = 2,
+        circuit_breaker: bool = True,
         server_name: str | None = None,
         max_answer_bytes: int | None = MAX_ANSWER_BYTES,
     ) -> None:
         """Make an adapter of one URL or several."""
         self.urls = tuple(urls)
+        self.weights = tuple(weights)
         self.retries = retries
+        self.circuit_breaker = circuit_breaker
         self.server_name = server_name
         self.max_answer_bytes = max_answer_bytes
         super().__init__(pool_connections=max(10, len(urls)), pool_maxsize=_CONNECTIONS)
@@ -78,9 +95,8 @@ class ServiceAdapter(HTTPAdapter):
         """Called by requests when the adapter is made, unpickled, or finds itself in a forked child."""
         super().init_poolmanager(*args, **kwargs)
         self.poolmanager.pool_classes_by_scheme = {"http": HTTPConnectionPool, "https": HTTPSConnectionPool}
-        self.instances = Instances(self.urls)
-        self._budget = retry.Budget(10)
-        self._lost = retry.Budget(100)  # for calls that an instance lost and another may answer: many at a time
+        instances = Instances(self.urls, self.weights, breaks=self.circuit_breaker)
+        self.attempts = Attempts(instances, self.retries)
         self._pools: dict[Any, Pool] = {}
         self._own = tuple(f"{url}/" for url in self.urls)
         self._origins = set(filter(None, map(origin_of, self.urls)))
@@ -109,35 +125,41 @@ class ServiceAdapter(HTTPAdapter):
 
         Raises:
             DeadlineError: no time is left for it.
+            CircuitOpenError: nothing was sent, because the service did not answer again and again.
             AnswerTooLargeError: what is answered is larger than `max_answer_bytes`.
         """
         limits = timeout if isinstance(timeout, Limits) else None
         if not self._is_own(request.url or ""):
             return self._attempt(None, request, stream, timeout, limits, verify, cert, proxies)
-        tried: list[Instance] = []
-        started = time.monotonic()
+        ends = None if limits is None else limits.ends
+        call = Call(request.method or "", request.headers, partial(retry.rewind, request), ends)
+        attempts, started = self.attempts, time.monotonic()
+        last: requests.RequestException | None = None
         while True:
-            instance, began = self.instances.begin(tried), time.monotonic()
-            tried.append(instance)
+            instance = attempts.begin(call)
+            if instance is None:
+                raise last or CircuitOpenError(attempts.told_open())
             try:
                 response = self._attempt(instance, request, stream, timeout, limits, verify, cert, proxies)
-                wait = self._after_answer(request, response, instance, began, tried)
+                wait = attempts.after_answer(call, response.status_code, response.headers)
             except _FAILURES as problem:
-                wait = self._after_failure(request, problem, instance, began, tried, limits)
-                if not _has_time(wait, limits):
+                wait = attempts.after_failure(
+                    call,
+                    type(problem).__name__,
+                    is_unsent=retry.is_unsent(problem),
+                    is_final=isinstance(problem, requests.exceptions.SSLError),
+                )
+                if wait is None:
                     raise
-                what: object = type(problem).__name__
+                last = problem
             except BaseException:
-                self.instances.given_up(instance)
+                attempts.give_up(call)
                 raise
             else:
-                response._until_head += began - started  # type: ignore[attr-defined] # noqa: SLF001 - our mark
-                if not _has_time(wait, limits):
+                response._until_head += call.began - started  # type: ignore[attr-defined] # noqa: SLF001 - our mark
+                if wait is None:
                     return response
-                what = response.status_code
                 response.close()
-            assert wait is not None  # noqa: S101 - there is time for it
-            _log.info("%s at %s: %s; it is sent again in %.2f s", request.method, instance.place, what, wait)
             time.sleep(wait)
 
     def _attempt(
@@ -178,64 +200,6 @@ class ServiceAdapter(HTTPAdapter):
         """Whether a URL leads to the service, in whichever spelling."""
         return url.startswith(self._own) or origin_sent_to(url) in self._origins
 
-    def _after_failure(
-        self,
-        request: PreparedRequest,
-        problem: Exception,
-        instance: Instance,
-        began: float,
-        tried: Sequence[Instance],
-        limits: Limits | None,
-    ) -> float | None:
-        """Seconds until the next attempt; None for no other."""
-        if limits is not None and limits.ends is not None and time.monotonic() >= limits.ends - _NEARLY:
-            self.instances.given_up(instance)  # the caller was in a hurry
-            return None
-        is_unsent = retry.is_unsent(problem)
-        if self.instances.failed(instance, began, unreachable=is_unsent):
-            self._tell_left_out(instance, type(problem).__name__)
-        if isinstance(problem, requests.exceptions.SSLError):  # it would be no other the next time
-            return None
-        # a body that is read while it is sent may raise anything
-        if not ((is_unsent or retry.is_repeatable(request)) and retry.rewind(request)):
-            return None
-        is_elsewhere = self.instances.is_another_able(tried)
-        if not is_unsent and not (self._lost if is_elsewhere else self._budget).fail():
-            return None
-        if len(tried) > self.retries:
-            return None
-        return 0.0 if is_elsewhere else retry.pause(len(tried) - 1, None)
-
-    def _after_answer(
-        self,
-        request: PreparedRequest,
-        response: Response,
-        instance: Instance,
-        began: float,
-        tried: Sequence[Instance],
-    ) -> float | None:
-        """Seconds until the next attempt; None where this is the answer."""
-        if not retry.is_failure(response):
-            self.instances.succeeded(instance)
-            self._budget.succeed()
-            self._lost.succeed()
-            return None
-        asked = retry.asked_pause(response)
-        if response.status_code in _OF_THE_CALLER:
-            self.instances.given_up(instance)
-        elif self.instances.failed(instance, began, unreachable=False, asked=asked or 0.0):
-            self._tell_left_out(instance, f"status {response.status_code}")
-        may_repeat = self._budget.fail()
-        if len(tried) > self.retries or not may_repeat:
-            return None
-        if not (retry.is_repeatable(request) and retry.rewind(request)):
-            return None
-        return retry.pause(len(tried) - 1, None if self.instances.is_another_able(tried) else asked)
-
-    def _tell_left_out(self, instance: Instance, why: str) -> None:
-        if len(self.instances.all) > 1:  # the only one is used all the same
-            _log.warning("%s is left out for %.1f s: %s", instance.place, instance.rest, why)
-
     def get_connection_with_tls_context(
         self, request: PreparedRequest, verify: Any, proxies: Any = None, cert: Any = None
     ) -> Any:
@@ -274,8 +238,3 @@ def _at(request: PreparedRequest, instance: Instance) -> PreparedRequest:
     moved = request.copy()
     moved.url = instance.url + request.path_url
     return moved
-
-
-def _has_time(wait: float | None, limits: Limits | None) -> bool:
-    left = None if limits is None else limits.left()
-    return wait is not None and (left is None or wait < left)

@@ -75,6 +75,8 @@ class RestClient(requests.Session):
         total_timeout: float | None = 30.0,
         retries: int = 2,
         instances: Sequence[str] = (),
+        weights: Sequence[int] = (),
+        circuit_breaker: bool = True,
         ca: str | None = None,
         server_name: str | None = None,
         max_answer_bytes: int | None = MAX_ANSWER_BYTES,
@@ -87,6 +89,8 @@ class RestClient(requests.Session):
             total_timeout: see the attribute.
             retries: how many attempts may follow the first one.
             instances: scheme, host and port of all places where the service listens, if there are several.
+            weights: the share of the attempts that each of them gets; the same for all unless given.
+            circuit_breaker: whether nothing is sent for a moment to a service that gave no answer five times in a row.
             ca: see the attribute.
             server_name: the name that the server's certificate has; the host's unless given.
             max_answer_bytes: how large an answer may be that is not streamed, once decoded; None for no limit.
@@ -105,7 +109,9 @@ class RestClient(requests.Session):
         self._settle()
         adapter = ServiceAdapter(
             self.instances or [self._place],
+            weights=weights,
             retries=retries,
+            circuit_breaker=circuit_breaker,
             server_name=server_name,
             max_answer_bytes=max_answer_bytes,
         )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from architect_core.address import Address, parse_address
@@ -21,11 +21,13 @@ class Place:
         url: scheme, host and port.
         path: the base path; empty for none.
         login: user and password; None for none.
+        weight: what share of the calls it gets, compared with the others' weights.
     """
 
     url: str
     path: str
     login: tuple[str, str] | None = field(default=None, repr=False)
+    weight: int = 1
 
 
 def places(target: Target) -> list[Place]:
@@ -56,7 +58,7 @@ def places(target: Target) -> list[Place]:
                 f"{path}host",
                 "has another scheme, base path or login than the first instance; make it a service of its own",
             )
-        found.append(place)
+        found.append(replace(place, weight=each.weight))
     return found
 
 

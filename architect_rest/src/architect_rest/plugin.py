@@ -27,6 +27,7 @@ class RestOptions(contract.Options):
         read_timeout: seconds that one attempt may take once it is connected; None waits for ever.
         total_timeout: seconds that a call may take with all of its attempts; None for no end.
         retries: how many attempts may follow the first one, where a call may be repeated.
+        circuit_breaker: whether nothing is sent for a moment to a service that gave no answer five times in a row.
         max_answer_bytes: how large an answer may be that is not streamed, once decoded; None for no limit.
         tls: the service's authorities, and the client's certificate.
         auth: what is sent with every call.
@@ -36,6 +37,7 @@ class RestOptions(contract.Options):
     read_timeout: PositiveFloat | None = 10.0
     total_timeout: PositiveFloat | None = 30.0
     retries: Annotated[int, Field(ge=0, le=10)] = 2
+    circuit_breaker: bool = True
     max_answer_bytes: PositiveInt | None = 268_435_456
     tls: Tls | None = None
     auth: Auth | None = None
@@ -62,7 +64,9 @@ class RestClientFactory(contract.ClientFactory):
             total_timeout=options.total_timeout,
             retries=options.retries,
             max_answer_bytes=options.max_answer_bytes,
+            circuit_breaker=options.circuit_breaker,
             instances=[each.url for each in (first, *others)] if others else (),
+            weights=[each.weight for each in (first, *others)],
             ca=None if tls.ca is None else str(tls.ca),
             server_name=tls.server_name,
         )

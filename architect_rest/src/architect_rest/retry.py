@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 import threading
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import requests
 from requests.utils import rewind_body
@@ -12,12 +12,15 @@ from urllib3.exceptions import ConnectTimeoutError, HTTPError, MaxRetryError, Ne
 from urllib3.util import Retry
 
 if TYPE_CHECKING:
-    from requests import PreparedRequest, Response
+    from collections.abc import Mapping
+
+    from requests import PreparedRequest
 
 # https://www.rfc-editor.org/rfc/rfc9110#section-9.2.2
 _IDEMPOTENT = frozenset({"GET", "HEAD", "OPTIONS", "TRACE", "PUT", "DELETE"})
 _KEY = "Idempotency-Key"  # draft-ietf-httpapi-idempotency-key-header
-_STATUSES = frozenset({408, 429, 502, 503, 504})
+STATUSES = frozenset({408, 429, 502, 503, 504})
+"""What an answer has that says that the same request may succeed later."""
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.1, 2.0  # seconds
 _LONGEST_ASKED_FOR = 30.0  # seconds: whoever is to wait longer is better told
 
@@ -48,9 +51,9 @@ class Budget:
             return self._tokens > self._most / 2
 
 
-def is_repeatable(request: PreparedRequest) -> bool:
+def is_repeatable(method: str | None, headers: Mapping[str, Any]) -> bool:
     """Whether a request that may have been processed can be sent again."""
-    return request.method in _IDEMPOTENT or _KEY in request.headers
+    return method in _IDEMPOTENT or _KEY in headers
 
 
 def is_unsent(problem: Exception) -> bool:
@@ -60,11 +63,6 @@ def is_unsent(problem: Exception) -> bool:
     """
     cause = problem.args[0] if isinstance(problem, requests.ConnectionError) and problem.args else None
     return isinstance(cause, MaxRetryError) and isinstance(cause.reason, NewConnectionError | ConnectTimeoutError)
-
-
-def is_failure(response: Response) -> bool:
-    """Whether an answer says that the same request may succeed later."""
-    return response.status_code in _STATUSES
 
 
 def rewind(request: PreparedRequest) -> bool:
@@ -78,9 +76,8 @@ def rewind(request: PreparedRequest) -> bool:
     return True
 
 
-def asked_pause(response: Response) -> float | None:
-    """Seconds that an answer's `Retry-After` asks for (RFC 9110, section 10.2.3); None where it has none."""
-    text = response.headers.get("Retry-After")
+def asked_pause(text: str | None) -> float | None:
+    """Seconds that a `Retry-After` asks for (RFC 9110, section 10.2.3); None where there is none."""
     try:
         return None if text is None else Retry().parse_retry_after(text)
     except (HTTPError, ValueError, OverflowError):  # it is none

@@ -81,6 +81,8 @@ def _notes(place: Place, form: Form, dialect: Dialect) -> list[str]:
     several = len(place.entry.get("instances") or ())
     if several > 1 and not (dialect.several and len(service_urls(place.entry)) == several):
         unsaid.append("instances but the first")
+    elif any("weight" in each for each in place.entry.get("instances") or ()) and "instances" not in carried:
+        unsaid.append("the instances' weights")
     notes = [f"{place.label}: {dialect.name} cannot say {', '.join(unsaid)}; left out"] if unsaid else []
     options = place.credentials.options if place.credentials is not None else {}
     paths = [key for key in dict.fromkeys(CERTIFICATES.values()) if key in options and key not in carried]

@@ -83,11 +83,15 @@ def _service(name: str, domain: str, resolver: Any, where: str) -> ServiceConfig
             reason = f"{question} cannot be asked for: {type(problem).__name__}"
         else:
             chosen = [each for each in records if each.priority == records[0].priority]
-            places = [(str(each.target).rstrip("."), each.port) for each in chosen]
-            instances = [{"host": f"{scheme}://{host}", "port": port} for host, port in places]
+            instances: list[dict[str, Any]] = [
+                {"host": f"{scheme}://{str(each.target).rstrip('.')}", "port": each.port} for each in chosen
+            ]
             entry = {**instances[0], "api": api}
+            if len({each.weight for each in chosen}) > 1:
+                for instance, record in zip(instances, chosen, strict=True):
+                    instance["weight"] = max(1, record.weight)  # RFC 2782: one of 0 is to be chosen very seldom
             return checked_service(
-                entry | ({"instances": instances} if len(places) > 1 else {}), f"{where}, {question}"
+                entry | ({"instances": instances} if len(chosen) > 1 else {}), f"{where}, {question}"
             )
         raise ConfigError(where, [("", reason)])
     return None
