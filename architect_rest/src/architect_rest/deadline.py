@@ -5,12 +5,13 @@ from __future__ import annotations
 import http.client
 import io
 import threading
-from ipaddress import ip_address
 from time import monotonic
 from typing import TYPE_CHECKING, Any
 
 import urllib3
 import urllib3.connection
+
+from architect_rest.origin import is_address
 
 if TYPE_CHECKING:
     import socket
@@ -89,7 +90,7 @@ class TimedConnection(urllib3.connection.HTTPConnection):
     def connect(self) -> None:
         """Called by urllib3 for a new connection."""
         super().connect()
-        self._used_until = None if _is_address(self.host) else monotonic() + _LONGEST_USE
+        self._used_until = None if is_address(self.host) else monotonic() + _LONGEST_USE
 
     def request(self, method: str, url: str, body: Any = None, *args: Any, **kwargs: Any) -> None:
         """Called by urllib3 to send a request: a small one goes out as one packet, and not as a head and a body."""
@@ -156,11 +157,3 @@ class HTTPSConnectionPool(urllib3.HTTPSConnectionPool):
     """The same for TLS."""
 
     ConnectionCls = TimedTLSConnection
-
-
-def _is_address(host: str) -> bool:
-    try:
-        ip_address(host.strip("[]"))
-    except ValueError:
-        return host == "localhost"
-    return True

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from ipaddress import ip_address
 from typing import NamedTuple
 from urllib.parse import urlsplit
 
@@ -73,6 +74,15 @@ def origin_sent_to(url: str) -> Origin | None:
     return found
 
 
+def is_address(host: str) -> bool:
+    """Whether a host is an IP address, or always this machine's; else a name, which may lead elsewhere later."""
+    try:
+        ip_address(host.strip("[]"))
+    except ValueError:
+        return host == "localhost"
+    return True
+
+
 def join(base_url: str, url: str, origin: Origin) -> str:
     """`url` below `base_url`; an absolute URL as it is, if it has the same origin.
 
@@ -93,8 +103,13 @@ def join(base_url: str, url: str, origin: Origin) -> str:
 
 def foreign(found: Origin | None, origin: Origin, what: str = "the URL") -> ForeignOriginError:
     """The error for a URL that leads to `found`."""
+    return ForeignOriginError(told_foreign(found, origin, what))
+
+
+def told_foreign(found: Origin | None, origin: Origin, what: str = "the URL") -> str:
+    """What is said of a URL that leads to `found`."""
     target = "no host that can be told" if found is None else str(found)
-    return ForeignOriginError(
-        f"{what} leads to {target}, but this client belongs to {origin}. Give a path; for another host, use a "
-        "requests.Session of your own or another service()"
+    return (
+        f"{what} leads to {target}, but this client belongs to {origin}. Give a path; for another host, use a client "
+        "of your own or another service()"
     )

@@ -7,16 +7,16 @@ from typing import TYPE_CHECKING, Annotated, ClassVar
 from pydantic import Field, PositiveFloat, PositiveInt
 
 from architect_core import contract
+from architect_core.exceptions import PluginError
 from architect_core.hookspecs import hookimpl
-from architect_core.identity import Auth, Tls
+from architect_core.identity import Auth, Tls  # noqa: TC001 - pydantic reads them
 
 if TYPE_CHECKING:
     from architect_core.contract import ClientFactory, DoubleFactory, EventPublisher, ReadinessProbe, Target
+    from architect_rest.aio.client import AioRestClient
     from architect_rest.client import RestClient
 
 ARCHITECT_CONTRACT = 1
-
-_LATIN_1 = 0xFF  # the last character of ISO 8859-1, which is what headers are sent in
 
 
 class RestOptions(contract.Options):
@@ -53,39 +53,43 @@ class RestClientFactory(contract.ClientFactory):
         """A session whose base URL is the target's host, port and base path; "http" unless the host says "https"."""
         from architect_rest.auth import BearerAuth
         from architect_rest.client import RestClient
-        from architect_rest.places import places
+        from architect_rest.settings import settings
 
-        options: RestOptions = target.options
-        first, *others = places(target)
-        tls, auth = options.tls or Tls(), options.auth or Auth()
+        stated, options = settings(target), target.options
+        tls = stated.tls
         client = RestClient(
-            first.url + first.path,
+            stated.base_url,
             timeout=(options.connect_timeout, options.read_timeout),
             total_timeout=options.total_timeout,
             retries=options.retries,
-            max_answer_bytes=options.max_answer_bytes,
             circuit_breaker=options.circuit_breaker,
-            instances=[each.url for each in (first, *others)] if others else (),
-            weights=[each.weight for each in (first, *others)],
+            max_answer_bytes=options.max_answer_bytes,
+            instances=stated.instances,
+            weights=stated.weights,
             ca=None if tls.ca is None else str(tls.ca),
             server_name=tls.server_name,
         )
         if tls.certificate is not None:
             client.cert = str(tls.certificate) if tls.key is None else (str(tls.certificate), str(tls.key))
-        for field, values in {"bearer": [auth.bearer or ""], "headers": list(auth.headers.values())}.items():
-            if any(ord(character) > _LATIN_1 for value in values for character in value):
-                raise target.error(f"options.auth.{field}", "has a character that no HTTP header can have")
-        client.headers.update(auth.headers)
-        if first.login is not None and (auth.bearer or auth.username):
-            raise target.error("options.auth", "says who logs in, and the host does too; leave one of them out")
-        if auth.bearer is not None:
-            client.auth = BearerAuth(auth.bearer)
-        elif auth.username is not None:
-            # as bytes, which RFC 7617 has in UTF-8; requests fails on text that Latin-1 has not
-            client.auth = (auth.username.encode(), (auth.password or "").encode())  # type: ignore[assignment]
-        elif first.login is not None:
-            client.auth = first.login
+        client.headers.update(stated.headers)
+        # requests fails on a text that Latin-1 has not, and takes bytes, which its annotation does not say
+        client.auth = stated.login if stated.bearer is None else BearerAuth(stated.bearer)  # type: ignore[assignment]
         return client
+
+    def aio_client(self, target: Target) -> AioRestClient:
+        """An `httpx2.AsyncClient` with the same base URL and options.
+
+        Raises:
+            PluginError: httpx2 is not installed.
+        """
+        try:
+            import httpx2  # noqa: F401 - what the extra brings
+        except ModuleNotFoundError:
+            needs = "its client for asyncio needs httpx2: pip install 'architect-rest[aio]'"
+            raise PluginError(f"service {target.name!r}: {needs}") from None
+        from architect_rest.aio.factory import make
+
+        return make(target)
 
 
 @hookimpl

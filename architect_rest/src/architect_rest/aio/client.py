@@ -1,0 +1,184 @@
+"""The REST client for asyncio: an `httpx2.AsyncClient` that knows its base URL and stays with it."""
+
+from __future__ import annotations
+
+from contextlib import asynccontextmanager
+from time import monotonic
+from typing import TYPE_CHECKING, Any
+
+import httpx2
+
+from architect_core.deadline import remaining
+from architect_rest.aio.errors import ForeignOriginError
+from architect_rest.aio.transport import OF_THE_SERVICE, Sending, ServiceTransport, sending
+from architect_rest.answer import MAX_ANSWER_BYTES
+from architect_rest.origin import origin_of
+from architect_rest.path_params import fill
+
+if TYPE_CHECKING:
+    import ssl
+    from collections.abc import AsyncGenerator, Mapping, Sequence
+
+    PathParams = Mapping[str, object] | None
+
+
+class AioRestClient(httpx2.AsyncClient):
+    """An `httpx2.AsyncClient` whose URLs are paths of one service.
+
+        response = await client.get("/invoices/7")
+        await client.put("/invoices/:invoice_id", json={"paid": True}, path_params={"invoice_id": "2026/7"})
+
+    All that httpx2 documents holds. Beyond it:
+
+    - A URL that leads to another origin is refused before anything is sent. A redirect to one, where redirects are
+      followed, takes none of the client's headers, cookies, credentials and certificate along; one that would carry a
+      body there is refused.
+    - A call ends after `total_timeout`, and no call outlives an `architect_core.deadline.deadline` that it is made in.
+      An attempt takes no longer than `timeout` allows to connect and to read together; of a streamed answer, its head.
+    - What fails is sent again where that cannot be noticed twice: idempotent methods, requests with an
+      `Idempotency-Key`, and whatever was not sent at all.
+    - `path_params=` fills `:name` placeholders, percent-encoded.
+
+    Attributes:
+        total_timeout: seconds for all attempts of a call and all redirects that it follows; None for no end.
+    """
+
+    def __init__(
+        self,
+        base_url: str,
+        *,
+        timeout: httpx2.Timeout | float | None = httpx2.Timeout(10.0, connect=3.0),  # noqa: B008 - nothing changes it
+        total_timeout: float | None = 30.0,
+        retries: int = 2,
+        instances: Sequence[str] = (),
+        weights: Sequence[int] = (),
+        circuit_breaker: bool = True,
+        verify: ssl.SSLContext | bool = True,
+        server_name: str | None = None,
+        max_answer_bytes: int | None = MAX_ANSWER_BYTES,
+        auth: Any = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> None:
+        """Make a client.
+
+        Args:
+            base_url: scheme, host, port and base path.
+            timeout: seconds to connect, and seconds to read, as httpx2 takes them.
+            total_timeout: see the attribute.
+            retries: how many attempts may follow the first one.
+            instances: scheme, host and port of all places where the service listens, if there are several.
+            weights: the share of the attempts that each of them gets; the same for all unless given.
+            circuit_breaker: whether nothing is sent for a moment to a service that gave no answer five times in a row.
+            verify: whom to trust, and the client's certificate, as httpx2 takes it.
+            server_name: the name that the server's certificate has; the host's unless given.
+            max_answer_bytes: how large an answer may be that is not streamed, once decoded; None for no limit.
+            auth: as httpx2 takes it.
+            headers: what is sent with every call.
+
+        Raises:
+            ValueError: `base_url` is no absolute HTTP URL.
+        """
+        origin = origin_of(base_url)
+        if origin is None or origin.scheme not in {"http", "https"}:
+            raise ValueError("base_url must be an absolute http or https URL")
+        self._service = ServiceTransport(
+            instances or ["/".join(base_url.split("/")[:3])],
+            weights=weights,
+            retries=retries,
+            circuit_breaker=circuit_breaker,
+            verify=verify,
+            server_name=server_name,
+            max_answer_bytes=max_answer_bytes,
+        )
+        super().__init__(base_url=base_url, timeout=timeout, auth=auth, headers=headers, transport=self._service)
+        self.total_timeout = total_timeout
+
+    async def send(self, request: httpx2.Request, *, stream: bool = False, **named: Any) -> httpx2.Response:
+        """Send a request, within the client's total time.
+
+        Raises:
+            ForeignOriginError: it leads to another origin, and is no redirect of the service's own; or it is one that
+                would take the request's body along (status 307 and 308).
+            DeadlineError: no time is left for it.
+        """
+        if not self._service.is_own(request.url) and OF_THE_SERVICE not in request.extensions:
+            raise ForeignOriginError(self._service.told_foreign(request.url))
+        request.extensions = {**request.extensions, OF_THE_SERVICE: True}
+        before = sending.set(Sending(self._end(request), is_streamed=stream))
+        try:
+            return await super().send(request, stream=stream, **named)
+        finally:
+            sending.reset(before)
+
+    def _end(self, request: httpx2.Request) -> float | None:
+        """When a call that begins now has to be over."""
+        stated = request.extensions.get("timeout", {})
+        connect, read = stated.get("connect"), stated.get("read")
+        total = self.total_timeout
+        if stated and (connect, read) != (self.timeout.connect, self.timeout.read):
+            # a call that may take longer gets its time
+            total = None if total is None or connect is None or read is None else max(total, connect, read)
+        left = remaining()
+        seconds = min((each for each in (total, left) if each is not None), default=None)
+        return None if seconds is None else monotonic() + seconds
+
+    # What httpx2 takes, with `path_params`; each of its methods states its own parameters.
+
+    async def request(  # noqa: D102 - documented by httpx2
+        self, method: str, url: httpx2.URL | str, *, path_params: PathParams = None, **named: Any
+    ) -> httpx2.Response:
+        return await super().request(method, _filled(url, path_params), **named)
+
+    @asynccontextmanager
+    async def stream(  # noqa: D102 - documented by httpx2
+        self, method: str, url: httpx2.URL | str, *, path_params: PathParams = None, **named: Any
+    ) -> AsyncGenerator[httpx2.Response]:
+        async with super().stream(method, _filled(url, path_params), **named) as response:
+            yield response
+
+    async def get(  # noqa: D102
+        self, url: httpx2.URL | str, *, path_params: PathParams = None, **named: Any
+    ) -> httpx2.Response:
+        return await super().get(_filled(url, path_params), **named)
+
+    async def options(  # noqa: D102
+        self, url: httpx2.URL | str, *, path_params: PathParams = None, **named: Any
+    ) -> httpx2.Response:
+        return await super().options(_filled(url, path_params), **named)
+
+    async def head(  # noqa: D102
+        self, url: httpx2.URL | str, *, path_params: PathParams = None, **named: Any
+    ) -> httpx2.Response:
+        return await super().head(_filled(url, path_params), **named)
+
+    async def post(  # noqa: D102
+        self, url: httpx2.URL | str, *, path_params: PathParams = None, **named: Any
+    ) -> httpx2.Response:
+        return await super().post(_filled(url, path_params), **named)
+
+    async def put(  # noqa: D102
+        self, url: httpx2.URL | str, *, path_params: PathParams = None, **named: Any
+    ) -> httpx2.Response:
+        return await super().put(_filled(url, path_params), **named)
+
+    async def patch(  # noqa: D102
+        self, url: httpx2.URL | str, *, path_params: PathParams = None, **named: Any
+    ) -> httpx2.Response:
+        return await super().patch(_filled(url, path_params), **named)
+
+    async def delete(  # noqa: D102
+        self, url: httpx2.URL | str, *, path_params: PathParams = None, **named: Any
+    ) -> httpx2.Response:
+        return await super().delete(_filled(url, path_params), **named)
+
+    async def query(  # noqa: D102
+        self, url: httpx2.URL | str, *, path_params: PathParams = None, **named: Any
+    ) -> httpx2.Response:
+        return await super().query(_filled(url, path_params), **named)
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({str(origin_of(str(self.base_url)))!r})"
+
+
+def _filled(url: httpx2.URL | str, path_params: PathParams) -> httpx2.URL | str:
+    return url if path_params is None else fill(str(url), path_params)

@@ -1,0 +1,23 @@
+"""The errors of the client for asyncio; each is one of httpx2's too."""
+
+from __future__ import annotations
+
+import httpx2
+
+from architect_core.exceptions import ArchitectError, OriginError
+
+
+class AnswerTooLargeError(ArchitectError, httpx2.DecodingError):
+    """An answer is larger than `max_answer_bytes`. Also an `httpx2.DecodingError`."""
+
+
+class CircuitOpenError(ArchitectError, httpx2.ConnectError):
+    """A service gave no answer again and again, and is left alone for a moment. Also an `httpx2.ConnectError`."""
+
+
+class DeadlineError(ArchitectError, httpx2.TimeoutException):
+    """No time is left for a call. Also an `httpx2.TimeoutException`."""
+
+
+class ForeignOriginError(OriginError, httpx2.InvalidURL):
+    """A URL leads to another origin than the client's service. Also an `httpx2.InvalidURL`."""

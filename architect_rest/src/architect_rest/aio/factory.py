@@ -1,0 +1,67 @@
+"""From a configured service to its client for asyncio."""
+
+from __future__ import annotations
+
+import ssl
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import httpx2
+
+from architect_rest.aio.auth import BearerAuth
+from architect_rest.aio.client import AioRestClient
+from architect_rest.settings import settings
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from architect_core.contract import Target
+    from architect_core.identity import Tls
+
+
+def make(target: Target) -> AioRestClient:
+    """A client whose base URL is the target's host, port and base path; "http" unless the host says "https".
+
+    Raises:
+        ConfigError: the entry is wrong, or a certificate cannot be read.
+    """
+    stated, options = settings(target), target.options
+    return AioRestClient(
+        stated.base_url,
+        timeout=httpx2.Timeout(options.read_timeout, connect=options.connect_timeout),
+        total_timeout=options.total_timeout,
+        retries=options.retries,
+        circuit_breaker=options.circuit_breaker,
+        max_answer_bytes=options.max_answer_bytes,
+        instances=stated.instances,
+        weights=stated.weights,
+        verify=_verify(target, stated.tls),
+        server_name=stated.tls.server_name,
+        auth=stated.login if stated.bearer is None else BearerAuth(stated.bearer),
+        headers=stated.headers,
+    )
+
+
+def _verify(target: Target, tls: Tls) -> ssl.SSLContext | bool:
+    if tls.ca is None and tls.certificate is None:
+        return True
+    context = httpx2.create_ssl_context()
+    if tls.ca is not None:
+        with _told(target, "ca"):
+            context = ssl.create_default_context(cafile=tls.ca)
+    if tls.certificate is not None:
+        with _told(target, "certificate"):
+            context.load_cert_chain(tls.certificate, tls.key)
+    return context
+
+
+@contextmanager
+def _told(target: Target, option: str) -> Iterator[None]:
+    """Whatever is wrong with the file that an option names is a ConfigError about it."""
+    try:
+        yield
+    except OSError as problem:  # an ssl.SSLError is one too
+        reason = problem.strerror or getattr(problem, "reason", None) or type(problem).__name__
+    else:
+        return
+    raise target.error(f"options.tls.{option}", f"cannot be used: {reason}")
