@@ -97,6 +97,7 @@ ANSWERS: dict[str, Callable[[str], bytes]] = {
     "big": lambda _: b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n" + bytes(1000),
     "invalid": lambda _: b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n",
     "redirects": redirect,
+    "redirects-307": lambda to: redirect(to).replace(b"302 Found", b"307 Temporary Redirect"),
     "works": lambda _: ANSWER,
 }
 

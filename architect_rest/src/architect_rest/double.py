@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from wsgiref.types import WSGIApplication
 
     import requests
+    import urllib3
 
     from architect_core.contract import DoubleTarget
 
@@ -88,6 +89,38 @@ class RestDouble(Double):
         client.get_adapter = lambda url: adapter  # noqa: ARG005 - the signature of requests
         return client
 
+    def aio_client(self, make: Callable[[], Any]) -> Any:
+        """The same for asyncio; a row's error is to be one of httpx2's."""
+        from architect_rest.aio.double import DoubleTransport
+
+        client = make()
+        client.send_through(DoubleTransport(self, str(client.base_url).rstrip("/")))
+        return client
+
+    def answer(self, request: requests.PreparedRequest, base_url: str) -> urllib3.HTTPResponse:
+        """What the application answers; the request is kept.
+
+        Raises:
+            UnansweredError: the test is over, or the request leads elsewhere.
+        """
+        if self.closed:
+            raise UnansweredError(
+                f"the double of {self.name} is asked for {request.method} {request.path_url} after its test. Ask "
+                "architect.service() where its client is used, and not when a module is imported"
+            )
+        found, origin = origin_sent_to(request.url or ""), origin_sent_to(base_url)
+        if found != origin:
+            raise UnansweredError(
+                f"the double of {self.name} redirects to {found}, for which nothing stands in; have it redirect to a "
+                "path of its own"
+            )
+        body = read_body(request.body)
+        received = request.copy()
+        if not isinstance(request.body, str | None):
+            received.body = body
+        self.requests.append(received)
+        return answer(self.application, environ_of(received, body, base_url))
+
     def close(self) -> None:
         """Answer no more."""
         self.closed = True
@@ -112,25 +145,8 @@ class DoubleAdapter(HTTPAdapter):
         cert: Any = None,  # noqa: ARG002
         proxies: Any = None,  # noqa: ARG002
     ) -> requests.Response:
-        double = self.double
-        if double.closed:
-            raise UnansweredError(
-                f"the double of {double.name} is asked for {request.method} {request.path_url} after its test. Ask "
-                "architect.service() where its client is used, and not when a module is imported"
-            )
-        found, origin = origin_sent_to(request.url or ""), origin_sent_to(self.base_url)
-        if found != origin:
-            raise UnansweredError(
-                f"the double of {double.name} redirects to {found}, for which nothing stands in; have it redirect to a "
-                "path of its own"
-            )
-        body = read_body(request.body)
-        received = request.copy()
-        if not isinstance(request.body, str | None):
-            received.body = body
-        double.requests.append(received)
         try:
-            return self.build_response(request, answer(double.application, environ_of(received, body, self.base_url)))
+            return self.build_response(request, self.double.answer(request, self.base_url))
         except RequestException as problem:
             problem.request = problem.request or request
             raise

@@ -93,6 +93,15 @@ class AioRestClient(httpx2.AsyncClient):
         super().__init__(base_url=base_url, timeout=timeout, auth=auth, headers=headers, transport=self._service)
         self.total_timeout = total_timeout
 
+    def send_through(self, transport: httpx2.AsyncBaseTransport) -> None:
+        """Send through another transport, which does what it does: there are no retries and instances with it."""
+        self._transport = transport
+
+    async def aclose(self) -> None:
+        """Close all connections."""
+        await super().aclose()
+        await self._service.aclose()
+
     async def send(self, request: httpx2.Request, *, stream: bool = False, **named: Any) -> httpx2.Response:
         """Send a request, within the client's total time.
 

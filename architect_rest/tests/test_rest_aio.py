@@ -1,0 +1,583 @@
+"""`aio.client` is an `httpx2.AsyncClient` that is as safe as the synchronous client."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import sys
+import time
+from collections import Counter
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Any
+
+import pytest
+from faults import free_port
+
+pytest.importorskip("httpx2", reason="the extra aio is not installed")
+
+import httpx2
+import trustme
+
+import architect.sdk as architect
+from architect.testing import Doubles
+from architect_core.deadline import deadline
+from architect_core.exceptions import ArchitectError, ConfigError, PluginError
+from architect_core.resolver import Resolver
+from architect_core.testing.canary import assert_hidden
+from architect_core.testing.sockets import left_open, open_sockets
+from architect_rest.adapter import REMAINING_HEADER
+from architect_rest.aio import (
+    AioRestClient,
+    AnswerTooLargeError,
+    CircuitOpenError,
+    DeadlineError,
+    ForeignOriginError,
+)
+from architect_rest.double import UnansweredError
+
+Use = Callable[[AioRestClient], Awaitable[Any]]
+
+
+@pytest.fixture
+def use():
+    """Runs a coroutine function with the client of a service with the entry that is passed; gives what it gives."""
+
+    def use_entry(use_client: Use, **entry: Any) -> Any:
+        service = Resolver({"acme/billing": {"api": "rest", "host": "127.0.0.1", **entry}}).service("acme/billing")
+
+        async def begin() -> Any:
+            return await use_client(service.aio.client)
+
+        return asyncio.run(begin())
+
+    return use_entry
+
+
+async def outcome(call: Awaitable[httpx2.Response]) -> Any:
+    """The status of an answer, or the type of what was raised."""
+    try:
+        return (await call).status_code
+    except (httpx2.HTTPError, httpx2.InvalidURL) as problem:
+        return type(problem)
+
+
+def test_it_is_an_httpx2_client_that_knows_its_base_url(server, use):
+    async def call(client):
+        assert isinstance(client, httpx2.AsyncClient)
+        response = await client.post("invoices/7?a=1", params={"b": "2"}, json={"paid": True}, headers={"X-A": "1"})
+        assert (response.status_code, response.http_version) == (200, "HTTP/1.1")
+        assert 0 < response.elapsed.total_seconds() < 5
+        return response.json()
+
+    echo = use(call, host="http://127.0.0.1/v1/", port=server.port)
+    assert (echo["method"], echo["path"]) == ("POST", "/v1/invoices/7?b=2")  # httpx2 has params replace a query
+    assert echo["body"] == '{"paid":true}'
+
+
+@pytest.mark.parametrize("method", ["get", "options", "head", "post", "put", "patch", "delete", "query"])
+def test_each_method_fills_placeholders(method, server, use):
+    async def call(client):
+        response = await getattr(client, method)("/orders/:order_id/lines", path_params={"order_id": "a/b"})
+        assert response.status_code in {200, 501}  # what the server makes of QUERY
+        async with client.stream(method.upper(), "/orders/:id", path_params={"id": 1}) as streamed:
+            await streamed.aread()
+
+    use(call, port=server.port)
+    if method != "query":
+        assert [each["path"] for each in server.asked] == ["/orders/a%2Fb/lines", "/orders/1"]
+
+
+def test_the_base_path_and_the_host_that_were_configured_are_what_is_asked(start, use):
+    server = start("works")
+
+    async def call(client):
+        for url in ("/x", "x", "/x?a=1", f"http://127.0.0.1:{server.port}/v1/x"):
+            assert (await client.get(url)).status_code == 200
+
+    use(call, host="http://127.0.0.1/v1", port=server.port)
+    asked = server.stop()
+    assert [each.split()[1] for each in asked] == ["/v1/x", "/v1/x", "/v1/x?a=1", "/v1/x"]
+    assert all(f"|Host: 127.0.0.1:{server.port}|" in each for each in asked)
+
+
+@pytest.mark.parametrize("url", ["http://evil.example/x", "https://127.0.0.1/x", "//evil.example/x", "\\\\evil\\x"])
+def test_no_url_leads_elsewhere(url, start, use):
+    server = start("works")
+
+    async def call(client):
+        try:
+            await client.get(url)
+        except ForeignOriginError as problem:
+            return str(problem)
+        return None
+
+    told = use(call, port=server.port)
+    assert told is None or ("another service()" in told and not server.asked)
+    assert told is not None or len(server.stop()) == 1
+
+
+FAST = {"connect_timeout": 0.3, "read_timeout": 0.3, "total_timeout": 5}
+# kind, its argument -> how a GET ends, how often it was asked; how a POST does; the most seconds that a GET takes
+FAULTS: dict[str, tuple[str, str, Any, int, Any, int, float]] = {
+    "resets before the request": ("resets-before", "", httpx2.TransportError, 0, httpx2.TransportError, 0, 1.5),
+    "resets after the request": ("resets", "", httpx2.TransportError, 3, httpx2.TransportError, 1, 1.5),
+    "resets once": ("resets-first", "", 200, 2, httpx2.TransportError, 1, 1),
+    "answers half": ("half", "", httpx2.RemoteProtocolError, 3, httpx2.RemoteProtocolError, 1, 1.5),
+    "hangs": ("hangs", "", httpx2.ReadTimeout, 3, httpx2.ReadTimeout, 1, 3),
+    "drips": ("drips", "", httpx2.ReadTimeout, 3, httpx2.ReadTimeout, 1, 4),
+    "is unavailable": ("unavailable", "", 503, 3, 503, 1, 1.5),
+    "is unavailable once": ("unavailable-first", "1", 200, 2, 503, 1, 2),
+    "is unavailable for longer than anybody waits": ("unavailable", "3600", 503, 1, 503, 1, 0.5),
+    "does not understand": ("invalid", "", 400, 1, 400, 1, 0.5),
+    "has an endless header": ("endless-header", "", httpx2.TransportError, 3, httpx2.TransportError, 1, 3),
+}
+
+
+@pytest.mark.parametrize("method", ["GET", "POST"])
+@pytest.mark.parametrize("fault", FAULTS)
+def test_a_server_that(fault, method, start, use):
+    kind, argument, of_get, gets, of_post, posts, most = FAULTS[fault]
+    server = start(kind, argument)
+
+    async def call(client):
+        began = time.monotonic()
+        found = await outcome(client.request(method, "/x", content=b"10" if method == "POST" else None))
+        return found, time.monotonic() - began
+
+    found, taken = use(call, port=server.port, options=FAST)
+    wanted, times = (of_get, gets) if method == "GET" else (of_post, posts)
+    assert issubclass(found, wanted) if isinstance(wanted, type) else found == wanted
+    assert len(server.stop()) == times
+    assert taken < most
+    if kind == "unavailable-first" and method == "GET":
+        assert taken > 1  # as the server has asked
+
+
+def test_what_was_not_sent_is_sent_again_whatever_the_method(start, use):
+    port = free_port()
+
+    async def call(client):
+        posted = asyncio.create_task(client.post("/x", content=b"10"))
+        await asyncio.sleep(0.2)
+        await asyncio.to_thread(start, "works", "", port)
+        return (await posted).status_code
+
+    assert use(call, port=port, options={"retries": 10, "circuit_breaker": False}) == 200
+
+
+def test_a_post_with_an_idempotency_key_is_sent_again_and_what_is_read_once_is_not(start, use):
+    server = start("resets-first")
+
+    async def with_key(client):
+        return await outcome(client.post("/x", json={"amount": 10}, headers={"Idempotency-Key": "1"}))
+
+    assert use(with_key, port=server.port) == 200
+    assert len(server.stop()) == 2
+    server = start("resets-first")
+
+    async def parts() -> AsyncIterator[bytes]:
+        yield b"a"
+
+    async def put(client):
+        return await outcome(client.put("/x", content=parts(), headers={"Content-Length": "1"}))
+
+    assert issubclass(use(put, port=server.port), httpx2.TransportError)
+    assert len(server.stop()) == 1
+
+
+def test_without_retries_and_with_a_transport_of_one_s_own_nothing_is_sent_again(start, use):
+    server = start("unavailable")
+    assert use(lambda client: outcome(client.get("/x")), port=server.port, options={"retries": 0}) == 503
+
+    async def with_own(client):
+        client.send_through(httpx2.AsyncHTTPTransport())
+        return await outcome(client.get("/x"))
+
+    assert use(with_own, port=server.port) == 503
+    assert len(server.stop()) == 2
+
+
+@pytest.mark.parametrize(
+    ("options", "stated", "least", "most"),
+    [
+        ({"total_timeout": 0.3}, {}, 0.25, 0.6),
+        ({"read_timeout": 0.2, "retries": 0}, {}, 0.15, 0.5),
+        ({"retries": 0}, {"timeout": 0.2}, 0.15, 0.5),
+        ({"retries": 0, "total_timeout": 0.2}, {"timeout": 0.5}, 0.45, 1.2),
+    ],
+)
+def test_a_call_ends_in_time(options, stated, least, most, start, use):
+    server = start("hangs")
+
+    async def call(client):
+        began = time.monotonic()
+        found = await outcome(client.get("/x", **stated))
+        return found, time.monotonic() - began
+
+    found, taken = use(call, port=server.port, options=options)
+    assert issubclass(found, httpx2.TimeoutException)
+    assert least < taken < most
+
+
+def test_a_call_does_not_outlive_the_deadline_that_it_is_made_in_and_tells_the_server_of_it(start, use):
+    server = start("hangs")
+
+    async def call(client):
+        began = time.monotonic()
+        with deadline(0.3):
+            found = await outcome(client.get("/x", timeout=None))
+            assert await outcome(client.get("/x")) is DeadlineError
+        return found, time.monotonic() - began
+
+    found, taken = use(call, port=server.port)
+    assert found is httpx2.ReadTimeout
+    assert 0.25 < taken < 0.8
+    (asked,) = server.stop()
+    (told,) = [line for line in asked.split("|") if line.lower().startswith(REMAINING_HEADER)]
+    assert 200 < int(told.partition(":")[2]) < 300
+
+
+def test_the_server_is_told_how_long_it_is_waited_for(start, use):
+    server = start("works")
+
+    async def call(client):
+        response = await client.get("/x", headers={"X-Mine": "1"})
+        assert REMAINING_HEADER not in response.request.headers
+
+    use(call, port=server.port, options={"read_timeout": 2, "connect_timeout": 1})
+    (asked,) = server.stop()
+    (told,) = [line for line in asked.split("|") if line.lower().startswith(REMAINING_HEADER)]
+    assert 2900 < int(told.partition(":")[2]) <= 3000
+
+
+def test_a_streamed_answer_may_take_as_long_as_it_keeps_coming(start, use):
+    server = start("drips")
+
+    async def call(client):
+        began, size = time.monotonic(), 0
+        async with client.stream("GET", "/x") as response:
+            async for part in response.aiter_bytes():
+                size += len(part)
+                if time.monotonic() - began > 1:
+                    return size
+        return 0
+
+    assert use(call, port=server.port, options={"read_timeout": 0.3, "total_timeout": 0.4}) > 10
+
+
+def test_a_small_answer_that_stands_for_a_huge_one_is_given_up_unless_it_is_streamed(start, use):
+    server = start("bomb")
+
+    async def call(client):
+        assert await outcome(client.get("/x")) is AnswerTooLargeError
+        async with client.stream("GET", "/x") as response:
+            size = 0
+            async for part in response.aiter_bytes():
+                size += len(part)
+        return size
+
+    assert use(call, port=server.port, options={"max_answer_bytes": 1_000_000}) == 100_000_000
+
+
+@pytest.mark.parametrize("status", [302, 307])
+def test_a_redirect_elsewhere_takes_nothing_of_the_service_along(status, start, use, authority, tmp_path):
+    elsewhere = start("works")
+    server = start("redirects" if status == 302 else "redirects-307", f"http://127.0.0.1:{elsewhere.port}/y")
+
+    async def call(client):
+        client.cookies.set("session", "c00kie", domain="127.0.0.1")
+        found = await outcome(client.post("/x", content=b"b0dy", follow_redirects=True))
+        assert (await client.get("/x")).status_code == status  # httpx2 follows none unless it is told to
+        return found
+
+    found = use(call, port=server.port, options={"auth": {"bearer": "t0ken", "headers": {"X-Api-Key": "k3y"}}})
+    assert found == (200 if status == 302 else ForeignOriginError)
+    first = server.stop()[0]
+    assert "Authorization: Bearer t0ken" in first
+    assert "X-Api-Key: k3y" in first
+    asked = "".join(elsewhere.stop())
+    assert (asked == "") == (status == 307)
+    assert not any(word in asked.lower() for word in ("authorization", "x-api-key", "cookie", "x-envoy", "b0dy"))
+
+
+@pytest.mark.parametrize(
+    ("auth", "header"),
+    [
+        ({"bearer": "t0ken"}, "Authorization: Bearer t0ken"),
+        ({"username": "app", "password": "日"}, "Authorization: Basic YXBwOuaXpQ=="),
+        ({"headers": {"X-Api-Key": "k3y"}}, "X-Api-Key: k3y"),
+    ],
+)
+def test_who_calls_is_told_to_the_service_unless_a_call_says_it(auth, header, start, use):
+    server = start("works")
+
+    async def call(client):
+        await client.get("/x")
+        await client.get("/x", headers={"Authorization": "mine"}, auth=None if "username" in auth else client.auth)
+
+    use(call, port=server.port, options={"auth": auth})
+    first, second = server.stop()
+    assert header in first
+    assert "Authorization: mine" in second
+
+
+def test_no_secret_shows_in_what_is_printed_logged_or_raised(caplog):
+    secret = "s3cret/t0ken"
+    for auth in ({"bearer": secret}, {"username": "app", "password": secret}, {"headers": {"X-Key": secret}}):
+        entry = {"api": "rest", "host": "127.0.0.1", "port": free_port(), "options": {"auth": auth}}
+        service = Resolver({"a": entry}).service("a")
+
+        async def call(service=service):
+            client = service.aio.client
+            with caplog.at_level(logging.DEBUG), pytest.raises(httpx2.ConnectError) as caught:
+                await client.get("/x")
+            assert_hidden(secret, client=client, auth=client.auth, error=caught.value, aio=service.aio)
+
+        asyncio.run(call())
+    assert_hidden(secret, logs=caplog.records)
+
+
+@pytest.fixture(scope="module")
+def authority() -> trustme.CA:
+    return trustme.CA()
+
+
+@pytest.mark.parametrize(
+    ("certificate", "tls", "expected"),
+    [
+        ("127.0.0.1", {"ca": True}, 200),
+        ("127.0.0.1", {}, httpx2.ConnectError),
+        ("other.example", {"ca": True}, httpx2.ConnectError),
+        ("other.example", {"ca": True, "server_name": "other.example"}, 200),
+        ("127.0.0.1", {"ca": True, "server_name": "other.example"}, httpx2.ConnectError),
+    ],
+)
+def test_a_certificate_is_checked_as_configured(certificate, tls, expected, start, use, authority, tmp_path):
+    authority.cert_pem.write_to_path(str(tmp_path / "ca.crt"))
+    authority.issue_cert(certificate).private_key_and_cert_chain_pem.write_to_path(str(tmp_path / "server.pem"))
+    server = start("works", str(tmp_path / "server.pem"))
+    if "ca" in tls:
+        tls = {**tls, "ca": str(tmp_path / "ca.crt")}
+    found = use(
+        lambda client: outcome(client.get("/x")), host="https://127.0.0.1", port=server.port, options={"tls": tls}
+    )
+    assert found == expected
+    assert len(server.stop()) == (expected == 200)
+
+
+@pytest.mark.parametrize("option", ["ca", "certificate"])
+def test_a_file_that_is_no_certificate_is_told_by_its_path(option, use, tmp_path):
+    for content in (b"no certificate", None):
+        path = tmp_path / "file.pem"
+        path.unlink(missing_ok=True)
+        if content is not None:
+            path.write_bytes(content)
+        with pytest.raises(ConfigError, match=rf"options\.tls\.{option}: cannot be used"):
+            use(lambda client: outcome(client.get("/x")), port=1, options={"tls": {option: str(path)}})
+
+
+def test_no_call_fails_while_each_instance_is_killed_and_started_again(start, use):
+    servers = [start("works") for _ in range(3)]
+    results: Counter[Any] = Counter()
+
+    async def call(client):
+        done = asyncio.Event()
+
+        async def keep_calling():
+            while not done.is_set():
+                results[await outcome(client.get("/x"))] += 1
+
+        tasks = [asyncio.create_task(keep_calling()) for _ in range(16)]
+        for server in servers:
+            await asyncio.sleep(0.3)
+            await asyncio.to_thread(server.stop)
+            await asyncio.sleep(0.3)
+            await asyncio.to_thread(start, "works", "", server.port)
+            await asyncio.sleep(1)
+        done.set()
+        await asyncio.gather(*tasks)
+
+    use(call, instances=[{"host": "http://127.0.0.1/v1", "port": server.port} for server in servers])
+    assert set(results) == {200}
+    assert results[200] > 500
+
+
+def test_calls_are_spread_over_the_instances_each_with_its_own_host(start, use):
+    servers = [start("works") for _ in range(3)]
+
+    async def call(client):
+        statuses = await asyncio.gather(*(outcome(client.get("/x")) for _ in range(300)))
+        assert set(statuses) == {200}
+
+    use(call, instances=[{"host": "http://127.0.0.1/v1", "port": server.port} for server in servers])
+    for server in servers:
+        asked = server.stop()
+        assert len(asked) > 50
+        assert all(each.startswith("GET /v1/x ") and f"|Host: 127.0.0.1:{server.port}|" in each for each in asked)
+
+
+def test_a_service_that_hangs_keeps_no_more_callers_waiting(start, use):
+    server = start("hangs")
+
+    async def call(client):
+        assert {await outcome(client.get("/x")) for _ in range(5)} == {httpx2.ReadTimeout}
+        began = time.monotonic()
+        assert {await outcome(client.get("/x")) for _ in range(50)} == {CircuitOpenError}
+        return time.monotonic() - began
+
+    options = {"read_timeout": 0.1, "retries": 0}
+    assert use(call, port=server.port, options=options) < 0.4
+    assert len(server.stop()) == 5
+
+
+def test_a_service_that_fails_as_a_whole_gets_at_most_a_fifth_more_than_is_offered(start, use):
+    server = start("unavailable", "0")
+
+    async def call(client):
+        assert {await outcome(client.get("/x")) for _ in range(100)} == {503}
+
+    use(call, port=server.port)
+    assert 100 <= len(server.stop()) <= 120
+
+
+def test_a_thousand_calls_at_once_take_turns_and_those_that_come_too_late_are_told(start, use):
+    server = start("works")
+
+    async def call(client):
+        statuses = await asyncio.gather(*(outcome(client.get("/x")) for _ in range(1000)))
+        assert set(statuses) == {200}
+
+    use(call, port=server.port)
+    hanging = start("hangs")
+
+    async def call_too_late(client):
+        under_way = [asyncio.create_task(outcome(client.get("/x"))) for _ in range(256)]
+        while len(hanging.asked) < 256:
+            await asyncio.sleep(0.01)
+        with deadline(0.1):
+            found = await outcome(client.get("/x"))
+        for task in under_way:
+            task.cancel()
+        await asyncio.wait(under_way)
+        return found
+
+    assert use(call_too_late, port=hanging.port, options={"retries": 0}) is DeadlineError
+    assert len(hanging.stop()) == 256
+
+
+def test_no_socket_is_left_when_a_loop_has_ended_or_a_client_is_closed(start):
+    servers = [start("works") for _ in range(2)]
+    entry = {"api": "rest", "instances": [{"host": "127.0.0.1", "port": server.port} for server in servers]}
+    service = Resolver({"a": entry}).service("a")
+
+    async def call():
+        async with service.aio.client.stream("GET", "/x") as response:
+            await response.aread()
+        await asyncio.gather(*(service.aio.client.get("/x") for _ in range(50)))
+
+    async def call_and_close():
+        await call()
+        await service.aio.close()
+        return left_open(before, 1)
+
+    before = open_sockets()
+    asyncio.run(call())
+    assert left_open(before, 1) == 0
+    assert asyncio.run(call_and_close()) <= 3  # the loop's own
+
+
+def test_a_call_that_is_cancelled_leaves_the_client_as_it_was(start, use):
+    server = start("hangs-first")
+
+    async def call(client):
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(0.2):
+                await client.get("/x")
+        return await outcome(client.get("/x"))
+
+    assert use(call, port=server.port) == 200
+
+
+def test_connections_to_a_name_are_made_anew_after_half_a_minute(start, use, monkeypatch):
+    server = start("works")
+
+    async def call(client):
+        pools = []
+        for now in (0.0, 29.0, 31.0, 63.0):
+            monkeypatch.setattr("architect_rest.aio.connections.monotonic", lambda now=now: now)
+            async with client.stream("GET", "/x") as response:
+                assert response.status_code == 200
+                (connections,) = client._service._connections.values()
+                connections._lasting = False
+                pools.append(connections._pool)
+                assert len(connections._former) <= 1
+        return [pools[0] is pools[1], pools[1] is pools[2], pools[2] is pools[3]]
+
+    monkeypatch.setattr("architect_rest.aio.connections.monotonic", lambda: 0.0)
+    assert use(call, port=server.port) == [True, False, False]
+
+
+def test_a_retry_and_an_instance_that_is_left_out_are_logged(start, use, caplog):
+    caplog.set_level("INFO", logger="architect.rest")
+    server = start("works")
+    instances = [{"host": "127.0.0.1", "port": free_port()}, {"host": "127.0.0.1", "port": server.port}]
+
+    async def call(client):
+        for _ in range(20):
+            assert (await client.get("/x")).status_code == 200
+
+    use(call, instances=instances)
+    assert "is left out" in caplog.text
+    assert "ConnectError; it is sent again" in caplog.text
+
+
+def test_without_httpx2_the_error_says_what_to_install(monkeypatch, use):
+    monkeypatch.setitem(sys.modules, "httpx2", None)
+    with pytest.raises(PluginError, match=r"pip install 'architect-rest\[aio\]'"):
+        use(lambda client: client.get("/x"), port=1)
+
+
+def test_errors_are_of_both_families():
+    for error in (AnswerTooLargeError, CircuitOpenError, DeadlineError):
+        assert issubclass(error, ArchitectError)
+        assert issubclass(error, httpx2.RequestError)
+    assert issubclass(ForeignOriginError, httpx2.InvalidURL)
+
+
+def test_a_proxy_of_the_environment_is_used_as_requests_uses_it(start, use, monkeypatch):
+    proxy = start("works")
+    monkeypatch.setenv("HTTP_PROXY", f"http://127.0.0.1:{proxy.port}")
+    assert use(lambda client: outcome(client.get("/x")), host="http://billing.invalid", port=80) == 200
+    assert proxy.stop()[0].startswith("GET http://billing.invalid/x ")
+    monkeypatch.setenv("NO_PROXY", "billing.invalid")
+    found = use(
+        lambda client: outcome(client.get("/x")), host="http://billing.invalid", port=80, options={"retries": 0}
+    )
+    assert found is httpx2.ConnectError
+
+
+def test_a_double_answers_the_client_and_keeps_what_was_asked():
+    table = {
+        "GET /invoices/7": {"paid": False},
+        "POST /invoices": (303, "", {"Location": "/invoices/7"}),
+        "GET /broken": httpx2.ConnectTimeout("gone"),
+        "PUT /invoices/7": lambda request: {"had": request.body.decode()},
+    }
+
+    async def use_double():
+        async with architect.service("acme/billing").aio.client as client:
+            assert (await client.get("/invoices/7")).json() == {"paid": False}
+            assert (await client.post("/invoices", json=[1], follow_redirects=True)).json() == {"paid": False}
+            assert (await client.put("/invoices/:id", path_params={"id": 7}, content=b"x")).json() == {"had": "x"}
+            with pytest.raises(httpx2.ConnectTimeout):
+                await client.get("/broken")
+            with pytest.raises(UnansweredError):
+                await client.get("/unknown")
+            async with client.stream("GET", "/invoices/7") as response:
+                assert await response.aread() == b'{"paid": false}'
+
+    with Doubles() as doubles:
+        double = doubles.service("acme/billing", "rest", table)
+        asyncio.run(use_double())
+    assert [each.method for each in double.requests[:3]] == ["GET", "POST", "GET"]
+    assert double.requests[1].body == b"[1]"
