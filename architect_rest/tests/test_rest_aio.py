@@ -10,13 +10,10 @@ from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 
-import pytest
-from faults import free_port
-
-pytest.importorskip("httpx2", reason="the extra aio is not installed")
-
 import httpx2
+import pytest
 import trustme
+from faults import free_port
 
 import architect.sdk as architect
 from architect.testing import Doubles

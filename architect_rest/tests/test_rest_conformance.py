@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import httpx2
 import pytest
 import requests
 
 from architect_core.notification import Subscription
-from architect_core.testing import ClientFactorySuite, EventPublisherSuite
+from architect_core.testing import AioClientSuite, ClientFactorySuite, EventPublisherSuite
 
 
 class TestRestClients(ClientFactorySuite):
@@ -23,6 +24,23 @@ class TestRestClients(ClientFactorySuite):
 
     def call(self, client: requests.Session) -> None:
         client.get("/resource").raise_for_status()
+
+
+class TestRestAioClients(AioClientSuite):
+    api = "rest"
+    errors = (httpx2.HTTPError,)
+    timeout = 5.0
+
+    @pytest.fixture
+    def entry(self, server: Any) -> dict[str, Any]:
+        return {
+            "host": "http://127.0.0.1",
+            "port": server.port,
+            "options": {"read_timeout": 0.5, "connect_timeout": 0.5},
+        }
+
+    async def call(self, client: httpx2.AsyncClient) -> None:
+        (await client.get("/resource")).raise_for_status()
 
 
 class TestRestPublisher(EventPublisherSuite):

@@ -29,7 +29,9 @@ except ModuleNotFoundError as problem:
 
 # before they are imported, so that their asserts tell what they compared
 pytest.register_assert_rewrite(
+    f"{__name__}.aio_client",
     f"{__name__}.client_factory",
+    f"{__name__}.client_subject",
     f"{__name__}.client_use",
     f"{__name__}.credential_parser",
     f"{__name__}.credential_use",
@@ -39,10 +41,18 @@ pytest.register_assert_rewrite(
     f"{__name__}.suite",
 )
 
+from architect_core.testing.aio_client import AioClientSuite  # noqa: E402
 from architect_core.testing.canary import assert_hidden  # noqa: E402
 from architect_core.testing.client_factory import ClientFactorySuite  # noqa: E402
 from architect_core.testing.credential_parser import CredentialParserSuite  # noqa: E402
 from architect_core.testing.event_publisher import EventPublisherSuite  # noqa: E402
 from architect_core.testing.source import SourceSuite  # noqa: E402
 
-__all__ = ["ClientFactorySuite", "CredentialParserSuite", "EventPublisherSuite", "SourceSuite", "assert_hidden"]
+__all__ = [
+    "AioClientSuite",
+    "ClientFactorySuite",
+    "CredentialParserSuite",
+    "EventPublisherSuite",
+    "SourceSuite",
+    "assert_hidden",
+]

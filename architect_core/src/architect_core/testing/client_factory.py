@@ -115,10 +115,6 @@ class ClientFactorySuite(ClientUse, abstract=True):
     def _ask(self, resolve: Resolve, entry: Entry) -> None:
         self.call(resolve(entry).client)
 
-    def _with_secrets(self, entry: Entry) -> list[Entry]:
-        # the second for a plugin that refuses the first
-        return [self.with_secret(entry, SECRET), {**entry, UNKNOWN: SECRET}]
-
 
 def _make(resolve: Resolve, entry: Entry) -> None:
     _ = resolve(entry).client

@@ -3,20 +3,15 @@
 from __future__ import annotations
 
 import gc
-import re
 from abc import abstractmethod
-from contextlib import contextmanager, suppress
-from typing import TYPE_CHECKING, Any, ClassVar
-from urllib.parse import quote
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
 
-import pytest
-
-from architect_core.contract import ClientFactory
-from architect_core.resolver import Resolver
+from architect_core.testing.client_subject import ClientSubject
 from architect_core.testing.forking import can_fork, in_child
 from architect_core.testing.imports import foreign_imports
 from architect_core.testing.sockets import can_see_sockets, left_open, open_sockets
-from architect_core.testing.suite import UNKNOWN, Suite, error_of, fail, needs
+from architect_core.testing.suite import error_of, fail, needs
 from architect_core.testing.threads import together
 
 if TYPE_CHECKING:
@@ -35,55 +30,12 @@ Resolver(asked["config"], root=asked["root"]).service(asked["service"]).client
 """
 
 
-class ClientUse(Suite, abstract=True):
+class ClientUse(ClientSubject, abstract=True):
     """What a subclass of `ClientFactorySuite` states, and what must hold where all goes well."""
-
-    _kind = ClientFactory
-    _named_by = "api"
-    _stated = ("api", "errors", "call")
-
-    api: ClassVar[str]
-    errors: ClassVar[tuple[type[Exception], ...] | None]
-    timeout: ClassVar[float] = 10.0
-    answers: ClassVar[bool] = True
-    checks_options: ClassVar[bool] = True
-    malformed_hosts: ClassVar[tuple[str, ...]] = ("http://[broken", "a b", "host:port:1", "")
-    service: ClassVar[str] = "acme/subject"
 
     @abstractmethod
     def call(self, client: Any) -> object:
         """Ask the service something, and take the answer; what the client raises is raised on."""
-
-    def with_secret(self, entry: Entry, secret: str) -> Entry:
-        """`entry` with `secret` where this protocol takes secrets: in the host, as a password, unless overridden."""
-        scheme, authority, path = re.fullmatch(r"(.*?://)?([^/]*)(.*)", entry["host"]).groups("")  # type: ignore[union-attr]
-        host = authority.rpartition("@")[2]
-        if host.count(":") > 1 and not host.startswith("["):
-            host = f"[{host}]"
-        return {**entry, "host": f"{scheme}architect:{quote(secret, safe='')}@{host}{path}", UNKNOWN: secret}
-
-    def at(self, entry: Entry, port: int) -> Entry:
-        """`entry` with another port of 127.0.0.1; to be overridden where the port is not the entry's `port`."""
-        return {**entry, "port": port}
-
-    @pytest.fixture
-    def root(self) -> Path | None:
-        """The folder of the service that asks, which holds generated stubs; None for a protocol that has none."""
-        return None
-
-    @pytest.fixture
-    def resolve(self, root: Path | None) -> Iterator[Resolve]:
-        """Gives the service with an entry; one factory makes all clients of a check, which are closed after it."""
-        resolvers: list[Resolver] = []
-
-        def resolve_entry(entry: Entry) -> Service:
-            resolvers.append(Resolver({self.service: {**entry, "api": self.api}}, root=root, plugins=self._plugins))
-            return resolvers[-1].service(self.service)
-
-        yield resolve_entry
-        for resolver in resolvers:
-            with suppress(Exception):  # a check of its own tells
-                resolver.close()
 
     def test_a_call_works(self, entry: Entry, resolve: Resolve) -> None:
         """The client that `service(name).client` gives gets an answer."""
