@@ -177,7 +177,8 @@ def environment(tmp_path: Path, wheels: dict[str, Path]) -> Callable[..., dict[s
     def make(*packages: str, more: Sequence[str] = ()) -> dict[str, str]:
         folder = tmp_path / "environment"
         uv = shutil.which("uv") or "uv"
-        wanted = [str(wheels[package]) for package in packages]
+        # a package may have an extra: "rest[aio]"
+        wanted = [str(wheels[package.partition("[")[0]]) + "".join(package.partition("[")[1:]) for package in packages]
         variables = clean_environ(UV_LINK_MODE="copy")
         subprocess.run([uv, "venv", "--quiet", "--seed", "--python", sys.executable, folder], check=True, env=variables)
         command = [uv, "pip", "install", "--quiet", "--python", str(folder), *wanted, *more]

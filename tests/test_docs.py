@@ -23,6 +23,7 @@ PAGES = {
     "tutorial/first-plugin.md": ("core", "cli"),
     "how-to/read-configuration-from-elsewhere.md": ("core",),
     "how-to/limit-how-long-a-call-takes.md": ("core", "rest"),
+    "how-to/call-from-coroutines.md": ("core", "rest[aio]"),
     "how-to/rotate-a-secret.md": ("core", "datastore"),
     "reference/sources.md": ("core",),
     "how-to/add-a-command.md": ("core", "cli"),
