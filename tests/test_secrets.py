@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import json
 import logging
@@ -167,6 +168,16 @@ def shown_by_everything() -> dict[str, str]:
     ask("call", lambda: architect.service("acme/billing").client.get("/x", timeout=1))
     ask("call with a token", lambda: architect.service("acme/token").client.get("/x", timeout=1))
     ask("auth", lambda: architect.service("acme/token").client.auth)
+    for name in ("acme/billing", "acme/token", "acme/login", "wrong-auth"):
+
+        async def call(name=name):
+            service = architect.service(name).aio
+            ask(f"aio {name}", lambda: service)
+            ask(f"aio client {name}", lambda: service.client)
+            ask(f"aio auth {name}", lambda: service.client.auth)
+            await service.client.get("/x", timeout=1)
+
+        ask(f"aio call {name}", lambda call=call: asyncio.run(call()))
     ask("changes", architect.reload)
     with architect.watch(60) as watcher:
         ask("watcher", lambda: watcher)

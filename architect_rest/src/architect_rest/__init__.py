@@ -6,6 +6,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from architect_rest.adapter import CircuitOpenError
     from architect_rest.answer import AnswerTooLargeError
     from architect_rest.client import RestClient
     from architect_rest.limits import DeadlineError
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
 __all__ = [
     "AnswerTooLargeError",
     "AsgiDeadlineMiddleware",
+    "CircuitOpenError",
     "DeadlineError",
     "DeadlineMiddleware",
     "ForeignOriginError",
@@ -25,6 +27,7 @@ __all__ = [
 _MODULES = {
     "AnswerTooLargeError": "answer",
     "AsgiDeadlineMiddleware": "serving",
+    "CircuitOpenError": "adapter",
     "DeadlineError": "limits",
     "DeadlineMiddleware": "serving",
     "ForeignOriginError": "origin",
