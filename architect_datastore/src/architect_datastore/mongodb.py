@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from architect_core.contract import CredentialParser, Options
 from architect_core.hookspecs import hookimpl
-from architect_datastore.tls import FALSE, TRUE, Flag, Path, TlsParser, TlsUrls
+from architect_datastore.path import Path  # noqa: TC001 - pydantic reads it
+from architect_datastore.tls import FALSE, TRUE, Flag, TlsParser, TlsUrls
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -9,7 +9,8 @@ from pydantic import Field
 from architect_core.contract import CredentialParser, Options
 from architect_core.hookspecs import hookimpl
 from architect_datastore.mysql_drivers import DRIVERS
-from architect_datastore.tls import Path, TlsParser, TlsUrls
+from architect_datastore.path import Path  # noqa: TC001 - pydantic reads it
+from architect_datastore.tls import TlsParser, TlsUrls
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from architect_datastore.arguments import TLS, client_context, given, mode_of, translated
+from architect_datastore.arguments import TLS, given, mode_of, translated
 from architect_datastore.engine_url import engine_arguments
 
 if TYPE_CHECKING:
@@ -24,6 +24,8 @@ def pymysql(db: Credentials) -> dict[str, Any]:
     if mode == "disable":
         arguments["ssl_disabled"] = True
     elif mode not in {None, "prefer"}:  # which is what it does unless told
+        from architect_datastore.client_context import client_context
+
         arguments["ssl"] = client_context(db, "pymysql")
     return arguments
 
@@ -34,6 +36,8 @@ def aiomysql(db: Credentials) -> dict[str, Any]:
     if db.password is not None:
         arguments["password"] = db.password.encode().decode("latin-1")
     if mode_of(db, "aiomysql") not in {None, "disable"}:
+        from architect_datastore.client_context import client_context
+
         arguments["ssl"] = client_context(db, "aiomysql")
     return arguments
 

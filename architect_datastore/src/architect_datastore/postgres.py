@@ -9,8 +9,8 @@ from pydantic import Field
 from architect_core.contract import CredentialParser, DatastoreProvisioner, Options
 from architect_core.hookspecs import hookimpl
 from architect_core.network import NetworkParser
+from architect_datastore.path import Path  # noqa: TC001 - pydantic reads it
 from architect_datastore.postgres_drivers import DRIVERS
-from architect_datastore.tls import Path  # noqa: TC001 - pydantic reads it
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -8,7 +8,7 @@ from pydantic import Field
 
 from architect_core.datastore_url import build_url
 from architect_core.hookspecs import hookimpl
-from architect_datastore.arguments import TLS, client_context, given, mode_of, refusal, translated
+from architect_datastore.arguments import TLS, given, mode_of, refusal, translated
 from architect_datastore.tls import Flag, TlsOptions, TlsParser, TlsUrls
 
 if TYPE_CHECKING:
@@ -45,6 +45,8 @@ def pika(db: Credentials) -> dict[str, Any]:
 
 def aio_pika(db: Credentials) -> dict[str, Any]:
     """`aio_pika.connect` and `aio_pika.connect_robust`."""
+    from architect_datastore.client_context import client_context
+
     query = translated(db, "aio-pika", {"heartbeat": "heartbeat"}, "connect_timeout", *TLS)
     context = client_context(db, "aio-pika") if mode_of(db, "aio-pika") else None
     return {"url": _url(db, query), **given(ssl_context=context, timeout=db.options.get("connect_timeout"))}

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any, Literal
 from architect_core.contract import CredentialParser, DatastoreTarget, Options
 from architect_core.hookspecs import hookimpl
 from architect_datastore.arguments import given, translated
-from architect_datastore.tls import Path, TlsParser
+from architect_datastore.path import Path  # noqa: TC001 - pydantic reads it
+from architect_datastore.tls import TlsParser
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -13,28 +13,20 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
-
-from pydantic import AfterValidator, BaseModel
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from architect_core.contract import DatastoreTarget, Options
 from architect_core.network import NetworkParser
+from architect_datastore.path import Path  # noqa: TC001 - pydantic reads it
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from pydantic import BaseModel
+
 VERIFYING = frozenset({"verify-ca", "verify-full"})
 TRUE = ("true", "yes", "1", "on")
 FALSE = ("false", "no", "0", "off")
-
-
-def _path(value: str) -> str:
-    if not value or "\0" in value:
-        raise ValueError("must be the path of a file")
-    return value
-
-
-Path = Annotated[str, AfterValidator(_path)]
 
 
 class TlsOptions(Options):
