@@ -11,7 +11,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from pydantic import BaseModel, ConfigDict
 
@@ -19,7 +19,9 @@ from architect_core.address import Address, parse_address
 from architect_core.config import DatastoreConfig, ServiceConfig
 from architect_core.datastore import Credentials
 from architect_core.exceptions import ConfigError, PluginError
-from architect_core.notification import Delivery, Subscription
+
+if TYPE_CHECKING:
+    from architect_core.notification import Delivery, Subscription
 
 
 class Options(BaseModel):

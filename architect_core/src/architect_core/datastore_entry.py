@@ -6,7 +6,6 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from architect_core.address import parse_address, parse_port
-from architect_core.connection_string import read_connection_string
 from architect_core.datastore_url import ParsedURL, parse_host, parse_url
 
 if TYPE_CHECKING:
@@ -70,6 +69,8 @@ def read_entry(target: DatastoreTarget, aliases: Mapping[str, str] | None = None
 
 
 def _connection_string(text: object, target: DatastoreTarget) -> dict[str, Any]:
+    from architect_core.connection_string import read_connection_string
+
     reason = "must be text"
     if isinstance(text, str):
         try:

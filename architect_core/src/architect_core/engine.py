@@ -6,7 +6,6 @@ import re
 from typing import TYPE_CHECKING
 
 from architect_core import names
-from architect_core.connection_string import read_connection_string
 from architect_core.contract import CredentialParser, DatastoreTarget
 from architect_core.datastore import Credentials
 from architect_core.exceptions import NoPluginError, PluginError, StubError
@@ -70,6 +69,8 @@ def _guess(config: DatastoreConfig) -> str | None:
         return engine_of_image(config.image)
     url, text = config.url, config.get("connection_string")
     if url is None and isinstance(text, str):
+        from architect_core.connection_string import read_connection_string
+
         try:
             told = read_connection_string(text)
         except ValueError:  # told by the engine's plugin, with its path

@@ -39,6 +39,8 @@ class BrokenError(Exception):
 def installed(name: str | None = None) -> list[EntryPoint]:
     """The entry points of all plugins, or of those that serve `name`, sorted; one that is found twice is one."""
     group = entry_points(group=hookspecs.GROUP) if name is None else entry_points(group=hookspecs.GROUP, name=name)
+    if len(group) < 2:  # the distribution's metadata takes milliseconds to read
+        return list(group)
     found = {(entry.name, distribution(entry), entry.value): entry for entry in group}
     return [found[key] for key in sorted(found)]
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import os
 import threading
 from contextlib import suppress
@@ -11,10 +10,10 @@ from os import PathLike
 from typing import TYPE_CHECKING, Self, TypeVar
 
 if TYPE_CHECKING:
+    import logging
     from collections.abc import Callable, Iterable, Iterator, Mapping, MutableMapping
 
 _DRAIN_SECONDS = 30.0
-_log = logging.getLogger("architect")
 
 Value = TypeVar("Value")
 Signatures = dict[str, object]
@@ -36,6 +35,12 @@ class Changes:
 
     def __bool__(self) -> bool:
         return bool(self.services or self.datastores or self.events)
+
+
+def _log() -> logging.Logger:
+    import logging
+
+    return logging.getLogger("architect")
 
 
 class Listeners:
@@ -60,7 +65,7 @@ class Listeners:
             try:
                 listener(changes)
             except Exception:  # noqa: BLE001 - it is the listener's
-                _log.exception("a listener for changes of the configuration failed")
+                _log().exception("a listener for changes of the configuration failed")
 
 
 class Draining:
@@ -96,7 +101,7 @@ class Draining:
         try:
             self.close()
         except Exception:  # noqa: BLE001 - nobody waits for it
-            _log.exception("a client that the configuration no longer has could not be closed")
+            _log().exception("a client that the configuration no longer has could not be closed")
 
 
 class Watcher:
@@ -160,7 +165,7 @@ class Watcher:
         except Exception as problem:  # noqa: BLE001 - the former configuration stays in use, and this says why
             # what is missing may be a file that is not looked at, so that it is tried again
             if str(problem) != self._failure:
-                _log.warning("the configuration has changed and is not used: %s", problem)
+                _log().warning("the configuration has changed and is not used: %s", problem)
             self._failure = str(problem)
             self.seen = found
         else:

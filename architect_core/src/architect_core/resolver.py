@@ -16,7 +16,6 @@ from architect_core.exceptions import (
 )
 from architect_core.lazy import once
 from architect_core.names import did_you_mean, listing
-from architect_core.notification import Notification, subscriptions_of
 from architect_core.plugins import Plugins
 from architect_core.reloading import Changes, Draining, Listeners, Watcher, differing, files_in, replace, signatures
 from architect_core.root import find_root
@@ -28,6 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from architect_core.datastore import Credentials
+    from architect_core.notification import Notification
     from architect_core.reloading import Signatures
     from architect_core.sources import Source
     from architect_core.sources.catalog import Found, NamedSource
@@ -324,6 +324,8 @@ class Resolver:
 
     def _notification(self, event: str, catalog: Catalog, owner: str | None) -> Notification | None:
         """An event of the service `owner`, or None where it has no such event."""
+        from architect_core.notification import Notification, subscriptions_of
+
         found = catalog.service(owner) if owner is not None else None
         if found is None or event not in found.entry.subscriptions:
             return None

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tomllib
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -43,6 +42,8 @@ def read_services(
 
 
 def _read_toml(content: bytes, where: str) -> Any:
+    import tomllib
+
     reason = ""
     try:
         return tomllib.loads(content.decode("utf-8-sig"))
