@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import threading
 from contextlib import suppress
-from dataclasses import dataclass
 from os import PathLike
 from typing import TYPE_CHECKING, Self, TypeVar
 
@@ -13,28 +12,12 @@ if TYPE_CHECKING:
     import logging
     from collections.abc import Callable, Iterable, Iterator, Mapping, MutableMapping
 
+    from architect_core.changes import Changes
+
 _DRAIN_SECONDS = 30.0
 
 Value = TypeVar("Value")
 Signatures = dict[str, object]
-
-
-@dataclass(frozen=True)
-class Changes:
-    """What a reload changed, among what had been asked for; false where it changed nothing.
-
-    Attributes:
-        services: names of services whose entry is another, or gone.
-        datastores: names of datastores whose credentials are others, or gone.
-        events: names of events whose subscribers are others, or that are gone.
-    """
-
-    services: frozenset[str]
-    datastores: frozenset[str]
-    events: frozenset[str]
-
-    def __bool__(self) -> bool:
-        return bool(self.services or self.datastores or self.events)
 
 
 def _log() -> logging.Logger:

@@ -17,15 +17,16 @@ from architect_core.exceptions import (
 from architect_core.lazy import once
 from architect_core.names import did_you_mean, listing
 from architect_core.plugins import Plugins
-from architect_core.reloading import Changes, Draining, Listeners, Watcher, differing, files_in, replace, signatures
+from architect_core.reloading import Draining, Listeners, Watcher, differing, files_in, replace, signatures
 from architect_core.root import find_root
 from architect_core.service import CurrentService, Service
-from architect_core.sources import CURRENT_SERVICE_VARIABLE, SOURCE_VARIABLE, MappingSource, PluginSource
 from architect_core.sources.catalog import BUILT_IN, Catalog, named_sources
+from architect_core.sources.source import CURRENT_SERVICE_VARIABLE, SOURCE_VARIABLE
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from architect_core.changes import Changes
     from architect_core.datastore import Credentials
     from architect_core.notification import Notification
     from architect_core.reloading import Signatures
@@ -193,6 +194,8 @@ class Resolver:
         Raises:
             ConfigError: the new configuration is malformed; the former one stays in use.
         """
+        from architect_core.changes import Changes
+
         with self._reloading:
             catalog = self._read_catalog()
             catalog.load_as(self.catalog)
@@ -304,7 +307,11 @@ class Resolver:
 
     def _stated(self) -> list[NamedSource]:
         config = self._config
-        return [] if config is None else [("configure", lambda: MappingSource(config, self._current_service))]
+        if config is None:
+            return []
+        from architect_core.sources.mapping import MappingSource
+
+        return [("configure", lambda: MappingSource(config, self._current_service))]
 
     def _sources(self) -> list[NamedSource]:
         named, asked_by = self._source, "configure(source=...)"
@@ -313,9 +320,14 @@ class Resolver:
                 return []
             named, asked_by = os.environ.get(SOURCE_VARIABLE) or ",".join(BUILT_IN), f"the variable {SOURCE_VARIABLE}"
         if isinstance(named, str):
-            return named_sources(named, asked_by, lambda name: PluginSource(name, asked_by, self._plugins))
+            return named_sources(named, asked_by, lambda name: self._plugin_source(name, asked_by))
         source = named
         return [(type(source).__name__, lambda: source)]
+
+    def _plugin_source(self, name: str, asked_by: str) -> Source:
+        from architect_core.sources.plugin import PluginSource
+
+        return PluginSource(name, asked_by, self._plugins)
 
     def _credentials_of(self, name: str, found: Found, owner: str | None) -> Credentials:
         from architect_core.engine import credentials_of

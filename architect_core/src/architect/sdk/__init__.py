@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from architect_core.aio import AioService
+    from architect_core.changes import Changes
     from architect_core.config import DatastoreConfig, Instance, ServiceConfig, SubscriptionConfig
     from architect_core.datastore import Credentials
     from architect_core.deadline import deadline, remaining
@@ -43,7 +44,7 @@ if TYPE_CHECKING:
         UnknownServiceError,
     )
     from architect_core.notification import Delivery, Notification, Subscription
-    from architect_core.reloading import Changes, Watcher
+    from architect_core.reloading import Watcher
     from architect_core.resolver import Resolver
     from architect_core.service import CurrentService, Service
     from architect_core.sources import EnvironmentSource, MappingSource, Source
@@ -51,6 +52,7 @@ if TYPE_CHECKING:
 # where each name that is imported on first use comes from
 _HOMES = {
     "aio": ("AioService",),
+    "changes": ("Changes",),
     "config": ("DatastoreConfig", "Instance", "ServiceConfig", "SubscriptionConfig"),
     "datastore": ("Credentials",),
     "deadline": ("deadline", "remaining"),
@@ -74,7 +76,7 @@ _HOMES = {
         "UnknownServiceError",
     ),
     "notification": ("Delivery", "Notification", "Subscription"),
-    "reloading": ("Changes", "Watcher"),
+    "reloading": ("Watcher",),
     "resolver": ("Resolver",),
     "service": ("CurrentService", "Service"),
     "sources": ("EnvironmentSource", "MappingSource", "Source"),

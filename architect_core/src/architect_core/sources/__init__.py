@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from architect_core.sources.environment import EnvironmentSource
-from architect_core.sources.mapping import MappingSource
-from architect_core.sources.plugin import PluginSource
+from importlib import import_module
+from typing import TYPE_CHECKING
+
 from architect_core.sources.source import (
     CURRENT_SERVICE_VARIABLE,
     FILE_VARIABLE,
@@ -13,6 +13,14 @@ from architect_core.sources.source import (
     Configuration,
     Source,
 )
+
+if TYPE_CHECKING:
+    from architect_core.sources.environment import EnvironmentSource
+    from architect_core.sources.mapping import MappingSource
+    from architect_core.sources.plugin import PluginSource
+
+# where each name that is imported on first use comes from
+_HOME_OF = {"EnvironmentSource": "environment", "MappingSource": "mapping", "PluginSource": "plugin"}
 
 __all__ = [
     "CURRENT_SERVICE_VARIABLE",
@@ -25,3 +33,12 @@ __all__ = [
     "PluginSource",
     "Source",
 ]
+
+
+def __getattr__(name: str) -> object:
+    home = _HOME_OF.get(name)
+    if home is None:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value: object = getattr(import_module(f"{__name__}.{home}"), name)
+    globals()[name] = value
+    return value
