@@ -6,6 +6,7 @@ publication counts the wall clock. A ratio of 1.0 means that architect costs wha
 
 from __future__ import annotations
 
+import argparse
 import json
 import os
 import resource
@@ -16,6 +17,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -51,18 +53,21 @@ def children_seconds() -> float:
     return used.ru_utime + used.ru_stime
 
 
-def python(program: str, **environ: str) -> Callable[[], object]:
+def python(program: str, interpreter: str = sys.executable, **environ: str) -> Callable[[], object]:
     variables = {**os.environ, **environ}
-    return lambda: subprocess.run([sys.executable, "-c", program], check=True, env=variables)
+    variables.pop("PYTHONDONTWRITEBYTECODE", None)  # compiling is not what is measured
+    return lambda: subprocess.run([interpreter, "-c", program], check=True, env=variables)
 
 
-def imports() -> Iterator[Comparison]:
+def imports(old: str | None) -> Iterator[Comparison]:
     bare = python("pass")
     yield compare(
         "import architect.sdk / bare python", python("import architect.sdk"), bare, repeat=3, clock=children_seconds
     )
-    config = '{"a": {"datastores": {"db": {"type": "postgres", "host": "h"}}}}'
-    first = python("import architect.sdk as a; a.datastore('db')", ARCHITECT=config, ARCHITECT_CURRENT_SERVICE="a")
+    program = "import architect.sdk as a; a.datastore('db')"
+    config = '{"a": {"api": null, "datastores": {"db": {"type": "postgres", "host": "h"}}}}'
+    environ = {"ARCHITECT": config, "ARCHITECT_CURRENT_SERVICE": "a"}
+    first = python(program, **environ)
     yield compare(
         "import and first datastore / import pydantic",
         first,
@@ -70,6 +75,14 @@ def imports() -> Iterator[Comparison]:
         repeat=3,
         clock=children_seconds,
     )
+    if old is not None:
+        yield compare(
+            "import and first datastore / the same of 0.2.1",
+            first,
+            python(program, old, **environ),
+            repeat=3,
+            clock=children_seconds,
+        )
 
 
 def unrolled(statement: str, times: int, **names: object) -> Callable[[], object]:
@@ -211,8 +224,11 @@ def publishing() -> Iterator[Comparison]:
 
 
 def main() -> None:
+    parser = argparse.ArgumentParser(description="What architect costs, as ratios to doing without it.")
+    parser.add_argument("--old", metavar="PYTHON", help="an interpreter that has architect-sdk 0.2.1, to compare with")
+    old = parser.parse_args().old
     print(f"Python {sys.version.split()[0]}, {len(os.environ)} environment variables\n{HEADER}")
-    for suite in (imports, plugins.loading, resolving, many_services, rest, grpc_unary, publishing):
+    for suite in (partial(imports, old), plugins.loading, resolving, many_services, rest, grpc_unary, publishing):
         for comparison in suite():
             print(comparison, flush=True)
 
