@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 import traceback
 
 import pytest
@@ -127,3 +129,17 @@ def test_no_url_raises_anything_but_ours(url):
         assert str(problem)  # noqa: PT017 - either outcome is right, but an error must say something
     else:
         assert repr(db)
+
+
+def test_the_first_datastore_imports_nothing_that_it_does_not_need():
+    unneeded = ("ssl", "tomllib", "architect_core.notification", "architect_datastore.tls")
+    program = f"""
+import sys
+from architect_core.resolver import Resolver
+
+config = {{"me": {{"datastores": {{"db": {{"type": "postgres", "host": "h"}}}}}}}}
+Resolver(config, current_service="me").datastore("db")
+print([name for name in {unneeded!r} if name in sys.modules])
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stdout == "[]\n"
