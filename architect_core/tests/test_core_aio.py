@@ -48,9 +48,7 @@ PLAIN = PLUGIN.replace("return AioFactory()", "return Factory()")
 
 @pytest.fixture(autouse=True)
 def plugins(install_plugin):
-    install_plugin(
-        "architect-owl", {"owl": "owl_plugin", "crow": "crow_plugin"}, {"owl_plugin": PLUGIN, "crow_plugin": PLAIN}
-    )
+    install_plugin("architect-owl", {"owl": "aio_owl", "crow": "aio_crow"}, {"aio_owl": PLUGIN, "aio_crow": PLAIN})
     architect.configure(config())
 
 
