@@ -7,6 +7,7 @@ publication counts the wall clock. A ratio of 1.0 means that architect costs wha
 from __future__ import annotations
 
 import argparse
+import asyncio
 import json
 import os
 import resource
@@ -189,7 +190,37 @@ def grpc_unary() -> Iterator[Comparison]:
             yield compare(
                 "gRPC unary call / raw stub", lambda: echo.client.Say(ours), lambda: raw.Say(bare), repeat=200
             )
+        yield grpc_aio(echo, stubs, ours, bare, port)
         architect.reset()
+
+
+def grpc_aio(echo: Any, stubs: Any, ours: Any, bare: Any, port: int) -> Comparison:
+    """Many calls each time that the loop runs, because what starting it costs is not what is compared."""
+    import grpc
+
+    async def call_ours() -> None:
+        for _ in range(20):
+            await echo.aio.client.Say(ours)
+
+    async def open_raw() -> tuple[Any, Any]:
+        channel = grpc.aio.insecure_channel(f"127.0.0.1:{port}")
+        return channel, stubs.EchoStub(channel)
+
+    async def call_raw() -> None:
+        for _ in range(20):
+            await raw.Say(bare)
+
+    with asyncio.Runner() as runner:
+        channel, raw = runner.run(open_raw())
+        compared = compare(
+            "gRPC unary, aio / raw aio stub",
+            lambda: runner.run(call_ours()),
+            lambda: runner.run(call_raw()),
+            repeat=10,
+            unrolled=20,
+        )
+        runner.run(channel.close())
+    return compared
 
 
 def publishing() -> Iterator[Comparison]:

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import grpc
 
 from architect_core.deadline import remaining
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 
 @dataclass(frozen=True)
@@ -29,7 +32,7 @@ class Defaults:
 _OVER = -1.0  # seconds; of less than a millisecond, in which gRPC counts, it makes a call that may succeed
 
 
-class _Call:
+class Call:
     """Keeps one multicallable; what a subclass's arguments are called is what grpc calls them."""
 
     def __init__(self, call: Any, timeout: float | None, metadata: tuple[tuple[str, str | bytes], ...]) -> None:
@@ -56,7 +59,7 @@ class _Call:
         return (*(pair for pair in self._metadata if pair[0] not in names), *stated)
 
 
-class _UnaryUnary(_Call, grpc.UnaryUnaryMultiCallable):  # type: ignore[type-arg] # no generic class at run time
+class _UnaryUnary(Call, grpc.UnaryUnaryMultiCallable):  # type: ignore[type-arg] # no generic class at run time
     def __call__(
         self, request: Any, timeout: float | None = None, metadata: Any = None, *more: Any, **named: Any
     ) -> Any:
@@ -71,7 +74,7 @@ class _UnaryUnary(_Call, grpc.UnaryUnaryMultiCallable):  # type: ignore[type-arg
         return self._call.future(request, self._limit(timeout), self._sent(metadata), *more, **named)
 
 
-class _StreamUnary(_Call, grpc.StreamUnaryMultiCallable):  # type: ignore[type-arg] # no generic class at run time
+class _StreamUnary(Call, grpc.StreamUnaryMultiCallable):  # type: ignore[type-arg] # no generic class at run time
     def __call__(
         self, request_iterator: Any, timeout: float | None = None, metadata: Any = None, *more: Any, **named: Any
     ) -> Any:
@@ -88,21 +91,21 @@ class _StreamUnary(_Call, grpc.StreamUnaryMultiCallable):  # type: ignore[type-a
         return self._call.future(request_iterator, self._limit(timeout), self._sent(metadata), *more, **named)
 
 
-class _UnaryStream(_Call, grpc.UnaryStreamMultiCallable):  # type: ignore[type-arg] # no generic class at run time
+class _UnaryStream(Call, grpc.UnaryStreamMultiCallable):  # type: ignore[type-arg] # no generic class at run time
     def __call__(
         self, request: Any, timeout: float | None = None, metadata: Any = None, *more: Any, **named: Any
     ) -> Any:
         return self._call(request, self._limit(timeout), self._sent(metadata), *more, **named)
 
 
-class _StreamStream(_Call, grpc.StreamStreamMultiCallable):  # type: ignore[type-arg] # no generic class at run time
+class _StreamStream(Call, grpc.StreamStreamMultiCallable):  # type: ignore[type-arg] # no generic class at run time
     def __call__(
         self, request_iterator: Any, timeout: float | None = None, metadata: Any = None, *more: Any, **named: Any
     ) -> Any:
         return self._call(request_iterator, self._limit(timeout), self._sent(metadata), *more, **named)
 
 
-_CLASSES = {
+CLASSES = {
     "unary_unary": _UnaryUnary,
     "stream_unary": _StreamUnary,
     "unary_stream": _UnaryStream,
@@ -110,13 +113,14 @@ _CLASSES = {
 }
 
 
-def with_defaults(call: Any, kind: str, defaults: Defaults) -> Any:
+def with_defaults(call: Any, kind: str, defaults: Defaults, classes: Mapping[str, type[Call]]) -> Any:
     """A multicallable that adds `defaults` to `call`, and has no call outlive `architect_core.deadline`'s.
 
     Args:
         call: grpc's own.
         kind: grpc's word for what streams, such as "unary_stream".
         defaults: what is added.
+        classes: kind -> the class of the multicallable: `CLASSES`, or those for asyncio.
     """
     timeout = defaults.total_timeout if kind.endswith("_unary") else None
-    return _CLASSES[kind](call, timeout, defaults.metadata)
+    return classes[kind](call, timeout, defaults.metadata)

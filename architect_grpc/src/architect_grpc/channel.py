@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
-import grpc
+from typing import TYPE_CHECKING, Any
 
 from architect_grpc.endpoint import endpoint
 from architect_grpc.service_config import service_config
@@ -12,6 +10,7 @@ from architect_grpc.tls import tls_credentials
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from types import ModuleType
 
     from architect_core.contract import Target
     from architect_grpc.endpoint import Endpoint
@@ -30,11 +29,16 @@ _CONNECTING = {
 }
 
 
-def open_channel(target: Target, services: Sequence[RpcService]) -> grpc.Channel:
+def open_channel(target: Target, services: Sequence[RpcService], library: ModuleType) -> Any:
     """A channel to `target`, on which the rpcs of `services` are called; it connects with the first call.
 
     TLS for `https://` and `grpcs://`, and with the option `tls` for a host without a scheme; plain text otherwise. A
     host in gRPC's own naming, such as `unix:/run/payments.sock`, is given on as it is.
+
+    Args:
+        target: where it leads.
+        services: whose rpcs are called.
+        library: whose channel it is: `grpc`, or `grpc.aio`, for which an event loop must be running.
 
     Raises:
         ConfigError: as `endpoint` and `tls_credentials` say; or `tls` and `auth` do not go with the host.
@@ -42,8 +46,8 @@ def open_channel(target: Target, services: Sequence[RpcService]) -> grpc.Channel
     place = endpoint(target)
     arguments = list(_arguments(target, place, services).items())
     if _is_secure(target, place):
-        return grpc.secure_channel(place.name, tls_credentials(target), arguments)
-    return grpc.insecure_channel(place.name, arguments)
+        return library.secure_channel(place.name, tls_credentials(target), arguments)
+    return library.insecure_channel(place.name, arguments)
 
 
 def _is_secure(target: Target, place: Endpoint) -> bool:

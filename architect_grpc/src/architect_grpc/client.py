@@ -4,16 +4,19 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, ClassVar
 
+import grpc
+
 from architect_core.names import did_you_mean, listing
-from architect_grpc.call import with_defaults
+from architect_grpc.aio_call import AIO_CLASSES
+from architect_grpc.call import CLASSES, with_defaults
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from grpc import Channel
-
     from architect_grpc.call import Defaults
     from architect_grpc.rpc import RpcService
+
+    AnyChannel = grpc.Channel | grpc.aio.Channel
 
 
 class ServiceStub:
@@ -21,9 +24,10 @@ class ServiceStub:
 
     service: ClassVar[RpcService]
 
-    def __init__(self, channel: Channel, defaults: Defaults | None = None) -> None:
+    def __init__(self, channel: AnyChannel, defaults: Defaults | None = None) -> None:
         """Register the rpcs with `channel`; the multicallables are grpc's own unless there are `defaults`."""
         untyped: Any = channel  # `_registered_method` is what generated code passes, and no type stub has it
+        classes = AIO_CLASSES if isinstance(channel, grpc.aio.Channel) else CLASSES
         for rpc in type(self).service.rpcs:
             call = getattr(untyped, rpc.kind)(
                 rpc.path,
@@ -31,7 +35,7 @@ class ServiceStub:
                 response_deserializer=rpc.response.FromString,
                 _registered_method=True,
             )
-            vars(self)[rpc.name] = call if defaults is None else with_defaults(call, rpc.kind, defaults)
+            vars(self)[rpc.name] = call if defaults is None else with_defaults(call, rpc.kind, defaults, classes)
 
     def __getattr__(self, name: str) -> Any:
         known = sorted(vars(self))
@@ -55,12 +59,14 @@ class Client:
     An rpc is one of grpc's multicallables: `timeout` (seconds), `metadata`, `.future` and `.with_call` are as in grpc's
     documentation, and so are the errors. With several services, a service's name wins over another's rpc of that name.
 
+    On a channel of grpc.aio, an rpc is one of grpc.aio's multicallables: `await client.Pay(request, timeout=5)`.
+
     Attributes:
-        channel: the `grpc.Channel`, unless an rpc or a service is called that; a stub that is made of it has neither
-            the deadlines nor the option `auth` of these rpcs.
+        channel: the `grpc.Channel` or `grpc.aio.Channel`, unless an rpc or a service is called that; a stub that is
+            made of it has neither the deadlines nor the option `auth` of these rpcs.
     """
 
-    def __init__(self, name: str, channel: Channel, stubs: Sequence[type[ServiceStub]], defaults: Defaults) -> None:
+    def __init__(self, name: str, channel: AnyChannel, stubs: Sequence[type[ServiceStub]], defaults: Defaults) -> None:
         """Make the rpcs of `stubs`, which belong to the service that is configured as `name`."""
         # mangled, because any plainer name may be an rpc's
         self.__name = name
@@ -81,9 +87,9 @@ class Client:
         self.__names = sorted(choices)
         vars(self).update({"channel": channel} | {key: found[0][1] for key, found in choices.items() if not found[1:]})
 
-    def close(self) -> None:
-        """Close the channel; calls that are under way are cancelled."""
-        self.__channel.close()
+    def close(self) -> Any:
+        """Close the channel; calls that are under way are cancelled. One of grpc.aio gives what is to be awaited."""
+        return self.__channel.close()
 
     def __getitem__(self, full_name: str) -> ServiceStub:
         """The service with this full name, such as "acme.v1.Refunds"; KeyError where there is none."""

@@ -12,6 +12,8 @@ from architect_core.identity import Auth, Tls  # noqa: TC001 - pydantic reads th
 from architect_core.root import STUBS_FOLDER
 
 if TYPE_CHECKING:
+    from types import ModuleType
+
     from architect_core.contract import ClientFactory, DoubleFactory, ReadinessProbe, StubGenerator, Target
     from architect_grpc.client import Client
     from architect_grpc.messages import Messages
@@ -49,15 +51,19 @@ class GrpcClientFactory(contract.ClientFactory):
 
     def client(self, target: Target) -> Client:
         """The rpcs of the target's definitions, on a channel to its host and port."""
-        from architect_grpc.auth import auth_metadata
-        from architect_grpc.call import Defaults
-        from architect_grpc.channel import open_channel
-        from architect_grpc.client import Client
+        import grpc
 
-        stubs = _stubs(target).services  # first, so that no channel is left open where there are none
-        defaults = Defaults(target.options.total_timeout, auth_metadata(target))
-        channel = open_channel(target, [stub.service for stub in stubs])
-        return Client(target.name, channel, stubs, defaults)
+        return _client(target, grpc)
+
+    def aio_client(self, target: Target) -> Client:
+        """The same on a channel of `grpc.aio`, which belongs to the running loop."""
+        import grpc.aio
+
+        return _client(target, grpc.aio)
+
+    async def aio_close(self, client: Any) -> None:
+        """Close the channel, as `close` does."""
+        await type(client).close(client)
 
     def definitions(self, target: Target) -> Messages:
         """The messages and enums of the target's definitions."""
@@ -78,6 +84,18 @@ class GrpcClientFactory(contract.ClientFactory):
     def close(self, client: Any) -> None:
         """Close the channel; on the class, because an rpc may be called `close`."""
         type(client).close(client)
+
+
+def _client(target: Target, library: ModuleType) -> Client:
+    from architect_grpc.auth import auth_metadata
+    from architect_grpc.call import Defaults
+    from architect_grpc.channel import open_channel
+    from architect_grpc.client import Client
+
+    stubs = _stubs(target).services  # first, so that no channel is left open where there are none
+    defaults = Defaults(target.options.total_timeout, auth_metadata(target))
+    channel = open_channel(target, [stub.service for stub in stubs], library)
+    return Client(target.name, channel, stubs, defaults)
 
 
 def _stubs(target: Target) -> Stubs:
