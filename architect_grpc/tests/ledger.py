@@ -6,9 +6,12 @@ import signal
 import subprocess
 import sys
 import time
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+
+import grpc
 
 DEFINITIONS = """
 package ledger;
@@ -61,6 +64,21 @@ server.wait_for_termination()
 """
 
 
+class Outcomes:
+    """What those get who call a `Ledger` again and again.
+
+    Attributes:
+        looked: the answers to Look.
+        failed: the errors of Look.
+        lost: how often Post ended with a status.
+    """
+
+    def __init__(self) -> None:
+        self.looked: list[str] = []
+        self.failed: list[grpc.RpcError] = []
+        self.lost: Counter[grpc.StatusCode] = Counter()
+
+
 class Ledger:
     """Its instances.
 
@@ -111,6 +129,21 @@ class Ledger:
         while not is_so():
             assert time.monotonic() < deadline
             time.sleep(0.01)
+
+    def kill_each_in_turn(self, outcomes: Outcomes) -> None:
+        """Kill and restart each of three instances while others call, and wait until the new one answers too."""
+        for number in range(3):
+            self.wait_for(lambda asked=3 + number: len(set(outcomes.looked)) == asked)  # type: ignore[misc]
+            self.kill(number)
+            time.sleep(0.2)
+            self.restart(number)
+        self.wait_for(lambda: len(set(outcomes.looked)) == 6)
+
+    def assert_nothing_failed_or_was_done_twice(self, outcomes: Outcomes) -> None:
+        assert outcomes.failed == []
+        posted = Counter(note for note in self.notes() if note.startswith("Post"))
+        assert max(posted.values()) == 1
+        assert set(outcomes.lost) <= {grpc.StatusCode.UNAVAILABLE}
 
     def close(self) -> None:
         for resolver in self._resolvers:

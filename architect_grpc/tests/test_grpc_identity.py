@@ -59,34 +59,6 @@ def ask(project):
         server.stop(None).wait()
 
 
-@pytest.fixture
-def files(tmp_path):
-    """An authority, a server's certificate of its, and files of both and of a client's."""
-    trustme = pytest.importorskip("trustme")
-
-    class Files:
-        authority = trustme.CA()
-        other = trustme.CA()
-        ca, certificate, key, pair = (tmp_path / name for name in ("ca.pem", "client.pem", "client.key", "pair.pem"))
-
-        def server(self, *names, client=False):
-            certificate = self.authority.issue_cert(*names)
-            pair = certificate.private_key_pem.bytes(), certificate.cert_chain_pems[0].bytes()
-            roots = self.authority.cert_pem.bytes() if client else None
-            return grpc.ssl_server_credentials([pair], roots, require_client_auth=client)
-
-        def write(self, authority, name):
-            certificate = authority.issue_cert(name)
-            certificate.private_key_pem.write_to_path(self.key)
-            certificate.cert_chain_pems[0].write_to_path(self.certificate)
-            certificate.private_key_and_cert_chain_pem.write_to_path(self.pair)
-
-    made = Files()
-    made.authority.cert_pem.write_to_path(made.ca)
-    made.write(made.authority, "caller")
-    return made
-
-
 def answer(service):
     return service.client.Ask(service.defs.Nothing(), timeout=5)
 

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import grpc
 import pytest
+from ledger import Outcomes
 
 from architect_core.exceptions import ConfigError
 
@@ -26,39 +27,31 @@ def test_no_idempotent_call_fails_and_no_other_is_sent_twice_while_each_of_three
     three = ledger("127.0.0.1", "127.0.0.1", "127.0.0.1")
     service = three.service()
     client, word = service.client, service.defs.Word
-    over, failed, looked, lost = threading.Event(), [], [], Counter()
+    over, outcomes = threading.Event(), Outcomes()
 
     def load(thread):
         number = 0
         while not over.is_set():
             number += 1
             try:
-                looked.append(client.Look(word(text="a")).text)
+                outcomes.looked.append(client.Look(word(text="a")).text)
             except grpc.RpcError as problem:
-                failed.append(problem)
+                outcomes.failed.append(problem)
             try:
                 client.Post(word(text=f"{thread}/{number}"))
             except grpc.RpcError as problem:
-                lost[problem.code()] += 1
+                outcomes.lost[problem.code()] += 1
 
     threads = [threading.Thread(target=load, args=(number,)) for number in range(8)]
     for thread in threads:
         thread.start()
     try:
-        for number in range(3):
-            three.wait_for(lambda asked=3 + number: len(set(looked)) == asked)
-            three.kill(number)
-            time.sleep(0.2)
-            three.restart(number)
-        three.wait_for(lambda: len(set(looked)) == 6)
+        three.kill_each_in_turn(outcomes)
     finally:
         over.set()
         for thread in threads:
             thread.join()
-    assert failed == []
-    posted = Counter(note for note in three.notes() if note.startswith("Post"))
-    assert max(posted.values()) == 1
-    assert set(lost) <= {grpc.StatusCode.UNAVAILABLE}
+    three.assert_nothing_failed_or_was_done_twice(outcomes)
 
 
 def test_a_call_that_was_lost_after_it_was_served_is_sent_again_if_its_rpc_is_idempotent_alone(ledger):
