@@ -323,7 +323,7 @@ def test_who_calls_is_never_sent_in_plain_text_to_another_machine(kinds):
     assert "canary" not in str(caught.value)
 
 
-def test_loops_in_several_threads_call_side_by_side(kinds, caplog):
+def test_loops_in_several_threads_call_side_by_side(kinds):
     async def use():
         ask = service.defs.Ask
         answers = await asyncio.gather(*(service.aio.client.Pay(ask(number=number)) for number in range(50)))
@@ -379,7 +379,7 @@ def test_a_call_that_is_under_way_ends_when_its_client_is_closed(kinds):
     asyncio.run(use())
 
 
-def test_after_a_reload_calls_go_to_the_new_address_and_the_former_client_ends(kinds, project, monkeypatch):
+def test_after_a_reload_calls_go_to_the_new_address_and_the_former_client_ends(kinds, monkeypatch):
     monkeypatch.setattr(reloading, "_DRAIN_SECONDS", 0.1)
 
     async def use():
