@@ -101,7 +101,7 @@ async def all_kinds(service, **arguments):
 
 async def code_of(call):
     with pytest.raises(grpc.aio.AioRpcError) as caught:
-        await call
+        await asyncio.wait_for(call, 10)
     return caught.value.code()
 
 
@@ -349,7 +349,8 @@ def test_the_other_client_works_beside_it(kinds):
 def test_no_socket_is_left_when_a_client_is_closed_or_its_loop_ends(kinds):
     async def use(*, close):
         before = open_sockets()
-        assert (await service.aio.client.Pay(service.defs.Ask(number=1))).number == 2
+        kept.append(service.aio.client)  # so that its end is not Python's garbage collection
+        assert (await kept[-1].Pay(service.defs.Ask(number=1))).number == 2
         used = len(open_sockets() - before)
         assert used > 0
         if close:
@@ -357,7 +358,7 @@ def test_no_socket_is_left_when_a_client_is_closed_or_its_loop_ends(kinds):
             left = await asyncio.to_thread(left_open, before, 5)
             assert left < used  # what grpc.aio keeps for the loop is open until that ends
 
-    service = kinds()
+    service, kept = kinds(), []
     asyncio.run(use(close=False))
     before = open_sockets()
     for close in (True, False):
@@ -376,7 +377,7 @@ def test_a_call_that_is_under_way_ends_when_its_client_is_closed(kinds):
         assert (await service.aio.client.Pay(service.defs.Ask(number=1))).number == 2
 
     service = kinds()
-    asyncio.run(use())
+    asyncio.run(asyncio.wait_for(use(), 10))
 
 
 def test_after_a_reload_calls_go_to_the_new_address_and_the_former_client_ends(kinds, monkeypatch):
