@@ -9,9 +9,9 @@ import sys
 
 import pytest
 
-# a program of its own, because gRPC does not fork where servers, or an asyncio client, ran before
+# a program of its own, because gRPC does not fork where servers, or an open client for asyncio, ran before
 PROGRAM = """
-import json, os, signal, sys
+import asyncio, json, os, signal, sys
 from architect_core.resolver import Resolver
 
 service = Resolver(json.loads(sys.argv[1]), root=sys.argv[2]).service("ledger")
@@ -19,8 +19,10 @@ service = Resolver(json.loads(sys.argv[1]), root=sys.argv[2]).service("ledger")
 def ask(who):
     service.client.Look(service.defs.Word(text=who), timeout=5)
 
-ask("parent")
-for _ in range(3):
+async def ask_in_loop(who):
+    await service.aio.client.Look(service.defs.Word(text=who), timeout=5)
+
+def fork(ask):
     child = os.fork()
     if child == 0:
         signal.alarm(3)
@@ -28,17 +30,47 @@ for _ in range(3):
             ask("child")
         os._exit(0)
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
-    ask("parent")
 """
+WAYS = {
+    "plain": """
+ask("parent")
+for _ in range(3):
+    fork(ask)
+    ask("parent")
+""",
+    "loops that ended": """
+asyncio.run(ask_in_loop("parent"))
+for _ in range(3):
+    fork(lambda who: asyncio.run(ask_in_loop(who)))
+    asyncio.run(ask_in_loop("parent"))
+""",
+    "closed in a loop that runs": """
+async def main():
+    await ask_in_loop("parent")
+    for _ in range(3):
+        await service.aio.close()
+        fork(lambda who: asyncio.run(ask_in_loop(who)))
+        await ask_in_loop("parent")
+
+asyncio.run(main())
+""",
+    "both kinds of client": """
+ask("parent")
+for _ in range(3):
+    fork(lambda who: asyncio.run(ask_in_loop(who)))
+    asyncio.run(ask_in_loop("parent"))
+""",
+}
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
-def test_parent_and_children_call_after_forks(ledger, project):
+@pytest.mark.parametrize("way", WAYS)
+def test_parent_and_children_call_after_forks(ledger, project, way):
     two = ledger("127.0.0.1", "127.0.0.1")
     two.service()
     arguments = [json.dumps(project.config), str(project.root)]
     ended = subprocess.run(
-        [sys.executable, "-c", PROGRAM, *arguments], timeout=20, capture_output=True, text=True, check=False
+        [sys.executable, "-c", PROGRAM + WAYS[way], *arguments], timeout=20, capture_output=True, text=True, check=False
     )
     assert ended.returncode == 0, ended.stderr
     assert [two.times(f"Look {name}") for name in ("parent", "child")] == [4, 9]
