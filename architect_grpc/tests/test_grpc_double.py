@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import threading
 import time
 from types import SimpleNamespace
@@ -98,6 +99,30 @@ def test_all_four_kinds_of_calls_work_and_are_recorded(payments, behaviour):
         *[("Sum", ask(amount=number)) for number in (1, 2, 3)],
         *[("Double", ask(amount=number)) for number in (4, 5)],
     ]
+
+
+def test_all_four_kinds_of_calls_work_from_coroutines_and_are_recorded(payments):
+    async def use():
+        client = service.aio.client
+        assert (await client.Pay(ask(amount=10), timeout=5)).output == 20
+        assert [each.output async for each in client.Count(ask(amount=3))] == [0, 1, 2]
+        assert (await client.Sum([ask(amount=1), ask(amount=2)])).output == 3
+        assert [each.output async for each in client.Double([ask(amount=4)])] == [8]
+        with pytest.raises(grpc.aio.AioRpcError) as caught:
+            await client.Pay(ask(amount=-1), timeout=5)
+        assert caught.value.code() is grpc.StatusCode.INVALID_ARGUMENT
+
+    service, double = payments(Servicer)
+    ask = service.defs.PayRequest
+    asyncio.run(use())
+    assert double.requests == [
+        ("Pay", ask(amount=10)),
+        ("Count", ask(amount=3)),
+        *[("Sum", ask(amount=number)) for number in (1, 2)],
+        ("Double", ask(amount=4)),
+        ("Pay", ask(amount=-1)),
+    ]
+    assert service.client.Pay(ask(amount=1)).output == 2
 
 
 def test_the_calls_are_grpc_s_own(payments):
