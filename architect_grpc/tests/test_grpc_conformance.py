@@ -12,7 +12,7 @@ import grpc
 import pytest
 from google.protobuf.wrappers_pb2 import StringValue
 
-from architect_core.testing import ClientFactorySuite
+from architect_core.testing import AioClientSuite, ClientFactorySuite
 
 DEFINITIONS = """
 package conformance;
@@ -41,9 +41,10 @@ server.wait_for_termination()
 """
 
 
-class TestGrpcClients(ClientFactorySuite):
+class OfEcho:
+    """What both kinds of client are checked with."""
+
     api = "grpc"
-    errors = (grpc.RpcError,)
     timeout = 5.0
     service = "conformance"
 
@@ -61,5 +62,16 @@ class TestGrpcClients(ClientFactorySuite):
     def with_secret(self, entry: Any, secret: str) -> Any:
         return {**entry, "options": {"auth": {"bearer": secret}}}
 
+
+class TestGrpcClients(OfEcho, ClientFactorySuite):
+    errors = (grpc.RpcError,)
+
     def call(self, client: Any) -> None:
         assert client.Say(StringValue(value="a"), timeout=2).value == "a"
+
+
+class TestGrpcAioClients(OfEcho, AioClientSuite):
+    errors = (grpc.aio.AioRpcError,)
+
+    async def call(self, client: Any) -> None:
+        assert (await client.Say(StringValue(value="a"), timeout=2)).value == "a"

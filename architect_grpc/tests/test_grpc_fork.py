@@ -15,12 +15,14 @@ import asyncio, json, os, signal, sys
 from architect_core.resolver import Resolver
 
 service = Resolver(json.loads(sys.argv[1]), root=sys.argv[2]).service("ledger")
+kept = []
 
 def ask(who):
     service.client.Look(service.defs.Word(text=who), timeout=5)
 
 async def ask_in_loop(who):
-    await service.aio.client.Look(service.defs.Word(text=who), timeout=5)
+    kept.append(service.aio.client)
+    await kept[-1].Look(service.defs.Word(text=who), timeout=5)
 
 def fork(ask):
     child = os.fork()

@@ -70,7 +70,8 @@ class Client:
         """Make the rpcs of `stubs`, which belong to the service that is configured as `name`."""
         # mangled, because any plainer name may be an rpc's
         self.__name = name
-        self.__channel = channel
+        self.__channel: Any = channel
+        self.__closed = False
         self.__services = {stub.service.full_name: stub(channel, defaults) for stub in stubs}
         rpcs: dict[str, list[tuple[str, Any]]] = {}
         services: dict[str, list[tuple[str, Any]]] = {}
@@ -87,12 +88,28 @@ class Client:
         self.__names = sorted(choices)
         vars(self).update({"channel": channel} | {key: found[0][1] for key, found in choices.items() if not found[1:]})
 
-    def close(self) -> Any:
-        """Close the channel; calls that are under way are cancelled. One of grpc.aio gives what is to be awaited."""
-        return self.__channel.close()
+    def close(self) -> None:
+        """Close the channel; calls that are under way are cancelled."""
+        self.__channel.close()
+
+    async def aclose(self) -> None:
+        """Close a channel of grpc.aio, and let go of it.
+
+        grpc.aio has a thread and two sockets for all of its channels, and keeps them while anything refers to one.
+        """
+        await self.__channel.close()
+        name = self.__name
+        vars(self).clear()
+        self.__name, self.__services, self.__closed = name, {}, True
+
+    def __check_open(self) -> None:
+        if self.__closed:
+            name = self.__name
+            raise grpc.aio.UsageError(f"this client of {name} is closed; take service({name!r}).aio.client anew")
 
     def __getitem__(self, full_name: str) -> ServiceStub:
         """The service with this full name, such as "acme.v1.Refunds"; KeyError where there is none."""
+        self.__check_open()
         try:
             return self.__services[full_name]
         except KeyError:
@@ -102,10 +119,11 @@ class Client:
     def __getattr__(self, name: str) -> Any:
         if name.startswith("__"):  # what copy and pickle look for
             raise AttributeError(name)
+        self.__check_open()
         if name in self.__ambiguous:
             raise AttributeError(f"{name!r} is ambiguous in {self.__name}; use {' or '.join(self.__ambiguous[name])}")
         hint = did_you_mean(name, self.__names)
         raise AttributeError(f"{self.__name} has no rpc or service {name!r}{hint}; {listing(self.__names)}")
 
     def __repr__(self) -> str:
-        return f"<gRPC client of {self.__name}: {', '.join(self.__services) or 'no service'}>"
+        return f"<gRPC client of {self.__name}: {', '.join(self.__services) or 'closed'}>"

@@ -62,8 +62,8 @@ class GrpcClientFactory(contract.ClientFactory):
         return _client(target, grpc.aio)
 
     async def aio_close(self, client: Any) -> None:
-        """Close the channel, as `close` does."""
-        await type(client).close(client)
+        """Close the channel; on the class, for the reason that `close` has."""
+        await type(client).aclose(client)
 
     def definitions(self, target: Target) -> Messages:
         """The messages and enums of the target's definitions."""
