@@ -163,6 +163,31 @@ def rest() -> Iterator[Comparison]:
         architect.reset()
 
 
+def rest_aio() -> Iterator[Comparison]:
+    import httpx2
+
+    async def get(client: httpx2.AsyncClient) -> None:
+        for _ in range(20):
+            await client.get("/x")
+
+    with serving("http") as (port,), asyncio.Runner() as runner:
+        architect.configure({"acme/billing": {"host": "127.0.0.1", "port": port, "api": "rest"}})
+
+        async def ours() -> None:
+            await get(architect.service("acme/billing").aio.client)
+
+        bare = httpx2.AsyncClient(base_url=f"http://127.0.0.1:{port}")
+        yield compare(
+            "REST GET, aio / httpx2.AsyncClient",
+            lambda: runner.run(ours()),
+            lambda: runner.run(get(bare)),
+            repeat=10,
+            unrolled=20,
+        )
+        runner.run(bare.aclose())
+        architect.reset()
+
+
 def grpc_unary() -> Iterator[Comparison]:
     import grpc
     from grpc_tools import protoc
@@ -259,7 +284,8 @@ def main() -> None:
     parser.add_argument("--old", metavar="PYTHON", help="an interpreter that has architect-sdk 0.2.1, to compare with")
     old = parser.parse_args().old
     print(f"Python {sys.version.split()[0]}, {len(os.environ)} environment variables\n{HEADER}")
-    for suite in (partial(imports, old), plugins.loading, resolving, many_services, rest, grpc_unary, publishing):
+    clients = (rest, rest_aio, grpc_unary, publishing)
+    for suite in (partial(imports, old), plugins.loading, resolving, many_services, *clients):
         for comparison in suite():
             print(comparison, flush=True)
 

@@ -23,8 +23,11 @@ class Client:
         self.place = place
         self.loop = asyncio.get_running_loop()
         self.closed_in = None
+        self.times_closed = 0
     async def aclose(self):
-        await asyncio.sleep(0)
+        self.times_closed += 1
+        for _ in range(5):
+            await asyncio.sleep(0)
         self.closed_in = asyncio.get_running_loop()
 
 class Factory(ClientFactory):
@@ -146,6 +149,16 @@ def test_a_plain_close_in_the_last_step_of_a_loop_closes_the_client():
 
     found = asyncio.run(close())
     assert found.closed_in is found.loop
+
+
+def test_a_plain_close_between_two_runs_of_a_loop_closes_the_client_once(caplog):
+    with asyncio.Runner() as runner:
+        found = runner.run(ask())
+        architect.service("a").close()
+        assert found.closed_in is None
+    assert found.closed_in is found.loop
+    assert found.times_closed == 1
+    assert not caplog.records
 
 
 def test_a_changed_entry_gives_a_new_client_and_lets_the_former_end(monkeypatch):

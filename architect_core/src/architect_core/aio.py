@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import suppress
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from architect_core.exceptions import NoEventLoopError
@@ -16,7 +15,7 @@ if TYPE_CHECKING:
     from architect_core.contract import ClientFactory
 
     Loop = asyncio.AbstractEventLoop
-    Clients = dict[Loop, tuple[Any, AsyncGenerator[Any]]]
+    Clients = dict[Loop, "_Held"]
 
 
 class AioService:
@@ -62,31 +61,28 @@ class AioService:
                 "ask for it inside of an `async def`, or take `.client`"
             )
         known = self._clients.get(loop)
-        return self._begin(loop) if known is None else known[0]
+        return self._begin(loop) if known is None else known.client
 
     async def close(self) -> None:
         """Release the sockets of the running loop's client; the next use of `client` makes a new one."""
-        known = self._clients.pop(asyncio.get_running_loop(), None)
+        known = self._clients.get(asyncio.get_running_loop())
         if known is not None:
-            await known[1].aclose()
+            await known.close()
 
     def _begin(self, loop: Loop) -> Any:
         with self._lock:
             for ended in [each for each in self._clients if each.is_closed()]:
                 del self._clients[ended]
-            factory, client = self._make()
-            holder = _hold(factory, client, self._clients, loop)
-            with suppress(StopIteration):  # its first step has no await, and so ends in what it yields
-                holder.__anext__().send(None)
-            self._clients[loop] = client, holder
-            return client
+            held = _Held(*self._make(), self._clients, loop)
+            self._clients[loop] = held
+            return held.client
 
     def take(self) -> list[Callable[[], None]]:
         """Forget the clients of all loops; gives what closes each, in its own loop and when that comes to it."""
         with self._lock:
-            taken = list(self._clients.items())
+            taken = list(self._clients.values())
             self._clients.clear()
-        return [partial(_close_in, loop, client, holder) for loop, (client, holder) in taken]
+        return [each.close_soon for each in taken]
 
     def leave_to_parent(self) -> None:
         """In a forked child: forget the clients without closing them, because they are the parent's."""
@@ -95,27 +91,46 @@ class AioService:
 
 
 _of_parents: list[Clients] = []
-_closing: dict[int, AsyncGenerator[Any]] = {}  # so that a loop that ends before it comes to them still finds them
+_closing: set[_Held] = set()  # so that a loop that ends before it comes to them still finds them
 
 
-async def _hold(factory: ClientFactory, client: Any, clients: Clients, loop: Loop) -> AsyncGenerator[Any]:
-    """Keep a client until it is closed: by `aclose()`, or by asyncio, which ends a loop's generators with the loop."""
-    try:
-        yield client
-    finally:
-        if loop in clients and clients[loop][0] is client:
-            del clients[loop]
-        _closing.pop(id(client), None)
-        await factory.aio_close(client)
+class _Held:
+    """A client, which is closed once: when that is asked for, else when its loop ends.
 
+    Before asyncio ends a loop it ends the asynchronous generators that were begun in it; one of them is this client's.
+    """
 
-async def _end(holder: AsyncGenerator[Any]) -> None:
-    await holder.aclose()
+    def __init__(self, factory: ClientFactory, client: Any, clients: Clients, loop: Loop) -> None:
+        self.client = client
+        self._factory = factory
+        self._clients = clients
+        self._loop = loop
+        self._lock = asyncio.Lock()
+        self._is_closed = False
+        self._until_the_end = self._wait()
+        with suppress(StopIteration):  # its first step has no await, and so ends in what it yields
+            self._until_the_end.__anext__().send(None)
 
+    async def _wait(self) -> AsyncGenerator[None]:
+        try:
+            yield
+        finally:
+            await self.close()
 
-def _close_in(loop: Loop, client: Any, holder: AsyncGenerator[Any]) -> None:
-    _closing[id(client)] = holder
-    try:
-        loop.call_soon_threadsafe(lambda: loop.create_task(_end(holder)))
-    except RuntimeError:  # the loop has ended, and the client with it
-        del _closing[id(client)]
+    async def close(self) -> None:
+        """Close it, in its loop; returns when it is closed, whoever does that."""
+        if self._clients.get(self._loop) is self:
+            self._clients.pop(self._loop, None)  # which another thread may have done
+        async with self._lock:
+            if not self._is_closed:
+                await self._factory.aio_close(self.client)
+                self._is_closed = True
+        _closing.discard(self)
+
+    def close_soon(self) -> None:
+        """Have the loop close it when it comes to that."""
+        _closing.add(self)
+        try:
+            self._loop.call_soon_threadsafe(lambda: self._loop.create_task(self.close()))
+        except RuntimeError:  # the loop has ended, and the client with it
+            _closing.discard(self)
