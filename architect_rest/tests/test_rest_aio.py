@@ -297,6 +297,34 @@ def test_a_redirect_elsewhere_takes_nothing_of_the_service_along(status, start, 
     assert not any(word in asked.lower() for word in ("authorization", "x-api-key", "cookie", "x-envoy", "b0dy"))
 
 
+def test_a_redirect_to_another_instance_keeps_who_is_asking(start, use):
+    servers = [start("works"), start("works")]
+    first = start("redirects", f"http://127.0.0.1:{servers[1].port}/y")
+    instances = [{"host": "127.0.0.1", "port": each.port} for each in (first, servers[1])]
+
+    async def call(client):
+        for _ in range(20):
+            assert (await client.get("/x", follow_redirects=True)).status_code == 200
+
+    use(call, instances=instances, options={"auth": {"bearer": "t0ken"}})
+    asked = servers[1].stop()
+    assert any(each.startswith("GET /y ") for each in asked)
+    assert all("Authorization: Bearer t0ken" in each for each in asked)
+
+
+def test_an_instance_may_have_an_ipv6_address(start_server, use):
+    servers = [start_server("::1"), start_server("127.0.0.1")]
+
+    async def call(client):
+        return {(await client.get("/x")).status_code for _ in range(20)}
+
+    hosts = ["http://[::1]", "http://127.0.0.1"]
+    instances = [{"host": host, "port": server.port} for host, server in zip(hosts, servers, strict=True)]
+    assert use(call, instances=instances) == {200}
+    assert all(server.asked for server in servers)
+    assert all(each["headers"]["host"] == f"[::1]:{servers[0].port}" for each in servers[0].asked)
+
+
 @pytest.mark.parametrize(
     ("auth", "header"),
     [

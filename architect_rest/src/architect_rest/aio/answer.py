@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import aclosing
 from typing import TYPE_CHECKING
 
 import httpx2
@@ -36,11 +37,12 @@ class LimitedResponse(httpx2.Response):
             AnswerTooLargeError: it is larger.
         """
         size = 0
-        async for part in super().aiter_bytes(chunk_size):
-            size += len(part)
-            if size > self.max_answer_bytes:
-                raise AnswerTooLargeError(
-                    f"the answer is larger than {self.max_answer_bytes} bytes. Read it in parts, with client.stream(), "
-                    "or raise the option max_answer_bytes of the service"
-                )
-            yield part
+        async with aclosing(super().aiter_bytes(chunk_size)) as parts:
+            async for part in parts:
+                size += len(part)
+                if size > self.max_answer_bytes:
+                    raise AnswerTooLargeError(
+                        f"the answer is larger than {self.max_answer_bytes} bytes. Read it in parts, with "
+                        "client.stream(), or raise the option max_answer_bytes of the service"
+                    )
+                yield part

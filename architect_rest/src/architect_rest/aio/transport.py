@@ -33,25 +33,27 @@ _NOT_OF_THE_INSTANCE = (httpx2.LocalProtocolError, httpx2.UnsupportedProtocol)
 _HARMLESS_HEADERS = {"accept", "accept-encoding", "connection", "host", "user-agent"}
 
 
-@dataclass(frozen=True)
+@dataclass
 class Sending:
     """What a client is told of a call and its transport is not.
 
     Attributes:
         ends: when it has to be over, as `time.monotonic()` tells it; None for never.
         is_streamed: whether the caller reads the answer, part by part.
+        authorization: what the service was told of who calls. httpx2 takes it from a redirect to another origin, which
+            may be one of the service's own.
     """
 
     ends: float | None
     is_streamed: bool
+    authorization: str | None = None
 
     def left(self) -> float | None:
         """Seconds until the end; None where there is none."""
         return None if self.ends is None else self.ends - monotonic()
 
 
-_UNTOLD = Sending(None, is_streamed=True)
-sending: ContextVar[Sending] = ContextVar("sending", default=_UNTOLD)
+sending: ContextVar[Sending] = ContextVar("sending")
 OF_THE_SERVICE = "architect_rest.is_of_the_service"
 """The extension of a request that the client was given, which the requests that redirects make of it have too."""
 
@@ -96,7 +98,7 @@ class ServiceTransport(httpx2.AsyncBaseTransport):
             AnswerTooLargeError: what is answered is larger than `max_answer_bytes`.
             ForeignOriginError: a redirect to another origin would take the request's body along.
         """
-        now, began = sending.get(), monotonic()
+        now, began = sending.get(None) or Sending(None, is_streamed=True), monotonic()
         if not self.is_own(request.url):
             response = await self._send_elsewhere(request, now)
         else:
@@ -153,6 +155,9 @@ class ServiceTransport(httpx2.AsyncBaseTransport):
         """Send `request` once, to `instance`."""
         url, place = request.url, self._urls[instance]
         headers = request.headers.copy()
+        now.authorization = headers.get("Authorization", now.authorization)
+        if now.authorization is not None:
+            headers["Authorization"] = now.authorization
         if place_of(url) != place_of(place):
             if headers.get("Host") == url.netloc.decode("ascii"):
                 headers["Host"] = place.netloc.decode("ascii")
