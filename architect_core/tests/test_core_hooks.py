@@ -202,3 +202,11 @@ def test_used_double_factory__it_stands_in_for_a_service(provided):
     assert double.client(lambda: None).send("dear") == "DEAR"
     assert double.requests == ["dear"]
     double.close()
+
+
+def test_used_observer__it_is_told_of_calls(provided, caplog):
+    observer = provided(contract.Observer)
+    with caplog.at_level("INFO", "calls"):
+        observer.observe("acme/billing", "rest").ended(contract.Outcome(0.25, "503"))
+        observer.observe("acme/billing", "rest").ended(contract.Outcome(0.25))
+    assert caplog.messages == ["acme/billing: 503 after 0.250 s", "acme/billing: ok after 0.250 s"]

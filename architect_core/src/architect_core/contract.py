@@ -11,7 +11,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 from pydantic import BaseModel, ConfigDict
 
@@ -41,6 +41,7 @@ class Target:
         where: what the configuration was read from, for error messages.
         find_root: gives the running service's own folder, where generated stubs lie; a call, because looking for it
             costs time that only some protocols need. Raises ArchitectError where there is none.
+        observer: who is told of the client's calls; None for nobody. Nothing that it does fails a call.
     """
 
     name: str
@@ -48,6 +49,7 @@ class Target:
     options: Any
     where: str
     find_root: Callable[[], Path] = field(repr=False)
+    observer: ClientObserver | None = field(default=None, repr=False)
 
     def address(self) -> Address:
         """The configured host and port, split; a ConfigError where they are no address."""
@@ -364,3 +366,69 @@ class DoubleFactory(ABC):
     @abstractmethod
     def double(self, target: DoubleTarget) -> Double:
         """A stand-in for one service; TypeError where the behaviour has a form that means nothing here."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How a call ended. None of it holds a login, a header or a path.
+
+    Attributes:
+        seconds: how long it took, with all attempts and pauses: until the answer was read, or the head of one that is
+            streamed in parts.
+        error: what went wrong: the name of the exception's type, or the status that says so, such as "503" or
+            "UNAVAILABLE"; None where nothing did.
+        attempts: how often it was sent, 0 where it was not; None where that is not known.
+        instance: where its last attempt was made, such as "http://10.0.0.1:8080"; None where that is not known.
+    """
+
+    seconds: float
+    error: str | None = None
+    attempts: int | None = None
+    instance: str | None = None
+
+
+class Health(Protocol):
+    """What a client knows of its service's instances. It lives as long as the client does."""
+
+    @property
+    def left_out(self) -> Sequence[str]:
+        """The instances that get no calls now, because they failed."""
+
+    @property
+    def is_open(self) -> bool:
+        """Whether the circuit is open, so that nothing is sent to any of them."""
+
+
+class ClientObserver(ABC):
+    """Is told of one client's calls, in whichever thread makes them."""
+
+    @abstractmethod
+    def ended(self, outcome: Outcome) -> None:
+        """A call ended. What a redirect of it sends to the same service is another; what it sends elsewhere is none."""
+
+    def made(self, client: Any) -> None:  # noqa: B027 - for those who override it
+        """The client is there: what `service(name).client` or `aio.client` gives. Nothing was called with it yet."""
+
+    def watch(self, health: Health) -> None:  # noqa: B027 - likewise
+        """What tells from now on how the client's instances are. It must be kept by a weak reference alone."""
+
+    def channel(self, channel: Any) -> Any:
+        """What a gRPC client is to send with, instead of the `grpc.Channel` that is given."""
+        return channel
+
+    def interceptors(self) -> Sequence[Any]:
+        """Interceptors for the channel of a client of `grpc.aio`, the outermost first."""
+        return ()
+
+
+class Observer(ABC):
+    """Watches the clients of one process, for metrics and traces. One instance serves all services, in any thread."""
+
+    @abstractmethod
+    def observe(self, service: str, protocol: str) -> ClientObserver:
+        """What is told of a client's calls, asked for just before the client is made.
+
+        Args:
+            service: the service's name.
+            protocol: its `api`, such as "rest".
+        """

@@ -147,7 +147,7 @@ class NoPluginError(PluginError):
     """
 
     # where to get the plugins that architect itself ships
-    _DISTRIBUTIONS = {"rest": "architect-rest", "grpc": "architect-grpc"} | dict.fromkeys(
+    _DISTRIBUTIONS = {"rest": "architect-rest", "grpc": "architect-grpc", "otel": "architect-otel"} | dict.fromkeys(
         (
             *("generic", "postgres", "postgresql", "mysql", "mariadb", "redis", "valkey", "sqlite", "mongodb", "mongo"),
             *("sqlserver", "mssql", "rabbitmq", "amqp", "s3", "minio", "elasticsearch", "opensearch", "clickhouse"),

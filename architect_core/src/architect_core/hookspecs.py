@@ -37,6 +37,7 @@ if TYPE_CHECKING:
         DatastoreProvisioner,
         DoubleFactory,
         EventPublisher,
+        Observer,
         ReadinessProbe,
         StubGenerator,
     )
@@ -351,4 +352,38 @@ def architect_double_factory() -> DoubleFactory:  # type: ignore[empty-body]
         @hookimpl
         def architect_double_factory() -> DoubleFactory:
             return PigeonDoubleFactory()
+    """
+
+
+@hookspec
+def architect_observer() -> Observer:  # type: ignore[empty-body]
+    """What watches calls, for metrics and traces.
+
+    Called by the first client that is made, where `ARCHITECT_OBSERVER=name` or `architect.observe(name)` asks for the
+    plugin's name; once in a process.
+
+    For example:
+
+        import logging
+
+        from architect_core.contract import ClientObserver, Observer, Outcome
+        from architect_core.hookspecs import hookimpl
+
+        ARCHITECT_CONTRACT = 1
+
+        class LogClientObserver(ClientObserver):
+            def __init__(self, service: str) -> None:
+                self.service = service
+
+            def ended(self, outcome: Outcome) -> None:
+                result = outcome.error or "ok"
+                logging.getLogger("calls").info("%s: %s after %.3f s", self.service, result, outcome.seconds)
+
+        class LogObserver(Observer):
+            def observe(self, service: str, protocol: str) -> ClientObserver:
+                return LogClientObserver(service)
+
+        @hookimpl
+        def architect_observer() -> Observer:
+            return LogObserver()
     """

@@ -28,6 +28,7 @@ HOOKS: dict[type[Any], str] = {
     contract.DatastoreProvisioner: "architect_datastore_provisioner",
     contract.Command: "architect_command",
     contract.DoubleFactory: "architect_double_factory",
+    contract.Observer: "architect_observer",
 }
 """The hook that returns instances of each class of the contract."""
 

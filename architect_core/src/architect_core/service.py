@@ -46,13 +46,17 @@ class Service:
         """The client, made on first use and the same ever after.
 
         Raises:
-            NoPluginError: no installed plugin serves the protocol; the message says what to install.
+            NoPluginError: no installed plugin serves the protocol, or is the observer that `ARCHITECT_OBSERVER` names;
+                the message says what to install.
             ConfigError: the entry's host, port or options are wrong.
             StubError: generated stubs are missing; the message says what to run.
         """
-        factory, target = self._factory, self._target
+        factory, target = self._factory, self._observed_target()
         with self._noted():
-            return factory.client(target)
+            client = factory.client(target)
+        if target.observer is not None:
+            target.observer.made(client)
+        return client
 
     @once
     def aio(self) -> AioService:
@@ -62,9 +66,12 @@ class Service:
         return AioService(self.name, self._aio_client, self._lock)
 
     def _aio_client(self) -> tuple[ClientFactory, Any]:
-        factory, target = self._factory, self._target
+        factory, target = self._factory, self._observed_target()
         with self._noted():
-            return factory, factory.aio_client(target)
+            client = factory.aio_client(target)
+        if target.observer is not None:
+            target.observer.made(client)
+        return factory, client
 
     @once
     def defs(self) -> Any:
@@ -124,6 +131,15 @@ class Service:
 
         options = validate(self._factory.Options, self.config.options, self._where, f"{self.name}.options")
         return Target(self.name, self.config, options, self._where, self._find_root)
+
+    def _observed_target(self) -> Target:
+        """The target with who is told of the calls of the client that is made for it."""
+        from dataclasses import replace
+
+        from architect_core.observing import client_observer
+
+        observer = client_observer(self.name, str(self.config.api))
+        return self._target if observer is None else replace(self._target, observer=observer)
 
     @contextmanager
     def _noted(self) -> Iterator[None]:

@@ -123,6 +123,7 @@ __all__ = [
     "datastore",
     "deadline",
     "notification",
+    "observe",
     "on_change",
     "reload",
     "remaining",
@@ -257,6 +258,25 @@ def watch(interval: float = 2.0) -> Watcher:
         interval: seconds between looks; a change is used when it has stayed the same for two.
     """
     return _default().watch(interval)
+
+
+def observe(name: str | None) -> None:
+    """Have an observer told of the calls of all clients that are made from now on, for metrics and traces.
+
+        architect.observe("otel")  # of the package architect-otel; the variable ARCHITECT_OBSERVER=otel does the same
+
+    It is for the whole process, whatever `configure` and `reset` do. What it cannot do is logged, and breaks no call.
+
+    Args:
+        name: the name of an observer's plugin; None for what the variable names, if anything.
+
+    Raises:
+        NoPluginError: no installed plugin has this name; the message says what to install.
+        PluginError: the plugin is broken, or is no observer.
+    """
+    from architect_core.observing import observe
+
+    observe(name)
 
 
 def reset() -> None:
