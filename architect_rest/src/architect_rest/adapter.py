@@ -17,6 +17,7 @@ from architect_rest.attempts import Attempts, Call
 from architect_rest.deadline import HTTPConnectionPool, HTTPSConnectionPool, TimedConnection, attempt
 from architect_rest.instances import Instances
 from architect_rest.limits import Limits
+from architect_rest.observing import Observed
 from architect_rest.origin import origin_of, origin_sent_to
 
 if TYPE_CHECKING:
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from requests import PreparedRequest, Response
     from urllib3 import HTTPConnectionPool as Pool
 
+    from architect_core.contract import ClientObserver
     from architect_rest.instances import Instance
 
 REMAINING_HEADER = "x-envoy-expected-rq-timeout-ms"
@@ -60,8 +62,10 @@ class ServiceAdapter(HTTPAdapter):
         circuit_breaker: whether nothing is sent for a moment to a service that gave no answer five times in a row.
         server_name: the name that the server's certificate has; None for the host's.
         max_answer_bytes: how large an answer may be that is not streamed, once decoded; None for no limit.
+        observer: who is told of the calls to the service; one that was unpickled tells nobody.
     """
 
+    observer: ClientObserver | None = None
     __attrs__ = [  # noqa: RUF012 - what pickling reads
         *HTTPAdapter.__attrs__,
         "urls",
@@ -81,6 +85,7 @@ class ServiceAdapter(HTTPAdapter):
         circuit_breaker: bool = True,
         server_name: str | None = None,
         max_answer_bytes: int | None = MAX_ANSWER_BYTES,
+        observer: ClientObserver | None = None,
     ) -> None:
         """Make an adapter of one URL or several."""
         self.urls = tuple(urls)
@@ -89,6 +94,7 @@ class ServiceAdapter(HTTPAdapter):
         self.circuit_breaker = circuit_breaker
         self.server_name = server_name
         self.max_answer_bytes = max_answer_bytes
+        self.observer = observer
         super().__init__(pool_connections=max(10, len(urls)), pool_maxsize=_CONNECTIONS)
 
     def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
@@ -97,6 +103,8 @@ class ServiceAdapter(HTTPAdapter):
         self.poolmanager.pool_classes_by_scheme = {"http": HTTPConnectionPool, "https": HTTPSConnectionPool}
         instances = Instances(self.urls, self.weights, breaks=self.circuit_breaker)
         self.attempts = Attempts(instances, self.retries)
+        if self.observer is not None:
+            self.observer.watch(instances)
         self._pools: dict[Any, Pool] = {}
         self._own = tuple(f"{url}/" for url in self.urls)
         self._origins = set(filter(None, map(origin_of, self.urls)))
@@ -133,6 +141,25 @@ class ServiceAdapter(HTTPAdapter):
             return self._attempt(None, request, stream, timeout, limits, verify, cert, proxies)
         ends = None if limits is None else limits.ends
         call = Call(request.method or "", request.headers, partial(retry.rewind, request), ends)
+        if self.observer is None:
+            return self._send_own(call, request, stream, timeout, limits, verify, cert, proxies)
+        with Observed(self.observer, call) as observed:
+            response = self._send_own(call, request, stream, timeout, limits, verify, cert, proxies)
+            observed.status = response.status_code
+            return response
+
+    def _send_own(
+        self,
+        call: Call,
+        request: PreparedRequest,
+        stream: bool,
+        timeout: Any,
+        limits: Limits | None,
+        verify: Any,
+        cert: Any,
+        proxies: Any,
+    ) -> Response:
+        """Make the attempts of `call`."""
         attempts, started = self.attempts, time.monotonic()
         last: requests.RequestException | None = None
         while True:

@@ -28,6 +28,7 @@ from architect_rest.path_params import fill
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from architect_core.contract import ClientObserver
     from architect_rest.origin import Origin
 
     Timeout = float | tuple[float | None, float | None] | None
@@ -80,6 +81,7 @@ class RestClient(requests.Session):
         ca: str | None = None,
         server_name: str | None = None,
         max_answer_bytes: int | None = MAX_ANSWER_BYTES,
+        observer: ClientObserver | None = None,
     ) -> None:
         """Make a client.
 
@@ -94,6 +96,7 @@ class RestClient(requests.Session):
             ca: see the attribute.
             server_name: the name that the server's certificate has; the host's unless given.
             max_answer_bytes: how large an answer may be that is not streamed, once decoded; None for no limit.
+            observer: who is told of the calls to the service.
 
         Raises:
             ValueError: `base_url` is no absolute HTTP URL.
@@ -114,6 +117,7 @@ class RestClient(requests.Session):
             circuit_breaker=circuit_breaker,
             server_name=server_name,
             max_answer_bytes=max_answer_bytes,
+            observer=observer,
         )
         self.mount("http://", adapter)
         self.mount("https://", adapter)

@@ -105,6 +105,17 @@ class Instances:
         return max(self._tried_at, *(each.left_out_at for each in self.all)) + self._open_for - now
 
     @property
+    def left_out(self) -> list[str]:
+        """The places that get no attempts now, because they failed."""
+        now = monotonic()
+        return [each.place for each in self.all if each.left_out_until > now]
+
+    @property
+    def is_open(self) -> bool:
+        """Whether the circuit is open."""
+        return self.seconds_open > 0
+
+    @property
     def seconds_open(self) -> float:
         """For how many seconds the circuit stays open; 0 where it is closed."""
         now = monotonic()

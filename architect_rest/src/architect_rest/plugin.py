@@ -68,6 +68,7 @@ class RestClientFactory(contract.ClientFactory):
             weights=stated.weights,
             ca=None if tls.ca is None else str(tls.ca),
             server_name=tls.server_name,
+            observer=target.observer,
         )
         if tls.certificate is not None:
             client.cert = str(tls.certificate) if tls.key is None else (str(tls.certificate), str(tls.key))

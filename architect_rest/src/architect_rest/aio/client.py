@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     import ssl
     from collections.abc import AsyncGenerator, Mapping, Sequence
 
+    from architect_core.contract import ClientObserver
+
     PathParams = Mapping[str, object] | None
 
 
@@ -58,6 +60,7 @@ class AioRestClient(httpx2.AsyncClient):
         max_answer_bytes: int | None = MAX_ANSWER_BYTES,
         auth: Any = None,
         headers: Mapping[str, str] | None = None,
+        observer: ClientObserver | None = None,
     ) -> None:
         """Make a client.
 
@@ -74,6 +77,7 @@ class AioRestClient(httpx2.AsyncClient):
             max_answer_bytes: how large an answer may be that is not streamed, once decoded; None for no limit.
             auth: as httpx2 takes it.
             headers: what is sent with every call.
+            observer: who is told of the calls to the service.
 
         Raises:
             ValueError: `base_url` is no absolute HTTP URL.
@@ -89,6 +93,7 @@ class AioRestClient(httpx2.AsyncClient):
             verify=verify,
             server_name=server_name,
             max_answer_bytes=max_answer_bytes,
+            observer=observer,
         )
         super().__init__(base_url=base_url, timeout=timeout, auth=auth, headers=headers, transport=self._service)
         self.total_timeout = total_timeout

@@ -39,6 +39,7 @@ def make(target: Target) -> AioRestClient:
         server_name=stated.tls.server_name,
         auth=stated.login if stated.bearer is None else BearerAuth(stated.bearer),
         headers=stated.headers,
+        observer=target.observer,
     )
 
 

@@ -18,11 +18,13 @@ from architect_rest.aio.connections import Connections, proxy_to
 from architect_rest.aio.errors import CircuitOpenError, DeadlineError, ForeignOriginError
 from architect_rest.attempts import Attempts, Call
 from architect_rest.instances import Instances
+from architect_rest.observing import Observed
 from architect_rest.origin import is_address, origin_of, told_foreign
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from architect_core.contract import ClientObserver
     from architect_rest.instances import Instance
 
 _MOST_CALLS = 256  # at a time; more wait
@@ -75,9 +77,13 @@ class ServiceTransport(httpx2.AsyncBaseTransport):
         verify: ssl.SSLContext | bool,
         server_name: str | None,
         max_answer_bytes: int | None,
+        observer: ClientObserver | None,
     ) -> None:
         """Make a transport; see `AioRestClient`."""
         self.attempts = Attempts(Instances(urls, weights, breaks=circuit_breaker), retries)
+        self._observer = observer
+        if observer is not None:
+            observer.watch(self.attempts.instances)
         self._urls = {each: httpx2.URL(each.url) for each in self.attempts.instances.all}
         self._places = set(map(place_of, self._urls.values()))
         self._connections = {
@@ -102,11 +108,15 @@ class ServiceTransport(httpx2.AsyncBaseTransport):
         if not self.is_own(request.url):
             response = await self._send_elsewhere(request, now)
         else:
-            await self._take_turn(now)
-            try:
-                response = await self._send_own(request, now)
-            finally:
-                self._turns.release()
+            call = Call(
+                request.method, request.headers, lambda: isinstance(request.stream, httpx2.ByteStream), now.ends
+            )
+            if self._observer is None:
+                response = await self._send_own(call, request, now)
+            else:
+                with Observed(self._observer, call) as observed:
+                    response = await self._send_own(call, request, now)
+                    observed.status = response.status_code
         if not now.is_streamed:  # it was read, which the client looks at no more
             response.elapsed = timedelta(seconds=monotonic() - began)
         return response
@@ -122,8 +132,14 @@ class ServiceTransport(httpx2.AsyncBaseTransport):
         except TimeoutError:
             raise DeadlineError(f"no time is left: {_MOST_CALLS} other calls are under way, which went first") from None
 
-    async def _send_own(self, request: httpx2.Request, now: Sending) -> httpx2.Response:
-        call = Call(request.method, request.headers, lambda: isinstance(request.stream, httpx2.ByteStream), now.ends)
+    async def _send_own(self, call: Call, request: httpx2.Request, now: Sending) -> httpx2.Response:
+        await self._take_turn(now)
+        try:
+            return await self._make_attempts(call, request, now)
+        finally:
+            self._turns.release()
+
+    async def _make_attempts(self, call: Call, request: httpx2.Request, now: Sending) -> httpx2.Response:
         last: httpx2.TransportError | None = None
         while True:
             instance = self.attempts.begin(call)
