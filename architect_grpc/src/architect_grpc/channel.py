@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from architect_grpc.endpoint import endpoint
@@ -46,8 +47,14 @@ def open_channel(target: Target, services: Sequence[RpcService], library: Module
     place = endpoint(target)
     arguments = list(_arguments(target, place, services).items())
     if _is_secure(target, place):
-        return library.secure_channel(place.name, tls_credentials(target), arguments)
-    return library.insecure_channel(place.name, arguments)
+        opens = partial(library.secure_channel, place.name, tls_credentials(target), arguments)
+    else:
+        opens = partial(library.insecure_channel, place.name, arguments)
+    if target.observer is None:
+        return opens()
+    from architect_grpc.observing import open_observed
+
+    return open_observed(opens, target.observer, library)
 
 
 def _is_secure(target: Target, place: Endpoint) -> bool:

@@ -1,0 +1,185 @@
+"""An observer is told how each call of a gRPC client ended."""
+
+from __future__ import annotations
+
+import gc
+import threading
+import time
+from dataclasses import replace
+
+import grpc
+import pytest
+from test_grpc_calls import PAYMENTS
+
+from architect_core.contract import ClientObserver
+from architect_grpc.observing import ObservedChannel
+from architect_grpc.plugin import GrpcClientFactory
+
+
+class Recorder(ClientObserver):
+    def __init__(self):
+        self.outcomes = []
+        self.channels = []
+
+    def ended(self, outcome):
+        self.outcomes.append(outcome)
+
+    def channel(self, channel):
+        self.channels.append(channel)
+        return channel
+
+    def errors(self, count=1):
+        """What was told, once there are `count` calls."""
+        ends = time.monotonic() + 5
+        while len(self.outcomes) < count and time.monotonic() < ends:
+            time.sleep(0.01)
+        return [each.error for each in self.outcomes]
+
+
+@pytest.fixture
+def recorder():
+    return Recorder()
+
+
+@pytest.fixture
+def resolver(project, serve):
+    """The service "payments", which is told to fail by an amount below 0, and to wait by one of 1000."""
+    project.install("payments", {"service.proto": PAYMENTS})
+    serving = project.resolver("payments")
+    defs = serving.current_service().defs
+    waiting = threading.Event()
+
+    class Payments(serving.current_service().Servicer):
+        def Pay(self, request, context):
+            if request.amount < 0:
+                context.abort(grpc.StatusCode.INVALID_ARGUMENT, "too little")
+            return defs.PayResponse(output=request.amount * 2)
+
+        def Count(self, request, context):
+            for number in range(request.amount):
+                yield defs.PayResponse(output=number)
+                if request.amount == 1000:
+                    waiting.wait(5)
+
+        def Sum(self, request_iterator, context):
+            return defs.PayResponse(output=sum(request.amount for request in request_iterator))
+
+        def Double(self, request_iterator, context):
+            for request in request_iterator:
+                if request.amount < 0:
+                    context.abort(grpc.StatusCode.INVALID_ARGUMENT, "too little")
+                yield defs.PayResponse(output=request.amount * 2)
+
+    resolver = project.resolver(payments=serve(serving, Payments()))
+    yield resolver
+    waiting.set()
+    resolver.close()
+
+
+@pytest.fixture
+def client(resolver, recorder):
+    client = GrpcClientFactory().client(replace(resolver.service("payments")._target, observer=recorder))
+    yield client
+    client.close()
+
+
+@pytest.fixture
+def ask(resolver):
+    return resolver.service("payments").defs.PayRequest
+
+
+CALLS = {
+    "Pay": lambda client, ask, amount: client.Pay(ask(amount=amount)).output,
+    "Pay.with_call": lambda client, ask, amount: client.Pay.with_call(ask(amount=amount))[0].output,
+    "Pay.future": lambda client, ask, amount: client.Pay.future(ask(amount=amount)).result(5).output,
+    "Sum": lambda client, ask, amount: client.Sum(iter([ask(amount=amount), ask(amount=amount)])).output,
+    "Sum.future": lambda client, ask, amount: client.Sum.future(iter([ask(amount=2 * amount)])).result(5).output,
+    "Double": lambda client, ask, amount: [each.output for each in client.Double(iter([ask(amount=amount)]))].pop(),
+}
+
+
+@pytest.mark.parametrize("kind", CALLS)
+def test_a_call_that_goes_well_is_told_without_an_error(client, ask, recorder, kind):
+    assert CALLS[kind](client, ask, 3) == 6
+    assert recorder.errors() == [None]
+    assert 0 < recorder.outcomes[0].seconds < 5
+    assert (recorder.outcomes[0].attempts, recorder.outcomes[0].instance) == (None, None)
+
+
+@pytest.mark.parametrize("kind", [kind for kind in CALLS if not kind.startswith("Sum")])
+def test_a_call_that_fails_is_told_with_its_status(client, ask, recorder, kind):
+    with pytest.raises(grpc.RpcError) as caught:
+        CALLS[kind](client, ask, -1)
+    assert caught.value.code() is grpc.StatusCode.INVALID_ARGUMENT
+    assert recorder.errors() == ["INVALID_ARGUMENT"]
+
+
+def test_a_streamed_answer_is_told_when_it_has_ended(client, ask, recorder):
+    assert [each.output for each in client.Count(ask(amount=3))] == [0, 1, 2]
+    assert recorder.errors() == [None]
+
+
+def test_a_streamed_answer_that_is_cancelled_is_told_so(client, ask, recorder):
+    answer = client.Count(ask(amount=1000))
+    assert next(answer).output == 0
+    assert recorder.outcomes == []
+    answer.cancel()
+    assert recorder.errors() == ["CANCELLED"]
+
+
+def test_a_streamed_answer_that_nobody_keeps_ends_as_it_does_unobserved(client, ask, recorder):
+    next(client.Count(ask(amount=1000)))
+    gc.collect()
+    assert recorder.errors() == ["CANCELLED"]
+
+
+def test_a_closed_channel_is_told_by_what_it_raises(client, ask, recorder):
+    client.close()
+    for call in (client.Pay, client.Pay.future):
+        with pytest.raises(ValueError, match="(?i)channel"):
+            call(ask(amount=1))
+    assert recorder.errors(2) == ["ValueError", "ValueError"]
+
+
+def test_a_deadline_is_told_as_grpc_names_it(client, ask, recorder):
+    with pytest.raises(grpc.RpcError):
+        client.Pay(ask(amount=1), timeout=-1)
+    assert recorder.errors() == ["DEADLINE_EXCEEDED"]
+
+
+def test_the_observer_may_replace_the_channel(client, recorder):
+    assert client.channel is recorder.channels[0]
+
+
+def test_an_answer_that_something_else_made_a_generator_of_is_told_when_that_ends(recorder):
+    class GeneratorChannel:
+        def unary_stream(self, path):
+            return lambda request: (part for part in request)
+
+    call = ObservedChannel(GeneratorChannel(), recorder).unary_stream("/shop.Example/Count")
+    assert list(call([1, 2])) == [1, 2]
+    parts = call([1, 2])
+    next(parts)
+    parts.close()
+    assert recorder.errors(2) == [None, "CANCELLED"]
+
+
+def test_a_channel_tells_its_state_and_closes_as_it_does_unobserved(resolver, client):
+    states, connected = [], threading.Event()
+
+    def note(state):
+        states.append(state)
+        if state is grpc.ChannelConnectivity.READY:
+            connected.set()
+
+    client.channel.subscribe(note, try_to_connect=True)
+    assert connected.wait(5)
+    client.channel.unsubscribe(note)
+    with client.channel as channel:
+        stub = channel.unary_unary("/shop.Example/Pay")
+    with pytest.raises(ValueError, match="(?i)channel"):
+        stub(b"")
+
+
+def test_without_an_observer_the_channel_is_grpc_s_own(resolver):
+    assert type(resolver.service("payments").client.channel) is grpc._channel.Channel
