@@ -136,7 +136,7 @@ def test_a_streamed_answer_that_nobody_keeps_ends_as_it_does_unobserved(client, 
 def test_a_closed_channel_is_told_by_what_it_raises(client, ask, recorder):
     client.close()
     for call in (client.Pay, client.Pay.future):
-        with pytest.raises(ValueError, match="(?i)channel"):
+        with pytest.raises(ValueError, match=r"(?i)channel"):
             call(ask(amount=1))
     assert recorder.errors(2) == ["ValueError", "ValueError"]
 
@@ -177,7 +177,7 @@ def test_a_channel_tells_its_state_and_closes_as_it_does_unobserved(resolver, cl
     client.channel.unsubscribe(note)
     with client.channel as channel:
         stub = channel.unary_unary("/shop.Example/Pay")
-    with pytest.raises(ValueError, match="(?i)channel"):
+    with pytest.raises(ValueError, match=r"(?i)channel"):
         stub(b"")
 
 

@@ -1,0 +1,92 @@
+"""The metrics of calls, and of the instances that they go to."""
+
+from __future__ import annotations
+
+import weakref
+from contextlib import suppress
+from importlib.metadata import version
+from typing import TYPE_CHECKING
+
+from opentelemetry import metrics
+from opentelemetry.metrics import Observation
+
+from architect_otel.spans import SERVICE
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from opentelemetry.metrics import CallbackOptions
+
+    from architect_core.contract import Health, Outcome
+
+_PROTOCOL = "architect.protocol"
+_ERROR = "error.type"
+# what OpenTelemetry advises for the duration of HTTP requests
+_BOUNDARIES = [0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1, 2.5, 5, 7.5, 10]
+
+
+class Metrics:
+    """The instruments of the meter "architect"; one is made for a process."""
+
+    def __init__(self) -> None:
+        meter = metrics.get_meter("architect", version("architect-otel"))
+        self._duration = meter.create_histogram(
+            "architect.client.call.duration",
+            unit="s",
+            description="How long calls to a service took, with all attempts.",
+            explicit_bucket_boundaries_advisory=_BOUNDARIES,
+        )
+        self._retries = meter.create_counter(
+            "architect.client.call.retries",
+            unit="{retry}",
+            description="How many attempts followed the first of a call.",
+        )
+        meter.create_observable_gauge(
+            "architect.client.instances.left_out",
+            callbacks=[self._left_out],
+            unit="{instance}",
+            description="How many instances of a service get no calls now, because they failed.",
+        )
+        meter.create_observable_gauge(
+            "architect.client.circuit.open",
+            callbacks=[self._open],
+            unit="1",
+            description="1 where nothing is sent to a service now, because it did not answer; else 0.",
+        )
+        self._watched: list[tuple[tuple[str, str], weakref.ref[Health]]] = []
+
+    def watch(self, service: str, protocol: str, health: Health) -> None:
+        """Tell of `health` until its client is gone."""
+        self._watched.append(((service, protocol), weakref.ref(health)))
+
+    def count(self, service: str, protocol: str, outcome: Outcome) -> None:
+        """Count a call that ended."""
+        attributes = {SERVICE: service, _PROTOCOL: protocol}
+        if outcome.attempts is not None and outcome.attempts > 1:
+            self._retries.add(outcome.attempts - 1, attributes)
+        if outcome.error is not None:
+            attributes[_ERROR] = outcome.error
+        self._duration.record(outcome.seconds, attributes)
+
+    def _left_out(self, options: CallbackOptions) -> Iterator[Observation]:  # noqa: ARG002 - what OpenTelemetry passes
+        for (service, protocol), healths in self._now():
+            places = {place for health in healths for place in health.left_out}
+            yield Observation(len(places), {SERVICE: service, _PROTOCOL: protocol})
+
+    def _open(self, options: CallbackOptions) -> Iterator[Observation]:  # noqa: ARG002 - likewise
+        for (service, protocol), healths in self._now():
+            is_open = any(health.is_open for health in healths)
+            yield Observation(int(is_open), {SERVICE: service, _PROTOCOL: protocol})
+
+    def _now(self) -> Iterator[tuple[tuple[str, str], list[Health]]]:
+        """What is watched of each service: it may have several clients, such as one for each event loop."""
+        found: dict[tuple[str, str], list[Health]] = {}
+        for watched in list(self._watched):
+            key, kept = watched
+            health = kept()
+            if health is not None:
+                found.setdefault(key, []).append(health)
+            else:
+                with suppress(ValueError):  # another reader was faster
+                    self._watched.remove(watched)
+        yield from found.items()

@@ -1,0 +1,56 @@
+"""What is told of calls: it completes their spans, and counts them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from architect_core.contract import ClientObserver, Observer
+from architect_otel import instrumentation
+from architect_otel.metrics import Metrics
+from architect_otel.spans import complete
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from architect_core.contract import Health, Outcome
+
+
+class OtelObserver(Observer):
+    """Traces and measures with the providers that the application set, before or after this is made."""
+
+    def __init__(self) -> None:
+        self._metrics = Metrics()
+
+    def observe(self, service: str, protocol: str) -> ClientObserver:
+        """What is told of one client's calls."""
+        return OtelClientObserver(service, protocol, self._metrics)
+
+
+class OtelClientObserver(ClientObserver):
+    """Is told of one client's calls."""
+
+    def __init__(self, service: str, protocol: str, metrics: Metrics) -> None:
+        self._service = service
+        self._protocol = protocol
+        self._metrics = metrics
+
+    def made(self, client: Any) -> None:
+        """Switch on the instrumentation of its library."""
+        instrumentation.instrument(client)
+
+    def watch(self, health: Health) -> None:
+        """Have the gauges tell of it."""
+        self._metrics.watch(self._service, self._protocol, health)
+
+    def channel(self, channel: Any) -> Any:
+        """The channel with OpenTelemetry's interceptor."""
+        return instrumentation.instrumented(channel, self._service)
+
+    def interceptors(self) -> Sequence[Any]:
+        """OpenTelemetry's interceptors."""
+        return instrumentation.aio_interceptors(self._service)
+
+    def ended(self, outcome: Outcome) -> None:
+        """Complete the call's span, and count the call."""
+        complete(self._service, outcome)
+        self._metrics.count(self._service, self._protocol, outcome)

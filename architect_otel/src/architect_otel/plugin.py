@@ -1,0 +1,20 @@
+"""The entry point "otel"."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from architect_core.hookspecs import hookimpl
+
+if TYPE_CHECKING:
+    from architect_core.contract import Observer
+
+ARCHITECT_CONTRACT = 1
+
+
+@hookimpl
+def architect_observer() -> Observer:
+    """Watches calls."""
+    from architect_otel.observer import OtelObserver
+
+    return OtelObserver()

@@ -1,0 +1,182 @@
+"""Calls of REST clients have a span each, which says whose they are and where they ended, and are measured."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from contextvars import copy_context
+from typing import Any
+
+import pytest
+
+pytest.importorskip("architect_rest", reason="architect-rest is not installed")
+pytest.importorskip("opentelemetry.instrumentation.requests", reason="the extra rest is not installed")
+
+import requests
+from opentelemetry.instrumentation.requests import RequestsInstrumentor
+
+import architect.sdk as architect
+
+DURATION = "architect.client.call.duration"
+RETRIES = "architect.client.call.retries"
+LEFT_OUT = "architect.client.instances.left_out"
+OPEN = "architect.client.circuit.open"
+
+
+@pytest.fixture(autouse=True)
+def uninstrumented():
+    yield
+    if RequestsInstrumentor().is_instrumented_by_opentelemetry:
+        RequestsInstrumentor().uninstrument()
+
+
+def get(path: str) -> requests.Response:
+    return architect.service("acme/billing").client.get(path)
+
+
+@pytest.fixture(params=["client", "aio.client"])
+def call(request):
+    """Asks acme/billing for a path; gives the answer, or raises what its library raises."""
+    if request.param == "client":
+        yield get
+        return
+    pytest.importorskip("httpx2", reason="the extra aio is not installed")
+    with asyncio.Runner() as runner:
+
+        async def aio_get(path: str) -> Any:
+            return await architect.service("acme/billing").aio.client.get(path)
+
+        yield lambda path: runner.run(aio_get(path), context=copy_context())
+
+
+def configure(*ports: int, **options: Any) -> None:
+    instances = [{"host": "127.0.0.1", "port": port} for port in ports]
+    place = {"instances": instances} if len(ports) > 1 else instances[0]
+    architect.configure({"acme/billing": {"api": "rest", "options": options, **place}})
+
+
+def raised(call: Callable[[str], Any], path: str) -> str | None:
+    """The name of the type of what a call raises."""
+    try:
+        call(path)
+    except Exception as problem:
+        return type(problem).__name__
+    return None
+
+
+def test_a_call_has_one_span_that_names_the_dependency_and_its_instance(call, spans, port):
+    architect.observe("otel")
+    configure(port)
+    assert call("/x").status_code == 200
+    (span,) = spans()
+    assert span.attributes["service.peer.name"] == "acme/billing"
+    assert (span.attributes["server.address"], span.attributes["server.port"]) == ("127.0.0.1", port)
+    assert "http.request.resend_count" not in span.attributes
+
+
+def test_attempts_at_two_instances_are_one_span_that_counts_them(call, spans, points, port, dead_port):
+    architect.observe("otel")
+    configure(dead_port, port)
+    while not any("http.request.resend_count" in span.attributes for span in spans()):
+        assert call("/x").status_code == 200
+    resent = spans()[-1]
+    assert resent.attributes["http.request.resend_count"] == 1
+    assert {span.attributes["server.port"] for span in spans()} == {port}
+    measured = points()
+    assert sum(point.value for _, point in measured[RETRIES]) == 1
+    of_service = {"service.peer.name": "acme/billing", "architect.protocol": "rest"}
+    assert [(attributes, point.value) for attributes, point in measured[LEFT_OUT]] == [(of_service, 1)]
+    assert [(attributes, point.value) for attributes, point in measured[OPEN]] == [(of_service, 0)]
+    assert [(attributes, point.count) for attributes, point in measured[DURATION]] == [(of_service, len(spans()))]
+
+
+def test_the_trace_reaches_the_service(call, spans, tracer, port):
+    architect.observe("otel")
+    configure(port)
+    with tracer.start_as_current_span("order") as order:
+        header = call("/x").json()["traceparent"]
+    (span,) = spans()
+    assert header.split("-")[1:3] == [f"{order.context.trace_id:032x}", f"{span.context.span_id:016x}"]
+    assert span.parent.span_id == order.context.span_id
+    assert dict(order.attributes) == {}
+
+
+def test_an_open_circuit_is_measured_and_sends_nothing(call, spans, points, dead_port):
+    architect.observe("otel")
+    configure(dead_port, retries=0)
+    errors = [raised(call, "/x") for _ in range(6)]
+    assert errors[-1] == "CircuitOpenError"
+    assert "server.port" not in spans()[-1].attributes
+    assert spans()[-1].attributes["service.peer.name"] == "acme/billing"
+    measured = points()
+    assert [point.value for _, point in measured[OPEN]] == [1]
+    assert [point.value for _, point in measured[LEFT_OUT]] == [1]
+    assert {attributes["error.type"]: point.count for attributes, point in measured[DURATION]} == {
+        errors[0]: 5,
+        "CircuitOpenError": 1,
+    }
+
+
+def test_a_status_that_says_failure_is_the_error_type(call, points, port):
+    architect.observe("otel")
+    configure(port, retries=0)
+    for path in ("/404", "/500", "/x"):
+        call(path)
+    measured = points()
+    assert {attributes.get("error.type") for attributes, _ in measured[DURATION]} == {"404", "500", None}
+    assert RETRIES not in measured
+
+
+def test_what_is_measured_of_instances_ends_with_the_client(call, points, port):
+    architect.observe("otel")
+    configure(port)
+    call("/x")
+    assert len(points()[OPEN]) == 1
+    if call is get:
+        architect.reset()
+        assert points().get(OPEN, []) == []
+
+
+def test_no_login_header_or_query_of_architect_is_in_a_span_s_attributes(call, spans, points, port):
+    architect.observe("otel")
+    entry = {"api": "rest", "host": "http://ada:s3cret-canary@127.0.0.1", "port": port}
+    architect.configure({"acme/billing": {**entry, "options": {"auth": {"headers": {"x-key": "s3cret-canary"}}}}})
+    call("/x")
+    assert len(spans()) == 1
+    assert "s3cret-canary" not in str([dict(span.attributes) for span in spans()])
+    assert "s3cret-canary" not in str(points())
+
+
+def test_the_variable_switches_it_on(call, monkeypatch, spans, points, port):
+    monkeypatch.setenv("ARCHITECT_OBSERVER", "otel")
+    configure(port)
+    call("/x")
+    assert len(spans()) == 1
+    assert points()[DURATION][0][1].count == 1
+
+
+def test_without_it_nothing_is_traced_or_measured(call, spans, points, port):
+    configure(port)
+    call("/x")
+    assert (spans(), points()) == ([], {})
+
+
+def test_what_the_application_has_switched_on_is_left_as_it_is_and_completed(spans, port):
+    asked = []
+    RequestsInstrumentor().instrument(request_hook=lambda span, request: asked.append(request.url))
+    architect.observe("otel")
+    configure(port)
+    get("/x")
+    assert asked == [f"http://127.0.0.1:{port}/x"]
+    (span,) = spans()
+    assert span.attributes["service.peer.name"] == "acme/billing"
+
+
+def test_a_span_of_the_application_that_is_no_client_s_is_left_alone(tracer, spans, port):
+    from architect_core.contract import Outcome
+    from architect_otel.observer import OtelObserver
+
+    observer = OtelObserver().observe("acme/billing", "pigeon")
+    with tracer.start_as_current_span("order") as order:
+        observer.ended(Outcome(0.1, None, 1, "http://127.0.0.1:1"))
+    assert dict(order.attributes) == {}
