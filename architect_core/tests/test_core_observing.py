@@ -65,18 +65,18 @@ def plugins(install_plugin, monkeypatch):
     monkeypatch.setattr(observing, "_observers", {})
     install_plugin(
         "architect-owl",
-        {"owl": "plugin_under_test_owl", "ears": "plugin_under_test_ears"},
-        {"plugin_under_test_owl": OWL, "plugin_under_test_ears": OBSERVER},
+        {"owl": "observed_owl", "ears": "observing_ears"},
+        {"observed_owl": OWL, "observing_ears": OBSERVER},
     )
     architect.configure(CONFIG)
     yield
     architect.observe(None)
-    for name in [name for name in sys.modules if name.startswith("plugin_under_test")]:
+    for name in [name for name in sys.modules if name in {"observed_owl", "observing_ears"}]:
         del sys.modules[name]
 
 
 def told():
-    return sys.modules["plugin_under_test_ears"].told
+    return sys.modules["observing_ears"].told
 
 
 @pytest.mark.parametrize("how", ["line", "variable"])
@@ -102,7 +102,7 @@ def test_a_client_of_an_event_loop_is_told_of_too():
 def test_without_one_no_observer_is_loaded_and_the_client_has_none():
     assert architect.service("a").client.call() == "answer"
     assert architect.service("a").client.observer is None
-    assert "plugin_under_test_ears" not in sys.modules
+    assert "observing_ears" not in sys.modules
 
 
 def test_it_stays_whatever_is_configured_and_goes_with_none():
@@ -137,7 +137,7 @@ def test_a_plugin_that_is_no_observer_is_told():
 
 
 def test_an_observer_that_raises_breaks_no_call_and_is_logged_once(install_plugin, caplog, tmp_path):
-    (tmp_path / "site-packages" / "plugin_under_test_ears.py").write_text(RAISING)
+    (tmp_path / "site-packages" / "observing_ears.py").write_text(RAISING)
     architect.observe("ears")
     client = architect.service("a").client
     with caplog.at_level(logging.WARNING, "architect"):
@@ -147,7 +147,7 @@ def test_an_observer_that_raises_breaks_no_call_and_is_logged_once(install_plugi
 
 
 def test_an_observer_that_cannot_observe_a_service_keeps_nobody_from_it(caplog, tmp_path):
-    (tmp_path / "site-packages" / "plugin_under_test_ears.py").write_text(
+    (tmp_path / "site-packages" / "observing_ears.py").write_text(
         OBSERVER.replace("return Of(service, protocol)", "raise KeyError(service)")
     )
     architect.observe("ears")

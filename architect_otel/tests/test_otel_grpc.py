@@ -1,0 +1,145 @@
+"""Calls of gRPC clients have a span each, which says whose they are, and are measured."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+pytest.importorskip("grpc_tools", reason="architect-grpc[tools] is not installed")
+pytest.importorskip("architect_grpc", reason="architect-grpc is not installed")
+pytest.importorskip("opentelemetry.instrumentation.grpc", reason="the extra grpc is not installed")
+
+import grpc
+from opentelemetry.instrumentation.grpc import GrpcInstrumentorClient
+
+import architect.sdk as architect
+from architect_core.contract import Definitions, StubGenerator
+from architect_core.plugins import Plugins
+from architect_core.resolver import Resolver
+
+DURATION = "architect.client.call.duration"
+NAME = "otel/echo"
+PROTO = """syntax = "proto3";
+package otel_echo;
+message Word { string text = 1; }
+service Echo {
+  rpc Say (Word) returns (Word);
+  rpc Split (Word) returns (stream Word);
+  rpc Join (stream Word) returns (Word);
+  rpc Each (stream Word) returns (stream Word);
+}
+"""
+
+
+@pytest.fixture
+def echo(tmp_path: Path) -> Iterator[Callable[[], Any]]:
+    """Gives the service, which answers the word "fail" with UNAVAILABLE, and any other with the caller's trace."""
+    definitions = Definitions(NAME, tmp_path, ("otel_echo.proto",))
+    (tmp_path / "otel_echo.proto").write_text(PROTO)
+    for name, content in Plugins().get(StubGenerator, "grpc", "the tests").generate(definitions).items():
+        path = tmp_path / "architect_services" / "otel" / "echo" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content)
+    entry = {"host": "127.0.0.1", "port": 1, "api": "grpc", "options": {"retries": 0}}
+    serving = Resolver({NAME: entry}, current_service=NAME, root=tmp_path).current_service()
+
+    class Echo(serving.Servicer):
+        def answer(self, text: str, context: Any) -> Any:
+            if text == "fail":
+                context.abort(grpc.StatusCode.UNAVAILABLE, "for now")
+            return serving.defs.Word(text=dict(context.invocation_metadata()).get("traceparent", ""))
+
+        def Say(self, request, context):
+            return self.answer(request.text, context)
+
+        def Split(self, request, context):
+            yield self.answer(request.text, context)
+
+        def Join(self, request_iterator, context):
+            return [self.answer(request.text, context) for request in request_iterator].pop()
+
+        def Each(self, request_iterator, context):
+            for request in request_iterator:
+                yield self.answer(request.text, context)
+
+    server = grpc.server(ThreadPoolExecutor(4))
+    serving.add_servicer(Echo(), server)
+    port = server.add_insecure_port("127.0.0.1:0")
+    server.start()
+
+    def service() -> Any:
+        architect.configure({NAME: {**entry, "port": port}}, root=tmp_path)
+        return architect.service(NAME)
+
+    yield service
+    server.stop(None).wait()
+
+
+CALLS = {
+    "Say": lambda client, word: client.Say(word),
+    "Say.with_call": lambda client, word: client.Say.with_call(word)[0],
+    "Say.future": lambda client, word: client.Say.future(word).result(5),
+    "Split": lambda client, word: list(client.Split(word)).pop(),
+    "Join": lambda client, word: client.Join(iter([word])),
+    "Each": lambda client, word: list(client.Each(iter([word]))).pop(),
+}
+
+
+def when(there: Callable[[], list[Any]]) -> list[Any]:
+    """What there is, once there is something: gRPC tells of the end of some calls in threads of its own."""
+    ends = time.monotonic() + 5
+    while not (found := there()) and time.monotonic() < ends:
+        time.sleep(0.01)
+    return found
+
+
+@pytest.mark.parametrize("kind", CALLS)
+def test_a_call_has_one_span_that_names_the_dependency_and_reaches_it(echo, spans, points, tracer, kind):
+    architect.observe("otel")
+    service = echo()
+    with tracer.start_as_current_span("order") as order:
+        header = CALLS[kind](service.client, service.defs.Word(text="hello")).text
+    (span,) = when(spans)
+    assert span.attributes["service.peer.name"] == NAME
+    assert span.name == f"/otel_echo.Echo/{kind.partition('.')[0]}"
+    assert header.split("-")[1:3] == [f"{order.context.trace_id:032x}", f"{span.context.span_id:016x}"]
+    ((attributes, point),) = when(lambda: points().get(DURATION, []))
+    assert (attributes, point.count) == ({"service.peer.name": NAME, "architect.protocol": "grpc"}, 1)
+
+
+@pytest.mark.parametrize("kind", CALLS)
+def test_a_call_that_fails_is_measured_by_the_name_of_its_status(echo, spans, points, kind):
+    architect.observe("otel")
+    service = echo()
+    with pytest.raises(grpc.RpcError) as caught:
+        CALLS[kind](service.client, service.defs.Word(text="fail"))
+    assert caught.value.code() is grpc.StatusCode.UNAVAILABLE
+    (span,) = when(spans)
+    assert span.attributes["service.peer.name"] == NAME
+    assert span.attributes["rpc.grpc.status_code"] == grpc.StatusCode.UNAVAILABLE.value[0]
+    ((attributes, _),) = when(lambda: points().get(DURATION, []))
+    assert attributes["error.type"] == "UNAVAILABLE"
+
+
+def test_what_the_application_has_switched_on_is_left_as_it_is(echo, spans, points):
+    GrpcInstrumentorClient().instrument(request_hook=lambda span, request: span.set_attribute("word", request.text))
+    try:
+        architect.observe("otel")
+        service = echo()
+        service.client.Say(service.defs.Word(text="hello"))
+        list(service.client.Split(service.defs.Word(text="hello")))
+    finally:
+        GrpcInstrumentorClient().uninstrument()
+    assert [span.attributes.get("word") for span in spans()] == ["hello", None]
+    assert sum(point.count for _, point in points()[DURATION]) == 2
+
+
+def test_without_it_nothing_is_traced_or_measured(echo, spans, points):
+    service = echo()
+    assert service.client.Say(service.defs.Word(text="hello")).text == ""
+    assert (spans(), points()) == ([], {})
