@@ -25,6 +25,7 @@ PAGES = {
     "how-to/limit-how-long-a-call-takes.md": ("core", "rest"),
     "how-to/call-from-coroutines.md": ("core", "rest[aio]"),
     "how-to/rotate-a-secret.md": ("core", "datastore"),
+    "how-to/observe-calls.md": ("core", "rest", "otel[rest]"),
     "reference/sources.md": ("core",),
     "how-to/add-a-command.md": ("core", "cli"),
     "how-to/find-a-broken-plugin.md": ("core", "cli"),

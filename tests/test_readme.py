@@ -84,7 +84,7 @@ def test_the_manifest_in_it_is_one():
     assert parse_manifest(blocks(README, "json")[1]).notifications == ["order_placed"]
 
 
-@pytest.mark.parametrize("package", ["core", "rest", "grpc", "datastore", "cli"])
+@pytest.mark.parametrize("package", ["core", "rest", "grpc", "datastore", "otel", "cli"])
 def test_a_package_s_readme_runs_too(start_program, run_program, free_port, package, tmp_path):
     text = (ROOT / f"architect_{package}" / "README.md").read_text()
     port = free_port()
