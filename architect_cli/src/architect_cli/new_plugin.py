@@ -29,7 +29,7 @@ _FILES = {
 }
 
 
-_RESERVED = frozenset({"core", "rest", "grpc", "datastore", "cli", "sdk"})
+_RESERVED = frozenset({"core", "rest", "grpc", "datastore", "otel", "cli", "sdk"})
 
 
 @click.group()
