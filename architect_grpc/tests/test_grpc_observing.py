@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import gc
 import threading
 import time
@@ -183,3 +184,83 @@ def test_a_channel_tells_its_state_and_closes_as_it_does_unobserved(resolver, cl
 
 def test_without_an_observer_the_channel_is_grpc_s_own(resolver):
     assert type(resolver.service("payments").client.channel) is grpc._channel.Channel
+
+
+@pytest.fixture
+def in_loop(resolver, recorder):
+    """Runs a coroutine function with a client of its event loop, and gives the loop a moment to tell of calls."""
+
+    def run(use):
+        async def begin():
+            factory = GrpcClientFactory()
+            client = factory.aio_client(replace(resolver.service("payments")._target, observer=recorder))
+            try:
+                return await use(client)
+            finally:
+                await asyncio.sleep(0.05)
+                await factory.aio_close(client)
+
+        return asyncio.run(begin())
+
+    return run
+
+
+async def read(answer):
+    return [each.output async for each in answer].pop()
+
+
+async def one(call):
+    return (await call).output
+
+
+AIO_CALLS = {
+    "Pay": lambda client, ask, amount: one(client.Pay(ask(amount=amount))),
+    "Sum": lambda client, ask, amount: one(client.Sum(iter([ask(amount=amount), ask(amount=amount)]))),
+    "Double": lambda client, ask, amount: read(client.Double(iter([ask(amount=amount)]))),
+}
+
+
+@pytest.mark.parametrize("kind", AIO_CALLS)
+def test_a_call_of_a_coroutine_is_told_too(in_loop, ask, recorder, kind):
+    assert in_loop(lambda client: AIO_CALLS[kind](client, ask, 3)) == 6
+    assert recorder.errors() == [None]
+    assert 0 < recorder.outcomes[0].seconds < 5
+
+
+@pytest.mark.parametrize("kind", ["Pay", "Double"])
+def test_a_call_of_a_coroutine_that_fails_is_told_with_its_status(in_loop, ask, recorder, kind):
+    with pytest.raises(grpc.aio.AioRpcError):
+        in_loop(lambda client: AIO_CALLS[kind](client, ask, -1))
+    assert recorder.errors() == ["INVALID_ARGUMENT"]
+
+
+def test_a_streamed_answer_for_a_coroutine_is_told_when_it_has_ended(in_loop, ask, recorder):
+    assert in_loop(lambda client: read(client.Count(ask(amount=3)))) == 2
+    assert recorder.errors() == [None]
+
+
+def test_what_a_coroutine_gives_up_is_told_as_cancelled(in_loop, ask, recorder):
+    async def give_up(client):
+        answer = client.Count(ask(amount=1000))
+        assert (await answer.read()).output == 0
+        assert recorder.outcomes == []
+        answer.cancel()
+
+    in_loop(give_up)
+    assert recorder.errors() == ["CANCELLED"]
+
+
+def test_the_observer_s_interceptors_are_outside_of_what_tells(in_loop, ask, recorder):
+    seen = []
+
+    class Outer(grpc.aio.UnaryUnaryClientInterceptor):
+        async def intercept_unary_unary(self, continuation, client_call_details, request):
+            call = await continuation(client_call_details, request)
+            await call
+            await asyncio.sleep(0)
+            seen.append(len(recorder.outcomes))
+            return call
+
+    recorder.interceptors = lambda: [Outer()]
+    assert in_loop(lambda client: AIO_CALLS["Pay"](client, ask, 3)) == 6
+    assert seen == [1]

@@ -147,7 +147,7 @@ class ObservedChannel(grpc.Channel):
         self.close()
 
 
-def open_observed(opens: Callable[[], Any], observer: ClientObserver, library: ModuleType) -> Any:
+def open_observed(opens: Callable[..., Any], observer: ClientObserver, library: ModuleType) -> Any:
     """Open a channel whose calls `observer` is told of, and which is as it wants it.
 
     Args:
@@ -156,7 +156,9 @@ def open_observed(opens: Callable[[], Any], observer: ClientObserver, library: M
         library: whose channel it is: `grpc` or `grpc.aio`.
     """
     if library is grpc.aio:
-        return opens()
+        from architect_grpc.aio_observing import observing
+
+        return opens(interceptors=[*observer.interceptors(), *observing(observer)])  # innermost, as below
     return observer.channel(ObservedChannel(opens(), observer))
 
 
