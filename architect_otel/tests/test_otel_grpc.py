@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -80,6 +81,16 @@ def echo(tmp_path: Path) -> Iterator[Callable[[], Any]]:
     server.stop(None).wait()
 
 
+def aio(call: Callable[[Any], Any]) -> Any:
+    """What a call of a coroutine gives, of which the answer may be streamed."""
+
+    async def begin() -> Any:
+        answer = call(architect.service(NAME).aio.client)
+        return [part async for part in answer].pop() if hasattr(answer, "__aiter__") else await answer
+
+    return asyncio.run(begin())
+
+
 CALLS = {
     "Say": lambda client, word: client.Say(word),
     "Say.with_call": lambda client, word: client.Say.with_call(word)[0],
@@ -87,6 +98,10 @@ CALLS = {
     "Split": lambda client, word: list(client.Split(word)).pop(),
     "Join": lambda client, word: client.Join(iter([word])),
     "Each": lambda client, word: list(client.Each(iter([word]))).pop(),
+    "Say.aio": lambda _, word: aio(lambda client: client.Say(word)),
+    "Split.aio": lambda _, word: aio(lambda client: client.Split(word)),
+    "Join.aio": lambda _, word: aio(lambda client: client.Join(iter([word]))),
+    "Each.aio": lambda _, word: aio(lambda client: client.Each(iter([word]))),
 }
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 from collections.abc import Callable
 from contextvars import copy_context
 from typing import Any
@@ -16,6 +17,7 @@ import requests
 from opentelemetry.instrumentation.requests import RequestsInstrumentor
 
 import architect.sdk as architect
+from architect_otel import instrumentation
 
 DURATION = "architect.client.call.duration"
 RETRIES = "architect.client.call.retries"
@@ -180,3 +182,40 @@ def test_a_span_of_the_application_that_is_no_client_s_is_left_alone(tracer, spa
     with tracer.start_as_current_span("order") as order:
         observer.ended(Outcome(0.1, None, 1, "http://127.0.0.1:1"))
     assert dict(order.attributes) == {}
+
+
+def test_httpx2_that_the_application_has_switched_on_is_left_as_it_is(spans, points, port):
+    httpx2 = pytest.importorskip("httpx2", reason="the extra aio is not installed")
+    from opentelemetry.instrumentation.httpx import HTTPX2ClientInstrumentor
+
+    async def use() -> None:
+        await architect.service("acme/billing").aio.client.get("/x")
+        async with httpx2.AsyncClient() as other:
+            await other.get(f"http://127.0.0.1:{port}/x")
+
+    HTTPX2ClientInstrumentor().instrument()
+    try:
+        architect.observe("otel")
+        configure(port)
+        asyncio.run(use())
+    finally:
+        HTTPX2ClientInstrumentor().uninstrument()
+    assert len(spans()) == 2
+    assert sum(point.count for _, point in points()[DURATION]) == 1
+
+
+def test_without_the_instrumentation_calls_are_measured_and_what_to_install_is_told_once(
+    call, monkeypatch, caplog, spans, points, port
+):
+    for name in ("requests", "httpx"):
+        monkeypatch.setitem(sys.modules, f"opentelemetry.instrumentation.{name}", None)
+    monkeypatch.setattr(instrumentation, "_missing", set())
+    architect.observe("otel")
+    with caplog.at_level("INFO", "architect.otel"):
+        for _ in range(2):
+            configure(port)
+            call("/x")
+    assert spans() == []
+    assert sum(point.count for _, point in points()[DURATION]) == 2
+    (told,) = [record.getMessage() for record in caplog.records if record.name == "architect.otel"]
+    assert "pip install 'architect-otel[" in told
