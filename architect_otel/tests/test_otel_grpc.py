@@ -22,6 +22,7 @@ import architect.sdk as architect
 from architect_core.contract import Definitions, StubGenerator
 from architect_core.plugins import Plugins
 from architect_core.resolver import Resolver
+from architect_core.testing.sockets import can_see_sockets, left_open, open_sockets
 
 DURATION = "architect.client.call.duration"
 NAME = "otel/echo"
@@ -158,3 +159,14 @@ def test_without_it_nothing_is_traced_or_measured(echo, spans, points):
     service = echo()
     assert service.client.Say(service.defs.Word(text="hello")).text == ""
     assert (spans(), points()) == ([], {})
+
+
+@pytest.mark.skipif(not can_see_sockets(), reason="this system does not tell which sockets are open")
+@pytest.mark.parametrize("kind", ["Say.aio", "Split.aio"])
+def test_a_client_of_an_event_loop_that_has_ended_leaves_nothing_open(echo, kind):
+    architect.observe("otel")
+    service = echo()
+    before = open_sockets()
+    CALLS[kind](service.client, service.defs.Word(text="hello"))
+    service.close()
+    assert left_open(before, 5) == 0
