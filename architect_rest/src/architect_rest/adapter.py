@@ -254,6 +254,8 @@ class ServiceAdapter(HTTPAdapter):
 
     def request_url(self, request: PreparedRequest, proxies: Any) -> str:
         """Called by requests: what a request line has, which is the whole URL where there is a proxy."""
+        if not proxies and not request.path_url.startswith("//"):
+            return request.path_url  # for which requests parses the URL twice
         instance: Instance | None = _at_instance.instance
         return super().request_url(_at(request, instance) if proxies and instance else request, proxies)
 
