@@ -37,6 +37,8 @@ class Factory(ClientFactory):
         pass
 
 class AioFactory(Factory):
+    def aio_is_closed(self, client):
+        return client.times_closed > 0
     def aio_client(self, target):
         if target.config.port == 13:
             raise OSError("an unlucky port")
@@ -111,6 +113,17 @@ def test_close_closes_the_client_of_the_running_loop_and_the_next_is_new():
         await service.aio.close()
 
     asyncio.run(use())
+
+
+def test_a_client_that_was_closed_by_its_user_is_not_given_again(caplog):
+    async def use():
+        former = the_client()
+        await former.aclose()
+        assert the_client() is not former
+        return the_client()
+
+    assert asyncio.run(use()).closed_in
+    assert not caplog.records
 
 
 def test_a_plain_close_has_every_loop_close_its_client():

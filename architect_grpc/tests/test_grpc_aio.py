@@ -378,6 +378,16 @@ def test_a_call_that_is_under_way_ends_when_its_client_is_closed(kinds):
     asyncio.run(asyncio.wait_for(use(), 10))
 
 
+def test_a_client_that_its_user_has_closed_is_not_given_again(kinds):
+    service = kinds()
+
+    async def use():
+        await service.aio.client.aclose()
+        return (await service.aio.client.Pay(service.defs.Ask(number=1))).number
+
+    assert asyncio.run(asyncio.wait_for(use(), 10)) == 2
+
+
 def test_after_a_reload_calls_go_to_the_new_address_and_the_former_client_ends(kinds, monkeypatch):
     monkeypatch.setattr(reloading, "_DRAIN_SECONDS", 0.1)
 

@@ -97,6 +97,26 @@ def test_the_base_path_and_the_host_that_were_configured_are_what_is_asked(start
     assert all(f"|Host: 127.0.0.1:{server.port}|" in each for each in asked)
 
 
+def test_a_client_that_async_with_has_closed_is_made_anew(server):
+    service = Resolver({"a": {"api": "rest", "host": "127.0.0.1", "port": server.port}}).service("a")
+
+    async def call():
+        for _ in range(2):
+            async with service.aio.client as client:
+                assert (await client.get("/x")).status_code == 200
+
+    asyncio.run(call())
+
+
+def test_a_path_with_a_colon_is_no_scheme(server, use):
+    async def call(client):
+        for url in ("urn:acme:7", "/a:b", "http:x"):
+            await client.get(url)
+
+    use(call, port=server.port)
+    assert [each["path"] for each in server.asked] == ["/urn:acme:7", "/a:b", "/http:x"]
+
+
 @pytest.mark.parametrize("url", ["http://evil.example/x", "https://127.0.0.1/x", "//evil.example/x", "\\\\evil\\x"])
 def test_no_url_leads_elsewhere(url, start, use):
     server = start("works")

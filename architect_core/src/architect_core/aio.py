@@ -44,7 +44,7 @@ class AioService:
 
     @property
     def client(self) -> Any:
-        """The client of the running loop: made on first use, and the same until that loop ends.
+        """The client of the running loop: made on first use, and the same until it is closed or that loop ends.
 
         Raises:
             NoEventLoopError: no event loop runs in this thread.
@@ -61,7 +61,7 @@ class AioService:
                 "ask for it inside of an `async def`, or take `.client`"
             )
         known = self._clients.get(loop)
-        return self._begin(loop) if known is None else known.client
+        return self._begin(loop) if known is None or known.is_of_no_use() else known.client
 
     async def close(self) -> None:
         """Release the sockets of the running loop's client; the next use of `client` makes a new one."""
@@ -110,6 +110,10 @@ class _Held:
         self._until_the_end = self._wait()
         with suppress(StopIteration):  # its first step has no await, and so ends in what it yields
             self._until_the_end.__anext__().send(None)
+
+    def is_of_no_use(self) -> bool:
+        """Whether somebody else has closed it."""
+        return self._factory.aio_is_closed(self.client)
 
     async def _wait(self) -> AsyncGenerator[None]:
         try:

@@ -94,6 +94,10 @@ class ClientFactory(ABC):
         """Release what `client`, one of `aio_client`'s, holds. Called in the loop that it was made in."""
         await client.aclose()
 
+    def aio_is_closed(self, client: Any) -> bool:  # noqa: ARG002 - likewise
+        """Whether whoever uses `client`, one of `aio_client`'s, has closed it: then the next use makes a new one."""
+        return False
+
     def definitions(self, target: Target) -> Any:  # noqa: ARG002 - for those who override it
         """What `.defs` gives: the messages of a protocol that has definitions, None for one that has none."""
         return None

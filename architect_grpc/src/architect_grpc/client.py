@@ -127,3 +127,9 @@ class Client:
 
     def __repr__(self) -> str:
         return f"<gRPC client of {self.__name}: {', '.join(self.__services) or 'closed'}>"
+
+
+def is_closed(client: Client) -> bool:
+    """Whether `aclose` has closed it; no method, because an rpc may have any name."""
+    closed: bool = client._Client__closed  # type: ignore[attr-defined] # noqa: SLF001 - the class's own
+    return closed

@@ -61,6 +61,12 @@ class GrpcClientFactory(contract.ClientFactory):
 
         return _client(target, grpc.aio)
 
+    def aio_is_closed(self, client: Any) -> bool:
+        """Whether its user has closed it."""
+        from architect_grpc.client import is_closed
+
+        return is_closed(client)
+
     async def aio_close(self, client: Any) -> None:
         """Close the channel; on the class, for the reason that `close` has."""
         await type(client).aclose(client)

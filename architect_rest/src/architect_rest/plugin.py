@@ -92,6 +92,10 @@ class RestClientFactory(contract.ClientFactory):
 
         return make(target)
 
+    def aio_is_closed(self, client: AioRestClient) -> bool:
+        """Whether `async with` or `aclose()` has closed it."""
+        return client.is_closed
+
 
 @hookimpl
 def architect_client_factory() -> ClientFactory:

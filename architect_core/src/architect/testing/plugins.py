@@ -75,6 +75,9 @@ def _doubled(real: ClientFactory, doubles: Mapping[str, Double]) -> ClientFactor
             for each in self._made.pop(id(client), []):
                 real.close(each)
 
+        def aio_is_closed(self, client: Any) -> bool:
+            return any(map(real.aio_is_closed, self._made.get(id(client), [])))
+
         async def aio_close(self, client: Any) -> None:
             for each in self._made.pop(id(client), []):
                 await real.aio_close(each)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from contextlib import asynccontextmanager
 from time import monotonic
 from typing import TYPE_CHECKING, Any
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
     from architect_core.contract import ClientObserver
 
     PathParams = Mapping[str, object] | None
+
+_ABSOLUTE = re.compile(r"[a-z][a-z0-9+.-]*://", re.IGNORECASE)
 
 
 class AioRestClient(httpx2.AsyncClient):
@@ -106,6 +109,12 @@ class AioRestClient(httpx2.AsyncClient):
         """Close all connections."""
         await super().aclose()
         await self._service.aclose()
+
+    def build_request(self, method: str, url: httpx2.URL | str, **named: Any) -> httpx2.Request:
+        """Build a request, whose URL may be a path of the service; one such as "urn:acme:7" is no scheme's."""
+        if isinstance(url, str) and url[:1] not in {"", "/", "?", "#"} and not _ABSOLUTE.match(url):
+            url = f"/{url}"
+        return super().build_request(method, url, **named)
 
     async def send(self, request: httpx2.Request, *, stream: bool = False, **named: Any) -> httpx2.Response:
         """Send a request, within the client's total time.
