@@ -131,5 +131,5 @@ class Client:
 
 def is_closed(client: Client) -> bool:
     """Whether `aclose` has closed it; no method, because an rpc may have any name."""
-    closed: bool = client._Client__closed  # type: ignore[attr-defined] # noqa: SLF001 - the class's own
+    closed: bool = client._Client__closed  # noqa: SLF001 - the class's own
     return closed
