@@ -86,8 +86,9 @@ class ServiceTransport(httpx2.AsyncBaseTransport):
             observer.watch(self.attempts.instances)
         self._urls = {each: httpx2.URL(each.url) for each in self.attempts.instances.all}
         self._places = set(map(place_of, self._urls.values()))
+        context = _context(urls, verify)
         self._connections = {
-            each: Connections(proxy_to(each.url), verify, lasting=is_address(url.host))
+            each: Connections(proxy_to(each.url), context, lasting=is_address(url.host))
             for each, url in self._urls.items()
         }
         self._elsewhere: dict[str | None, Connections] = {}
@@ -239,6 +240,15 @@ class ServiceTransport(httpx2.AsyncBaseTransport):
         """Close all connections."""
         for each in (*self._connections.values(), *self._elsewhere.values()):
             await each.aclose()
+
+
+def _context(urls: Sequence[str], verify: ssl.SSLContext | bool) -> ssl.SSLContext:
+    """One for all instances: reading the authorities takes tens of milliseconds."""
+    if isinstance(verify, ssl.SSLContext):
+        return verify
+    if any(url.startswith("https:") for url in urls):
+        return httpx2.create_ssl_context(verify=verify)
+    return ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)  # nothing is sent over TLS
 
 
 async def _read(response: httpx2.Response) -> None:
