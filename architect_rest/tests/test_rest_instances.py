@@ -18,6 +18,7 @@ from faults import free_port
 from architect_core.deadline import deadline
 from architect_core.exceptions import ConfigError
 from architect_rest.adapter import CircuitOpenError
+from architect_rest.attempts import Attempts, Call
 from architect_rest.client import RestClient
 from architect_rest.instances import Instances
 
@@ -238,6 +239,24 @@ def test_a_service_that_answers_errors_is_not_left_alone(start, resolve):
     client = resolve(host="127.0.0.1", port=server.port, options={"retries": 0})
     assert {client.get("/x").status_code for _ in range(20)} == {503}
     assert len(server.stop()) == 20
+
+
+def test_any_answer_closes_the_circuit():
+    for status in (200, 404, 429, 503):
+        attempts = Attempts(Instances(["http://a"]), retries=0)
+
+        def call(attempts=attempts):
+            call = Call("GET", {}, lambda: True, None)
+            return call if attempts.begin(call) else None
+
+        while (asking := call()) is not None:
+            attempts.after_failure(asking, "gone", is_unsent=True, is_final=False)
+        (instance,) = attempts.instances.all
+        instance.left_out_at = attempts.instances._tried_at = -100.0  # as long ago as it takes
+        asking = call()
+        assert call() is None
+        attempts.after_answer(asking, status, {})
+        assert call() is not None
 
 
 def test_the_circuit_lets_one_attempt_through_after_five_seconds_at_most(monkeypatch):

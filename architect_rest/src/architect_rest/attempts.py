@@ -114,7 +114,7 @@ class Attempts:
             return None
         asked = retry.asked_pause(headers.get("Retry-After"))
         if status in _OF_THE_CALLER:
-            self.instances.given_up(instance)
+            self.instances.given_up(instance, is_answer=True)
         elif self.instances.failed(instance, call.began, unreachable=False, is_answer=True, asked=asked or 0.0):
             self._tell_left_out(instance, f"status {status}")
         may_repeat = self._budget.fail()

@@ -132,10 +132,12 @@ class Instances:
                 instance.rest = instance.left_out_until = 0.0
                 self._open_for = _FIRST_REST
 
-    def given_up(self, instance: Instance) -> None:
-        """End an attempt that tells nothing of the instance."""
+    def given_up(self, instance: Instance, *, is_answer: bool = False) -> None:
+        """End an attempt that tells nothing of the instance, or no more than that it answers."""
         with self._lock:
             instance.active -= 1
+            if is_answer:
+                instance.unanswered = 0
 
     def failed(
         self,
