@@ -89,9 +89,10 @@ def test_a_package_s_readme_runs_too(start_program, run_program, free_port, pack
     text = (ROOT / f"architect_{package}" / "README.md").read_text()
     port = free_port()
     start_program(RECORDER, port)
+    if package == "grpc":
+        write_grpc_service(tmp_path / "payments", "acme/payments", PAYMENTS_PROTO)
     for program in blocks(text, "python"):
         if "architect.service(" in program and package == "grpc":
-            write_grpc_service(tmp_path / "payments", "acme/payments", PAYMENTS_PROTO)
             environ = {"ARCHITECT": json.dumps({"acme/payments": {"host": "127.0.0.1", "port": port, "api": "grpc"}})}
             run_program(program, cwd=tmp_path / "client", **environ)
         else:
