@@ -118,7 +118,7 @@ class ServiceInstance(Instance):
     """One of several places where a service listens.
 
     Attributes:
-        weight: 1 to 65535: what share of the calls it gets, compared with the others' weights.
+        weight: 1 to 65535: what share of the calls it gets, compared with the others' weights; gRPC takes turns anyway.
     """
 
     weight: Annotated[int, Field(ge=1, le=65_535)] = 1
