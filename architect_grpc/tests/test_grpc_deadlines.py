@@ -264,6 +264,31 @@ def test_an_asyncio_servicer_s_calls_end_with_the_call_that_it_serves(project):
     assert unlimited == NONE
 
 
+def test_an_asyncio_servicer_s_own_deadline_holds_from_one_answer_to_the_next(project):
+    project.install("slow", {"slow.proto": DEFINITIONS})
+    service = project.resolver("slow").current_service()
+
+    class Nested(service.Servicer):
+        async def Count(self, request, context):
+            with deadline(2):
+                for _ in range(3):
+                    yield service.defs.Seconds(value=remaining())
+            yield service.defs.Seconds(value=remaining())
+
+    async def run():
+        server = grpc.aio.server(interceptors=[AioDeadlineInterceptor()])
+        service.add_servicer(Nested(), server)
+        resolver = project.resolver(slow=server.add_insecure_port("127.0.0.1:0"))
+        await server.start()
+        client = resolver.service("slow").client
+        found = await asyncio.to_thread(lambda: list(client.Count(service.defs.Seconds(), timeout=9)))
+        resolver.close()
+        await server.stop(None)
+        return [round(each.value) for each in found]
+
+    assert asyncio.run(run()) == [2, 2, 2, 9]
+
+
 def test_a_method_that_no_servicer_has_is_unimplemented_with_the_interceptor_too():
     server = grpc.server(ThreadPoolExecutor(1), interceptors=[DeadlineInterceptor()])
     port = server.add_insecure_port("127.0.0.1:0")

@@ -7,27 +7,23 @@ import gc
 import threading
 import time
 from dataclasses import replace
+from typing import ClassVar
 
 import grpc
 import pytest
 from test_grpc_calls import PAYMENTS
 
 from architect_core.contract import ClientObserver
-from architect_grpc.observing import ObservedChannel
+from architect_grpc.observing import observed
 from architect_grpc.plugin import GrpcClientFactory
 
 
 class Recorder(ClientObserver):
     def __init__(self):
         self.outcomes = []
-        self.channels = []
 
     def ended(self, outcome):
         self.outcomes.append(outcome)
-
-    def channel(self, channel):
-        self.channels.append(channel)
-        return channel
 
     def errors(self, count=1):
         """What was told, once there are `count` calls."""
@@ -148,16 +144,11 @@ def test_a_deadline_is_told_as_grpc_names_it(client, ask, recorder):
     assert recorder.errors() == ["DEADLINE_EXCEEDED"]
 
 
-def test_the_observer_may_replace_the_channel(client, recorder):
-    assert client.channel is recorder.channels[0]
-
-
 def test_an_answer_that_something_else_made_a_generator_of_is_told_when_that_ends(recorder):
-    class GeneratorChannel:
-        def unary_stream(self, path):
-            return lambda request: (part for part in request)
+    def count(request, timeout, metadata):
+        return (part for part in request)
 
-    call = ObservedChannel(GeneratorChannel(), recorder).unary_stream("/shop.Example/Count")
+    call = observed(count, "unary_stream", recorder, "/shop.Example/Count", is_aio=False)
     assert list(call([1, 2])) == [1, 2]
     parts = call([1, 2])
     next(parts)
@@ -165,25 +156,27 @@ def test_an_answer_that_something_else_made_a_generator_of_is_told_when_that_end
     assert recorder.errors(2) == [None, "CANCELLED"]
 
 
-def test_a_channel_tells_its_state_and_closes_as_it_does_unobserved(resolver, client):
-    states, connected = [], threading.Event()
-
-    def note(state):
-        states.append(state)
-        if state is grpc.ChannelConnectivity.READY:
-            connected.set()
-
-    client.channel.subscribe(note, try_to_connect=True)
-    assert connected.wait(5)
-    client.channel.unsubscribe(note)
-    with client.channel as channel:
-        stub = channel.unary_unary("/shop.Example/Pay")
-    with pytest.raises(ValueError, match=r"(?i)channel"):
-        stub(b"")
+def test_the_channel_is_grpc_s_own(client):
+    assert type(client.channel) is grpc._channel.Channel
 
 
-def test_without_an_observer_the_channel_is_grpc_s_own(resolver):
-    assert type(resolver.service("payments").client.channel) is grpc._channel.Channel
+class Begun:
+    headers: ClassVar = {"x-trace": "t1"}
+
+    def __init__(self, outcomes, rpc):
+        self.outcomes = outcomes
+        self.rpc = rpc
+
+    def ended(self, outcome):
+        self.outcomes.append(replace(outcome, instance=self.rpc))
+
+
+def test_what_begins_a_call_sends_along_what_it_likes_and_is_told_of_its_end(client, ask, recorder):
+    recorder.begin = lambda rpc: Begun(recorder.outcomes, rpc)
+    answer, call = client.Pay.with_call(ask(amount=1), metadata=[("x-mine", "m")])
+    assert answer.output == 2
+    assert call.code() is grpc.StatusCode.OK
+    assert [each.instance for each in recorder.outcomes] == ["/shop.Example/Pay"]
 
 
 @pytest.fixture
@@ -250,17 +243,35 @@ def test_what_a_coroutine_gives_up_is_told_as_cancelled(in_loop, ask, recorder):
     assert recorder.errors() == ["CANCELLED"]
 
 
-def test_the_observer_s_interceptors_are_outside_of_what_tells(in_loop, ask, recorder):
-    seen = []
+async def write(client, ask):
+    call = client.Sum()
+    for amount in (1, 2):
+        await call.write(ask(amount=amount))
+    await call.done_writing()
+    with pytest.raises(asyncio.InvalidStateError):
+        await call.write(ask(amount=3))
+    return (await call).output
 
-    class Outer(grpc.aio.UnaryUnaryClientInterceptor):
-        async def intercept_unary_unary(self, continuation, client_call_details, request):
-            call = await continuation(client_call_details, request)
-            await call
-            await asyncio.sleep(0)
-            seen.append(len(recorder.outcomes))
-            return call
 
-    recorder.interceptors = lambda: [Outer()]
-    assert in_loop(lambda client: AIO_CALLS["Pay"](client, ask, 3)) == 6
-    assert seen == [1]
+async def read_on(client, ask):
+    call = client.Double(iter([ask(amount=1), ask(amount=-1)]))
+    assert (await call.read()).output == 2
+    for _ in range(3):
+        with pytest.raises(grpc.aio.AioRpcError):
+            await call.read()
+    return call.done()
+
+
+async def cancel(client, ask):
+    call = client.Pay(ask(amount=1))
+    assert call.time_remaining() > 0
+    assert call.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await call
+    return call.cancelled(), call.done()
+
+
+@pytest.mark.parametrize(("use", "given"), [(write, 3), (read_on, True), (cancel, (True, True))])
+def test_a_call_of_grpc_aio_is_what_it_is_unobserved(in_loop, ask, recorder, use, given):
+    assert in_loop(lambda client: use(client, ask)) == given
+    assert len(recorder.errors()) == 1

@@ -13,7 +13,7 @@ import pytest
 
 pytest.importorskip("grpc_tools", reason="architect-grpc[tools] is not installed")
 pytest.importorskip("architect_grpc", reason="architect-grpc is not installed")
-pytest.importorskip("opentelemetry.instrumentation.grpc", reason="the extra grpc is not installed")
+pytest.importorskip("opentelemetry.instrumentation.grpc", reason="it is not installed")
 
 import grpc
 from opentelemetry.instrumentation.grpc import GrpcInstrumentorClient
@@ -50,10 +50,17 @@ def echo(tmp_path: Path) -> Iterator[Callable[[], Any]]:
     entry = {"host": "127.0.0.1", "port": 1, "api": "grpc", "options": {"retries": 0}}
     serving = Resolver({NAME: entry}, current_service=NAME, root=tmp_path).current_service()
 
+    waited: list[bool] = []
+
     class Echo(serving.Servicer):
         def answer(self, text: str, context: Any) -> Any:
             if text == "fail":
                 context.abort(grpc.StatusCode.UNAVAILABLE, "for now")
+            if text == "wait":
+                ends = time.monotonic() + 5
+                while context.is_active() and time.monotonic() < ends:
+                    time.sleep(0.01)
+                waited.append(context.is_active())
             return serving.defs.Word(text=dict(context.invocation_metadata()).get("traceparent", ""))
 
         def Say(self, request, context):
@@ -76,7 +83,9 @@ def echo(tmp_path: Path) -> Iterator[Callable[[], Any]]:
 
     def service() -> Any:
         architect.configure({NAME: {**entry, "port": port}}, root=tmp_path)
-        return architect.service(NAME)
+        found = architect.service(NAME)
+        vars(found)["waited"] = waited  # whether a call with the word "wait" was still there when it ended
+        return found
 
     yield service
     server.stop(None).wait()
@@ -122,7 +131,7 @@ def test_a_call_has_one_span_that_names_the_dependency_and_reaches_it(echo, span
         header = CALLS[kind](service.client, service.defs.Word(text="hello")).text
     (span,) = when(spans)
     assert span.attributes["service.peer.name"] == NAME
-    assert span.name == f"/otel_echo.Echo/{kind.partition('.')[0]}"
+    assert span.name == f"otel_echo.Echo/{kind.partition('.')[0]}"
     assert header.split("-")[1:3] == [f"{order.context.trace_id:032x}", f"{span.context.span_id:016x}"]
     ((attributes, point),) = when(lambda: points().get(DURATION, []))
     assert (attributes, point.count) == ({"service.peer.name": NAME, "architect.protocol": "grpc"}, 1)
@@ -140,6 +149,45 @@ def test_a_call_that_fails_is_measured_by_the_name_of_its_status(echo, spans, po
     assert span.attributes["rpc.grpc.status_code"] == grpc.StatusCode.UNAVAILABLE.value[0]
     ((attributes, _),) = when(lambda: points().get(DURATION, []))
     assert attributes["error.type"] == "UNAVAILABLE"
+
+
+def test_a_call_of_a_coroutine_that_is_given_up_ends_at_the_server_and_has_its_span(echo, spans, points):
+    architect.observe("otel")
+    service = echo()
+
+    async def give_up():
+        with pytest.raises(TimeoutError):
+            await asyncio.wait_for(service.aio.client.Say(service.defs.Word(text="wait")), 0.2)
+
+    asyncio.run(give_up())
+    assert when(lambda: service.waited) == [False]
+    (span,) = when(spans)
+    assert span.attributes["error.type"] == "CANCELLED"
+    ((attributes, _),) = when(lambda: points().get(DURATION, []))
+    assert attributes["error.type"] == "CANCELLED"
+
+
+def test_requests_may_be_written_one_by_one(echo, spans):
+    architect.observe("otel")
+    service = echo()
+
+    async def write():
+        call = service.aio.client.Join()
+        await call.write(service.defs.Word(text="hello"))
+        await call.done_writing()
+        return (await call).text
+
+    assert asyncio.run(asyncio.wait_for(write(), 5)).startswith("00-")
+    assert len(when(spans)) == 1
+
+
+def test_a_streamed_answer_is_grpc_s_own_call(echo, spans):
+    architect.observe("otel")
+    service = echo()
+    answer = service.client.Split(service.defs.Word(text="wait"))
+    assert answer.cancel()
+    (span,) = when(spans)
+    assert span.attributes["rpc.grpc.status_code"] == grpc.StatusCode.CANCELLED.value[0]
 
 
 def test_what_the_application_has_switched_on_is_left_as_it_is(echo, spans, points):

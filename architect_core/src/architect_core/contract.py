@@ -403,6 +403,21 @@ class Health(Protocol):
         """Whether the circuit is open, so that nothing is sent to any of them."""
 
 
+class BegunCall(Protocol):
+    """What an observer made of a call that begins.
+
+    Attributes:
+        headers: what is sent along with it, such as a trace's context; names are in lower case.
+    """
+
+    @property
+    def headers(self) -> Mapping[str, str]:
+        """See the class."""
+
+    def ended(self, outcome: Outcome) -> None:
+        """It ended, in whichever thread."""
+
+
 class ClientObserver(ABC):
     """Is told of one client's calls, in whichever thread makes them."""
 
@@ -410,19 +425,15 @@ class ClientObserver(ABC):
     def ended(self, outcome: Outcome) -> None:
         """A call ended. What a redirect of it sends to the same service is another; what it sends elsewhere is none."""
 
-    def made(self, client: Any) -> None:  # noqa: B027 - for those who override it
+    def begin(self, rpc: str) -> BegunCall | None:  # noqa: ARG002 - for those who override it
+        """A gRPC call begins, such as one of "/acme.v1.Payments/Pay"; gives who is told of its end, None for this."""
+        return None
+
+    def made(self, client: Any) -> None:  # noqa: B027 - likewise
         """The client is there: what `service(name).client` or `aio.client` gives. Nothing was called with it yet."""
 
     def watch(self, health: Health) -> None:  # noqa: B027 - likewise
         """What tells from now on how the client's instances are. It must be kept by a weak reference alone."""
-
-    def channel(self, channel: Any) -> Any:
-        """What a gRPC client is to send with, instead of the `grpc.Channel` that is given."""
-        return channel
-
-    def interceptors(self) -> Sequence[Any]:
-        """Interceptors for the channel of a client of `grpc.aio`, the outermost first."""
-        return ()
 
 
 class Observer(ABC):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contextlib import contextmanager
-from contextvars import ContextVar
+from contextvars import ContextVar, Token
 from time import monotonic
 from typing import TYPE_CHECKING
 
@@ -23,12 +23,17 @@ def deadline(seconds: float) -> Iterator[None]:
     ...     remaining() <= 5
     True
     """
-    ends, outer = monotonic() + seconds, _deadline.get()
-    token = _deadline.set(ends if outer is None else min(ends, outer))
+    token = hold(seconds)
     try:
         yield
     finally:
         _deadline.reset(token)
+
+
+def hold(seconds: float) -> Token[float | None]:
+    """The same for as long as a task lasts, which serves one request and is not left before its end."""
+    ends, outer = monotonic() + seconds, _deadline.get()
+    return _deadline.set(ends if outer is None else min(ends, outer))
 
 
 def remaining() -> float | None:

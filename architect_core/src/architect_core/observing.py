@@ -11,9 +11,9 @@ from architect_core.contract import ClientObserver, Observer
 from architect_core.plugins import Plugins
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping
 
-    from architect_core.contract import Health, Outcome
+    from architect_core.contract import BegunCall, Health, Outcome
 
 OBSERVER_VARIABLE = "ARCHITECT_OBSERVER"
 
@@ -81,13 +81,10 @@ class Harmless(ClientObserver):
         """As the other's."""
         self._tell(self._observer.watch, health)
 
-    def channel(self, channel: Any) -> Any:
-        """As the other's; the one that is given where that fails."""
-        return self._tell(self._observer.channel, channel) or channel
-
-    def interceptors(self) -> Sequence[Any]:
-        """As the other's; none where that fails."""
-        return self._tell(self._observer.interceptors) or ()
+    def begin(self, rpc: str) -> BegunCall | None:
+        """As the other's; None where that fails."""
+        begun = self._tell(self._observer.begin, rpc)
+        return None if begun is None else _HarmlessCall(begun, self._tell)
 
     def _tell(self, method: Callable[..., Any], *arguments: Any) -> Any:
         try:
@@ -96,6 +93,21 @@ class Harmless(ClientObserver):
             if not self._has_failed:
                 self._has_failed = True
                 _log.warning("an observer of calls failed; this is told once for a client", exc_info=True)
+
+
+class _HarmlessCall:
+    """The same for what tells of one call."""
+
+    def __init__(self, begun: BegunCall, tell: Callable[..., Any]) -> None:
+        self._begun = begun
+        self._tell = tell
+
+    @property
+    def headers(self) -> Mapping[str, str]:
+        return self._tell(lambda: dict(self._begun.headers)) or {}
+
+    def ended(self, outcome: Outcome) -> None:
+        self._tell(self._begun.ended, outcome)
 
 
 def _after_fork_in_child() -> None:

@@ -12,6 +12,8 @@ from architect_core.deadline import remaining
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from architect_core.contract import ClientObserver
+
 
 @dataclass(frozen=True)
 class Defaults:
@@ -21,10 +23,12 @@ class Defaults:
         total_timeout: seconds that a call with one answer may take unless it states `timeout`; None for no limit. One
             whose answer streams has none, because a stream may be meant to last.
         metadata: what is sent along, unless the call itself has a value of that name.
+        observer: who is told of calls; None for nobody.
     """
 
     total_timeout: float | None = None
     metadata: tuple[tuple[str, str | bytes], ...] = field(default=(), repr=False)
+    observer: ClientObserver | None = None
 
 
 # An interceptor could do this too, and costs 17 % of a call; these classes cost 2 %.

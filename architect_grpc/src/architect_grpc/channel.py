@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from architect_grpc.endpoint import endpoint
@@ -47,14 +46,8 @@ def open_channel(target: Target, services: Sequence[RpcService], library: Module
     place = endpoint(target)
     arguments = list(_arguments(target, place, services).items())
     if _is_secure(target, place):
-        opens = partial(library.secure_channel, place.name, tls_credentials(target), arguments)
-    else:
-        opens = partial(library.insecure_channel, place.name, arguments)
-    if target.observer is None:
-        return opens()
-    from architect_grpc.observing import open_observed
-
-    return open_observed(opens, target.observer, library)
+        return library.secure_channel(place.name, tls_credentials(target), arguments)
+    return library.insecure_channel(place.name, arguments)
 
 
 def _is_secure(target: Target, place: Endpoint) -> bool:

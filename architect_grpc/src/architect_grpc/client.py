@@ -27,7 +27,8 @@ class ServiceStub:
     def __init__(self, channel: AnyChannel, defaults: Defaults | None = None) -> None:
         """Register the rpcs with `channel`; the multicallables are grpc's own unless there are `defaults`."""
         untyped: Any = channel  # `_registered_method` is what generated code passes, and no type stub has it
-        classes = AIO_CLASSES if isinstance(channel, grpc.aio.Channel) else CLASSES
+        is_aio = isinstance(channel, grpc.aio.Channel)
+        observer = None if defaults is None else defaults.observer
         for rpc in type(self).service.rpcs:
             call = getattr(untyped, rpc.kind)(
                 rpc.path,
@@ -35,7 +36,13 @@ class ServiceStub:
                 response_deserializer=rpc.response.FromString,
                 _registered_method=True,
             )
-            vars(self)[rpc.name] = call if defaults is None else with_defaults(call, rpc.kind, defaults, classes)
+            if observer is not None:
+                from architect_grpc.observing import observed
+
+                call = observed(call, rpc.kind, observer, rpc.path, is_aio=is_aio)
+            if defaults is not None:
+                call = with_defaults(call, rpc.kind, defaults, AIO_CLASSES if is_aio else CLASSES)
+            vars(self)[rpc.name] = call
 
     def __getattr__(self, name: str) -> Any:
         known = sorted(vars(self))
@@ -63,7 +70,7 @@ class Client:
 
     Attributes:
         channel: the `grpc.Channel` or `grpc.aio.Channel`, unless an rpc or a service is called that; a stub that is
-            made of it has neither the deadlines nor the option `auth` of these rpcs.
+            made of it has neither the deadlines nor the option `auth` of these rpcs, and is not observed.
     """
 
     def __init__(self, name: str, channel: AnyChannel, stubs: Sequence[type[ServiceStub]], defaults: Defaults) -> None:

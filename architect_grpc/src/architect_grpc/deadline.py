@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import grpc
 
-from architect_core.deadline import deadline
+from architect_core.deadline import deadline, hold
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
@@ -52,9 +52,14 @@ def _plain(handler: Any) -> Callable[[Any], Any]:
     return _streaming if handler.response_streaming else _answering
 
 
+def _left(context: Any) -> float | None:
+    left: float | None = context.time_remaining()
+    return None if left is None or left > _YEAR else left
+
+
 def _of(context: Any) -> AbstractContextManager[None]:
-    left = context.time_remaining()
-    return nullcontext() if left is None or left > _YEAR else deadline(left)
+    left = _left(context)
+    return nullcontext() if left is None else deadline(left)
 
 
 def _answering(serve: Callable[..., Any]) -> Callable[..., Any]:
@@ -88,13 +93,10 @@ def _aio(serve: Callable[..., Any]) -> Callable[..., Any] | None:
     if isasyncgenfunction(serve):
 
         async def stream(request: Any, context: Any) -> AsyncIterator[Any]:
-            answers = serve(request, context)
-            while True:
-                # left before each answer is given on, because a stream that is given up is closed by another task
-                with _of(context):
-                    answer = await anext(answers, _END)
-                if answer is _END:
-                    return
+            left = _left(context)  # grpc.aio has a task for each call; a stream that is given up is closed by another
+            if left is not None:
+                hold(left)
+            async for answer in serve(request, context):
                 yield answer
 
         return stream

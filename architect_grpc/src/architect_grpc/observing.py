@@ -1,4 +1,4 @@
-"""Tells an observer how each call of a channel ended."""
+"""Tells an observer how each call of an rpc ended."""
 
 from __future__ import annotations
 
@@ -12,161 +12,162 @@ from architect_core.contract import Outcome
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from types import ModuleType
 
     from architect_core.contract import ClientObserver
 
-# No interceptor of gRPC's own: it makes the multicallable anew for each call, and of a closed channel that is a crash.
+# No interceptor of gRPC's own: that makes the multicallable anew for each call, which crashes for a closed channel; and
+# the calls that those of grpc.aio give lack much of what grpc.aio documents.
+
+
+class _Begun:
+    """A call that began now."""
+
+    def __init__(self, observer: ClientObserver, rpc: str) -> None:
+        begun = observer.begin(rpc)
+        self._told = observer if begun is None else begun
+        self._headers = {} if begun is None else begun.headers
+        self._began = monotonic()
+
+    def metadata(self, stated: Any) -> Any:
+        """What is sent along."""
+        return (*(stated or ()), *self._headers.items()) if self._headers else stated
+
+    def end(self, error: str | None) -> None:
+        """Tell how it ended."""
+        self._told.ended(Outcome(monotonic() - self._began, error))
 
 
 class _Observed:
     """Keeps one multicallable, and tells of its calls."""
 
-    def __init__(self, call: Any, observer: ClientObserver) -> None:
+    def __init__(self, call: Any, observer: ClientObserver, rpc: str) -> None:
         self._call = call
         self._observer = observer
-
-    def _end(self, began: float, error: str | None) -> None:
-        self._observer.ended(Outcome(monotonic() - began, error))
-
-    def _finish(self, call: Callable[..., Any], *arguments: Any, **named: Any) -> Any:
-        """Make a call that has ended when it returns."""
-        began = monotonic()
-        try:
-            answer = call(*arguments, **named)
-        except BaseException as problem:
-            self._end(began, error_of(problem))
-            raise
-        self._end(began, None)
-        return answer
-
-    def _begin(self, call: Callable[..., Any], *arguments: Any, **named: Any) -> Any:
-        """Make a call that ends later: when the service ends it, whether its answer was read or not."""
-        began = monotonic()
-        try:
-            begun = call(*arguments, **named)
-        except BaseException as problem:
-            self._end(began, error_of(problem))
-            raise
-        if not isinstance(begun, grpc.RpcContext):  # what instruments channels made a generator of it
-            return self._parts(begun, began)
-        # a call that nobody keeps is cancelled, and what its callbacks refer to is kept
-        kept = weakref.ref(begun)
-
-        def end() -> None:
-            ended = kept()
-            self._end(began, "CANCELLED" if ended is None else _status(ended))
-
-        if not begun.add_callback(end):
-            end()
-        return begun
-
-    def _parts(self, parts: Iterator[Any], began: float) -> Iterator[Any]:
-        error: str | None = "CANCELLED"  # unless it is read to its end
-        try:
-            yield from parts
-            error = None
-        except grpc.RpcError as problem:
-            error = error_of(problem)
-            raise
-        finally:
-            self._end(began, error)
+        self._rpc = rpc
 
 
 class _OneAnswer(_Observed):
-    def __call__(self, *arguments: Any, **named: Any) -> Any:
-        return self._finish(self._call, *arguments, **named)
+    def __call__(self, request: Any, timeout: Any = None, metadata: Any = None, *more: Any, **named: Any) -> Any:
+        return self._finish(self._call, request, timeout, metadata, *more, **named)
 
-    def with_call(self, *arguments: Any, **named: Any) -> Any:
-        return self._finish(self._call.with_call, *arguments, **named)
+    def with_call(self, request: Any, timeout: Any = None, metadata: Any = None, *more: Any, **named: Any) -> Any:
+        return self._finish(self._call.with_call, request, timeout, metadata, *more, **named)
 
-    def future(self, *arguments: Any, **named: Any) -> Any:
-        return self._begin(self._call.future, *arguments, **named)
+    def future(self, request: Any, timeout: Any = None, metadata: Any = None, *more: Any, **named: Any) -> Any:
+        begun = _Begun(self._observer, self._rpc)
+        return _begin(begun, self._call.future, request, timeout, begun.metadata(metadata), *more, **named)
+
+    def _finish(
+        self, call: Callable[..., Any], request: Any, timeout: Any, metadata: Any, *more: Any, **named: Any
+    ) -> Any:
+        """Make a call that has ended when it returns."""
+        begun = _Begun(self._observer, self._rpc)
+        try:
+            answer = call(request, timeout, begun.metadata(metadata), *more, **named)
+        except BaseException as problem:
+            begun.end(_error_of(problem))
+            raise
+        begun.end(None)
+        return answer
 
 
 class _StreamedAnswer(_Observed):
-    def __call__(self, *arguments: Any, **named: Any) -> Any:
-        return self._begin(self._call, *arguments, **named)
+    def __call__(self, request: Any, timeout: Any = None, metadata: Any = None, *more: Any, **named: Any) -> Any:
+        begun = _Begun(self._observer, self._rpc)
+        return _begin(begun, self._call, request, timeout, begun.metadata(metadata), *more, **named)
 
 
-class _UnaryUnary(_OneAnswer, grpc.UnaryUnaryMultiCallable):  # type: ignore[type-arg] # no generic class at run time
-    pass
+class _AioUnary(_Observed):
+    """Of grpc.aio, with one request."""
+
+    def __call__(self, request: Any, *, metadata: Any = None, **named: Any) -> Any:
+        begun = _Begun(self._observer, self._rpc)
+        return _begin_aio(begun, self._call, request, metadata=begun.metadata(metadata), **named)
 
 
-class _StreamUnary(_OneAnswer, grpc.StreamUnaryMultiCallable):  # type: ignore[type-arg] # likewise
-    pass
+class _AioStream(_Observed):
+    """Of grpc.aio, with a stream of requests."""
+
+    def __call__(
+        self, requests: Any = None, timeout: Any = None, metadata: Any = None, *more: Any, **named: Any
+    ) -> Any:
+        begun = _Begun(self._observer, self._rpc)
+        return _begin_aio(begun, self._call, requests, timeout, begun.metadata(metadata), *more, **named)
 
 
-class _UnaryStream(_StreamedAnswer, grpc.UnaryStreamMultiCallable):  # type: ignore[type-arg] # likewise
-    pass
-
-
-class _StreamStream(_StreamedAnswer, grpc.StreamStreamMultiCallable):  # type: ignore[type-arg] # likewise
-    pass
-
-
-class ObservedChannel(grpc.Channel):
-    """A channel that is another one, and tells an observer of its calls."""
-
-    def __init__(self, channel: grpc.Channel, observer: ClientObserver) -> None:
-        self._channel: Any = channel  # whose methods take more than their types say
-        self._observer = observer
-
-    def unary_unary(self, *arguments: Any, **named: Any) -> Any:
-        """As the other's."""
-        return _UnaryUnary(self._channel.unary_unary(*arguments, **named), self._observer)
-
-    def stream_unary(self, *arguments: Any, **named: Any) -> Any:
-        """As the other's."""
-        return _StreamUnary(self._channel.stream_unary(*arguments, **named), self._observer)
-
-    def unary_stream(self, *arguments: Any, **named: Any) -> Any:
-        """As the other's."""
-        return _UnaryStream(self._channel.unary_stream(*arguments, **named), self._observer)
-
-    def stream_stream(self, *arguments: Any, **named: Any) -> Any:
-        """As the other's."""
-        return _StreamStream(self._channel.stream_stream(*arguments, **named), self._observer)
-
-    def subscribe(self, *arguments: Any, **named: Any) -> None:
-        """As the other's."""
-        self._channel.subscribe(*arguments, **named)
-
-    def unsubscribe(self, *arguments: Any, **named: Any) -> None:
-        """As the other's."""
-        self._channel.unsubscribe(*arguments, **named)
-
-    def close(self) -> None:
-        """As the other's."""
-        self._channel.close()
-
-    def __enter__(self) -> ObservedChannel:
-        return self
-
-    def __exit__(self, *raised: object) -> None:
-        self.close()
-
-
-def open_observed(opens: Callable[..., Any], observer: ClientObserver, library: ModuleType) -> Any:
-    """Open a channel whose calls `observer` is told of, and which is as it wants it.
+def observed(call: Any, kind: str, observer: ClientObserver, rpc: str, *, is_aio: bool) -> Any:
+    """A multicallable that is called as `call` is, and tells `observer` of each call.
 
     Args:
-        opens: opens the channel.
+        call: one of grpc's own, or of grpc.aio's.
+        kind: grpc's word for what streams, such as "unary_stream".
         observer: who is told.
-        library: whose channel it is: `grpc` or `grpc.aio`.
+        rpc: its path, such as "/acme.v1.Payments/Pay".
+        is_aio: whether it is one of grpc.aio's.
     """
-    if library is grpc.aio:
-        from architect_grpc.aio_observing import observing
-
-        return opens(interceptors=[*observer.interceptors(), *observing(observer)])  # innermost, as below
-    return observer.channel(ObservedChannel(opens(), observer))
+    if is_aio:
+        return (_AioUnary if kind.startswith("unary") else _AioStream)(call, observer, rpc)
+    return (_OneAnswer if kind.endswith("unary") else _StreamedAnswer)(call, observer, rpc)
 
 
-def error_of(problem: BaseException) -> str | None:
+def _begin(begun: _Begun, call: Callable[..., Any], *arguments: Any, **named: Any) -> Any:
+    """Make a call that ends later: when the service ends it, whether its answer was read or not."""
+    try:
+        made = call(*arguments, **named)
+    except BaseException as problem:
+        begun.end(_error_of(problem))
+        raise
+    if not isinstance(made, grpc.RpcContext):  # what instruments channels made a generator of it
+        return _parts(begun, made)
+    # a call that nobody keeps is cancelled, and what its callbacks refer to is kept
+    kept: weakref.ref[Any] = weakref.ref(made)
+
+    def end() -> None:
+        ended = kept()
+        begun.end("CANCELLED" if ended is None else _name(ended.code()))
+
+    if not made.add_callback(end):
+        end()
+    return made
+
+
+def _parts(begun: _Begun, parts: Iterator[Any]) -> Iterator[Any]:
+    error: str | None = "CANCELLED"  # unless it is read to its end
+    try:
+        yield from parts
+        error = None
+    except grpc.RpcError as problem:
+        error = _error_of(problem)
+        raise
+    finally:
+        begun.end(error)
+
+
+def _begin_aio(begun: _Begun, call: Callable[..., Any], *arguments: Any, **named: Any) -> Any:
+    try:
+        made = call(*arguments, **named)
+    except BaseException as problem:
+        begun.end(_error_of(problem))
+        raise
+    made.add_done_callback(lambda ended: begun.end(_error_of_ended(ended)))
+    return made
+
+
+def _error_of(problem: BaseException) -> str | None:
     """The name of the status that an error has, or of its type."""
-    return _status(problem) if isinstance(problem, grpc.RpcError) else type(problem).__name__
+    return _name(problem.code()) if isinstance(problem, grpc.RpcError) else type(problem).__name__
 
 
-def _status(call: Any) -> str | None:
-    code = call.code()
+def _error_of_ended(call: Any) -> str | None:
+    """The name of the status of a call of grpc.aio that has ended, so that its coroutine has nothing to wait for."""
+    asking = call.code()
+    try:
+        asking.send(None)
+    except StopIteration as found:
+        return _name(found.value)
+    asking.close()
+    return "UNKNOWN"
+
+
+def _name(code: Any) -> str | None:
     return None if code is grpc.StatusCode.OK else str(getattr(code, "name", code))

@@ -99,7 +99,7 @@ def _client(target: Target, library: ModuleType) -> Client:
     from architect_grpc.client import Client
 
     stubs = _stubs(target).services  # first, so that no channel is left open where there are none
-    defaults = Defaults(target.options.total_timeout, auth_metadata(target))
+    defaults = Defaults(target.options.total_timeout, auth_metadata(target), target.observer)
     channel = open_channel(target, [stub.service for stub in stubs], library)
     return Client(target.name, channel, stubs, defaults)
 

@@ -7,8 +7,6 @@ import sys
 from importlib import import_module
 from typing import Any
 
-from architect_otel.spans import NamedTracerProvider
-
 _log = logging.getLogger("architect.otel")
 _missing: set[str] = set()
 
@@ -26,21 +24,13 @@ def instrument(client: Any) -> None:
             library.HTTPX2ClientInstrumentor.instrument_client(client)
 
 
-def instrumented(channel: Any, service: str) -> Any:
-    """A `grpc.Channel` whose calls are traced with the service's name."""
-    library = _library("grpc", "grpc")
-    if library is None or library.GrpcInstrumentorClient().is_instrumented_by_opentelemetry:
-        return channel
-    interceptor = library.client_interceptor(tracer_provider=NamedTracerProvider(service))
-    return library.grpcext.intercept_channel(channel, interceptor)
-
-
-def aio_interceptors(service: str) -> list[Any]:
-    """The interceptors for a `grpc.aio.Channel` whose calls are traced with the service's name."""
-    library = _library("grpc", "grpc")
-    if library is None or library.GrpcAioInstrumentorClient().is_instrumented_by_opentelemetry:
-        return []
-    return list(library.aio_client_interceptors(tracer_provider=NamedTracerProvider(service)))
+def is_grpc_traced() -> bool:
+    """Whether the application has switched on OpenTelemetry's instrumentation of gRPC itself."""
+    library: Any = sys.modules.get("opentelemetry.instrumentation.grpc")
+    return library is not None and any(
+        each().is_instrumented_by_opentelemetry
+        for each in (library.GrpcInstrumentorClient, library.GrpcAioInstrumentorClient)
+    )
 
 
 def _library(name: str, extra: str) -> Any:

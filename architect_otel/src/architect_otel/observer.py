@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from architect_core.contract import ClientObserver, Observer
 from architect_otel import instrumentation
 from architect_otel.metrics import Metrics
+from architect_otel.rpc import RpcCall
 from architect_otel.spans import complete
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from architect_core.contract import Health, Outcome
+    from architect_core.contract import BegunCall, Health, Outcome
 
 
 class OtelObserver(Observer):
@@ -42,13 +42,11 @@ class OtelClientObserver(ClientObserver):
         """Have the gauges tell of it."""
         self._metrics.watch(self._service, self._protocol, health)
 
-    def channel(self, channel: Any) -> Any:
-        """The channel with OpenTelemetry's interceptor."""
-        return instrumentation.instrumented(channel, self._service)
-
-    def interceptors(self) -> Sequence[Any]:
-        """OpenTelemetry's interceptors."""
-        return instrumentation.aio_interceptors(self._service)
+    def begin(self, rpc: str) -> BegunCall | None:
+        """The call's span, unless the application traces gRPC itself."""
+        if instrumentation.is_grpc_traced():
+            return None
+        return RpcCall(self._service, rpc, partial(self._metrics.count, self._service, self._protocol))
 
     def ended(self, outcome: Outcome) -> None:
         """Complete the call's span, and count the call."""
