@@ -45,6 +45,13 @@ def drip(connection: socket.socket) -> None:
         time.sleep(0.05)
 
 
+def drip_redirect(connection: socket.socket) -> None:
+    connection.sendall(b"HTTP/1.1 302 Found\r\nLocation: /y\r\nContent-Length: 100000\r\n\r\n")
+    while True:
+        connection.sendall(b".")
+        time.sleep(0.05)
+
+
 def endless_header(connection: socket.socket) -> None:
     connection.sendall(b"HTTP/1.1 200 OK\r\n")
     while True:
@@ -87,6 +94,7 @@ FAULTS: dict[str, Callable[[socket.socket], None]] = {
     "half": half,
     "hangs": lambda _: time.sleep(60),
     "drips": drip,
+    "redirects-dripping": drip_redirect,
     "bomb": bomb,
     "slow-body": slow_body,
     "endless-header": endless_header,
@@ -102,8 +110,15 @@ ANSWERS: dict[str, Callable[[str], bytes]] = {
 }
 
 
+together = threading.Barrier(12)
+
+
 def answer(connection: socket.socket, kind: str, argument: str, number: int) -> None:
     """Answer request number `number`, from 1."""
+    if kind == "resets-first-dozen":
+        if number <= 12:
+            together.wait(5)  # so that all of them are under way
+        kind = "resets" if number <= 12 else "works"
     if kind.endswith("-first"):
         kind = kind.removesuffix("-first") if number == 1 else "works"
     if kind in FAULTS:

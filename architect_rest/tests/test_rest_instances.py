@@ -234,6 +234,29 @@ def test_without_a_circuit_breaker_every_call_is_made(start, resolve):
     assert len(server.stop()) == 12
 
 
+def test_what_a_body_raises_is_no_fault_of_the_service(start, resolve):
+    server = start("works")
+    client = resolve(host="127.0.0.1", port=server.port)
+
+    def body():
+        yield b"part"
+        raise requests.ConnectionError("of another service")
+
+    for _ in range(6):
+        with pytest.raises(requests.ConnectionError, match="of another service"):
+            client.post("/x", data=body())
+    assert client.get("/x").status_code == 200
+
+
+def test_what_one_event_ends_counts_once(start, resolve):
+    server = start("resets-first-dozen")
+    client = resolve(host="127.0.0.1", port=server.port)
+    with ThreadPoolExecutor(12) as threads:
+        calls = [threads.submit(client.post, "/x") for _ in range(12)]
+        assert all(isinstance(each.exception(), requests.ConnectionError) for each in calls)
+    assert client.get("/x").status_code == 200
+
+
 def test_a_service_that_answers_errors_is_not_left_alone(start, resolve):
     server = start("unavailable")
     client = resolve(host="127.0.0.1", port=server.port, options={"retries": 0})
@@ -246,7 +269,7 @@ def test_any_answer_closes_the_circuit():
         attempts = Attempts(Instances(["http://a"]), retries=0)
 
         def call(attempts=attempts):
-            call = Call("GET", {}, lambda: True, None)
+            call = Call("GET", {}, lambda: True, lambda: False, None)
             return call if attempts.begin(call) else None
 
         while (asking := call()) is not None:

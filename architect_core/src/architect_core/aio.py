@@ -71,8 +71,8 @@ class AioService:
 
     def _begin(self, loop: Loop) -> Any:
         with self._lock:
-            for ended in [each for each in self._clients if each.is_closed()]:
-                del self._clients[ended]
+            for ended in [each for each in list(self._clients) if each.is_closed()]:
+                self._clients.pop(ended, None)
             held = _Held(*self._make(), self._clients, loop)
             self._clients[loop] = held
             return held.client

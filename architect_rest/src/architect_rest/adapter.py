@@ -140,7 +140,8 @@ class ServiceAdapter(HTTPAdapter):
         if not self._is_own(request.url or ""):
             return self._attempt(None, request, stream, timeout, limits, verify, cert, proxies)
         ends = None if limits is None else limits.ends
-        call = Call(request.method or "", request.headers, partial(retry.rewind, request), ends)
+        rewind, is_read_once = partial(retry.rewind, request), partial(hasattr, request.body, "__next__")
+        call = Call(request.method or "", request.headers, rewind, is_read_once, ends)
         if self.observer is None:
             return self._send_own(call, request, stream, timeout, limits, verify, cert, proxies)
         with Observed(self.observer, call) as observed:

@@ -27,6 +27,7 @@ class Call:
         method: its HTTP method, in capitals.
         headers: its headers, looked up without regard to case.
         rewind: makes its body ready to be sent once more; false where it has gone.
+        is_read_once: whether its body is made while it is sent, and was begun: an error may be the body's own.
         ends: when it has to be over, as `time.monotonic()` tells it; None for never.
         tried: the instances of all attempts until now.
         began: when the last attempt began.
@@ -35,6 +36,7 @@ class Call:
     method: str
     headers: Mapping[str, Any]
     rewind: Callable[[], bool]
+    is_read_once: Callable[[], bool]
     ends: float | None
     tried: list[Instance] = field(default_factory=list)
     began: float = 0.0
@@ -88,13 +90,13 @@ class Attempts:
             is_final: whether it would be no other the next time, as with a certificate that is not trusted.
         """
         instance = call.tried[-1]
-        if call.ends is not None and monotonic() >= call.ends - _NEARLY:
-            self.instances.given_up(instance)  # the caller was in a hurry
+        is_hurried = call.ends is not None and monotonic() >= call.ends - _NEARLY
+        if is_hurried or call.is_read_once():  # which tells of the caller, and not of the instance
+            self.instances.given_up(instance)
             return None
         is_again = not is_unsent and instance in call.tried[:-1]  # one slow call is no three
         if self.instances.failed(instance, call.began, unreachable=is_unsent, is_answer=is_final, counts=not is_again):
             self._tell_left_out(instance, what)
-        # a body that is read while it is sent may raise anything
         if is_final or not ((is_unsent or retry.is_repeatable(call.method, call.headers)) and call.rewind()):
             return None
         is_elsewhere = self.instances.is_another_able(call.tried)

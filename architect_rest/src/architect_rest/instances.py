@@ -26,6 +26,7 @@ class Instance:
         failures: how many have failed since one succeeded.
         unanswered: how many had no answer since one had.
         rest: seconds that it was left out for the last time; 0 where it works.
+        counted_at: when the last of the unanswered ones ended.
         left_out_at: when that began.
         left_out_until: when it ends.
     """
@@ -37,7 +38,7 @@ class Instance:
         self.place = scheme + separator + rest.rpartition("@")[2]
         self.active = 0
         self.failures = self.unanswered = 0
-        self.rest = self.left_out_at = self.left_out_until = 0.0
+        self.rest = self.counted_at = self.left_out_at = self.left_out_until = 0.0
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.place!r})"
@@ -162,7 +163,11 @@ class Instances:
         with self._lock:
             instance.active -= 1
             instance.failures += 1
-            instance.unanswered = 0 if is_answer else instance.unanswered + counts
+            if is_answer:
+                instance.unanswered = 0
+            elif counts and began >= instance.counted_at:  # those that one event ended together are one
+                instance.unanswered += 1
+                instance.counted_at = monotonic()
             is_news = began >= instance.left_out_at
             if not is_news or not (unreachable or asked or instance.failures >= _FAILURES_IN_A_ROW):
                 return False

@@ -16,7 +16,7 @@ from architect_core.exceptions import ArchitectError, OriginError
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 # What some URL parser or other takes for a scheme or a host, after the white space that parsers skip: "http:",
 # "x://", "//host", "\\host", "/\host"
-_LEAVES_THE_BASE = re.compile(r"(?:[a-z][a-z0-9+.-]*:)?[/\\]{2}|https?:", re.IGNORECASE)
+LEAVES_THE_BASE = re.compile(r"(?:[a-z][a-z0-9+.-]*:)?[/\\]{2}|https?:", re.IGNORECASE)
 _SKIPPED = "".join(map(chr, range(33))) + "\x7f\xa0\u200b\ufeff"
 
 
@@ -93,7 +93,7 @@ def join(base_url: str, url: str, origin: Origin) -> str:
         ForeignOriginError: `url` would lead elsewhere.
     """
     stripped = url.lstrip(_SKIPPED)
-    if _LEAVES_THE_BASE.match(stripped):
+    if LEAVES_THE_BASE.match(stripped):
         found = origin_of(stripped)
         if found != origin:
             raise foreign(found, origin)

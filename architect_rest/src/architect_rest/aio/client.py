@@ -2,28 +2,29 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
-from contextlib import asynccontextmanager
 from time import monotonic
 from typing import TYPE_CHECKING, Any
 
 import httpx2
 
 from architect_core.deadline import remaining
-from architect_rest.aio.errors import ForeignOriginError
+from architect_rest.aio.errors import DeadlineError, ForeignOriginError
 from architect_rest.aio.transport import OF_THE_SERVICE, Sending, ServiceTransport, sending
 from architect_rest.answer import MAX_ANSWER_BYTES
-from architect_rest.origin import origin_of
+from architect_rest.origin import LEAVES_THE_BASE, origin_of
 from architect_rest.path_params import fill
 
 if TYPE_CHECKING:
     import ssl
-    from collections.abc import AsyncGenerator, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
     from architect_core.contract import ClientObserver
 
     PathParams = Mapping[str, object] | None
 
+_GRACE = 0.05  # seconds, for an attempt to tell itself that its time is over
 _ABSOLUTE = re.compile(r"[a-z][a-z0-9+.-]*://", re.IGNORECASE)
 
 
@@ -111,12 +112,26 @@ class AioRestClient(httpx2.AsyncClient):
         await self._service.aclose()
 
     def build_request(self, method: str, url: httpx2.URL | str, **named: Any) -> httpx2.Request:
-        """Build a request, whose URL may be a path of the service; one such as "urn:acme:7" is no scheme's."""
-        if isinstance(url, str) and url[:1] not in {"", "/", "?", "#"} and not _ABSOLUTE.match(url):
-            url = f"/{url}"
+        """Build a request, whose URL may be a path of the service; one such as "urn:acme:7" is no scheme's.
+
+        Raises:
+            ForeignOriginError: the URL is a host's, and not written as that.
+        """
+        if isinstance(url, str) and not _ABSOLUTE.match(url):
+            if LEAVES_THE_BASE.match(url):
+                raise ForeignOriginError(self._service.told_foreign(httpx2.URL(url)))
+            if url[:1] not in {"", "/", "?", "#"}:
+                url = f"/{url}"
         return super().build_request(method, url, **named)
 
-    async def send(self, request: httpx2.Request, *, stream: bool = False, **named: Any) -> httpx2.Response:
+    async def send(
+        self,
+        request: httpx2.Request,
+        *,
+        stream: bool = False,
+        auth: Any = httpx2.USE_CLIENT_DEFAULT,
+        follow_redirects: Any = httpx2.USE_CLIENT_DEFAULT,
+    ) -> httpx2.Response:
         """Send a request, within the client's total time.
 
         Raises:
@@ -127,9 +142,17 @@ class AioRestClient(httpx2.AsyncClient):
         if not self._service.is_own(request.url) and OF_THE_SERVICE not in request.extensions:
             raise ForeignOriginError(self._service.told_foreign(request.url))
         request.extensions = {**request.extensions, OF_THE_SERVICE: True}
-        before = sending.set(Sending(self._end(request), is_streamed=stream))
+        follows = self.follow_redirects if follow_redirects is httpx2.USE_CLIENT_DEFAULT else follow_redirects
+        ends = self._end(request)
+        before = sending.set(Sending(ends, is_streamed=stream, follows=follows))
         try:
-            return await super().send(request, stream=stream, **named)
+            # httpx2 reads what an auth flow answers to, outside of any attempt
+            async with asyncio.timeout(None if ends is None else ends - monotonic() + _GRACE) as limit:
+                return await super().send(request, stream=stream, auth=auth, follow_redirects=follow_redirects)
+        except TimeoutError:
+            if limit.expired():
+                raise DeadlineError("no time is left: the answer that asks for a login did not end in time") from None
+            raise
         finally:
             sending.reset(before)
 
@@ -152,12 +175,10 @@ class AioRestClient(httpx2.AsyncClient):
     ) -> httpx2.Response:
         return await super().request(method, _filled(url, path_params), **named)
 
-    @asynccontextmanager
-    async def stream(  # noqa: D102 - documented by httpx2
+    def stream(  # noqa: D102 - documented by httpx2
         self, method: str, url: httpx2.URL | str, *, path_params: PathParams = None, **named: Any
-    ) -> AsyncGenerator[httpx2.Response]:
-        async with super().stream(method, _filled(url, path_params), **named) as response:
-            yield response
+    ) -> Any:
+        return super().stream(method, _filled(url, path_params), **named)
 
     async def get(  # noqa: D102
         self, url: httpx2.URL | str, *, path_params: PathParams = None, **named: Any

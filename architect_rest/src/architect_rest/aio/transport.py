@@ -7,6 +7,7 @@ import ssl
 from contextvars import ContextVar
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import partial
 from time import monotonic
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +15,7 @@ import httpx2
 
 from architect_rest.adapter import REMAINING_HEADER
 from architect_rest.aio.answer import LimitedResponse
+from architect_rest.aio.body import OnceBody
 from architect_rest.aio.connections import Connections, proxy_to
 from architect_rest.aio.errors import CircuitOpenError, DeadlineError, ForeignOriginError
 from architect_rest.attempts import Attempts, Call
@@ -42,13 +44,18 @@ class Sending:
     Attributes:
         ends: when it has to be over, as `time.monotonic()` tells it; None for never.
         is_streamed: whether the caller reads the answer, part by part.
+        follows: whether redirects are followed.
         authorization: what the service was told of who calls. httpx2 takes it from a redirect to another origin, which
             may be one of the service's own.
+        has_left: whether a redirect led elsewhere. One that leads back says nothing of who calls: where it leads was
+            chosen by somebody else.
     """
 
     ends: float | None
     is_streamed: bool
+    follows: bool = False
     authorization: str | None = None
+    has_left: bool = False
 
     def left(self) -> float | None:
         """Seconds until the end; None where there is none."""
@@ -95,6 +102,7 @@ class ServiceTransport(httpx2.AsyncBaseTransport):
         self._server_name = server_name
         self._max_answer_bytes = max_answer_bytes
         self._turns = asyncio.Semaphore(_MOST_CALLS)
+        self._is_closed = False
 
     async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
         """Send `request`, more than once if need be.
@@ -109,14 +117,14 @@ class ServiceTransport(httpx2.AsyncBaseTransport):
         if not self.is_own(request.url):
             response = await self._send_elsewhere(request, now)
         else:
-            call = Call(
-                request.method, request.headers, lambda: isinstance(request.stream, httpx2.ByteStream), now.ends
-            )
+            body = request.stream if isinstance(request.stream, httpx2.ByteStream) else OnceBody(request.stream)
+            is_begun = partial(getattr, body, "is_begun", False)
+            call = Call(request.method, request.headers, lambda: not is_begun(), is_begun, now.ends)
             if self._observer is None:
-                response = await self._send_own(call, request, now)
+                response = await self._send_own(call, request, body, now)
             else:
                 with Observed(self._observer, call) as observed:
-                    response = await self._send_own(call, request, now)
+                    response = await self._send_own(call, request, body, now)
                     observed.status = response.status_code
         if not now.is_streamed:  # it was read, which the client looks at no more
             response.elapsed = timedelta(seconds=monotonic() - began)
@@ -133,21 +141,21 @@ class ServiceTransport(httpx2.AsyncBaseTransport):
         except TimeoutError:
             raise DeadlineError(f"no time is left: {_MOST_CALLS} other calls are under way, which went first") from None
 
-    async def _send_own(self, call: Call, request: httpx2.Request, now: Sending) -> httpx2.Response:
+    async def _send_own(self, call: Call, request: httpx2.Request, body: Any, now: Sending) -> httpx2.Response:
         await self._take_turn(now)
         try:
-            return await self._make_attempts(call, request, now)
+            return await self._make_attempts(call, request, body, now)
         finally:
             self._turns.release()
 
-    async def _make_attempts(self, call: Call, request: httpx2.Request, now: Sending) -> httpx2.Response:
+    async def _make_attempts(self, call: Call, request: httpx2.Request, body: Any, now: Sending) -> httpx2.Response:
         last: httpx2.TransportError | None = None
         while True:
             instance = self.attempts.begin(call)
             if instance is None:
                 raise last or CircuitOpenError(self.attempts.told_open())
             try:
-                response = await self._attempt(instance, request, now)
+                response = await self._attempt(instance, request, body, now)
                 wait = self.attempts.after_answer(call, response.status_code, response.headers)
             except httpx2.TransportError as problem:
                 if isinstance(problem, _NOT_OF_THE_INSTANCE):
@@ -168,13 +176,16 @@ class ServiceTransport(httpx2.AsyncBaseTransport):
                 await response.aclose()
             await asyncio.sleep(wait)
 
-    async def _attempt(self, instance: Instance, request: httpx2.Request, now: Sending) -> httpx2.Response:
+    async def _attempt(self, instance: Instance, request: httpx2.Request, body: Any, now: Sending) -> httpx2.Response:
         """Send `request` once, to `instance`."""
         url, place = request.url, self._urls[instance]
         headers = request.headers.copy()
-        now.authorization = headers.get("Authorization", now.authorization)
-        if now.authorization is not None:
-            headers["Authorization"] = now.authorization
+        if OF_THE_SERVICE in request.extensions:
+            if now.has_left:
+                _take_identity(headers)
+            now.authorization = headers.get("Authorization", now.authorization)
+            if now.authorization is not None:
+                headers["Authorization"] = now.authorization
         if place_of(url) != place_of(place):
             if headers.get("Host") == url.netloc.decode("ascii"):
                 headers["Host"] = place.netloc.decode("ascii")
@@ -183,7 +194,7 @@ class ServiceTransport(httpx2.AsyncBaseTransport):
         if now.ends is not None and seconds is not None:
             headers.setdefault(REMAINING_HEADER, str(max(1, int(1000 * seconds))))
         extensions = {} if self._server_name is None else {"sni_hostname": self._server_name}
-        return await self._send(self._connections[instance], request, url, headers, extensions, seconds, now)
+        return await self._send(self._connections[instance], request, body, url, headers, extensions, seconds, now)
 
     async def _send_elsewhere(self, request: httpx2.Request, now: Sending) -> httpx2.Response:
         """Send what a redirect made of a call, which takes nothing of the service along; or what its auth asks for."""
@@ -192,18 +203,20 @@ class ServiceTransport(httpx2.AsyncBaseTransport):
             if _has_body(request):
                 what = "the service's redirect, which asks for the request's body,"
                 raise ForeignOriginError(self.told_foreign(request.url, what))
-            for name in [name for name in headers if name.lower() not in _HARMLESS_HEADERS]:
-                del headers[name]
+            _take_identity(headers)
+            now.has_left, now.authorization = True, None
         proxy = proxy_to(str(request.url))
         if proxy not in self._elsewhere:
             self._elsewhere[proxy] = Connections(proxy, verify=True, lasting=False)
         seconds = _seconds(request, now)
-        return await self._send(self._elsewhere[proxy], request, request.url, headers, {}, seconds, now)
+        connections = self._elsewhere[proxy]
+        return await self._send(connections, request, request.stream, request.url, headers, {}, seconds, now)
 
     async def _send(
         self,
         connections: Connections,
         request: httpx2.Request,
+        body: Any,
         url: httpx2.URL,
         headers: httpx2.Headers,
         extensions: dict[str, Any],
@@ -211,22 +224,28 @@ class ServiceTransport(httpx2.AsyncBaseTransport):
         now: Sending,
     ) -> httpx2.Response:
         """Send `request` to `url`, with other headers and further extensions."""
+        if self._is_closed:
+            raise RuntimeError("the client was closed while a call was under way")
         timeouts = request.extensions.get("timeout", {})
         attempt = httpx2.Request(
             request.method,
             url,
             headers=headers,
-            stream=request.stream,
+            stream=body,
             extensions={**extensions, **request.extensions, "timeout": {**timeouts, "pool": None}},
         )
         try:
-            async with asyncio.timeout(seconds):
+            async with asyncio.timeout(seconds) as limit:
                 response = await connections.send(attempt)
-                if self._max_answer_bytes is not None and not now.is_streamed:
+                # httpx2 reads a redirect that it follows, also where the answer is streamed
+                is_read = not now.is_streamed or (now.follows and response.has_redirect_location)
+                if is_read and self._max_answer_bytes is not None:
                     response = LimitedResponse.of(response, self._max_answer_bytes)
-                if not now.is_streamed:
+                if is_read:
                     await _read(response)  # what goes wrong with it goes wrong in this attempt
         except TimeoutError:
+            if not limit.expired():
+                raise  # the body's own
             raise httpx2.ReadTimeout(f"no answer within {seconds:.1f} s") from None
         return response
 
@@ -238,8 +257,14 @@ class ServiceTransport(httpx2.AsyncBaseTransport):
 
     async def aclose(self) -> None:
         """Close all connections."""
+        self._is_closed = True
         for each in (*self._connections.values(), *self._elsewhere.values()):
             await each.aclose()
+
+
+def _take_identity(headers: httpx2.Headers) -> None:
+    for name in [name for name in headers if name.lower() not in _HARMLESS_HEADERS]:
+        del headers[name]
 
 
 def _context(urls: Sequence[str], verify: ssl.SSLContext | bool) -> ssl.SSLContext:
@@ -280,10 +305,10 @@ def _has_body(request: httpx2.Request) -> bool:
 
 
 def _is_distrust(problem: BaseException) -> bool:
-    """Whether what went wrong is TLS: it would be no other the next time."""
+    """Whether a certificate is not trusted, or TLS cannot be agreed on: it would be no other the next time."""
+    if not isinstance(problem, httpx2.ConnectError):
+        return False
     cause: BaseException | None = problem
-    while cause is not None:
-        if isinstance(cause, ssl.SSLError):
-            return True
-        cause = cause.__cause__ or cause.__context__
-    return False
+    while cause is not None and not isinstance(cause, ssl.SSLError):
+        cause = cause.__cause__
+    return cause is not None
