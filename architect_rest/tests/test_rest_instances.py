@@ -298,6 +298,22 @@ def test_the_circuit_lets_one_attempt_through_after_five_seconds_at_most(monkeyp
     assert instances.seconds_open <= 5
 
 
+def test_a_caller_that_gives_up_its_try_leaves_the_circuit_as_it_was(monkeypatch):
+    now = 0.0
+    monkeypatch.setattr("architect_rest.instances.monotonic", lambda: now)
+    instances = Instances(["http://a"])
+    for _ in range(5):
+        instances.failed(instances.begin(), now, unreachable=True)
+    tried = 0
+    for tenth in range(1, 101):
+        now = tenth / 10
+        found = instances.begin()
+        if found is not None:
+            tried += 1
+            instances.given_up(found)
+    assert 15 < tried < 22  # every half second
+
+
 def test_an_instance_is_tried_by_one_attempt_at_a_time_after_its_rest(monkeypatch):
     now = [100.0]
     monkeypatch.setattr("architect_rest.instances.monotonic", lambda: now[0])

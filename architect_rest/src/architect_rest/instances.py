@@ -81,10 +81,8 @@ class Instances:
             able = [each for each in self.all if each.left_out_until <= now]
             fresh = [each for each in able if each not in tried] or able
             if not fresh:
-                if self._is_broken():
-                    if self._seconds_open(now) > 0:
-                        return None
-                    self._open_for = min(_LONGEST_OPEN, self._open_for * 2)
+                if self._is_broken() and self._seconds_open(now) > 0:
+                    return None
                 self._tried_at = now
                 fresh = [min(self.all, key=lambda each: each.left_out_until)]
             chosen = fresh[0] if len(fresh) == 1 else self._less_busy(fresh)
@@ -166,6 +164,8 @@ class Instances:
             if is_answer:
                 instance.unanswered = 0
             elif counts and began >= instance.counted_at:  # those that one event ended together are one
+                if self._is_broken():
+                    self._open_for = min(_LONGEST_OPEN, self._open_for * 2)
                 instance.unanswered += 1
                 instance.counted_at = monotonic()
             is_news = began >= instance.left_out_at
