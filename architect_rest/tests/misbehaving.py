@@ -132,6 +132,10 @@ def serve(connection: socket.socket, kind: str, argument: str) -> None:
         if kind == "resets-before":
             reset(connection)
             return
+        if kind == "closes-before":
+            connection.recv(65536)
+            connection.close()
+            return
         if argument.endswith(".pem"):
             context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
             context.load_cert_chain(argument)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import logging
 import sys
 import time
@@ -78,10 +79,12 @@ def test_each_method_fills_placeholders(method, server, use):
         assert response.status_code in {200, 501}  # what the server makes of QUERY
         async with client.stream(method.upper(), "/orders/:id", path_params={"id": 1}) as streamed:
             await streamed.aread()
+        async with client.sse("/orders/:id", path_params={"id": 2}):
+            pass
 
     use(call, port=server.port)
     if method != "query":
-        assert [each["path"] for each in server.asked] == ["/orders/a%2Fb/lines", "/orders/1"]
+        assert [each["path"] for each in server.asked] == ["/orders/a%2Fb/lines", "/orders/1", "/orders/2"]
 
 
 def test_the_base_path_and_the_host_that_were_configured_are_what_is_asked(start, use):
@@ -367,6 +370,30 @@ def test_what_a_body_raises_is_no_fault_of_the_service(problem, start, use):
     assert use(call, port=server.port, options={"total_timeout": None}) == 200
 
 
+def test_a_server_that_closes_while_tls_is_agreed_on_is_asked_again_elsewhere(start, use, authority, tmp_path):
+    authority.cert_pem.write_to_path(str(tmp_path / "ca.crt"))
+    authority.issue_cert("127.0.0.1").private_key_and_cert_chain_pem.write_to_path(str(tmp_path / "server.pem"))
+    closing, server = start("closes-before"), start("works", str(tmp_path / "server.pem"))
+    instances = [{"host": "https://127.0.0.1", "port": each.port} for each in (closing, server)]
+
+    async def call(client):
+        for _ in range(10):
+            assert (await client.post("/x", content=b"1")).status_code == 200
+
+    for _ in range(3):
+        use(call, instances=instances, options={"tls": {"ca": str(tmp_path / "ca.crt")}})
+
+
+def test_a_client_outlives_its_resolver(server):
+    async def call():
+        client = Resolver({"a": {"api": "rest", "host": "127.0.0.1", "port": server.port}}).service("a").aio.client
+        gc.collect()
+        await asyncio.sleep(0.01)
+        return (await client.get("/x")).status_code
+
+    assert asyncio.run(call()) == 200
+
+
 def test_what_one_event_ends_counts_once(start, use):
     server = start("resets-first-dozen")
 
@@ -458,6 +485,8 @@ def test_an_instance_may_have_an_ipv6_address(start_server, use):
         ({"bearer": "t0ken"}, "Authorization: Bearer t0ken"),
         ({"username": "app", "password": "日"}, "Authorization: Basic YXBwOuaXpQ=="),
         ({"headers": {"X-Api-Key": "k3y"}}, "X-Api-Key: k3y"),
+        ({"bearer": "tökén"}, "Authorization: Bearer tökén"),
+        ({"headers": {"X-Api-Key": "kéy"}}, "X-Api-Key: kéy"),
     ],
 )
 def test_who_calls_is_told_to_the_service_unless_a_call_says_it(auth, header, start, use):

@@ -355,6 +355,15 @@ def test_a_certificate_is_checked_as_configured(
     assert len(server.stop()) == 2 * (expected == 200)
 
 
+def test_a_server_that_closes_while_tls_is_agreed_on_is_asked_again_elsewhere(start, resolve, issue, tmp_path):
+    closing, server = start("closes-before"), start("works", issue("127.0.0.1"))
+    instances = [{"host": "https://127.0.0.1", "port": each.port} for each in (closing, server)]
+    for _ in range(3):
+        client = resolve(instances=instances, options={"tls": {"ca": str(tmp_path / "ca.crt")}})
+        for _ in range(10):
+            assert client.get("/x").status_code == 200
+
+
 @pytest.mark.parametrize(
     ("auth", "header"),
     [
@@ -399,6 +408,7 @@ def test_a_call_s_own_authorization_wins_over_the_configured_one_and_over_a_netr
         ({"auth": {"bearer": "日"}}, r"options\.auth\.bearer"),
         ({"auth": {"headers": {"X-Key": "日"}}}, r"options\.auth\.headers"),
         ({"auth": {"bearer": "a\nb"}}, r"options\.auth\.bearer"),
+        ({"auth": {"bearer": " a"}}, r"options\.auth\.bearer"),
         ({"auth": {"bearer": "a", "username": "b", "password": "c"}}, r"options\.auth"),
         ({"auth": {"username": "b"}}, r"options\.auth"),
         ({"retries": -1}, r"options\.retries"),

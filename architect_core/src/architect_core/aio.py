@@ -71,10 +71,11 @@ class AioService:
 
     def _begin(self, loop: Loop) -> Any:
         with self._lock:
-            for ended in [each for each in list(self._clients) if each.is_closed()]:
-                self._clients.pop(ended, None)
+            for ended in [each for each in list(_open) if each.loop.is_closed()]:  # without ending its generators
+                ended.forget()
             held = _Held(*self._make(), self._clients, loop)
             self._clients[loop] = held
+            _open.add(held)
             return held.client
 
     def take(self) -> list[Callable[[], None]]:
@@ -86,12 +87,12 @@ class AioService:
 
     def leave_to_parent(self) -> None:
         """In a forked child: forget the clients without closing them, because they are the parent's."""
-        _of_parents.append(self._clients)
         self._clients = {}
 
 
-_of_parents: list[Clients] = []
-_closing: set[_Held] = set()  # so that a loop that ends before it comes to them still finds them
+# what is not closed yet: so that it is kept for those who use a client and not its service, for a loop that ends before
+# it comes to close it, and, in a forked child, from being closed at all
+_open: set[_Held] = set()
 
 
 class _Held:
@@ -104,7 +105,7 @@ class _Held:
         self.client = client
         self._factory = factory
         self._clients = clients
-        self._loop = loop
+        self.loop = loop
         self._lock = asyncio.Lock()
         self._is_closed = False
         self._until_the_end = self._wait()
@@ -123,18 +124,23 @@ class _Held:
 
     async def close(self) -> None:
         """Close it, in its loop; returns when it is closed, whoever does that."""
-        if self._clients.get(self._loop) is self:
-            self._clients.pop(self._loop, None)  # which another thread may have done
+        if self._clients.get(self.loop) is self:
+            self._clients.pop(self.loop, None)  # which another thread may have done
         async with self._lock:
             if not self._is_closed:
                 await self._factory.aio_close(self.client)
                 self._is_closed = True
-        _closing.discard(self)
+        _open.discard(self)
+
+    def forget(self) -> None:
+        """Give it up without closing it, because its loop has ended."""
+        if self._clients.get(self.loop) is self:
+            self._clients.pop(self.loop, None)
+        _open.discard(self)
 
     def close_soon(self) -> None:
         """Have the loop close it when it comes to that."""
-        _closing.add(self)
         try:
-            self._loop.call_soon_threadsafe(lambda: self._loop.create_task(self.close()))
-        except RuntimeError:  # the loop has ended, and the client with it
-            _closing.discard(self)
+            self.loop.call_soon_threadsafe(lambda: self.loop.create_task(self.close()))
+        except RuntimeError:
+            self.forget()

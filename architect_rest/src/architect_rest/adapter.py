@@ -140,7 +140,7 @@ class ServiceAdapter(HTTPAdapter):
         if not self._is_own(request.url or ""):
             return self._attempt(None, request, stream, timeout, limits, verify, cert, proxies)
         ends = None if limits is None else limits.ends
-        rewind, is_read_once = partial(retry.rewind, request), partial(hasattr, request.body, "__next__")
+        rewind, is_read_once = partial(retry.rewind, request), partial(retry.is_read_once, request)
         call = Call(request.method or "", request.headers, rewind, is_read_once, ends)
         if self.observer is None:
             return self._send_own(call, request, stream, timeout, limits, verify, cert, proxies)
@@ -175,7 +175,7 @@ class ServiceAdapter(HTTPAdapter):
                     call,
                     type(problem).__name__,
                     is_unsent=retry.is_unsent(problem),
-                    is_final=isinstance(problem, requests.exceptions.SSLError),
+                    is_final=retry.is_distrust(problem),
                 )
                 if wait is None:
                     raise

@@ -127,16 +127,21 @@ class Instances:
         with self._lock:
             instance.active -= 1
             if instance.failures:
-                instance.failures = instance.unanswered = 0
+                instance.failures = 0
                 instance.rest = instance.left_out_until = 0.0
-                self._open_for = _FIRST_REST
+                self._close(instance)
 
     def given_up(self, instance: Instance, *, is_answer: bool = False) -> None:
         """End an attempt that tells nothing of the instance, or no more than that it answers."""
         with self._lock:
             instance.active -= 1
             if is_answer:
-                instance.unanswered = 0
+                self._close(instance)
+
+    def _close(self, instance: Instance) -> None:
+        """Close the circuit: the instance has answered."""
+        instance.unanswered = 0
+        self._open_for = _FIRST_REST
 
     def failed(
         self,
@@ -162,7 +167,7 @@ class Instances:
             instance.active -= 1
             instance.failures += 1
             if is_answer:
-                instance.unanswered = 0
+                self._close(instance)
             elif counts and began >= instance.counted_at:  # those that one event ended together are one
                 if self._is_broken():
                     self._open_for = min(_LONGEST_OPEN, self._open_for * 2)

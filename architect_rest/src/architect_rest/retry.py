@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import ssl
 import threading
 from typing import TYPE_CHECKING, Any
 
@@ -63,6 +64,24 @@ def is_unsent(problem: Exception) -> bool:
     """
     cause = problem.args[0] if isinstance(problem, requests.ConnectionError) and problem.args else None
     return isinstance(cause, MaxRetryError) and isinstance(cause.reason, NewConnectionError | ConnectTimeoutError)
+
+
+def is_read_once(request: PreparedRequest) -> bool:
+    """Whether a body is made while it is sent, so that an error may be the body's own."""
+    return hasattr(request.body, "__next__") and not hasattr(request.body, "seek")
+
+
+def is_distrust(problem: Exception) -> bool:
+    """Whether a certificate is not trusted, or TLS cannot be agreed on: it would be no other the next time.
+
+    A connection that breaks while TLS is agreed on is an `SSLError` too.
+    """
+    if not isinstance(problem, requests.exceptions.SSLError):
+        return False
+    cause: Any = problem
+    while isinstance(cause, Exception) and not isinstance(cause, ssl.SSLError):
+        cause = getattr(cause, "reason", None) or (cause.args[0] if cause.args else None)
+    return not isinstance(cause, ssl.SSLEOFError)
 
 
 def rewind(request: PreparedRequest) -> bool:

@@ -65,6 +65,8 @@ def settings(target: Target) -> Settings:
     for name, values in {"bearer": [auth.bearer or ""], "headers": list(auth.headers.values())}.items():
         if any(ord(character) > _LATIN_1 for value in values for character in value):
             raise target.error(f"options.auth.{name}", "has a character that no HTTP header can have")
+        if any(value != value.strip() for value in values):
+            raise target.error(f"options.auth.{name}", "has white space at an end, which no HTTP header can have")
     stated = found[0].login
     if stated is not None and (auth.bearer or auth.username):
         raise target.error("options.auth", "says who logs in, and the host does too; leave one of them out")

@@ -18,7 +18,9 @@ class BearerAuth(httpx2.Auth):
 
     def auth_flow(self, request: httpx2.Request) -> Generator[httpx2.Request, httpx2.Response, None]:
         """Called by httpx2 for every request."""
-        request.headers.setdefault("Authorization", f"Bearer {self._token}")
+        if "Authorization" not in request.headers:  # as bytes, because httpx2 takes a text for ASCII
+            value = f"Bearer {self._token}".encode("latin-1")
+            request.headers = httpx2.Headers([*request.headers.raw, (b"Authorization", value)])
         yield request
 
     def __repr__(self) -> str:

@@ -63,7 +63,7 @@ class AioRestClient(httpx2.AsyncClient):
         server_name: str | None = None,
         max_answer_bytes: int | None = MAX_ANSWER_BYTES,
         auth: Any = None,
-        headers: Mapping[str, str] | None = None,
+        headers: Mapping[bytes, bytes] | Mapping[str, str] | None = None,
         observer: ClientObserver | None = None,
     ) -> None:
         """Make a client.
@@ -109,6 +109,10 @@ class AioRestClient(httpx2.AsyncClient):
     async def aclose(self) -> None:
         """Close all connections."""
         await super().aclose()
+        await self._service.aclose()
+
+    async def __aexit__(self, *raised: Any) -> None:
+        await super().__aexit__(*raised)
         await self._service.aclose()
 
     def build_request(self, method: str, url: httpx2.URL | str, **named: Any) -> httpx2.Request:
@@ -179,6 +183,9 @@ class AioRestClient(httpx2.AsyncClient):
         self, method: str, url: httpx2.URL | str, *, path_params: PathParams = None, **named: Any
     ) -> Any:
         return super().stream(method, _filled(url, path_params), **named)
+
+    def sse(self, url: httpx2.URL | str, *, path_params: PathParams = None, **named: Any) -> Any:  # noqa: D102
+        return super().sse(_filled(url, path_params), **named)
 
     async def get(  # noqa: D102
         self, url: httpx2.URL | str, *, path_params: PathParams = None, **named: Any

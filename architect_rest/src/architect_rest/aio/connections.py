@@ -20,7 +20,7 @@ _LIMITS = httpx2.Limits(max_connections=None, max_keepalive_connections=256, kee
 def proxy_to(url: str) -> str | None:
     """The proxy that the environment, as requests reads it, says for a URL."""
     found: str | None = select_proxy(url, get_environ_proxies(url, no_proxy=None))
-    return found
+    return found if found is None or "://" in found else f"http://{found}"
 
 
 class Connections:

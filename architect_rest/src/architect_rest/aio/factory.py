@@ -38,7 +38,8 @@ def make(target: Target) -> AioRestClient:
         verify=_verify(target, stated.tls),
         server_name=stated.tls.server_name,
         auth=stated.login if stated.bearer is None else BearerAuth(stated.bearer),
-        headers=stated.headers,
+        # as bytes, because httpx2 takes a text for ASCII
+        headers={name.encode(): value.encode("latin-1") for name, value in stated.headers.items()},
         observer=target.observer,
     )
 

@@ -311,4 +311,4 @@ def _is_distrust(problem: BaseException) -> bool:
     cause: BaseException | None = problem
     while cause is not None and not isinstance(cause, ssl.SSLError):
         cause = cause.__cause__
-    return cause is not None
+    return cause is not None and not isinstance(cause, ssl.SSLEOFError)  # which is a connection that broke
