@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import gc
 import socketserver
+import sys
 import threading
+import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -241,6 +244,16 @@ def port() -> Iterator[int]:
         threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True).start()
         yield server.server_address[1]
         server.shutdown()
+
+
+@pytest.fixture(autouse=True)
+def collected() -> Iterator[None]:
+    """Sockets that a bad plugin leaves open are closed here, and not in the midst of another test."""
+    yield
+    sys.modules.pop("architect_subject", None)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ResourceWarning)
+        gc.collect()
 
 
 @pytest.fixture
