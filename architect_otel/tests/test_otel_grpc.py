@@ -16,7 +16,9 @@ pytest.importorskip("architect_grpc", reason="architect-grpc is not installed")
 pytest.importorskip("opentelemetry.instrumentation.grpc", reason="it is not installed")
 
 import grpc
+from opentelemetry import propagate
 from opentelemetry.instrumentation.grpc import GrpcInstrumentorClient
+from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
 import architect.sdk as architect
 from architect_core.contract import Definitions, StubGenerator
@@ -165,6 +167,27 @@ def test_a_call_of_a_coroutine_that_is_given_up_ends_at_the_server_and_has_its_s
     assert span.attributes["error.type"] == "CANCELLED"
     ((attributes, _),) = when(lambda: points().get(DURATION, []))
     assert attributes["error.type"] == "CANCELLED"
+
+
+class ShoutingPropagator(TraceContextTextMapPropagator):
+    """Names its header with capitals, as X-Ray's does."""
+
+    def inject(self, carrier, context=None, setter=None):
+        plain: dict[str, str] = {}
+        super().inject(plain, context)
+        carrier.update({name.title(): value for name, value in plain.items()})
+
+
+@pytest.mark.parametrize("kind", ["Say", "Say.aio"])
+def test_a_propagator_may_name_its_headers_with_capitals(echo, kind):
+    former = propagate.get_global_textmap()
+    propagate.set_global_textmap(ShoutingPropagator())
+    try:
+        architect.observe("otel")
+        service = echo()
+        assert CALLS[kind](service.client, service.defs.Word(text="hello")).text.startswith("00-")
+    finally:
+        propagate.set_global_textmap(former)
 
 
 def test_requests_may_be_written_one_by_one(echo, spans):

@@ -53,8 +53,9 @@ class RpcCall:
         attributes = {"rpc.system": "grpc", "rpc.service": package, "rpc.method": method, SERVICE: service}
         self._span = _tracer().start_span(name, kind=SpanKind.CLIENT, attributes=attributes)
         self._told = told
-        self.headers: dict[str, str] = {}
-        propagate.inject(self.headers, trace.set_span_in_context(self._span))
+        headers: dict[str, str] = {}
+        propagate.inject(headers, trace.set_span_in_context(self._span))
+        self.headers = {header.lower(): value for header, value in headers.items()}  # gRPC refuses capitals
 
     def ended(self, outcome: Outcome) -> None:
         """End the span."""
