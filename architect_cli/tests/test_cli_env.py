@@ -63,10 +63,11 @@ def test_it_shows_what_is_used_from_where_and_what_that_overrides(system):
 def test_one_name_alone_may_be_one_that_no_source_lists(system):
     told = env(system, "acme/other")
     assert "acme/other  rest http://other:2\n    from urls: the environment variable OTHER_URL" in told
-    assert "primary_db" not in told
-    assert "no service named 'acme/billig' (did you mean 'acme/billing'?)" in system.fails(
-        "env", "acme/billig", environ=ENVIRON
-    )
+    assert "datastores" not in told
+    assert "services" not in env(system, "primary_db")
+    for wrong, meant in (("acme/billig", "acme/billing"), ("primary-db", "primary_db")):
+        said = f"no service or datastore named '{wrong}' (did you mean '{meant}'?); known: "
+        assert said in system.fails("env", wrong, environ=ENVIRON)
 
 
 def test_dependencies_of_the_manifest_are_shown_too(system):

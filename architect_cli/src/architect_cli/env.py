@@ -16,7 +16,7 @@ from architect_cli.dialects.export import export
 from architect_cli.dialects.place import places_of
 from architect_cli.group import told
 from architect_cli.resolved import masked, resolve, resolve_one, shown
-from architect_core.exceptions import UnknownServiceError
+from architect_core.exceptions import UnknownNameError
 from architect_core.plugins import Plugins
 from architect_core.resolver import Resolver
 
@@ -58,7 +58,7 @@ def env(service: str | None, dialect: str | None, folder: Path | None, *, as_jso
     resolver = Resolver(plugins=plugins)
     found, problems = resolve(resolver) if service is None else (resolve_one(resolver, service), [])
     if service is not None and not found:
-        raise UnknownServiceError(service, resolver.catalog.names("services"))
+        raise UnknownEntryError(service, _names(resolver))
     current = resolver.current_name
     if dialect == "ARCHITECT":
         click.echo(architect_variables(found, current, secrets=show_secrets))
@@ -68,11 +68,23 @@ def env(service: str | None, dialect: str | None, folder: Path | None, *, as_jso
     elif as_json:
         click.echo(json.dumps(_as_json(found, current, show_secrets=show_secrets), indent=2))
     else:
-        _print(found, current)
+        _print(found, current, is_all=service is None)
     for problem in problems:
         _tell(told(problem))
     if problems:
         raise click.exceptions.Exit(1)
+
+
+class UnknownEntryError(UnknownNameError):
+    """`architect env NAME` was asked for a name that no source has."""
+
+    kind = "service or datastore"
+    remedy = "`architect env` shows what there is."
+
+
+def _names(resolver: Resolver) -> set[str]:
+    names, owner = resolver.catalog.names, resolver.current_name
+    return {*names("services", owner), *names("datastores", owner)}
 
 
 def _export(
@@ -104,10 +116,12 @@ def _as_json(found: Sequence[Resolved], current: str | None, *, show_secrets: bo
     return answer
 
 
-def _print(found: Sequence[Resolved], current: str | None) -> None:
+def _print(found: Sequence[Resolved], current: str | None, *, is_all: bool) -> None:
     click.echo(f"running service: {current or 'not known (ARCHITECT_CURRENT_SERVICE is not set)'}")
     for kind in ("services", "datastores"):
         of_kind = [each for each in found if each.kind == kind]
+        if not (of_kind or is_all):
+            continue
         click.echo(f"\n{kind}:" + ("" if of_kind else " none"))
         for each in of_kind:
             used, *overridden = each.found

@@ -21,6 +21,13 @@ Model = TypeVar("Model", bound=BaseModel)
 # A key may itself hold what nobody should see; only what looks like a name is repeated.
 _SHOWABLE = re.compile(r"[A-Za-z0-9_$<>][A-Za-z0-9_./$<>-]{0,79}", re.ASCII)
 _MOST_PROBLEMS = 20
+# where pydantic's own words are Python's, and may name a class
+_TYPES = {
+    "model_type": "must be a JSON object",
+    "dict_type": "must be a JSON object",
+    "list_type": "must be a JSON array",
+    "string_type": "must be text",
+}
 
 
 def read_json(text: str | bytes, where: str, *, error: type[ConfigError] = ConfigError) -> Any:
@@ -116,6 +123,8 @@ def _reason(kind: str, loc: tuple[int | str, ...], message: str, known_fields: s
         return f"unknown key{did_you_mean(loc[-1], known_fields)}"
     if kind == "missing":
         return "is missing"
+    if kind in _TYPES:
+        return _TYPES[kind]
     message = message.removeprefix("Value error, ")
     return message[0].lower() + message[1:]
 
