@@ -11,7 +11,6 @@ import psycopg
 import pytest
 
 import architect.sdk as architect
-from architect_core import reloading
 
 
 @pytest.fixture(autouse=True)
@@ -107,8 +106,6 @@ def server():
 
 
 def test_a_call_that_is_under_way_when_its_service_moves_ends_as_it_began(server, tmp_path, monkeypatch):
-    monkeypatch.setattr(reloading, "_DRAIN_SECONDS", 0.1)
-
     def write(port):
         entry = {"host": "127.0.0.1", "port": port, "api": "rest"}
         (tmp_path / "services.json").write_text(json.dumps({"acme/billing": entry}))
@@ -121,7 +118,7 @@ def test_a_call_that_is_under_way_when_its_service_moves_ends_as_it_began(server
     thread.start()
     assert server.started.wait(10)
     write(1)
-    assert architect.reload().services == {"acme/billing"}
+    assert architect.reload(drain=0.1).services == {"acme/billing"}
     assert architect.service("acme/billing").client is not client
     time.sleep(0.3)  # the former client has been closed
     server.go_on.set()

@@ -9,7 +9,6 @@ import threading
 import pytest
 
 import architect.sdk as architect
-from architect_core import reloading
 
 PLUGIN = """
 import asyncio
@@ -174,14 +173,12 @@ def test_a_plain_close_between_two_runs_of_a_loop_closes_the_client_once(caplog)
     assert not caplog.records
 
 
-def test_a_changed_entry_gives_a_new_client_and_lets_the_former_end(monkeypatch):
-    monkeypatch.setattr(reloading, "_DRAIN_SECONDS", 0.05)
-
+def test_a_changed_entry_gives_a_new_client_and_lets_the_former_end():
     async def use():
         former = the_client()
         entries = config(port=2)
         resolver._config = entries
-        assert architect.reload().services == {"a"}
+        assert architect.reload(drain=0.05).services == {"a"}
         assert the_client().place == ("a", 2)
         assert former.closed_in is None
         while former.closed_in is None:

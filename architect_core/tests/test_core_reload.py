@@ -5,13 +5,13 @@ from __future__ import annotations
 import json
 import logging
 import os
+import sys
 import threading
 import time
 
 import pytest
 
 import architect.sdk as architect
-from architect_core import reloading
 
 PLUGIN = """
 import pathlib, time
@@ -22,7 +22,9 @@ from architect_core.hookspecs import hookimpl
 ARCHITECT_CONTRACT = 1
 
 class Client:
+    all = []
     def __init__(self, place):
+        self.all.append(self)
         self.place = place
         self.is_closed = False
     def close(self):
@@ -135,6 +137,36 @@ def test_what_is_gone_is_unknown_and_can_come_back(file):
     assert architect.service("a").client is not client
 
 
+def test_who_keeps_a_service_that_went_hears_of_that_and_is_at_its_place_when_it_is_back(file):
+    a = architect.service("a")
+    former = a.client
+    file({"me": {"api": None}})
+    architect.reload()
+    with pytest.raises(architect.UnknownServiceError, match="no service named 'a'; known: me"):
+        _ = a.client
+    file(services(port=2))
+    architect.reload()
+    assert (a.client.place, former.place) == (("a", 2), ("a", 1))
+    assert architect.service("a") is a
+
+
+@pytest.mark.parametrize("options", [{"ac": "x"}, {"ca": 1}])
+def test_a_client_in_use_stays_where_its_new_entry_makes_none(file, options):
+    a, b = architect.service("a"), architect.service("b")
+    clients = a.client, b.client
+    content = services(port=2, other=2)
+    content["b"]["options"] = options
+    file(content)
+    with pytest.raises(architect.ConfigError, match=r"b\.options\.(ac|ca): "):
+        architect.reload()
+    assert (a.client, b.client) == clients
+    assert all(each.is_closed for each in type(a.client).all if each not in clients)  # what was made for nothing
+    del content["b"]["options"]
+    file(content)
+    assert architect.reload().services == {"a", "b"}
+    assert (a.client.place, b.client.place) == (("a", 2), ("b", 2))
+
+
 @pytest.mark.parametrize(
     "content",
     ["", '{"a": {"host"', "[]", {"a": {"port": "s3cret"}}, {"me": {"datastores": {"db": {"type": "nothing"}}}}],
@@ -151,11 +183,10 @@ def test_a_malformed_configuration_is_not_used_and_the_former_stays(file, conten
     assert architect.reload().datastores == {"db"}
 
 
-def test_a_former_client_is_closed_when_calls_on_it_have_had_time_to_end(file, monkeypatch):
-    monkeypatch.setattr(reloading, "_DRAIN_SECONDS", 0.3)
+def test_a_former_client_is_closed_when_calls_on_it_have_had_time_to_end(file):
     client = architect.service("a").client
     file(services(port=2))
-    architect.reload()
+    architect.reload(drain=0.3)
     assert not client.is_closed
     wait_until(lambda: client.is_closed)
 
@@ -402,6 +433,49 @@ def test_a_change_between_the_first_look_up_and_the_watcher_is_used(file):
         wait_until(lambda: architect.datastore("db").password == "second")
 
 
+def test_a_watcher_that_was_begun_before_anything_was_read_sees_what_is_read_later(file, tmp_path, monkeypatch):
+    bindings = tmp_path / "bindings" / "cache"
+    bindings.mkdir(parents=True)
+    for key, value in {"type": "owl", "host": "h", "password": "first"}.items():
+        (bindings / key).write_text(value)
+    monkeypatch.setenv("SERVICE_BINDING_ROOT", str(tmp_path / "bindings"))
+    with architect.watch(0.02):
+        assert architect.datastore("db").password == "first"
+        time.sleep(0.1)
+        assert architect.datastore("cache").password == "first"
+        file(services(password="second"))
+        wait_until(lambda: architect.datastore("db").password == "second")
+        (bindings / "password").write_text("second")
+        wait_until(lambda: architect.datastore("cache").password == "second")
+
+
+def test_a_file_that_changes_once_more_while_it_is_read_is_read_once_more(file, monkeypatch):
+    load, late = architect.EnvironmentSource.load, [services(password="third")]
+
+    def load_slowly(self):
+        found = load(self)
+        if found.services["me"].datastores["db"].password == "second" and late:
+            file(late.pop())
+        return found
+
+    monkeypatch.setattr(architect.EnvironmentSource, "load", load_slowly)
+    architect.datastore("db")
+    with architect.watch(0.02):
+        file(services(password="second"))
+        wait_until(lambda: architect.datastore("db").password == "third")
+
+
+def test_a_file_whose_size_and_time_of_change_stay_is_read_when_its_content_changes(file, tmp_path):
+    path = tmp_path / "services.json"
+    architect.datastore("db")
+    with architect.watch(0.02):
+        time.sleep(0.1)
+        times, text = path.stat(), path.read_text()
+        path.write_text(text.replace("first", "other"))
+        os.utime(path, ns=(times.st_atime_ns, times.st_mtime_ns))
+        wait_until(lambda: architect.datastore("db").password == "other")
+
+
 def test_a_failed_reload_is_tried_again_though_what_was_missing_is_no_file_of_the_configuration(file, tmp_path):
     architect.datastore("db")
     with architect.watch(0.02):
@@ -411,10 +485,35 @@ def test_a_failed_reload_is_tried_again_though_what_was_missing_is_no_file_of_th
         wait_until(lambda: architect.datastore("db").password == "second")
 
 
-@pytest.mark.parametrize("interval", [0, -1, None, "x", True, float("inf")])
-def test_an_interval_that_is_none_is_refused(file, interval):
-    with pytest.raises(ValueError, match="a positive number of seconds"):
-        architect.watch(interval)
+@pytest.mark.parametrize("seconds", [0, -1, None, "x", True, float("inf")])
+def test_a_time_that_is_none_is_refused(file, seconds):
+    for begin in (
+        lambda: architect.watch(seconds),
+        lambda: architect.watch(drain=seconds),
+        lambda: architect.reload(drain=seconds),
+    ):
+        with pytest.raises(ValueError, match=r"(interval|drain) is a positive number of seconds"):
+            begin()
+
+
+def test_a_listener_that_would_have_to_be_awaited_is_refused():
+    async def listener(changes):
+        """Never run."""
+
+    with pytest.raises(TypeError, match="give a plain function"):
+        architect.on_change(listener)
+
+
+def test_a_listener_that_exits_ends_neither_the_watcher_nor_what_others_are_told(file, caplog):
+    told = []
+    architect.on_change(lambda changes: sys.exit(3))
+    architect.on_change(told.append)
+    architect.datastore("db")
+    with architect.watch(0.02):
+        for count, password in enumerate(["second", "third"], 1):
+            file(services(password=password))
+            wait_until(lambda count=count: len(told) == count)
+    assert "a listener for changes of the configuration failed" in caplog.text
 
 
 def test_configuring_anew_ends_the_watcher(file):

@@ -10,7 +10,6 @@ import grpc
 import pytest
 from ledger import Outcomes
 
-from architect_core import reloading
 from architect_core.deadline import deadline
 from architect_core.exceptions import ConfigError, StubError
 from architect_core.testing.sockets import can_see_sockets, left_open, open_sockets
@@ -388,15 +387,13 @@ def test_a_client_that_its_user_has_closed_is_not_given_again(kinds):
     assert asyncio.run(asyncio.wait_for(use(), 10)) == 2
 
 
-def test_after_a_reload_calls_go_to_the_new_address_and_the_former_client_ends(kinds, monkeypatch):
-    monkeypatch.setattr(reloading, "_DRAIN_SECONDS", 0.1)
-
+def test_after_a_reload_calls_go_to_the_new_address_and_the_former_client_ends(kinds):
     async def use():
         former, ask = service.aio.client, service.defs.Ask()
         assert (await former.Pay(ask)).by == "server 0"
         moved = kinds().config
         resolver._config = {"kinds": {"host": "127.0.0.1", "port": moved.port, "api": "grpc"}}
-        assert resolver.reload().services == {"kinds"}
+        assert resolver.reload(drain=0.1).services == {"kinds"}
         assert (await service.aio.client.Pay(ask)).by == "server 1"
         assert (await former.Pay(ask)).by == "server 0"  # until it is drained
         while repr(former) != "<gRPC client of kinds: closed>":

@@ -78,6 +78,11 @@ class AioService:
             _open.add(held)
             return held.client
 
+    @property
+    def is_used(self) -> bool:
+        """Whether a loop has a client."""
+        return bool(self._clients)
+
     def take(self) -> list[Callable[[], None]]:
         """Forget the clients of all loops; gives what closes each, in its own loop and when that comes to it."""
         with self._lock:

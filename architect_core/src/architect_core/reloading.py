@@ -14,8 +14,6 @@ if TYPE_CHECKING:
 
     from architect_core.changes import Changes
 
-_DRAIN_SECONDS = 30.0
-
 Value = TypeVar("Value")
 Signatures = dict[str, object]
 
@@ -34,6 +32,13 @@ class Listeners:
 
     def add(self, listener: Callable[[Changes], object]) -> Callable[[], None]:
         """Tell `listener` from now on; gives what ends that."""
+        from inspect import iscoroutinefunction
+
+        if iscoroutinefunction(listener):
+            raise TypeError(
+                "a listener is called in the thread that reloads, and not awaited: give a plain function; "
+                "asyncio.run_coroutine_threadsafe takes a coroutine to a loop"
+            )
         entry = [listener]  # one that is added twice is told twice, and taken back once
         self._all.append(entry)
 
@@ -47,19 +52,19 @@ class Listeners:
         for (listener,) in list(self._all) if changes else ():
             try:
                 listener(changes)
-            except Exception:  # noqa: BLE001 - it is the listener's
+            except (Exception, SystemExit):  # noqa: BLE001 - it is the listener's
                 _log().exception("a listener for changes of the configuration failed")
 
 
 class Draining:
     """Clients that nobody gets any more, closed when calls on them have had time to end."""
 
-    def __init__(self, closers: list[Callable[[], None]]) -> None:
-        """Give them time. Each of `closers` closes one of them."""
+    def __init__(self, closers: list[Callable[[], None]], seconds: float) -> None:
+        """Give them `seconds`. Each of `closers` closes one of them."""
         self._closers = closers
         self._lock = threading.Lock()
         self.is_closed = False
-        self._timer = threading.Timer(_DRAIN_SECONDS, self._close_quietly)
+        self._timer = threading.Timer(seconds, self._close_quietly)
         self._timer.daemon = True
         with suppress(RuntimeError):  # no thread can be started: they are closed with the resolver
             self._timer.start()
@@ -109,8 +114,7 @@ class Watcher:
             interval: seconds between looks.
             start: what they were like when it was read first, unless `seen` tells.
         """
-        if not isinstance(interval, int | float) or isinstance(interval, bool) or not 0 < interval < float("inf"):
-            raise ValueError("the interval is a positive number of seconds")
+        require_seconds("interval", interval)
         self.interval = interval
         self.seen = seen() if start is None else start
         self._reload = reload
@@ -131,9 +135,14 @@ class Watcher:
         if self._thread is not threading.current_thread():
             self._thread.join()
 
+    def again(self) -> Watcher:
+        """One that goes on where this one is, in a forked child."""
+        return Watcher(self._reload, self._read, self.interval, self.seen)
+
     def _look(self) -> None:
         unsettled: Signatures | None = None
         while not self._stopped.wait(self.interval):
+            self.seen = {**self._read(), **self.seen}  # what was read for the first time since the last look
             found = signatures(self.seen)
             if found == self.seen and not self._failure:
                 unsettled = None
@@ -153,7 +162,8 @@ class Watcher:
             self.seen = found
         else:
             self._failure = ""
-            self.seen = self._read()
+            # as it was before it was read: it may have changed once more in between
+            self.seen = {file: found.get(file, now) for file, now in self._read().items()}
 
     def __enter__(self) -> Self:
         return self
@@ -162,27 +172,37 @@ class Watcher:
         self.stop()
 
 
+def require_seconds(name: str, value: float) -> None:
+    """Raise a ValueError where `value` is no time that can be waited for."""
+    if not isinstance(value, int | float) or isinstance(value, bool) or not 0 < value <= threading.TIMEOUT_MAX:
+        raise ValueError(f"{name} is a positive number of seconds")
+
+
 def signatures(files: Iterable[str]) -> Signatures:
     """What is different when a file is: also a link to another one, which is how Kubernetes changes all at once."""
     found: Signatures = {}
     for file in files:
         try:
             status = os.stat(file)  # noqa: PTH116 - it follows links
-            found[file] = (os.path.realpath(file), status.st_ino, status.st_mtime_ns, status.st_size)
+            # the time of the last change of anything, because some programs keep that of the content
+            found[file] = (os.path.realpath(file), status.st_ino, status.st_ctime_ns, status.st_size)
         except (OSError, ValueError):
             found[file] = None
     return found
 
 
 def files_in(*values: object) -> Iterator[str]:
-    """The absolute paths among `values`, at any depth: files that an entry names, such as a certificate."""
+    """The paths among `values`, at any depth: files that an entry names, such as a certificate.
+
+    A text is one if it is absolute.
+    """
     for value in values:
         if isinstance(value, dict):
             yield from files_in(*value.values())
         elif isinstance(value, list):
             yield from files_in(*value)
-        elif isinstance(value, str | PathLike) and os.path.isabs(value):  # noqa: PTH117 - no object for each value
-            yield os.fspath(value)
+        elif isinstance(value, PathLike) or (isinstance(value, str) and os.path.isabs(value)):  # noqa: PTH117
+            yield os.path.abspath(value)  # noqa: PTH100
 
 
 def differing(former: Mapping[str, object], new: Mapping[str, object]) -> frozenset[str]:
@@ -195,6 +215,6 @@ def replace(values: MutableMapping[str, Value], new: Mapping[str, Value | None],
     for name in changed:
         value = new.get(name)
         if value is None:
-            values.pop(name)
+            values.pop(name, None)
         else:
             values[name] = value

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import threading
 import weakref
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,7 +18,16 @@ from architect_core.exceptions import (
 from architect_core.lazy import once
 from architect_core.names import did_you_mean, listing
 from architect_core.plugins import Plugins
-from architect_core.reloading import Draining, Listeners, Watcher, differing, files_in, replace, signatures
+from architect_core.reloading import (
+    Draining,
+    Listeners,
+    Watcher,
+    differing,
+    files_in,
+    replace,
+    require_seconds,
+    signatures,
+)
 from architect_core.root import find_root
 from architect_core.service import CurrentService, Service
 from architect_core.sources.catalog import BUILT_IN, Catalog, named_sources
@@ -89,6 +99,7 @@ class Resolver:
         self._listeners = Listeners()
         self._watcher: Watcher | None = None
         self._draining: list[Draining] = []
+        self._gone: dict[str, Service] = {}  # those that a reload did not find any more
         # the files that entries name were like this when they were resolved, by name of the service or datastore
         self._files: dict[str, Signatures] = {}
         self._certificates: dict[str, Signatures] = {}
@@ -184,48 +195,60 @@ class Resolver:
                 self._notifications[event] = notification
             return self._notifications[event]
 
-    def reload(self) -> Changes:
+    def reload(self, *, drain: float = 30.0) -> Changes:
         """Read the configuration anew; gives the names whose values have changed.
 
-        A service's client stays the same object where its entry did not change. Where it did, the next use of `.client`
-        makes a new one, and the former is closed half a minute later, so that calls on it can end. If anything is
-        malformed, all stays as it was.
+        A service's client stays the same object where its entry did not change. Where it did, `.client` is a new one,
+        and the former is closed after some time, so that calls on it can end. If anything is malformed, all stays as it
+        was.
+
+        Args:
+            drain: seconds until former clients are closed; what they are still doing then may fail.
 
         Raises:
             ConfigError: the new configuration is malformed; the former one stays in use.
         """
+        from contextlib import ExitStack
+
         from architect_core.changes import Changes
 
+        require_seconds("drain", drain)
         with self._reloading:
             catalog = self._read_catalog()
             catalog.load_as(self.catalog)
             owner = self._current_service or catalog.current_service
-            with self._lock:
+            with self._lock, ExitStack() as undo:
                 # whatever can fail comes first
-                services = {name: catalog.service(name) for name in self.services}
+                services = {**self._gone, **self.services}
+                found = {name: catalog.service(name) for name in services}
                 credentials = {
-                    name: self._credentials_of(name, found, owner)
+                    name: self._credentials_of(name, entry, owner)
                     for name in self._credentials
-                    if (found := catalog.datastore(name, owner)) is not None
+                    if (entry := catalog.datastore(name, owner)) is not None
                 }
                 events = {event: self._notification(event, catalog, owner) for event in self._notifications}
-                files = {name: _files_of(found) for name, found in services.items() if found is not None}
+                files = {name: _files_of(entry) for name, entry in found.items() if entry is not None}
                 certificates = {name: _certificates(each) for name, each in credentials.items()}
                 changes = Changes(
-                    frozenset(name for name, found in services.items() if self._is_new(name, found))
+                    frozenset(name for name, service in self.services.items() if _is_new(service, found[name]))
                     | differing(self._files, files),
                     differing(self._credentials, credentials) | differing(self._certificates, certificates),
                     differing(_subscriptions(self._notifications), _subscriptions(events)),
                 )
+                successors = {}
+                for name, entry in found.items():
+                    if entry is not None and (name in changes.services or name in self._gone):
+                        successors[name] = services[name].successor(entry.entry, entry.where)
+                        undo.callback(successors[name].close)
+                undo.pop_all()  # nothing fails any more
                 vars(self)["catalog"] = catalog
                 self._files, self._certificates = files, certificates
                 replace(self._credentials, credentials, changes.datastores)
                 replace(self._notifications, events, changes.events)
-                known = {name: self.services[name] for name in services}
-                for name in [name for name, found in services.items() if found is None]:
-                    del self.services[name]
+                self._gone = {name: services[name] for name, entry in found.items() if entry is None}
+                replace(self.services, {name: services[name] for name in successors}, {*successors, *self._gone})
             # without the lock, which a thread that makes a client may need
-            self._settle(known, services, changes.services)
+            self._settle(services, found, successors, drain)
         self._listeners.tell(changes)
         return changes
 
@@ -236,16 +259,19 @@ class Resolver:
         """
         return self._listeners.add(listener)
 
-    def watch(self, interval: float = 2.0) -> Watcher:
+    def watch(self, interval: float = 2.0, *, drain: float = 30.0) -> Watcher:
         """Look for changes of the files that the configuration is read from, and reload after one.
 
         A change that makes it malformed is logged as a warning of the logger "architect", and changes nothing.
 
         Args:
             interval: seconds between looks.
+            drain: seconds until the clients that a change replaces are closed.
         """
+        require_seconds("drain", drain)
         with self._lock:
-            former, watcher = self._watcher, Watcher(self.reload, self._signatures, interval)
+            former = self._watcher
+            watcher = Watcher(partial(self.reload, drain=drain), self._signatures, interval)
             self._watcher = watcher
         if former is not None:  # without the lock, which it may need to end
             former.stop()
@@ -347,24 +373,25 @@ class Resolver:
             event, subscriptions_of(event, subscribers, owner, catalog.services, found.where), self._plugins
         )
 
-    def _is_new(self, name: str, found: Found | None) -> bool:
-        """Whether a service's entry is another than the one that its client was made of."""
-        return found is None or not self.services[name].is_at(found.entry)
-
     def _settle(
-        self, known: Mapping[str, Service], services: Mapping[str, Found | None], changed: frozenset[str]
+        self,
+        services: Mapping[str, Service],
+        found: Mapping[str, Found | None],
+        successors: Mapping[str, Service],
+        drain: float,
     ) -> None:
         """Give each service its new entry, and let former clients end."""
         closers = []
-        for name, found in services.items():
-            entry = None if found is None else (found.entry, found.where)
-            if name in changed:
-                closers += known[name].move(entry)
-            elif entry is not None:
-                known[name].settle(*entry)
+        for name, entry in found.items():
+            if entry is None:
+                closers += services[name].leave(lambda: self.catalog.names("services"))
+            elif name in successors:
+                closers += services[name].move(successors[name])
+            else:
+                services[name].settle(entry.entry, entry.where)
         with self._lock:
             self._draining = [each for each in self._draining if not each.is_closed]
-            self._draining += [Draining(closers)] if closers else []
+            self._draining += [Draining(closers, drain)] if closers else []
 
     def _after_fork_in_child(self) -> None:
         self._lock = threading.RLock()  # another thread of the parent may have held it
@@ -378,10 +405,15 @@ class Resolver:
         self._draining = []  # the parent closes them
         former = self._watcher
         if former is not None and not former.is_stopped:
-            self._watcher = Watcher(self.reload, self._signatures, former.interval, former.seen)
+            self._watcher = former.again()
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({len(self.services)} services resolved)"
+
+
+def _is_new(service: Service, found: Found | None) -> bool:
+    """Whether a service's entry is another than the one that its client was made of."""
+    return found is None or not service.is_at(found.entry)
 
 
 def _files_of(found: Found) -> Signatures:

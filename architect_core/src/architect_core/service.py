@@ -7,11 +7,11 @@ from contextlib import contextmanager
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from architect_core.exceptions import ArchitectError, ConfigError, PluginError
+from architect_core.exceptions import ArchitectError, ConfigError, PluginError, UnknownServiceError
 from architect_core.lazy import once
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Collection, Iterator
     from pathlib import Path
 
     from architect_core.aio import AioService
@@ -40,6 +40,9 @@ class Service:
         self._plugins = plugins
         self._find_root = find_root
         self._lock = threading.RLock()
+        self._others: Callable[[], Collection[str]] | None = (
+            None  # gives the services that there are, if this one is gone
+        )
 
     @once
     def client(self) -> Any:
@@ -50,6 +53,7 @@ class Service:
                 the message says what to install.
             ConfigError: the entry's host, port or options are wrong.
             StubError: generated stubs are missing; the message says what to run.
+            UnknownServiceError: a reload found that the configuration has no such service any more.
         """
         factory, target = self._factory, self._observed_target()
         with self._noted():
@@ -100,14 +104,43 @@ class Service:
         with self._lock:
             self.config, self._where = config, where
 
-    def move(self, found: tuple[ServiceConfig, str] | None) -> list[Callable[[], None]]:
-        """Take another entry, which the next client is made of, or none; gives what closes the former clients."""
+    def successor(self, config: ServiceConfig, where: str) -> Service:
+        """What it would be with another entry.
+
+        Its client is made if this one's is in use, so that what is wrong with the entry is told before it counts.
+        """
+        new = type(self)(self.name, config, where, self._plugins, self._find_root)
+        if "client" in self.__dict__:
+            _ = new.client
+        elif "aio" in self.__dict__ and self.aio.is_used:
+            _ = new.client  # one for asyncio needs the loop that asks for it, and takes the same entry
+            new.close()
+        elif "_target" in self.__dict__:
+            _ = new._target  # noqa: SLF001 - one of its own kind
+        return new
+
+    def move(self, successor: Service) -> list[Callable[[], None]]:
+        """Become what a successor is, with its client; gives what closes the former clients."""
         with self._lock:
-            closers = self._take()
-            for name in ("_factory", "_target", "defs", "Servicer"):
-                self.__dict__.pop(name, None)
-            if found is not None:
-                self.config, self._where = found
+            closers = self._forget()
+            self.config, self._where, self._others = successor.config, successor._where, None
+            for name in ("_factory", "_target", "client"):
+                if name in successor.__dict__:
+                    self.__dict__[name] = successor.__dict__[name]
+        return closers
+
+    def leave(self, others: Callable[[], Collection[str]]) -> list[Callable[[], None]]:
+        """Have no client any more, because there are only the `others`; gives what closes the former clients."""
+        with self._lock:
+            closers = self._forget()
+            self._others = others
+        return closers
+
+    def _forget(self) -> list[Callable[[], None]]:
+        """Forget what was made of the entry; gives what closes each client."""
+        closers = self._take()
+        for name in ("_factory", "_target", "defs", "Servicer"):
+            self.__dict__.pop(name, None)
         return closers
 
     def _take(self) -> list[Callable[[], None]]:
@@ -120,6 +153,8 @@ class Service:
     def _factory(self) -> ClientFactory:
         from architect_core.contract import ClientFactory
 
+        if self._others is not None:
+            raise UnknownServiceError(self.name, self._others())
         if self.config.api is None:
             raise ConfigError(self._where, [(f"{self.name}.api", "is null: this service serves nothing to connect to")])
         return self._plugins.get(ClientFactory, self.config.api, f"service {self.name!r}")

@@ -222,19 +222,22 @@ def configure(
     return resolver
 
 
-def reload() -> Changes:
+def reload(*, drain: float = 30.0) -> Changes:
     """Read the configuration anew, after a password was rotated for example; gives the names whose values have changed.
 
         changes = architect.reload()
         "primary_db" in changes.datastores
 
-    A client whose entry did not change stays the same object. One whose entry did is replaced at the next use of
-    `.client`, and the former is closed half a minute later, so that calls on it can end.
+    A client whose entry did not change stays the same object. One whose entry did is replaced, so that `.client` is a
+    new one, and the former is closed after some time, so that calls on it can end.
+
+    Args:
+        drain: seconds until former clients are closed; what they are still doing then may fail.
 
     Raises:
         ConfigError: the new configuration is malformed; the former one stays in use.
     """
-    return _default().reload()
+    return _default().reload(drain=drain)
 
 
 def on_change(listener: Callable[[Changes], object]) -> Callable[[], None]:
@@ -247,7 +250,7 @@ def on_change(listener: Callable[[Changes], object]) -> Callable[[], None]:
     return _default().on_change(listener)
 
 
-def watch(interval: float = 2.0) -> Watcher:
+def watch(interval: float = 2.0, *, drain: float = 30.0) -> Watcher:
     """Reload when a file that the configuration is read from has changed, until `reset()` or the watcher's `stop()`.
 
     Files are those of `ARCHITECT_FILE`, service bindings, the local file, and those that `{"$file": ...}` names. A link
@@ -256,8 +259,9 @@ def watch(interval: float = 2.0) -> Watcher:
 
     Args:
         interval: seconds between looks; a change is used when it has stayed the same for two.
+        drain: seconds until the clients that a change replaces are closed.
     """
-    return _default().watch(interval)
+    return _default().watch(interval, drain=drain)
 
 
 def observe(name: str | None) -> None:
