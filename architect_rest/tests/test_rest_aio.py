@@ -546,15 +546,28 @@ def test_a_certificate_is_checked_as_configured(certificate, tls, expected, star
     assert len(server.stop()) == (expected == 200)
 
 
-@pytest.mark.parametrize("option", ["ca", "certificate"])
-def test_a_file_that_is_no_certificate_is_told_by_its_path(option, use, tmp_path):
-    for content in (b"no certificate", None):
-        path = tmp_path / "file.pem"
-        path.unlink(missing_ok=True)
-        if content is not None:
-            path.write_bytes(content)
-        with pytest.raises(ConfigError, match=rf"options\.tls\.{option}: cannot be used"):
-            use(lambda client: outcome(client.get("/x")), port=1, options={"tls": {option: str(path)}})
+@pytest.mark.parametrize(("option", "wrong"), [("ca", "has no certificate in PEM"), ("certificate", "must be")])
+def test_a_file_that_is_no_certificate_is_told_by_its_path(option, wrong, use, resolve, tmp_path):
+    path = tmp_path / "file.pem"
+    entry = {"host": "127.0.0.1", "port": 1, "options": {"tls": {option: str(path)}}}
+    for reason in (r"cannot be read \(No such file", wrong):
+        for ask in (lambda: use(lambda client: outcome(client.get("/x")), **entry), lambda: resolve(**entry)):
+            with pytest.raises(ConfigError, match=rf"options\.tls\.{option}: {reason}"):
+                ask()
+        path.write_bytes(b"canary")
+
+
+def test_a_call_whose_client_is_closed_fails_as_one_whose_connection_breaks(start, use):
+    async def call(client):
+        asked = asyncio.create_task(client.get("/x"))
+        await asyncio.sleep(0.2)
+        await client.aclose()
+        with pytest.raises(httpx2.TransportError):
+            await asked
+
+    server = start("hangs")
+    use(call, host="127.0.0.1", port=server.port)
+    assert len(server.stop()) == 1
 
 
 def test_no_call_fails_while_each_instance_is_killed_and_started_again(start, use):

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Self
+from typing import TYPE_CHECKING, Annotated, Self
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
 from architect_core.config import HeaderName, HeaderValue  # noqa: TC001 - pydantic reads them
+
+if TYPE_CHECKING:
+    from architect_core.contract import Target
 
 
 class _Shared(BaseModel):
@@ -43,6 +46,42 @@ class Tls(_Shared):
         if self.key is not None and self.certificate is None:
             raise ValueError("has a key and no certificate")
         return self
+
+    def check(self, target: Target) -> None:
+        """Read the files, so that what is wrong with one is told before a call needs it.
+
+        Args:
+            target: the service whose option this is.
+
+        Raises:
+            ConfigError: a file cannot be read, is not what it should be in PEM, or the key is encrypted.
+        """
+        import ssl
+
+        for name, file in {"ca": self.ca, "certificate": self.certificate, "key": self.key}.items():
+            try:
+                if file is not None:
+                    file.read_bytes()
+            except OSError as problem:
+                reason = f"cannot be read ({problem.strerror})"
+            else:
+                continue
+            raise target.error(f"options.tls.{name}", reason)
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        try:
+            wrong = "ca", "has no certificate in PEM"
+            if self.ca is not None:
+                context.load_verify_locations(self.ca)
+            wrong = "certificate", "must be a certificate in PEM, and `key` its key, not encrypted"
+            if self.certificate is not None:
+                context.load_cert_chain(
+                    self.certificate, self.key, password=""
+                )  # or it would ask the terminal for that
+        except (ssl.SSLError, ValueError):
+            name, reason = wrong
+        else:
+            return
+        raise target.error(f"options.tls.{name}", reason)
 
 
 class Auth(_Shared):

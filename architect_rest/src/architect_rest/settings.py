@@ -60,7 +60,8 @@ def settings(target: Target) -> Settings:
     Raises:
         ConfigError: it is wrong.
     """
-    found = places(target)
+    found, tls = places(target), target.options.tls or Tls()
+    tls.check(target)
     auth = target.options.auth or Auth()
     for name, values in {"bearer": [auth.bearer or ""], "headers": list(auth.headers.values())}.items():
         if any(ord(character) > _LATIN_1 for value in values for character in value):
@@ -71,4 +72,4 @@ def settings(target: Target) -> Settings:
     if stated is not None and (auth.bearer or auth.username):
         raise target.error("options.auth", "says who logs in, and the host does too; leave one of them out")
     login = stated if auth.username is None else (auth.username.encode(), (auth.password or "").encode())
-    return Settings(target.options, found, target.options.tls or Tls(), auth.headers, auth.bearer, login)
+    return Settings(target.options, found, tls, auth.headers, auth.bearer, login)

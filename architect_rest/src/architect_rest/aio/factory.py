@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ssl
-from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import httpx2
@@ -13,8 +12,6 @@ from architect_rest.aio.client import AioRestClient
 from architect_rest.settings import settings
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from architect_core.contract import Target
     from architect_core.identity import Tls
 
@@ -35,7 +32,7 @@ def make(target: Target) -> AioRestClient:
         max_answer_bytes=options.max_answer_bytes,
         instances=stated.instances,
         weights=stated.weights,
-        verify=_verify(target, stated.tls),
+        verify=_verify(stated.tls),
         server_name=stated.tls.server_name,
         auth=stated.login if stated.bearer is None else BearerAuth(stated.bearer),
         # as bytes, because httpx2 takes a text for ASCII
@@ -44,26 +41,10 @@ def make(target: Target) -> AioRestClient:
     )
 
 
-def _verify(target: Target, tls: Tls) -> ssl.SSLContext | bool:
+def _verify(tls: Tls) -> ssl.SSLContext | bool:
     if tls.ca is None and tls.certificate is None:
         return True
-    context = httpx2.create_ssl_context()
-    if tls.ca is not None:
-        with _told(target, "ca"):
-            context = ssl.create_default_context(cafile=tls.ca)
+    context = httpx2.create_ssl_context() if tls.ca is None else ssl.create_default_context(cafile=tls.ca)
     if tls.certificate is not None:
-        with _told(target, "certificate"):
-            context.load_cert_chain(tls.certificate, tls.key)
+        context.load_cert_chain(tls.certificate, tls.key)
     return context
-
-
-@contextmanager
-def _told(target: Target, option: str) -> Iterator[None]:
-    """Whatever is wrong with the file that an option names is a ConfigError about it."""
-    try:
-        yield
-    except OSError as problem:  # an ssl.SSLError is one too
-        reason = problem.strerror or getattr(problem, "reason", None) or type(problem).__name__
-    else:
-        return
-    raise target.error(f"options.tls.{option}", f"cannot be used: {reason}")

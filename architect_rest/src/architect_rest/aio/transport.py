@@ -164,7 +164,7 @@ class ServiceTransport(httpx2.AsyncBaseTransport):
                 wait = self.attempts.after_failure(
                     call, type(problem).__name__, is_unsent=isinstance(problem, _UNSENT), is_final=_is_distrust(problem)
                 )
-                if wait is None:
+                if wait is None or self._is_closed:
                     raise
                 last = problem
             except BaseException:
