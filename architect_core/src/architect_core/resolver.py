@@ -400,7 +400,7 @@ class Resolver:
         if "catalog" in vars(self):
             self.catalog.use_lock(self._lock)
         self._plugins._after_fork_in_child()  # noqa: SLF001 - the resolver's own
-        for service in self.services.values():
+        for service in (*self.services.values(), *self._gone.values()):
             service._after_fork_in_child()  # noqa: SLF001 - a service is the resolver's own
         self._draining = []  # the parent closes them
         former = self._watcher
