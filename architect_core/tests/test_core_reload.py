@@ -198,7 +198,23 @@ def test_closing_the_resolver_closes_former_clients_at_once(file):
     assert not client.is_closed
     architect.reset()
     assert client.is_closed
-    wait_until(lambda: not [each for each in threading.enumerate() if isinstance(each, threading.Timer)])
+    wait_until(lambda: not drains())
+
+
+def drains():
+    return [each for each in threading.enumerate() if each.name == "architect-drain"]
+
+
+def test_one_thread_closes_former_clients_each_in_its_own_time(file):
+    clients = []
+    for count, drain in enumerate([30, 0.4, 0.1, 30] * 5):
+        clients.append((drain, architect.service("a").client))
+        file(services(port=count + 2))
+        architect.reload(drain=drain)
+        assert len(drains()) == 1
+    wait_until(lambda: all(client.is_closed for drain, client in clients if drain == 0.1))
+    wait_until(lambda: all(client.is_closed for drain, client in clients if drain < 1))
+    assert not any(client.is_closed for drain, client in clients if drain > 1)
 
 
 def test_listeners_are_told_one_that_fails_keeps_no_other_from_it_and_one_can_leave(file, caplog):

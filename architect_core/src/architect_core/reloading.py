@@ -5,7 +5,9 @@ from __future__ import annotations
 import os
 import threading
 from contextlib import suppress
+from operator import itemgetter
 from os import PathLike
+from time import monotonic
 from typing import TYPE_CHECKING, Self, TypeVar
 
 if TYPE_CHECKING:
@@ -13,6 +15,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, MutableMapping
 
     from architect_core.changes import Changes
+
+    Closer = Callable[[], None]
 
 Value = TypeVar("Value")
 Signatures = dict[str, object]
@@ -57,39 +61,60 @@ class Listeners:
 
 
 class Draining:
-    """Clients that nobody gets any more, closed when calls on them have had time to end."""
+    """Clients that nobody gets any more, closed when calls on them have had time to end; by one thread for all."""
 
-    def __init__(self, closers: list[Callable[[], None]], seconds: float) -> None:
-        """Give them `seconds`. Each of `closers` closes one of them."""
-        self._closers = closers
-        self._lock = threading.Lock()
-        self.is_closed = False
-        self._timer = threading.Timer(seconds, self._close_quietly)
-        self._timer.daemon = True
-        with suppress(RuntimeError):  # no thread can be started: they are closed with the resolver
-            self._timer.start()
+    def __init__(self) -> None:
+        self._changed = threading.Condition()
+        self._waiting: list[tuple[float, list[Closer]]] = []
+        self._is_running = False
+
+    def add(self, closers: list[Closer], seconds: float) -> None:
+        """Call all of `closers` when `seconds` have passed."""
+        with self._changed:
+            self._waiting.append((monotonic() + seconds, closers))
+            self._changed.notify()
+            if not self._is_running:
+                with suppress(RuntimeError):  # no thread can be started: they are closed with the resolver
+                    threading.Thread(target=self._run, name="architect-drain", daemon=True).start()
+                    self._is_running = True
 
     def close(self) -> None:
-        """Close them now; once. What the first that cannot be closed raises is raised when all were tried."""
-        self._timer.cancel()
-        with self._lock:
-            if self.is_closed:
-                return
-            self.is_closed = True
-        problems = []
-        for close in self._closers:
-            try:
-                close()
-            except Exception as problem:  # noqa: BLE001 - raised below
-                problems.append(problem)
+        """Close all now. What the first that cannot be closed raises is raised when all were tried."""
+        with self._changed:
+            waiting, self._waiting = self._waiting, []
+            self._changed.notify()
+        problems = [problem for _, closers in waiting for problem in close_all(closers)]
         if problems:
             raise problems[0]
 
-    def _close_quietly(self) -> None:
+    def _run(self) -> None:
+        while closers := self._due():
+            for problem in close_all(closers):
+                _log().error("a client that the configuration no longer has could not be closed", exc_info=problem)
+
+    def _due(self) -> list[Closer]:
+        """What is to be closed next, when its time has come; nothing where nothing waits any more."""
+        with self._changed:
+            while self._waiting:
+                first = min(self._waiting, key=itemgetter(0))
+                left = first[0] - monotonic()
+                if left <= 0:
+                    self._waiting.remove(first)
+                    return first[1]
+                self._changed.wait(left)
+            self._is_running = False
+            return []
+
+
+def close_all(closers: Iterable[Closer]) -> list[Exception]:
+    """Call all; gives what those raised that did."""
+    problems = []
+    for close in closers:
         try:
-            self.close()
-        except Exception:  # noqa: BLE001 - nobody waits for it
-            _log().exception("a client that the configuration no longer has could not be closed")
+            close()
+        except Exception as problem:  # noqa: BLE001 - told by those who call
+            problems.append(problem)
+    return problems
 
 
 class Watcher:

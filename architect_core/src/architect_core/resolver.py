@@ -22,6 +22,7 @@ from architect_core.reloading import (
     Draining,
     Listeners,
     Watcher,
+    close_all,
     differing,
     files_in,
     replace,
@@ -98,7 +99,7 @@ class Resolver:
         self._plugins = Plugins() if plugins is None else plugins
         self._listeners = Listeners()
         self._watcher: Watcher | None = None
-        self._draining: list[Draining] = []
+        self._draining = Draining()
         self._gone: dict[str, Service] = {}  # those that a reload did not find any more
         # the files that entries name were like this when they were resolved, by name of the service or datastore
         self._files: dict[str, Signatures] = {}
@@ -291,15 +292,9 @@ class Resolver:
         """
         with self._lock:
             services = list(self.services.values())
-            draining, self._draining = self._draining, []
         self.stop_watching()
-        problems = []
         # without the lock, which a thread that makes a client may need for the root
-        for close in [*(each.close for each in draining), *(service.close for service in services)]:
-            try:
-                close()
-            except Exception as problem:  # noqa: BLE001 - raised below
-                problems.append(problem)
+        problems = close_all([self._draining.close, *(service.close for service in services)])
         if problems:
             raise problems[0]
 
@@ -381,7 +376,7 @@ class Resolver:
         drain: float,
     ) -> None:
         """Give each service its new entry, and let former clients end."""
-        closers = []
+        closers: list[Callable[[], None]] = []
         for name, entry in found.items():
             if entry is None:
                 closers += services[name].leave(lambda: self.catalog.names("services"))
@@ -389,9 +384,8 @@ class Resolver:
                 closers += services[name].move(successors[name])
             else:
                 services[name].settle(entry.entry, entry.where)
-        with self._lock:
-            self._draining = [each for each in self._draining if not each.is_closed]
-            self._draining += [Draining(closers, drain)] if closers else []
+        if closers:
+            self._draining.add(closers, drain)
 
     def _after_fork_in_child(self) -> None:
         self._lock = threading.RLock()  # another thread of the parent may have held it
@@ -402,7 +396,7 @@ class Resolver:
         self._plugins._after_fork_in_child()  # noqa: SLF001 - the resolver's own
         for service in (*self.services.values(), *self._gone.values()):
             service._after_fork_in_child()  # noqa: SLF001 - a service is the resolver's own
-        self._draining = []  # the parent closes them
+        self._draining = Draining()  # the parent closes what its own has
         former = self._watcher
         if former is not None and not former.is_stopped:
             self._watcher = former.again()
