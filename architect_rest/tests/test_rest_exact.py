@@ -6,6 +6,7 @@ import os
 
 import pytest
 import requests
+import trustme
 from hypothesis import given
 from hypothesis import strategies as st
 from requests.cookies import RequestsCookieJar
@@ -189,12 +190,12 @@ def test_a_changed_authority_counts_for_the_next_call(monkeypatch):
 
 def test_a_client_is_made_anew_when_a_certificate_that_its_entry_names_is_another(tmp_path):
     ca = tmp_path / "ca.crt"
-    ca.write_text("first")
+    trustme.CA().cert_pem.write_to_path(ca)
     entry = {"host": "https://127.0.0.1", "port": 1, "api": "rest", "options": {"tls": {"ca": str(ca)}}}
     resolver = Resolver({"acme/billing": entry})
     client = resolver.service("acme/billing").client
     assert not resolver.reload()
-    ca.write_text("another one")
+    trustme.CA().cert_pem.write_to_path(ca)
     assert resolver.reload().services == {"acme/billing"}
     assert resolver.service("acme/billing").client is not client
     resolver.close()
