@@ -50,11 +50,24 @@ def environ(tmp_path):
         "wrong-port": {"type": "postgres", "host": "h", "port": 1, "password": CANARY, "options": {"no_such": CANARY}},
         "wrong-url": {"type": "postgres", "url": f"postgresql://u:{url}@h:{CANARY}/x"},
     }
+    datastores |= {
+        "cut": {"url": f"postgresql://u:12/{CANARY}@h/x"},
+        "cut-by-query": {"url": f"mysql://u:12?{CANARY}=@h/x"},
+        "string": {"url": f"mssql://sa@h/x;password={CANARY}"},
+        "no-text": {"type": "generic", "host": "h", "password": {"$env": "NO_TEXT"}},
+    }
     services = {
         "acme/shop": {
             "api": None,
             "datastores": datastores,
-            "subscriptions": {"placed": {"acme/billing": {"headers": {"x-token": CANARY, "authorization": CANARY}}}},
+            "subscriptions": {
+                "placed": {
+                    "acme/billing": {
+                        "uri": f"/x?token={CANARY}",
+                        "headers": {"x-token": CANARY, "authorization": CANARY},
+                    }
+                }
+            },
         },
         "acme/billing": {"host": f"http://u:{url}@127.0.0.1", "port": dead_port(), "api": "rest", "token": CANARY},
         "acme/token": {
@@ -75,6 +88,7 @@ def environ(tmp_path):
             "api": "rest",
             "options": {"auth": {"bearer": f"{CANARY}\n", "username": CANARY, "no_such": CANARY}},
         },
+        "cut": {"host": f"http://u:12/{CANARY}@h", "port": 12, "api": "rest"},
         "wrong": {"host": f"http://u:{url}@[broken", "api": "rest", "options": {"key": CANARY}},
     }
     return {
@@ -84,6 +98,8 @@ def environ(tmp_path):
         "VCAP_SERVICES": json.dumps({"x": [{"name": "vcap-db", "credentials": {"uri": f"redis://:{url}@h"}}]}),
         "ConnectionStrings__aspire-db": f"postgresql://u:{url}@h/x",
         "URL_DB_URL": f"postgresql://u:{url}@h/x",
+        "CUT_DB_URL": f"postgresql://u:12/{CANARY}@h/x",
+        "NO_TEXT": CANARY,
     }
 
 
@@ -140,7 +156,7 @@ def shown_by_everything() -> dict[str, str]:
     for layer in resolver.catalog.layers:
         ask(f"source {layer.name}", lambda layer=layer: layer.source)
         ask(f"configuration {layer.name}", lambda layer=layer: layer.configuration)
-    for name in ("acme/shop", "acme/billing", "acme/token", "acme/login", "wrong-auth", "wrong", "no-such"):
+    for name in ("acme/shop", "acme/billing", "acme/token", "acme/login", "wrong-auth", "cut", "wrong", "no-such"):
         service = ask(f"service {name}", lambda name=name: architect.service(name))
         ask(f"config {name}", lambda service=service: service.config)
         ask(f"client {name}", lambda service=service: service.client)
@@ -151,10 +167,15 @@ def shown_by_everything() -> dict[str, str]:
         "pointed",
         "wrong-port",
         "wrong-url",
+        "cut",
+        "cut-by-query",
+        "string",
+        "no-text",
         "bound-db",
         "vcap-db",
         "aspire-db",
         "url-db",
+        "cut-db",
         "none",
     ):
         ask(f"datastore {name}", lambda name=name: architect.datastore(name))

@@ -360,23 +360,40 @@ def test_secrets_are_masked_in_what_services_print(system):
         """
         import os, json
         print("ordinary", os.environ["MODE"], os.environ["API_TOKEN"], os.environ["FROM_OUTSIDE_SECRET"])
-        print(os.environ["ARCHITECT"], os.environ["FEED"])
+        print(os.environ["ARCHITECT"], os.environ["FEED"], os.environ["STORE"])
         raise SystemExit(os.environ["API_TOKEN"])
         """,
-        parameters={"API_TOKEN": {}, "MODE": {}, "FROM_OUTSIDE_SECRET": {}, "FEED": {}},
+        parameters={"API_TOKEN": {}, "MODE": {}, "FROM_OUTSIDE_SECRET": {}, "FEED": {}, "STORE": {}},
+        dependencies={"a/bare": "1", "a/token": "1"},
         datastores={"db": {"type": "memory", "host": "db.test", "parameters": {"PW": {"alias": "password"}}}},
     )
     entry = {
-        "parameters": {"API_TOKEN": 'tok"en-1', "MODE": "visible", "FEED": "amqp://app:url-pass@mq.test"},
+        "parameters": {
+            "API_TOKEN": 'tok"en-1',
+            "MODE": "visible",
+            "FEED": "amqp://app:url-pass@mq.test",
+            "STORE": "Server=h;Password=string-pass",
+        },
         "datastores": {"db": {"password": "db-päss"}},
     }
-    config = system.overrides({"a/root": entry})
+    others = {"a/bare": {"host": "app:bare-pass@h:9"}, "a/token": {"host": "http://user-token@h:9"}}
+    config = system.overrides({"a/root": entry, **others})
     done = system.architect("run", root, "--config", config, environ={"FROM_OUTSIDE_SECRET": "outside-2"})
     assert done.returncode == 1
     printed = done.stdout + done.stderr
     assert "a/root | ordinary visible *** ***\n" in printed
     assert "amqp://app:***@mq.test" in printed
-    for secret in ("en-1", "outside-2", "url-pass", "db-p", json.dumps("db-päss")[1:-1]):
+    assert "http://***@h" in printed
+    for secret in (
+        "en-1",
+        "outside-2",
+        "url-pass",
+        "string-pass",
+        "bare-pass",
+        "user-token",
+        "db-p",
+        json.dumps("db-päss")[1:-1],
+    ):
         assert secret not in printed
 
 

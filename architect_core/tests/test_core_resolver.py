@@ -314,6 +314,31 @@ def test_subscriptions_are_iterable_and_callable(monkeypatch):
     assert "example" not in repr(sub)
 
 
+def test_a_query_of_a_subscriber_s_uri_does_not_show():
+    entries = {"me": {"subscriptions": {"placed": {"b": {"uri": "/x?token=s3cret"}}}}, "b": {"host": "b", "port": 1}}
+    resolver = architect.Resolver(entries, current_service="me")
+    (sub,) = resolver.notification("placed").subscriptions
+    assert sub.url == "http://b:1/x?token=s3cret"
+    assert repr(sub) == "Subscription(name='b', host='http://b', port=1, uri='/x?***', api='rest')"
+    assert "uri='/x?***'" in repr(resolver.current_service().config.subscriptions)
+
+
+@pytest.mark.parametrize(
+    ("host", "told"),
+    [
+        ("http://u:12/s3cret@h", "has an '@' after a '/'; percent-encode them: %2F in a password, %40 in a base path"),
+        ("u:/s3cret@h", "a port is a number"),
+        ("http://u:%FFs3cret@h", "what is percent-encoded in the URL is not UTF-8"),
+    ],
+)
+def test_a_host_whose_password_is_not_encoded_is_refused_without_showing_it(host, told):
+    entries = {"me": {"subscriptions": {"placed": {"b": {}}}}, "b": {"host": host, "port": 12}}
+    with pytest.raises(architect.ConfigError) as caught:
+        architect.Resolver(entries, current_service="me").notification("placed")
+    assert told in str(caught.value)
+    assert "s3cret" not in repr((caught.value, caught.value.__context__))
+
+
 def test_subscribers_can_be_members_of_a_set(monkeypatch):
     in_environment(monkeypatch)
     subscriptions = architect.notification("order_placed").subscriptions

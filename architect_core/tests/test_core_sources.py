@@ -341,6 +341,7 @@ def test_a_local_file_is_read_only_when_it_is_asked_for(monkeypatch, tmp_path):
 
 
 SECRET = "s3cret-canary"
+NO_TEXT = f"{SECRET}\ud800"
 MALFORMED = {
     "file that is not there": (
         {"ARCHITECT_FILE": "/no/such/file"},
@@ -362,6 +363,26 @@ MALFORMED = {
     "vcap with a wrong port": (
         {"VCAP_SERVICES": json.dumps({"x": [{"name": "db", "credentials": {"host": "h", "port": SECRET}}]})},
         "x[0]: port: a port is a number",
+    ),
+    "vcap with a login that is no text": (
+        {"VCAP_SERVICES": json.dumps({"x": [{"name": "db", "credentials": {"uri": "http://b", "password": NO_TEXT}}]})},
+        "x[0]: credentials: has a user name or password that is no text",
+    ),
+    "a configuration in place of its file": (
+        {"ARCHITECT_FILE": f'{{"db": {{"password": "{SECRET}"}}}}'},
+        "the environment variable ARCHITECT_FILE: must name a file, and holds something else; a configuration itself",
+    ),
+    "a local configuration in place of its file": (
+        {"ARCHITECT_LOCAL": f'[db]\npassword = "{SECRET}"'},
+        "the environment variable ARCHITECT_LOCAL: must name a file",
+    ),
+    "a surrogate in JSON": (
+        {"ARCHITECT": f'{{"db": {{"options": {{"x": ["{SECRET}\\udcff"]}}}}}}'},
+        "db.options.x[0]: has a character that is no text",
+    ),
+    "a variable that is no text": (
+        {"ARCHITECT": '{"db": {"options": {"x": {"$env": "PASSWORD"}}}}', "PASSWORD": f"{SECRET}\udcff"},
+        "db.options.x: the variable that $env names has a character that is no text",
     ),
     "url with an unprintable host": ({"DB_URL": "http://a b/" + SECRET}, "the environment variable DB_URL"),
 }

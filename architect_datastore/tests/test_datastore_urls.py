@@ -173,7 +173,20 @@ def test_hosts_can_be_a_list():
         ({"url": "postgresql://h/n?sslmode=require&sslmode=canary"}, "states an option twice"),
         ({"url": "postgresql://h/n?dbname=a&dbname=canary"}, "is there twice"),
         ({"url": "postgresql://h/n?=canary"}, "has an option without a name"),
-        ({"url": "postgresql://u:12?canary@h/n"}, "has an option without a name, or with one that is none"),
+        ({"url": "postgresql://u:1@h?canary@h/n"}, "has an option without a name, or with one that is none"),
+        (
+            {"url": "postgresql://u:12/canary@h/n"},
+            "d.url: it has an '@' after a '/' or '?'. Special characters of a name or password must be",
+        ),
+        (
+            {"url": "postgresql://u:/canary@h/n"},
+            "d.url: it has an '@' after a '/' or '?'. Special characters of a name or password must be",
+        ),
+        (
+            {"url": "mysql://u:12?canary=@h/n"},
+            "d.url: it has an '@' after a '/' or '?'. Special characters of a name or password must be",
+        ),
+        ({"url": "mssql://h/n;password=canary"}, "its name has a ';', which is written %3B"),
         ({"url": "mysql://h/n?ssl_ca=/canary&ssl-ca=/canary"}, "states an option twice, by two of its names"),
         ({"url": "mongodb+srv://h:1/n"}, "mongodb+srv takes one host and no port"),
         ({"url": "mongodb+srv://a,b/n"}, "mongodb+srv takes one host and no port"),

@@ -7,6 +7,7 @@ import gc
 import logging
 import sys
 import time
+from base64 import b64encode
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
@@ -500,6 +501,17 @@ def test_who_calls_is_told_to_the_service_unless_a_call_says_it(auth, header, st
     first, second = server.stop()
     assert header in first
     assert "Authorization: mine" in second
+
+
+@pytest.mark.parametrize("of_host", [True, False])
+def test_a_login_of_any_language_is_sent_in_utf_8_by_all_clients(of_host, start, use, resolve):
+    server = start("works")
+    login = {} if of_host else {"options": {"auth": {"username": "app", "password": "日é"}}}
+    entry = {"host": "http://app:日é@127.0.0.1" if of_host else "127.0.0.1", "port": server.port, **login}
+    use(lambda client: client.get("/x"), **entry)
+    resolve(**entry).get("/x")
+    encoded = b64encode("app:日é".encode()).decode()
+    assert [f"Basic {encoded}" in asked for asked in server.stop()] == [True, True]
 
 
 def test_no_secret_shows_in_what_is_printed_logged_or_raised(caplog):

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 _SECRET_NAME = re.compile(r"pass|pwd|secret|token|key|credential|private|auth(?!or)", re.IGNORECASE)
 _URL_PASSWORD = re.compile(r"://[^/?#\s:@]*:([^/?#\s]+)@")
+_STATED_PASSWORD = re.compile(r"\b(?:password|pwd)\s*=\s*([^;&\s]+)", re.IGNORECASE)
 _ORDINARY = frozenset({"true", "false", "none", "null"})
 _LEAST_MASKED = 4  # shorter secrets would mask ordinary text
 
@@ -30,7 +31,7 @@ def secrets_of(plan: Plan) -> Iterator[str]:
     for node in plan.nodes:
         override = plan.overrides.of(node.name)
         yield from _told_by_name(parameters(node.manifest.parameters, override.parameters))
-        yield from passwords_in(override.host or "")
+        yield from _login_in(override.host or "")
         for subscriptions in node.manifest.subscriptions.values():
             for subscription in subscriptions.values():
                 yield from _told_by_name(subscription.headers)
@@ -39,14 +40,22 @@ def secrets_of(plan: Plan) -> Iterator[str]:
             defaults = {name: each.default for name, each in declared.parameters.items() if each.default is not None}
             yield from _told_by_name(defaults | stated.parameters | wanted_values(declared, stated))
     for name in {name for node in plan.nodes for name in node.versions}:
-        yield from passwords_in(plan.overrides.of(name).host or "")
+        yield from _login_in(plan.overrides.of(name).host or "")
 
 
 def passwords_in(text: str) -> Iterator[str]:
-    """The passwords of the URLs in `text`, as they are written and as they are meant."""
-    for password in _URL_PASSWORD.findall(text):
+    """The passwords of the URLs and connection strings in `text`, as they are written and as they are meant."""
+    for password in (*_URL_PASSWORD.findall(text), *_STATED_PASSWORD.findall(text)):
         yield password
         yield unquote(password)
+
+
+def _login_in(host: str) -> Iterator[str]:
+    """The password of a host, with or without a scheme; the user where there is none, which may be a token."""
+    userinfo = host.rpartition("://")[2].partition("/")[0].rpartition("@")[0]
+    secret = userinfo.partition(":")[2] or userinfo
+    yield secret
+    yield unquote(secret)
 
 
 def without_passwords(text: str) -> str:

@@ -26,7 +26,7 @@ _HOST = r"(?:[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(?::\d{1,5})?"
 # what a URL or a host may look like to be shown; anything else may hold a secret anywhere
 _PUBLIC = re.compile(
     rf"(?P<scheme>[A-Za-z][A-Za-z0-9+.-]*://)?(?:(?P<user>[^:@/?#\s]*)(?P<password>:[^@/?#\s]*)?@)?"
-    rf"(?P<hosts>(?:{_HOST}(?:,{_HOST})*)?)(?P<path>/[^?#\s@]*)?(?P<query>\?.*)?"
+    rf"(?P<hosts>(?:{_HOST}(?:,{_HOST})*)?)(?P<path>/[^?#\s@;]*)?(?P<query>\?.*)?"
 )
 _IPV6 = re.compile(r"[0-9A-Fa-f:.]+")
 

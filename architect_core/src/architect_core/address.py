@@ -69,15 +69,36 @@ def parse_address(host: str, port: int | None = None) -> Address:
         raise ValueError("the base path must have no space, '?', '#' or '\\'")
     if own_port is not None and port is not None and own_port != port:
         raise ValueError("the host names one port and `port` another")
+    if "@" in path and ":" in authority and not userinfo:  # what looks like a host may be the start of a password
+        raise ValueError("has an '@' after a '/'; percent-encode them: %2F in a password, %40 in a base path")
     username, colon, password = userinfo.partition(":")
     return Address(
         scheme=scheme,
         host=name,
         port=port if own_port is None else own_port,
         path=(slash + path).rstrip("/"),
-        username=unquote(username) if userinfo else None,
-        password=unquote(password) if colon else None,
+        username=decoded(username) if userinfo else None,
+        password=decoded(password) if colon else None,
     )
+
+
+def without_query(uri: str) -> str:
+    """`uri` as it may be shown: a query may have a token.
+
+    >>> without_query("/event?token=s3cret")
+    '/event?***'
+    """
+    path, mark, _ = uri.partition("?")
+    return path + (mark and "?***")
+
+
+def decoded(text: str) -> str:
+    """`text` with what is percent-encoded in it decoded; ValueError where that is not UTF-8."""
+    try:
+        return unquote(text, errors="strict")
+    except UnicodeDecodeError:
+        pass
+    raise ValueError("what is percent-encoded in the URL is not UTF-8")
 
 
 def parse_port(text: str) -> int:

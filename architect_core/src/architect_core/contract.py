@@ -46,7 +46,7 @@ class Target:
 
     name: str
     config: ServiceConfig
-    options: Any
+    options: Any = field(repr=False)
     where: str
     find_root: Callable[[], Path] = field(repr=False)
     observer: ClientObserver | None = field(default=None, repr=False)
@@ -131,7 +131,7 @@ class DatastoreTarget:
     name: str
     engine: str
     config: DatastoreConfig
-    options: Any
+    options: Any = field(repr=False)
     where: str
     path: str
 
@@ -231,7 +231,7 @@ class Listener:
     name: str
     host: str
     port: int
-    options: Any
+    options: Any = field(repr=False)
 
 
 class ReadinessProbe(ABC):

@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field
 from typing import Any
-from urllib.parse import quote, unquote
+from urllib.parse import quote
 
-from architect_core.address import parse_address, parse_port
+from architect_core.address import decoded, parse_address, parse_port
 
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*")
 _OPTION = re.compile(r"[\w .:\[\]-]+", re.ASCII)
@@ -47,7 +47,12 @@ def parse_url(url: str) -> ParsedURL:
     if not separator or "#" in url or not _SCHEME.fullmatch(scheme):
         raise ValueError("this is no URL (scheme://username:password@host:port/name)")
     authority, slash, name = rest.partition("/")
-    userinfo, _, places = authority.rpartition("@")
+    userinfo, at, places = authority.rpartition("@")
+    # what looks like a host may be the start of a password
+    if authority and not at and "@" in (name if slash else query):
+        raise ValueError("it has an '@' after a '/' or '?'")
+    if ";" in name:  # as in a connection string, where a password may follow
+        raise ValueError("its name has a ';', which is written %3B; options follow a '?'")
     username, colon, password = userinfo.partition(":")
     hosts = [parse_host(place) for place in places.split(",")] if places else []
     host, port = hosts[0] if hosts else (None, None)
@@ -55,9 +60,9 @@ def parse_url(url: str) -> ParsedURL:
         "host": host,
         "port": port,
         "hosts": hosts if len(hosts) > 1 else None,
-        "username": _decoded(username),
-        "password": _decoded(password) if colon else None,
-        "name": _decoded(name.rstrip("/")) if slash else None,
+        "username": decoded(username),
+        "password": decoded(password) if colon else None,
+        "name": decoded(name.rstrip("/")) if slash else None,
     }
     # an empty password is one; an empty name or user is none
     fields = {key: value for key, value in values.items() if value or (key == "password" and value is not None)}
@@ -74,10 +79,10 @@ def parse_host(place: str) -> tuple[str, int | None]:
         ValueError: with a reason that repeats no part of it.
     """
     if place.startswith("["):
-        place = _decoded(place)  # the zone of RFC 6874
+        place = decoded(place)  # the zone of RFC 6874
     elif "%" in place:
         name, colon, port = place.partition(":")
-        name = _decoded(name)
+        name = decoded(name)
         if name.startswith("/"):
             return name, parse_port(port) if port else None
         place = name + colon + port
@@ -137,7 +142,7 @@ def place_of(host: str, port: int | None) -> str:
 def _options(query: str) -> dict[str, Any]:
     options: dict[str, Any] = {}
     for pair in query.split("&"):
-        key, _, value = map(_decoded, pair.replace("+", " ").partition("="))
+        key, _, value = map(decoded, pair.replace("+", " ").partition("="))
         if pair and not _OPTION.fullmatch(key):  # a password with a "?" in it may have been cut in two
             raise ValueError("the URL's query has an option without a name, or with one that is none")
         if key in options:
@@ -146,14 +151,6 @@ def _options(query: str) -> dict[str, Any]:
         elif pair:
             options[key] = value
     return options
-
-
-def _decoded(text: str) -> str:
-    try:
-        return unquote(text, errors="strict")
-    except UnicodeDecodeError:
-        pass
-    raise ValueError("what is percent-encoded in the URL is not UTF-8")
 
 
 def _encoded(value: object, safe: str = "") -> str:

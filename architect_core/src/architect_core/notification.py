@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from architect_core.address import parse_address
+from architect_core.address import parse_address, without_query
 from architect_core.compat import Subscriptions
 from architect_core.exceptions import ConfigError, PayloadError, PluginError
 
@@ -32,6 +32,7 @@ class Subscription:
         host: scheme and host: "http://mailer". An IPv6 address has its brackets.
         port: the TCP port.
         uri: the path that the event is posted to, with the subscriber's base path in front; empty or starting with "/".
+            A repr leaves out its query.
         headers: what the subscriber wants to be sent along; never part of a repr.
         api: the protocol that the subscriber serves.
         auth: user name and password from the subscriber's host, or None; never part of a repr.
@@ -44,6 +45,12 @@ class Subscription:
     headers: Mapping[str, str] = field(default_factory=dict, repr=False, hash=False)
     api: str = "rest"
     auth: tuple[str, str] | None = field(default=None, repr=False)
+
+    def __repr__(self) -> str:
+        own = (
+            f"{self.name!r}, host={self.host!r}, port={self.port!r}, uri={without_query(self.uri)!r}, api={self.api!r}"
+        )
+        return f"{type(self).__name__}(name={own})"
 
     @property
     def url(self) -> str:

@@ -160,6 +160,15 @@ def showable(key: str) -> str:
     return key if _SHOWABLE.fullmatch(key) else "<key that is no name>"
 
 
+def is_text(value: str) -> bool:
+    """Whether UTF-8 can encode it, which it cannot where it has a lone surrogate."""
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
 def require_object(
     data: object, where: str, path: str = "", *, error: type[ConfigError] = ConfigError
 ) -> Mapping[str, Any]:

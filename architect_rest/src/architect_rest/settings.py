@@ -28,7 +28,7 @@ class Settings:
         tls: whom to trust, and the client's certificate.
         headers: what is sent with every call.
         bearer: a token; None for none.
-        login: user and password; None for none. They are bytes where they are to be sent in UTF-8 (RFC 7617).
+        login: user and password in UTF-8 (RFC 7617); None for none.
     """
 
     options: RestOptions
@@ -36,7 +36,7 @@ class Settings:
     tls: Tls
     headers: Mapping[str, str] = field(repr=False)
     bearer: str | None = field(repr=False)
-    login: tuple[str, str] | tuple[bytes, bytes] | None = field(repr=False)
+    login: tuple[bytes, bytes] | None = field(repr=False)
 
     @property
     def base_url(self) -> str:
@@ -71,5 +71,7 @@ def settings(target: Target) -> Settings:
     stated = found[0].login
     if stated is not None and (auth.bearer or auth.username):
         raise target.error("options.auth", "says who logs in, and the host does too; leave one of them out")
-    login = stated if auth.username is None else (auth.username.encode(), (auth.password or "").encode())
+    if auth.username is not None:
+        stated = auth.username, auth.password or ""
+    login = None if stated is None else (stated[0].encode(), stated[1].encode())
     return Settings(target.options, found, tls, auth.headers, auth.bearer, login)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from architect_core.config import parse_services
 from architect_core.exceptions import ConfigError
-from architect_core.sources.files import read_services
+from architect_core.sources.files import path_in, read_services
 from architect_core.sources.pointers import followed
 from architect_core.sources.source import (
     CURRENT_SERVICE_VARIABLE,
@@ -37,7 +37,7 @@ class EnvironmentSource(Source):
         """Read them; `ARCHITECT` and `ARCHITECT_FILE` may be absent, which means that no service is configured."""
         environ = os.environ if self.environ is None else self.environ
         current = environ.get(CURRENT_SERVICE_VARIABLE) or None
-        text, path = environ.get(SERVICES_VARIABLE), environ.get(FILE_VARIABLE)
+        text, path = environ.get(SERVICES_VARIABLE), path_in(FILE_VARIABLE, environ.get(FILE_VARIABLE, ""))
         where = f"the environment variable {SERVICES_VARIABLE}"
         if text is None and not path:
             return Configuration({}, current, where)

@@ -41,6 +41,18 @@ def read_services(
     return parse_services(entries, where), (path, *files)
 
 
+def path_in(variable: str, value: str) -> str:
+    """The path that a variable holds.
+
+    Raises:
+        ConfigError: it holds a configuration itself, whose secrets a path's place in messages would show.
+    """
+    if value.lstrip().startswith(("{", "[")) or "\n" in value:
+        reason = "must name a file, and holds something else; a configuration itself goes into ARCHITECT"
+        raise ConfigError(f"the environment variable {variable}", [("", reason)])
+    return value
+
+
 def _read_toml(content: bytes, where: str) -> Any:
     import tomllib
 
@@ -49,7 +61,10 @@ def _read_toml(content: bytes, where: str) -> Any:
         return tomllib.loads(content.decode("utf-8-sig"))
     except UnicodeDecodeError as problem:
         reason = f"is not UTF-8 (at byte {problem.start})"
-    except (tomllib.TOMLDecodeError, RecursionError) as problem:
+    except (
+        ValueError,
+        RecursionError,
+    ) as problem:  # a TOMLDecodeError is a ValueError, as is what a huge number raises
         # its text may quote what it stumbled over, and only its end says where
         place = str(problem).rpartition("(")[2].rstrip(")")
         reason = f"is not TOML: {place}" if place.startswith("at ") else "is not TOML"

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from architect_core.exceptions import ConfigError
 from architect_core.root import search_root
-from architect_core.sources.files import read_services
+from architect_core.sources.files import path_in, read_services
 from architect_core.sources.source import Configuration, Source
 
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ class LocalSource(Source):
         wanted = environ.get(VARIABLE, "")
         if wanted.lower() in _OFF:
             return Configuration({}, None, f"the local file ({VARIABLE} is not set)")
-        path = _found() if wanted.lower() in _ON else wanted
+        path = _found() if wanted.lower() in _ON else path_in(VARIABLE, wanted)
         if path is None:
             raise ConfigError(
                 f"the environment variable {VARIABLE}",

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from architect_core.exceptions import ConfigError
-from architect_core.validation import dotted
+from architect_core.validation import dotted, is_text
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 _FILE, _VARIABLE = "$file", "$env"
 _MOST_BYTES = 1 << 20
 _DEEPEST = 32
+_NO_TEXT = "has a character that is no text (a lone surrogate)"
 
 
 def followed(data: object, where: str, environ: Mapping[str, str] | None = None) -> tuple[Any, tuple[str, ...]]:
@@ -47,6 +48,8 @@ def followed(data: object, where: str, environ: Mapping[str, str] | None = None)
             return {key: follow(each, (*path, key) if isinstance(key, str) else path) for key, each in value.items()}
         if isinstance(value, list):
             return [follow(each, (*path, place)) for place, each in enumerate(value)]
+        if isinstance(value, str) and not is_text(value):
+            problems.append((dotted("", path), _NO_TEXT))
         return value
 
     result = follow(data, ())
@@ -62,7 +65,7 @@ def _text_at(pointer: str, target: object, variables: Mapping[str, str], files: 
     if pointer == _VARIABLE:
         if not target.isprintable() or target not in variables:
             return "", "$env names a variable that is not set"
-        return variables[target], ""
+        return variables[target], "" if is_text(variables[target]) else f"the variable that $env names {_NO_TEXT}"
     files.append(target)
     return read_text(target)
 

@@ -11,7 +11,7 @@ from architect_core.exceptions import ConfigError
 from architect_core.sources.entries import checked_datastore, checked_service, protocol_of, scheme_of, with_login
 from architect_core.sources.naming import Claims, resource_names
 from architect_core.sources.source import Configuration, Entries, Source
-from architect_core.validation import read_json, require_object
+from architect_core.validation import is_text, read_json, require_object
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -73,7 +73,7 @@ class VcapSource(Source):
             path, fields, _ = found
             host = fields.get("url") or fields["host"]
             login = [fields.get(key) for key in ("username", "password")]
-            if not all(value is None or isinstance(value, str | int) for value in login):
+            if not all(value is None or (isinstance(value, str | int) and is_text(str(value))) for value in login):
                 raise ConfigError(f"{_WHERE}, {path}", [("credentials", "has a user name or password that is no text")])
             entry = {**fields, "host": with_login(host, *(None if value is None else str(value) for value in login))}
             kept = {key: value for key, value in entry.items() if key not in {"url", "username", "password", "name"}}
