@@ -70,6 +70,24 @@ def test_one_name_alone_may_be_one_that_no_source_lists(system):
         assert said in system.fails("env", wrong, environ=ENVIRON)
 
 
+def test_a_platform_s_own_name_for_what_is_there_is_not_shown_beside_it(system, tmp_path):
+    root = system.service("shop/web", dependencies={"shop/api": "1.0"}, datastores={"primary_db": {"type": "postgres"}})
+    (tmp_path / "bindings" / "billing").mkdir(parents=True)
+    (tmp_path / "bindings" / "billing" / "type").write_text("http")
+    (tmp_path / "bindings" / "billing" / "host").write_text("bound")
+    environ = {
+        "services__api__http__0": "http://api:1",
+        "services__other-api__http__0": "http://other:1",
+        "ConnectionStrings__primary-db": "Host=db;Username=app;Password=s3cret",
+        "SERVICE_BINDING_ROOT": str(tmp_path / "bindings"),
+        "ARCHITECT": json.dumps({"acme/billing": {"host": "http://billing", "port": 1, "api": "rest"}}),
+    }
+    told = json.loads(system.architect("env", "--json", cwd=root, environ=environ).stdout)
+    assert list(told["services"]) == ["acme/billing", "other-api", "shop/api"]
+    assert [each["source"] for each in told["services"]["acme/billing"]["overrides"]] == ["bindings"]
+    assert list(told["datastores"]) == ["primary_db"]
+
+
 def test_dependencies_of_the_manifest_are_shown_too(system):
     root = system.service("acme/shop", dependencies={"acme/other": "1.0"})
     done = system.architect("env", cwd=root, environ=ENVIRON)

@@ -10,6 +10,8 @@ from architect_core.exceptions import ArchitectError, ManifestError
 from architect_core.manifest import load_manifest
 from architect_core.names import MANIFEST_FILE
 from architect_core.root import search_root
+from architect_core.sources.naming import resource_names
+from architect_core.sources.source import Entries
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -63,24 +65,35 @@ def resolve(resolver: Resolver) -> tuple[list[Resolved], list[ArchitectError]]:
     """
     catalog, owner = resolver.catalog, resolver.current_name
     manifest = _manifest()
-    names: dict[Kind, set[str]] = {
+    stated: dict[Kind, set[str]] = {
         "services": set(manifest.dependencies if manifest else ()),
         "datastores": set(manifest.datastores if manifest else ()),
     }
     found: list[Resolved] = []
     problems: dict[str, ArchitectError] = {}
-    for kind, of_kind in names.items():
+    for kind, names in stated.items():
+        of_platforms: set[str] = set()
         for layer in catalog.layers:
             try:
-                of_kind.update(layer.names(kind, owner))
+                is_platform = isinstance(getattr(layer.configuration, kind), Entries)
+                (of_platforms if is_platform else names).update(layer.names(kind, owner))
             except ArchitectError as problem:
                 problems.setdefault(str(problem), problem)
-        for name in sorted(of_kind):
+        shown: set[str] = set()
+        for name in (*sorted(names), *sorted(of_platforms - names)):
+            if name in shown:  # a platform's word for one that is there
+                continue
             try:
                 found.append(Resolved(kind, name, _all(catalog, kind, name, owner)))
             except ArchitectError as problem:
                 problems.setdefault(str(problem), problem)
-    return [each for each in found if each.found], list(problems.values())
+            else:
+                shown.update(resource_names(name))
+    return sorted((each for each in found if each.found), key=_order), list(problems.values())
+
+
+def _order(each: Resolved) -> tuple[bool, str]:
+    return each.kind == "datastores", each.name
 
 
 def _all(catalog: Catalog, kind: Kind, name: str, owner: str | None) -> list[Found]:
