@@ -158,6 +158,14 @@ def test_sslmode_is_what_the_connection_has(server, certificates, datastore, dri
 
 
 @each_driver
+def test_tls_that_a_key_beside_the_options_asks_for_is_what_the_connection_has(server, certificates, datastore, driver):
+    keys = {"sslmode": "verify-full", "sslrootcert": certificates.ca}
+    assert ask(datastore(**login(server, **keys)), driver, SECURED) == (1,)
+    with pytest.raises(Exception, match=r"certificate verify failed|CERTIFICATE_VERIFY_FAILED"):
+        ask(datastore(**login(server, **{**keys, "sslrootcert": certificates.other_ca})), driver)
+
+
+@each_driver
 def test_a_server_that_another_authority_signed_is_refused(server, certificates, datastore, driver):
     options = {"sslmode": "verify-full", "ca": certificates.other_ca}
     with pytest.raises(Exception, match=r"certificate verify failed|CERTIFICATE_VERIFY_FAILED"):

@@ -165,3 +165,11 @@ def test_a_client_s_certificate_is_shown(server, certificates, datastore, ask):
                 ask(datastore(**secure(server, ca=certificates.ca)))
         finally:
             client.config_set("tls-auth-clients", "optional")
+
+
+@both
+def test_tls_that_a_switch_beside_the_options_asks_for_is_what_the_connection_has(server, certificates, datastore, ask):
+    entry = login(server, port=server["secure_port"])
+    assert ask(datastore(**entry, tls=True, ca=certificates.ca)) == (named(AWKWARD), 3)
+    with pytest.raises(redis.ConnectionError, match="CERTIFICATE_VERIFY_FAILED"):
+        ask(datastore(**entry, tls=True))

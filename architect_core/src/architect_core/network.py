@@ -103,6 +103,14 @@ class NetworkParser(CredentialParser):
         """
         return dict(query)
 
+    def read_keys(self, keys: Mapping[str, Any], options: Mapping[str, Any]) -> dict[str, Any]:  # noqa: ARG002 - likewise
+        """The options that keys of the entry state, beside its `options`; `options` are those of its URL.
+
+        Raises:
+            ValueError: they mean nothing; the reason must repeat no value.
+        """
+        return {}
+
     def write_options(self, scheme: str, options: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
         """The scheme and the query of a URL that states `options`; what `read_options` reads."""
         return scheme, dict(options)
@@ -134,6 +142,13 @@ class NetworkParser(CredentialParser):
         for source, options in (("url", known), ("connection_string", stated.options)):
             checked = validate(self.Options, options, target.where, f"{target.path}.{source}")
             found |= checked.model_dump(exclude_unset=True)
+        try:
+            beside = self.read_keys(stated.fields, found)
+        except ValueError as problem:
+            beside, reason = {}, str(problem)
+        if reason:
+            raise target.error("", reason)
+        found |= validate(self.Options, beside, target.where, target.path).model_dump(exclude_unset=True)
         return {**found, **target.options.model_dump(exclude_unset=True, exclude_none=True)}
 
     def _place(self, fields: dict[str, Any], port: int | None, target: DatastoreTarget) -> None:

@@ -12,8 +12,6 @@ if TYPE_CHECKING:
 
     from architect_core.datastore import Credentials
 
-TLS = ("sslmode", "ca", "certificate", "key")
-
 
 def given(**arguments: Any) -> dict[str, Any]:
     """The arguments that are not None.

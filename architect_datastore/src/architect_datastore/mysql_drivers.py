@@ -5,8 +5,9 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from architect_datastore.arguments import TLS, given, mode_of, translated
+from architect_datastore.arguments import given, mode_of, translated
 from architect_datastore.engine_url import engine_arguments
+from architect_datastore.tls_keys import TLS
 
 if TYPE_CHECKING:
     from architect_core.datastore import Credentials, Driver

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import Field
@@ -11,6 +12,7 @@ from architect_core.hookspecs import hookimpl
 from architect_core.network import NetworkParser
 from architect_datastore.path import Path  # noqa: TC001 - pydantic reads it
 from architect_datastore.postgres_drivers import DRIVERS
+from architect_datastore.tls_keys import TLS, read_tls_keys
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -67,6 +69,11 @@ class PostgresParser(NetworkParser):
         """By our names, those of TLS; all others have libpq's own."""
         ours = {name: option for option, name in _LIBPQ.items()}
         return {ours.get(key, key): value for key, value in query.items()}
+
+    def read_keys(self, keys: Mapping[str, Any], options: Mapping[str, Any]) -> dict[str, Any]:
+        """Those of TLS; a switch asks for what `ssl=true` does in a URL of libpq."""
+        names = (*TLS, *_LIBPQ.values())
+        return read_tls_keys(keys, options.get("sslmode"), names, partial(self.read_options, "postgresql"), "require")
 
     def write_options(self, scheme: str, options: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
         """By libpq's names."""

@@ -8,8 +8,9 @@ from pydantic import Field
 
 from architect_core.datastore_url import build_url
 from architect_core.hookspecs import hookimpl
-from architect_datastore.arguments import TLS, given, mode_of, refusal, translated
+from architect_datastore.arguments import given, mode_of, refusal, translated
 from architect_datastore.tls import Flag, TlsOptions, TlsParser, TlsUrls
+from architect_datastore.tls_keys import TLS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

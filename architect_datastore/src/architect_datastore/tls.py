@@ -13,11 +13,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from architect_core.contract import DatastoreTarget, Options
 from architect_core.network import NetworkParser
 from architect_datastore.path import Path  # noqa: TC001 - pydantic reads it
+from architect_datastore.tls_keys import TLS, read_tls_keys
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -119,6 +121,11 @@ class TlsUrls:
             mode = "verify-ca" if hostname is False else "verify-full"
         return {**found, "sslmode": mode}
 
+    def about_tls(self) -> list[str]:
+        """The options of a URL that say something about TLS."""
+        flags = [flag.name for flag in (self.encrypted, self.certificate, self.hostname) if flag is not None]
+        return [*flags, *(name for name, option in self.names.items() if option in TLS)]
+
     def write(self, scheme: str, options: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
         """The scheme and query that `read` reads."""
         written: dict[str, str] = {}
@@ -152,6 +159,13 @@ class TlsParser(NetworkParser):
     def read_options(self, scheme: str, query: Mapping[str, Any]) -> dict[str, Any]:
         """As `tls` says."""
         return self.tls.read(self.schemes[scheme], query)
+
+    def read_keys(self, keys: Mapping[str, Any], options: Mapping[str, Any]) -> dict[str, Any]:
+        """Those of TLS, by the names that `tls` has for them."""
+        names = [name for name in (*TLS, *self.tls.about_tls()) if name not in TLS or name in self.Options.model_fields]
+        secure = next((each for each in self.schemes if self.schemes[each] in self.tls.schemes.values()), None)
+        scheme = secure or next(iter(self.schemes))
+        return read_tls_keys(keys, options.get("sslmode"), names, partial(self.read_options, scheme))
 
     def write_options(self, scheme: str, options: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
         """Likewise."""

@@ -43,6 +43,8 @@ CERTIFICATES = {
     "tls.key": "key",
     "private-key": "key",
 }
+# likewise where the file holds a certificate or a key, and not the path of one
+_PEM = {"ca": "ca", "sslrootcert": "ca", "sslcert": "certificate", "sslkey": "key"}
 _OWN = ("api",)
 # what a file of that name cannot be: parts of our schema that are no texts
 RESERVED = frozenset({"options", "instances", "datastores", "subscriptions"})
@@ -157,6 +159,9 @@ class _Reader:
             if field in RESERVED:
                 continue
             text, reason = read_text(path)
+            if key in _PEM and text.lstrip().startswith("-----BEGIN "):
+                certificates.setdefault(_PEM[key], path)
+                continue
             if reason and field in FIELDS.values():
                 problems.append((key, reason.replace("the file that it names ", "")))
             # what is no text, such as a key store, is given by its path

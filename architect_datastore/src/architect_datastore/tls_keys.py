@@ -1,0 +1,71 @@
+"""TLS as platforms state it in an entry: in keys of its own, beside `options`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+TLS = ("sslmode", "ca", "certificate", "key")
+
+_ENCRYPTED = frozenset({"require", "verify-ca", "verify-full"})
+_SWITCHES = frozenset({"ssl", "tls", "usessl", "usetls", "requiressl", "sslrequired", "sslenabled", "tlsenabled"})
+_ON = frozenset({"true", "yes", "1", "on"})
+_OFF = frozenset({"false", "no", "0", "off"})
+_PEM = "-----BEGIN "
+
+
+def read_tls_keys(
+    keys: Mapping[str, Any],
+    stated: str | None,
+    names: Iterable[str],
+    read: Callable[[dict[str, Any]], dict[str, Any]],
+    encrypted: str = "verify-full",
+) -> dict[str, Any]:
+    """The options of TLS that keys of an entry state: "sslmode", a switch such as "ssl", and the URL's own names.
+
+    >>> read_tls_keys({"use_tls": True, "host": "h"}, None, ["sslmode"], dict)
+    {'sslmode': 'verify-full'}
+
+    A certificate itself, where the path of a file belongs, and an object say that there is TLS, as a switch does.
+
+    Args:
+        keys: those of the entry; spaces, "_", "-" and case in them mean nothing.
+        stated: the `sslmode` that something else states.
+        names: options of a URL that say something about TLS.
+        read: gives the options that a URL's query states.
+        encrypted: the `sslmode` of a switch that is on.
+
+    Raises:
+        ValueError: they mean nothing; the reason repeats no value.
+    """
+    by_word = {_word(name): name for name in names}
+    query: dict[str, Any] = {}
+    switches = []
+    for key, value in keys.items():
+        word, text = _word(key), str(value).strip().lower()
+        if (word not in _SWITCHES and word not in by_word) or value in ("", {}, []):
+            continue
+        if isinstance(value, Mapping) or str(value).lstrip().startswith(_PEM):
+            switches.append(True)
+        elif word not in _SWITCHES:
+            query[by_word[word]] = value
+        elif text in _ON | _OFF:
+            switches.append(text in _ON)
+        else:
+            query.setdefault("sslmode", value)
+    if "certificate" not in query:
+        query.pop("key", None)  # which may be a key to anything
+    found = read(query) if query else {}
+    mode = found.get("sslmode", stated)
+    if any(switches) and mode not in _ENCRYPTED:
+        found["sslmode"] = encrypted
+    elif switches and mode is None:
+        found["sslmode"] = "disable"
+    return found
+
+
+def _word(name: str) -> str:
+    return name.lower().replace("_", "").replace("-", "").replace(" ", "")

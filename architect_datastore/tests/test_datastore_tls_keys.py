@@ -1,0 +1,118 @@
+"""TLS that a platform states in keys of its own, beside `options`, is what the drivers are told."""
+
+from __future__ import annotations
+
+import doctest
+
+import pytest
+
+from architect_core.exceptions import ConfigError
+from architect_core.resolver import Resolver
+from architect_datastore import tls_keys
+
+PEM = "-----BEGIN CERTIFICATE-----\nMII=\n-----END CERTIFICATE-----\n"
+
+
+@pytest.mark.parametrize(
+    ("entry", "options"),
+    [
+        ({"type": "postgres", "sslmode": "verify-full"}, {"sslmode": "verify-full"}),
+        (
+            {"type": "postgres", "sslmode": "verify-ca", "sslrootcert": "/ca.pem"},
+            {"sslmode": "verify-ca", "ca": "/ca.pem"},
+        ),
+        ({"type": "postgres", "ssl": True}, {"sslmode": "require"}),
+        ({"type": "postgres", "ssl": "require"}, {"sslmode": "require"}),
+        ({"type": "postgres", "use_tls": True, "sslcert": "", "sslkey": ""}, {"sslmode": "require"}),
+        ({"type": "postgres", "ssl": False}, {"sslmode": "disable"}),
+        ({"type": "postgres", "sslrootcert": PEM}, {"sslmode": "require"}),
+        ({"type": "postgres", "sslrootcert": PEM, "sslmode": "verify-full"}, {"sslmode": "verify-full"}),
+        ({"type": "mysql", "ssl_mode": "VERIFY_IDENTITY"}, {"sslmode": "verify-full"}),
+        ({"type": "mysql", "ssl-ca": "/ca.pem"}, {"sslmode": "verify-full", "ca": "/ca.pem"}),
+        ({"type": "mysql", "tls": {"cert": {"ca": PEM}}}, {"sslmode": "verify-full"}),
+        ({"type": "mysql", "sslRequired": True}, {"sslmode": "verify-full"}),
+        ({"type": "redis", "tls": True}, {"sslmode": "verify-full"}),
+        ({"type": "redis", "ssl": "true"}, {"sslmode": "verify-full"}),
+        ({"type": "redis", "ssl": "false"}, {}),
+        ({"type": "redis", "ssl": "true", "ssl_cert_reqs": "none"}, {"sslmode": "require"}),
+        ({"type": "redis", "ca": "/ca.pem"}, {"sslmode": "verify-full", "ca": "/ca.pem"}),
+        ({"type": "redis", "key": "an access key", "tls_port": 6380}, {}),
+        ({"type": "mongodb", "tls": "true"}, {"sslmode": "verify-full"}),
+        ({"type": "mssql", "Encrypt": "yes", "TrustServerCertificate": "yes"}, {"sslmode": "require"}),
+        ({"type": "amqp", "ssl": True}, {"sslmode": "verify-full"}),
+        ({"type": "elasticsearch", "sslmode": "require"}, {"sslmode": "require"}),
+        ({"type": "clickhouse", "secure": "true", "verify": "false"}, {"sslmode": "require"}),
+        ({"type": "minio", "ssl": True}, {"sslmode": "verify-full"}),
+    ],
+)
+def test_a_key_beside_the_options_is_one_of_them(datastore, entry, options):
+    db = datastore(host="h", **entry)
+    assert db.options == options
+    assert datastore(type=entry["type"], url=db.url).options == options
+    assert {key: db[key] for key in entry} == entry  # they stay attributes
+
+
+@pytest.mark.parametrize(
+    ("entry", "mode"),
+    [
+        ({"url": "postgresql://h/n?sslmode=prefer", "sslmode": "verify-full"}, "verify-full"),
+        ({"url": "postgresql://h/n?sslmode=verify-ca", "ssl": True}, "verify-ca"),
+        ({"url": "postgresql://h/n?sslmode=prefer", "ssl": True}, "require"),
+        ({"url": "postgresql://h/n?sslmode=require", "ssl": False}, "require"),
+        ({"url": "postgresql://h/n", "ssl": True, "options": {"sslmode": "disable"}}, "disable"),
+        ({"url": "redis://h", "tls": True}, "verify-full"),
+        ({"url": "rediss://h?ssl_cert_reqs=none", "tls": True}, "require"),
+        ({"url": "rediss://h", "tls": False}, "verify-full"),
+        ({"connection_string": "Server=h;Port=1;Uid=u;SslMode=Required", "use_tls": True, "type": "mysql"}, "require"),
+    ],
+)
+def test_a_key_wins_over_the_url_an_option_over_the_key_and_a_switch_weakens_nothing(datastore, entry, mode):
+    assert datastore(**entry).options["sslmode"] == mode
+
+
+@pytest.mark.parametrize(
+    ("entry", "expected"),
+    [
+        ({"type": "postgres", "sslmode": "canary"}, "primary_db.sslmode: input should be 'disable', 'allow'"),
+        ({"type": "redis", "ssl": "canary"}, "primary_db.sslmode: input should be 'disable', 'require'"),
+        ({"type": "redis", "sslmode": "prefer"}, "primary_db.sslmode: input should be"),
+        ({"type": "mysql", "ca": ["canary"]}, "primary_db.ca: must be text"),
+        ({"type": "mssql", "Encrypt": "canary"}, "primary_db: has a value of Encrypt that is neither on nor off"),
+        ({"type": "mysql", "sslmode": "disable", "ca": "/canary"}, "has no meaning where sslmode is disable"),
+    ],
+)
+def test_a_key_that_means_nothing_is_told_without_its_value(datastore, entry, expected):
+    with pytest.raises(ConfigError) as caught:
+        datastore(host="h", **entry)
+    assert expected in str(caught.value)
+    assert "canary" not in str(caught.value)
+
+
+def bound(monkeypatch, folder, **files):
+    (folder / "db").mkdir()
+    for key, text in files.items():
+        (folder / "db" / key).write_text(text)
+    monkeypatch.setenv("SERVICE_BINDING_ROOT", str(folder))
+    return Resolver(source="bindings").datastore("db")
+
+
+def test_a_binding_s_sslmode_and_authority_reach_the_driver(monkeypatch, tmp_path):
+    files = {"type": "postgresql", "host": "h", "sslmode": "verify-full", "ca.crt": PEM}
+    arguments = bound(monkeypatch, tmp_path, **files).for_driver("psycopg")
+    assert arguments["sslmode"] == "verify-full"
+    assert arguments["sslrootcert"] == str(tmp_path / "db" / "ca.crt")
+
+
+def test_a_binding_s_file_that_is_a_certificate_is_used_as_one(monkeypatch, tmp_path):
+    files = {"type": "postgresql", "host": "h", "sslmode": "verify-full", "sslrootcert": PEM, "sslcert": "/c.pem"}
+    options = bound(monkeypatch, tmp_path, **files).options
+    assert options == {
+        "sslmode": "verify-full",
+        "ca": str(tmp_path / "db" / "sslrootcert"),
+        "certificate": "/c.pem",
+    }
+
+
+def test_the_example_is_true():
+    tried = doctest.testmod(tls_keys)
+    assert (tried.failed, tried.attempted > 0) == (0, True)
