@@ -160,8 +160,36 @@ def test_hosts_can_be_a_list():
 
 
 @pytest.mark.parametrize(
+    ("entry", "hosts"),
+    [
+        ({"connection_string": "Host=a,b:1;Port=5433;Username=u"}, [("a", 5433), ("b", 1)]),
+        ({"type": "postgres", "hosts": ["a", "b:1"], "port": 5433}, [("a", 5433), ("b", 1)]),
+        ({"type": "generic", "hosts": ["a", "b:1"], "port": 5433}, [("a", 5433), ("b", 1)]),
+        ({"url": "postgresql://u@a:1,b/n"}, [("a", 1), ("b", 5432)]),
+        ({"url": "postgresql://u@a:1,b/n?port=5433"}, [("a", 5433), ("b", 5433)]),
+        ({"url": "postgresql://u@a,b/n?port=5433,5434"}, [("a", 5433), ("b", 5434)]),
+        ({"url": "postgresql://u@/n?host=a,::1&port=1,"}, [("a", 1), ("::1", 5432)]),
+        ({"url": "postgresql://u@a,b/n?host=c"}, [("c", 5432)]),
+        ({"url": "postgresql://u@a/n?host=b,c&port=1"}, [("b", 1), ("c", 1)]),
+        ({"url": "postgresql://u@c/n", "hosts": ["a", "b"]}, [("a", 5432), ("b", 5432)]),
+        ({"url": "postgresql://u@a:1,b:2/n", "hosts": ["c", "d"]}, [("c", 5432), ("d", 5432)]),
+        ({"url": "mysql://u@/n?unix_socket=/run/a,b.sock"}, [("/run/a,b.sock", None)]),
+        ({"url": "mongodb://%2Ftmp%2Fm.sock,b/"}, [("/tmp/m.sock", None), ("b", 27017)]),
+    ],
+)
+def test_no_port_and_no_host_of_several_is_lost(entry, hosts):
+    db = credentials(**entry)
+    assert (db.hosts, db.host, db.port) == (hosts, *hosts[0])
+    if db.url:
+        assert credentials(url=db.url).hosts == hosts
+
+
+@pytest.mark.parametrize(
     ("entry", "expected"),
     [
+        ({"type": "postgres", "hosts": ["a", "b"], "host": "canary"}, "d.host: is there beside `hosts`"),
+        ({"url": "postgresql://a,b/n?port=1,2,3"}, "d.url: it must name one port, or as many as hosts"),
+        ({"url": "postgresql://a/n?port=1,2"}, "d.url: it must name one port, or as many as hosts"),
         ({"url": "mysql://a,b/n"}, "the URL names several hosts; give one"),
         ({"url": "postgresql://a,b/n", "host": "canary"}, "d.host: is there beside several hosts in `url`"),
         ({"url": "postgresql://a,b/n", "port": 1}, "d.port: is there beside several hosts in `url`"),

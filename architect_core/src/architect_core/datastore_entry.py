@@ -57,11 +57,16 @@ def read_entry(target: DatastoreTarget, aliases: Mapping[str, str] | None = None
     fields = {**(parsed.fields if parsed else {}), **told}
     if "hosts" in given:
         given["hosts"] = _listed(given["hosts"], target)
-    if "hosts" in fields and {"host", "port"} & set(given):
+        if "host" in given:
+            raise target.error("host", "is there beside `hosts`; give one of them")
+    elif "hosts" in fields and {"host", "port"} & set(given):
         field_name = "host" if "host" in given else "port"
         raise target.error(field_name, f"is there beside several hosts in `{source}`; give all of it in one place")
     options = fields.pop("options", {})
     fields |= given
+    if "hosts" in fields:
+        port = fields.pop("port", None)
+        fields["hosts"] = [(host, port if own is None else own) for host, own in fields["hosts"]]
     if "host" in fields and not fields["host"].startswith("/"):
         fields["host"] = _plain_host(fields["host"], target)
     _check_text(fields, target)
@@ -89,16 +94,37 @@ def _url(url: str, aliases: Mapping[str, str], target: DatastoreTarget, source: 
     try:
         parsed = parse_url(url)
         stated: dict[str, Any] = {aliases[key]: value for key, value in parsed.options.items() if key in aliases}
-        if "port" in stated:
-            stated["port"] = parse_port(str(stated["port"]))
-        options = {key: value for key, value in parsed.options.items() if key not in aliases}
+        fields = _with_query(parsed.fields, stated, several="host" in aliases)
     except ValueError as problem:
         reason = str(problem)
     else:
-        if not any(isinstance(value, list) for value in stated.values()):
-            return ParsedURL(parsed.scheme, {**parsed.fields, **stated}, options)
-        reason = "an option that names a host, a user or a database is there twice"
+        options = {key: value for key, value in parsed.options.items() if key not in aliases}
+        return ParsedURL(parsed.scheme, fields, options)
     raise target.error(source, f"{reason}. {_ENCODE}")
+
+
+def _with_query(fields: dict[str, Any], stated: dict[str, Any], *, several: bool) -> dict[str, Any]:
+    """The fields of a URL and those of its query, which win; libpq's query may have `several` hosts and ports."""
+    if any(isinstance(value, list) for value in stated.values()):
+        raise ValueError("an option that names a host, a user or a database is there twice")
+    fields = dict(fields)
+    ports = [parse_port(each) if each else None for each in stated.pop("port", "").split(",")]
+    if "hosts" in fields:
+        del fields["host"]  # the first of them
+        fields.pop("port", None)
+    if "host" in stated:
+        fields.pop("hosts", None)
+        if several and "," in stated["host"]:
+            fields["hosts"] = [parse_host(each) for each in stated.pop("host").split(",")]
+            fields.pop("host", None)
+    if len(ports) not in {1, len(fields.get("hosts", [None]))}:
+        raise ValueError("it must name one port, or as many as hosts")
+    if "hosts" in fields and any(ports):
+        ports = ports * (len(fields["hosts"]) // len(ports))
+        fields["hosts"] = [(host, port) for (host, _), port in zip(fields["hosts"], ports, strict=True)]
+    elif ports[0] is not None:
+        fields["port"] = ports[0]
+    return fields | stated
 
 
 def _listed(hosts: object, target: DatastoreTarget) -> list[tuple[str, int | None]]:

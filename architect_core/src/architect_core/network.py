@@ -155,7 +155,10 @@ class NetworkParser(CredentialParser):
         if "hosts" in fields:
             if not self.several_hosts:
                 raise target.error("url", "the URL names several hosts; give one")
-            fields["hosts"] = [(host, port if own is None else own) for host, own in fields["hosts"]]
+            sockets_too = port if self.socket_has_port else None
+            fields["hosts"] = [
+                (host, own or (sockets_too if host.startswith("/") else port)) for host, own in fields["hosts"]
+            ]
             fields["host"], fields["port"] = fields["hosts"][0]
         if "host" not in fields and self.needs_host:
             raise target.error("host", "is missing, and there is no `url` that names one")
