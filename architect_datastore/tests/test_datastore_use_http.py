@@ -26,9 +26,9 @@ VERSION = {"name": "n", "cluster_name": "c", "version": {"number": "9.0.0", "bui
 class Recorder(http.server.ThreadingHTTPServer):
     """Answers as Elasticsearch does, and keeps the path and the login of every request."""
 
-    def __init__(self, context: ssl.SSLContext | None = None) -> None:
+    def __init__(self, context: ssl.SSLContext | None = None, address: tuple[str, int] = ("127.0.0.1", 0)) -> None:
         self.requests: list[tuple[str, str]] = []
-        super().__init__(("127.0.0.1", 0), Handler)
+        super().__init__(address, Handler)
         if context is not None:
             self.socket = context.wrap_socket(self.socket, server_side=True)
 
@@ -59,8 +59,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
 
 
 @contextlib.contextmanager
-def recording(context: ssl.SSLContext | None = None) -> Iterator[Recorder]:
-    with Recorder(context) as server:
+def recording(context: ssl.SSLContext | None = None, **more: Any) -> Iterator[Recorder]:
+    with Recorder(context, **more) as server:
         thread = threading.Thread(target=server.serve_forever, args=(0.02,))
         thread.start()
         try:
@@ -148,6 +148,32 @@ def test_tls_is_used_as_it_is_asked_for(datastore, secure, certificates, engine)
         with pytest.raises(Exception, match=r"TLS error|certificate verify failed"):
             CLIENTS[engine](datastore(**place, options=options))
         assert not secure.requests
+
+
+def test_clickhouse_s_port_of_tls_gets_no_password_in_plain_text(datastore):
+    with recording(address=("127.0.0.3", 8443)) as server:
+        entry = {"type": "clickhouse", "host": "127.0.0.3", "port": 8443, "password": "p"}
+        for db in (datastore(**entry), datastore(url=datastore(**entry).url)):
+            with pytest.raises(clickhouse_connect.driver.exceptions.OperationalError, match="SSL"):
+                clickhouse_connect.get_client(**db.for_driver("clickhouse-connect"), query_retries=0)
+        assert not server.requests
+        ask_clickhouse(datastore(**entry, options={"sslmode": "disable"}))
+        ask_clickhouse(datastore(type="clickhouse", url="http://127.0.0.3:8443"))
+        assert server.requests
+
+
+@pytest.mark.parametrize(
+    ("url", "interface"),
+    [
+        ("clickhouse://h:443", "https"),
+        ("clickhouse://h:8443?secure=false", "http"),
+        ("http://h:443", "http"),
+        ("clickhouse://h:9000", "http"),
+    ],
+)
+def test_clickhouse_s_port_means_tls_unless_the_url_says_otherwise(datastore, url, interface):
+    arguments = datastore(type="clickhouse", url=url).for_driver("clickhouse-connect")
+    assert arguments["interface"] == interface
 
 
 def test_elasticsearch_can_leave_the_host_unverified_and_clickhouse_refuses_to(datastore, certificates):

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 ARCHITECT_CONTRACT = 1
 
 _SECURE = frozenset({"https", "clickhouses"})
+_SECURE_PORTS = frozenset({443, 8443})
 
 
 class ClickhouseOptions(TlsOptions):
@@ -52,7 +53,8 @@ def clickhouse_connect(db: Credentials) -> dict[str, Any]:
 class ClickhouseParser(TlsParser):
     """Credentials for ClickHouse's client: `clickhouse_connect.get_client(**db.for_driver("clickhouse-connect"))`.
 
-    The port is that of HTTP: 8123, with TLS 8443.
+    The port is that of HTTP: 8123, with TLS 8443. As for the client itself, the ports 8443 and 443 mean TLS unless
+    something says otherwise.
     """
 
     Options = ClickhouseOptions
@@ -72,8 +74,17 @@ class ClickhouseParser(TlsParser):
         return self.default_port if options.get("sslmode") in {None, "disable"} else 8443
 
     def read_options(self, scheme: str, query: Mapping[str, Any]) -> dict[str, Any]:
-        """Some schemes say that there is TLS."""
-        return super().read_options(scheme, {"secure": "true", **query} if scheme in _SECURE else query)
+        """Some schemes say whether there is TLS."""
+        if scheme in _SECURE or scheme == "http":
+            query = {"secure": "false" if scheme == "http" else "true", **query}
+        return super().read_options(scheme, query)
+
+    def read_keys(self, keys: Mapping[str, Any], options: Mapping[str, Any]) -> dict[str, Any]:
+        """Some ports say that there is TLS."""
+        found = super().read_keys(keys, options)
+        if keys.get("port") in _SECURE_PORTS and "sslmode" not in {**options, **found}:
+            found["sslmode"] = "verify-full"
+        return found
 
 
 @hookimpl
