@@ -60,6 +60,8 @@ from architect_core.exceptions import ConfigError
         ("Data Source=shop.db;Cache=Shared", "sqlite", "sqlite:///shop.db"),
         ("mongodb://u:p@a,b/n?replicaSet=x", "mongodb", "mongodb://u:p@a:27017,b:27017/n?replicaSet=x"),
         ("  amqp://u:p@h:5672 ", "rabbitmq", "amqp://u:p@h:5672/%2F"),
+        ("redis+unix:///run/r.sock?db=1", "redis", "unix:///run/r.sock?db=1"),
+        ("sqlite:///shop.db", "sqlite", "sqlite:///shop.db"),
     ],
 )
 def test_the_strings_that_aspire_makes_tell_the_engine_and_all_of_the_login(datastore, text, engine, url):
@@ -167,7 +169,9 @@ def test_a_long_text_is_read_at_once():
         ({"type": "postgres", "connection_string": ["canary"]}, ".connection_string: must be text"),
         ({"type": "postgres", "connection_string": "Host=canary", "url": "postgresql://h"}, "is there beside `url`"),
         ({"type": "sqlite", "connection_string": "Data Source=canary", "url": "sqlite://"}, "is there beside `url`"),
-        ({"connection_string": "postgresql://u:canary/x@h/n"}, ".connection_string: "),
+        ({"connection_string": "postgresql://u:canary/x@h/n"}, ".url: "),
+        ({"connection_string": "s3://mybucket", "type": "s3"}, ".url: may name a bucket or a host"),
+        ({"connection_string": "http://h", "type": "elasticsearch", "name": "canary"}, ".name: means nothing"),
     ],
 )
 def test_what_is_wrong_is_told_without_the_value(datastore, entry, expected):

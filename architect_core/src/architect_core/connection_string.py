@@ -8,7 +8,7 @@ from typing import Any
 from architect_core.connection_keywords import FIELDS, IGNORED, OPTIONS, REDIS, engine_of, security, switch
 from architect_core.datastore_url import parse_host, place_of
 
-_URL = re.compile(r"\s*[A-Za-z][A-Za-z0-9+.-]*://")
+URL = re.compile(r"\s*[A-Za-z][A-Za-z0-9+.-]*://")
 _BETWEEN = "; \t\r\n\0"
 
 
@@ -28,7 +28,7 @@ def read_connection_string(text: str) -> dict[str, Any]:
     Raises:
         ValueError: with a reason that repeats no part of the text.
     """
-    if _URL.match(text):
+    if URL.match(text):
         return {"url": text.strip()}
     first = re.search(r"[=,]", text)
     entry = _redis(text) if first is None or first[0] == "," else _entry(split_connection_string(text))

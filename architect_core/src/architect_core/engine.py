@@ -42,7 +42,7 @@ def credentials_of(
     in the manifest of the service `owner`. The plugin "generic" reads what tells nothing, and an engine that no plugin
     serves. A `type` that no plugin serves is an error.
     """
-    config: DatastoreConfig = found.entry
+    config = _with_url(found.entry)
     asked_by = f"datastore {name!r}"
     engine = config.type or _guess(config) or _from_manifest(name, owner, find_root) or GENERIC
     try:
@@ -62,6 +62,18 @@ def credentials_of(
             "Credentials"
         )
     return credentials
+
+
+def _with_url(config: DatastoreConfig) -> DatastoreConfig:
+    """A connection string that is a URL is the entry's `url`, for every engine alike."""
+    text = config.get("connection_string")
+    if config.url is not None or not isinstance(text, str):
+        return config
+    from architect_core.connection_string import URL
+
+    if not URL.match(text):
+        return config
+    return config.model_copy(update={"url": text.strip(), "connection_string": None})
 
 
 def _guess(config: DatastoreConfig) -> str | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 from urllib.parse import quote, unquote
 
 from architect_core.connection_string import read_connection_string
@@ -32,9 +32,9 @@ class SqliteParser(CredentialParser):
         if url is not None and text is not None:
             raise target.error("connection_string", "is there beside `url`; give one of them")
         if text is not None:
-            url, fields = self._told(text, fields, target)
+            fields = {"name": self._file(text, target), **fields}
         if url is not None:
-            fields.setdefault("name", self._path(url, target, "url" if text is None else "connection_string"))
+            fields.setdefault("name", self._path(url, target))
         if not fields.get("name"):
             raise target.error("name", "is missing: the path of the database's file, or :memory:")
         if any("\ud800" <= character <= "\udfff" for character in fields["name"]):
@@ -42,31 +42,29 @@ class SqliteParser(CredentialParser):
         url = "sqlite://" if fields["name"] == MEMORY else "sqlite:///" + quote(fields["name"])
         return Credentials("sqlite", {**fields, "url": url}, url, DRIVERS)
 
-    def _told(self, text: object, fields: dict[str, Any], target: DatastoreTarget) -> tuple[str | None, dict[str, Any]]:
-        """The URL of a connection string, or the fields with the file that it names."""
+    def _file(self, text: object, target: DatastoreTarget) -> str:
+        """The file that a connection string names."""
         try:
             told = read_connection_string(str(text))
         except ValueError as problem:
             reason = str(problem)
         else:
-            if "url" in told:
-                return told["url"], fields
             if told.keys() == {"type", "name"}:
-                return None, {"name": told["name"], **fields}
+                return str(told["name"])
             reason = "must have the form Data Source=path"
         raise target.error("connection_string", reason)
 
-    def _path(self, url: str, target: DatastoreTarget, source: str) -> str:
+    def _path(self, url: str, target: DatastoreTarget) -> str:
         scheme, _, rest = url.partition(":")
         if scheme.lower() == "sqlite" and rest in {"//", "///", "///:memory:"}:
             return MEMORY
         if scheme.lower() != "sqlite" or not rest.startswith("///") or "?" in rest or "#" in rest:
-            raise target.error(source, "must have the form sqlite:///path, with '?' and '#' percent-encoded")
+            raise target.error("url", "must have the form sqlite:///path, with '?' and '#' percent-encoded")
         try:
             return unquote(rest.removeprefix("///"), errors="strict")
         except UnicodeDecodeError:
             reason = "has percent-encoded bytes that are not UTF-8"
-        raise target.error(source, reason)
+        raise target.error("url", reason)
 
 
 @hookimpl
