@@ -222,6 +222,12 @@ def test_no_port_and_no_host_of_several_is_lost(entry, hosts):
         ({"url": "mssql://h/n?Encrypt=canary"}, "has a value of Encrypt that is neither on nor off; known: yes, no"),
         ({"url": "amqp://h/n?connection_timeout=canary"}, "no number of milliseconds"),
         ({"url": "amqp://h/n?verify=verify_peer"}, "has options of TLS, and a scheme without"),
+        ({"url": "redis+sentinel://:canary@h/x"}, "d.url: has a scheme with +sentinel: Sentinels tell where"),
+        ({"url": "rediss+cluster://:canary@h"}, "d.url: has a scheme with +cluster: a cluster has clients of its own"),
+        (
+            {"url": "clickhouse+native://u:canary@h"},
+            "d.url: has a scheme with +native: ClickHouse is reached over HTTP",
+        ),
         ({"url": "redis://h/canary"}, "d.name: must be the number"),
         ({"url": "s3://canary/prefix"}, "may name a bucket or a host; write s3:///bucket"),
         ({"url": "s3://k:s@h/bucket/canary"}, "d.name: must be a bucket's name alone"),

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from architect_core.contract import CredentialParser
 from architect_core.datastore import Credentials
@@ -11,8 +12,6 @@ from architect_core.datastore_url import build_url
 from architect_core.validation import validate
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from architect_core.contract import DatastoreTarget
     from architect_core.datastore import Driver
     from architect_core.datastore_entry import Stated
@@ -42,6 +41,9 @@ class NetworkParser(CredentialParser):
 
     several_hosts = False
     """Whether a URL may name several hosts."""
+
+    other_protocols: ClassVar[Mapping[str, str]] = {}
+    """What follows a "+" in a scheme and is no driver, but another protocol -> what to give instead."""
 
     repeats_options = False
     """Whether a URL's query may state an option more than once."""
@@ -122,7 +124,10 @@ class NetworkParser(CredentialParser):
     def _scheme(self, stated: str | None, target: DatastoreTarget) -> str:
         if stated is None:
             return target.engine if target.engine in self.schemes else next(iter(self.schemes))
-        for scheme in (stated, stated.partition("+")[0]):  # without a driver
+        base, _, driver = stated.partition("+")
+        if driver in self.other_protocols:
+            raise target.error("url", f"has a scheme with +{driver}: {self.other_protocols[driver]}")
+        for scheme in (stated, base):
             if scheme in self.schemes:
                 return scheme
         known = ", ".join(self.schemes)

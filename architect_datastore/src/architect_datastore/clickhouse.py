@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from pydantic import Field
 
@@ -63,6 +63,10 @@ class ClickhouseParser(TlsParser):
         encrypted=Flag("secure"),
         certificate=Flag("verify"),
         names={"ca_cert": "ca", "client_cert": "certificate", "client_cert_key": "key"},
+    )
+
+    other_protocols: ClassVar = dict.fromkeys(
+        ("native", "asynch"), "ClickHouse is reached over HTTP; give the URL of that, clickhouse://host:8123"
     )
 
     def __init__(self) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 from urllib.parse import quote
 
 from pydantic import Field
@@ -84,6 +84,11 @@ class RedisParser(TlsParser):
             "socket_connect_timeout": "connect_timeout",
         },
     )
+
+    other_protocols: ClassVar = {
+        "sentinel": "Sentinels tell where a server is; give a server's own URL, redis://host:6379",
+        "cluster": "a cluster has clients of its own; give the URL of one node, redis://host:6379, and pass it to one",
+    }
 
     def __init__(self) -> None:
         schemes = {"redis": "redis", "rediss": "rediss", "valkey": "redis", "valkeys": "rediss"}
