@@ -49,6 +49,8 @@ from architect_core.exceptions import ConfigError
             "redis",
             "rediss://:p%3D@cache:6380/2",
         ),
+        ("cache,ssl=true", "redis", "rediss://cache:6380/0"),
+        ("cache,ssl=false", "redis", "redis://cache:6379/0"),
         ("[::1]:6379,user=u,password=p;w", "redis", "redis://u:p%3Bw@[::1]:6379/0"),
         ("Endpoint=http://minio:9000;AccessKey=a;SecretKey=s", "s3", "s3://a:s@minio:9000/?sslmode=disable"),
         (

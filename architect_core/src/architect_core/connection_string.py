@@ -9,6 +9,7 @@ from architect_core.connection_keywords import FIELDS, IGNORED, OPTIONS, REDIS, 
 from architect_core.datastore_url import parse_host, place_of
 
 URL = re.compile(r"\s*[A-Za-z][A-Za-z0-9+.-]*://")
+_REDIS_TLS_PORT = 6380  # of StackExchange.Redis
 _BETWEEN = "; \t\r\n\0"
 
 
@@ -140,10 +141,13 @@ def _redis(text: str) -> dict[str, Any]:
             security(keyword, value, options)
         elif keyword not in IGNORED:
             raise ValueError(f"part {number} has a keyword that is not known; a password must have no comma")
+    modes = switch(options)
+    if modes.get("sslmode", "disable") != "disable":
+        hosts = [(host, port or _REDIS_TLS_PORT) for host, port in hosts]
     if hosts:
         entry |= _hosts(hosts)
     # a host alone may be anything's
-    return _ordered("redis" if "=" in text else None, entry, switch(options))
+    return _ordered("redis" if "=" in text else None, entry, modes)
 
 
 def _place(text: str) -> dict[str, Any]:
