@@ -7,6 +7,7 @@ import traceback
 from typing import Any
 from urllib.parse import quote
 
+import pymongo
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -126,7 +127,7 @@ def test_fields_that_were_printed_as_a_url_are_the_same_again(engine, login, dat
         (
             "mongodb://h/?readPreferenceTags=dc:ny&readPreferenceTags=",
             "h",
-            "mongodb://h:27017/?readPreferenceTags=dc%3Any&readPreferenceTags=",
+            "mongodb://h:27017/?readPreferenceTags=dc:ny&readPreferenceTags=",
         ),
         ("sqlserver://u:p@h/n?encrypt=true", "h", "mssql://u:p@h:1433/n?Encrypt=yes"),
         ("amqp://u:p@h", "h", "amqp://u:p@h:5672/%2F"),
@@ -144,6 +145,14 @@ def test_every_form_that_an_engine_documents_is_read(url, host, expected):
     scheme = url.partition(":")[0]
     db = credentials(**({"type": types[scheme]} if scheme in types else {}), url=url)
     assert (db.host, db.url) == (host, expected)
+
+
+def test_mongodb_s_tags_reach_the_driver():
+    query = "readPreference=secondary&readPreferenceTags=dc:ny,rack:1&readPreferenceTags=&compressors=zlib,snappy"
+    for url in (f"mongodb://h/?{query}", f"mongodb://h/?{query.replace(':', '%3A').replace(',', '%2C')}"):
+        with pymongo.MongoClient(**credentials(url=url).for_driver("pymongo"), connect=False) as client:
+            assert client.read_preference.tag_sets == [{"dc": "ny", "rack": "1"}, {}]
+            assert client.options._options["compressors"] == ["zlib"]
 
 
 @pytest.mark.parametrize("image", ["mongo:7", "clickhouse/clickhouse-server", "rabbitmq:3-management", "minio/minio"])

@@ -96,7 +96,9 @@ def parse_host(place: str) -> tuple[str, int | None]:
     return address.host, address.port
 
 
-def build_url(scheme: str, fields: dict[str, Any], options: dict[str, Any], socket: str | None = "host") -> str:
+def build_url(
+    scheme: str, fields: dict[str, Any], options: dict[str, Any], socket: str | None = "host", bare: str = ""
+) -> str:
     """The URL of `fields`, percent-encoded, that `parse_url` splits into the same again.
 
     Args:
@@ -104,6 +106,7 @@ def build_url(scheme: str, fields: dict[str, Any], options: dict[str, Any], sock
         fields: host, port, hosts, username, password and name; what is absent or None is left out.
         options: the query.
         socket: the option that names a socket; None for an engine whose URLs have it in the host's place.
+        bare: what stays as it is in the values of the query, for an engine whose drivers do not decode all of them.
 
     Raises:
         ValueError: a field is text that UTF-8 cannot encode; the message repeats none of it.
@@ -124,7 +127,7 @@ def build_url(scheme: str, fields: dict[str, Any], options: dict[str, Any], sock
         place = place_of(host, port)
     name = _encoded(fields.get("name") or "")
     pairs = [(key, each) for key, value in options.items() for each in (value if isinstance(value, list) else [value])]
-    query = "?" + "&".join(f"{_encoded(key)}={_encoded(value)}" for key, value in pairs) if pairs else ""
+    query = "?" + "&".join(f"{_encoded(key)}={_encoded(value, safe=bare)}" for key, value in pairs) if pairs else ""
     return f"{scheme}://{userinfo}{'@' if userinfo else ''}{place}/{name}{query}"
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Literal
 
 from architect_core.contract import CredentialParser, Options
+from architect_core.datastore_url import build_url
 from architect_core.hookspecs import hookimpl
 from architect_datastore.path import Path  # noqa: TC001 - pydantic reads it
 from architect_datastore.tls import FALSE, TRUE, Flag, TlsParser, TlsUrls
@@ -86,10 +87,10 @@ class MongoParser(TlsParser):
         return super().write_options(scheme, texts)
 
     def url(self, scheme: str, fields: dict[str, Any], query: dict[str, Any]) -> str:
-        """As of all others; where the DNS says, a URL cannot."""
+        """As MongoDB's documentation writes it; where the DNS says, a URL cannot."""
         if scheme == _SRV and ("port" in fields or "hosts" in fields):
             raise ValueError("mongodb+srv takes one host and no port, which the DNS tells")
-        return super().url(scheme, fields, query)
+        return build_url(scheme, fields, query, self.socket, bare=":,")  # PyMongo does not decode readPreferenceTags
 
 
 @hookimpl
