@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from architect_core.contract import CredentialParser
@@ -12,6 +11,8 @@ from architect_core.datastore_url import build_url
 from architect_core.validation import validate
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from architect_core.contract import DatastoreTarget
     from architect_core.datastore import Driver
     from architect_core.datastore_entry import Stated
