@@ -12,6 +12,8 @@ from architect_datastore.arguments import mode_of, translated
 from architect_datastore.tls import Flag, TlsOptions, TlsParser, TlsUrls
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from architect_core.contract import CredentialParser, DatastoreTarget
     from architect_core.datastore import Credentials
 
@@ -89,6 +91,10 @@ class ElasticsearchParser(TlsParser):
             **dict.fromkeys(("opensearch-py", "opensearchpy", "opensearch"), opensearch),
         }
         super().__init__("elasticsearch", 9200, schemes, drivers=drivers)
+
+    def port(self, scheme: str, options: Mapping[str, Any]) -> int | None:  # noqa: ARG002 - to override
+        """A URL with https means a web server's port, as it does for the clients."""
+        return 443 if scheme == "https" else self.default_port
 
     def credentials(self, target: DatastoreTarget) -> Credentials:
         """As of all others."""

@@ -81,8 +81,10 @@ class S3Parser(TlsParser):
             raise target.error("url", reason)
         return super().credentials(target)
 
-    def port(self, scheme: str, options: Mapping[str, Any]) -> int | None:  # noqa: ARG002 - to override
-        """A plain endpoint of S3 is where a web server is."""
+    def port(self, scheme: str, options: Mapping[str, Any]) -> int | None:
+        """An endpoint of S3 is where a web server is, and so is any with https."""
+        if scheme == "https":
+            return 443
         return 80 if self.engine == "s3" and _mode("s3", options) == "disable" else self.default_port
 
     def read_options(self, scheme: str, query: Mapping[str, Any]) -> dict[str, Any]:
