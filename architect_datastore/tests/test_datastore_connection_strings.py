@@ -62,6 +62,7 @@ from architect_core.exceptions import ConfigError
         ("Data Source=shop.db;Cache=Shared", "sqlite", "sqlite:///shop.db"),
         ("mongodb://u:p@a,b/n?replicaSet=x", "mongodb", "mongodb://u:p@a:27017,b:27017/n?replicaSet=x"),
         ("  amqp://u:p@h:5672 ", "rabbitmq", "amqp://u:p@h:5672/%2F"),
+        ("unix:///run/r.sock?db=1", "redis", "unix:///run/r.sock?db=1"),
         ("redis+unix:///run/r.sock?db=1", "redis", "unix:///run/r.sock?db=1"),
         ("sqlite:///shop.db", "sqlite", "sqlite:///shop.db"),
     ],

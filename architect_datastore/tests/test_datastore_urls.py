@@ -120,6 +120,7 @@ def test_fields_that_were_printed_as_a_url_are_the_same_again(engine, login, dat
         ("mysql://h/n?ssl_ca=/ca", "h", "mysql://h:3306/n?ssl-mode=VERIFY_IDENTITY&ssl-ca=%2Fca"),
         ("redis://h?db=4", "h", "redis://h:6379/4"),
         ("redis+socket:///run/r.sock?db=4", "/run/r.sock", "unix:///run/r.sock?db=4"),
+        ("unix://u:p@/run/r.sock", "/run/r.sock", "unix://u:p@/run/r.sock?db=0"),
         ("valkeys://:p@h", "h", "rediss://:p@h:6379/0"),
         ("mongodb://a,b:2/?replicaSet=x", "a", "mongodb://a:27017,b:2/?replicaSet=x"),
         ("mongodb+srv://u:p@cluster.example/n", "cluster.example", "mongodb+srv://u:p@cluster.example/n"),
@@ -143,13 +144,7 @@ def test_fields_that_were_printed_as_a_url_are_the_same_again(engine, login, dat
     ],
 )
 def test_every_form_that_an_engine_documents_is_read(url, host, expected):
-    types = {
-        "https": "elasticsearch",
-        "http": "elasticsearch",
-        "redis+socket": "redis",
-        "valkeys": "valkey",
-        "clickhouses": "clickhouse",
-    }
+    types = {"https": "elasticsearch", "http": "elasticsearch"}
     scheme = url.partition(":")[0]
     db = credentials(**({"type": types[scheme]} if scheme in types else {}), url=url)
     assert (db.host, db.url) == (host, expected)
