@@ -39,6 +39,8 @@ SECRET = "s3cret/canary"
         ({"type": "sqlite", "name": "a b.db"}, "sqlite", "sqlite:///a%20b.db"),
         ({"url": "sqlite:////tmp/x.db"}, "sqlite", "sqlite:////tmp/x.db"),
         ({"url": "sqlite://"}, "sqlite", "sqlite://"),
+        ({"url": "sqlite+aiosqlite:///orders.db"}, "sqlite", "sqlite:///orders.db"),
+        ({"url": "SQLite+pysqlite://"}, "sqlite", "sqlite://"),
         ({"url": "mongodb://u:p@h/n?replicaSet=r"}, "mongodb", "mongodb://u:p@h:27017/n?replicaSet=r"),
         ({"url": "influx+x://u:p@h/n?a=r"}, "influx", "influx+x://u:p@h/n?a=r"),
         ({"host": "h"}, "generic", None),

@@ -56,9 +56,10 @@ class SqliteParser(CredentialParser):
 
     def _path(self, url: str, target: DatastoreTarget) -> str:
         scheme, _, rest = url.partition(":")
-        if scheme.lower() == "sqlite" and rest in {"//", "///", "///:memory:"}:
+        scheme = scheme.partition("+")[0].lower()  # without a driver
+        if scheme == "sqlite" and rest in {"//", "///", "///:memory:"}:
             return MEMORY
-        if scheme.lower() != "sqlite" or not rest.startswith("///") or "?" in rest or "#" in rest:
+        if scheme != "sqlite" or not rest.startswith("///") or "?" in rest or "#" in rest:
             raise target.error("url", "must have the form sqlite:///path, with '?' and '#' percent-encoded")
         try:
             return unquote(rest.removeprefix("///"), errors="strict")
