@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 ARCHITECT_CONTRACT = 1
 
+_OPPORTUNISTIC = ("disable", "allow", "prefer")
 _LIBPQ = {"ca": "sslrootcert", "certificate": "sslcert", "key": "sslkey"}
 
 
@@ -66,9 +67,19 @@ class PostgresParser(NetworkParser):
         )
 
     def read_options(self, scheme: str, query: Mapping[str, Any]) -> dict[str, Any]:  # noqa: ARG002 - the contract's
-        """By our names, those of TLS; all others have libpq's own."""
+        """By our names, those of TLS; all others have libpq's own.
+
+        libpq takes `ssl=true` for `sslmode=require`; SQLAlchemy's asyncpg has any `sslmode` as `ssl`.
+        """
         ours = {name: option for option, name in _LIBPQ.items()}
-        return {ours.get(key, key): value for key, value in query.items()}
+        found = {ours.get(key, key): value for key, value in query.items()}
+        if "ssl" in found:
+            ssl = found.pop("ssl")
+            mode = {"true": "require", "false": "disable"}.get(str(ssl).lower(), ssl)
+            if mode not in _OPPORTUNISTIC and found.get("sslmode") in _OPPORTUNISTIC:
+                raise ValueError("asks for TLS with `ssl`, and with `sslmode` does not; state `sslmode` alone")
+            found.setdefault("sslmode", mode)
+        return found
 
     def read_keys(self, keys: Mapping[str, Any], options: Mapping[str, Any]) -> dict[str, Any]:
         """Those of TLS; a switch asks for what `ssl=true` does in a URL of libpq."""
