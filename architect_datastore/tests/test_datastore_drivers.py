@@ -281,6 +281,18 @@ def test_an_unknown_driver_is_told_with_the_known_ones(datastore):
     ("entry", "driver", "expected"),
     [
         ({"url": "mysql://h/n?local_infile=canary"}, "pymysql", "pymysql cannot be told the option 'local_infile'"),
+        (
+            {"url": "postgres://h/?channel_binding=require"},
+            "asyncpg",
+            "asyncpg cannot be told the option 'channel_binding' of these credentials; state channel_binding=prefer",
+        ),
+        ({"url": "postgres://h/?channel_binding=require"}, "sqlalchemy+asyncpg", "'channel_binding'"),
+        ({"url": "postgres://h/?gssencmode=require"}, "asyncpg", "'gssencmode'"),
+        ({"url": "postgres://h/?require_auth=canary"}, "asyncpg", "'require_auth'"),
+        ({"url": "postgres://h/?hostaddr=canary"}, "asyncpg", "'hostaddr' of these credentials; leave it out, or use"),
+        ({"url": "postgres://h/?pgbouncer=true"}, "asyncpg", "'pgbouncer' of these credentials; it is Prisma's own"),
+        ({"url": "postgres://h/?pgbouncer=true"}, "psycopg", "psycopg cannot be told the option 'pgbouncer'"),
+        ({"url": "postgres://h/?schema=canary"}, "django", "'schema'"),
         ({"url": "redis://h?canary%20x=1"}, "redis", "cannot be told the option '<key that is no name>'"),
         ({"type": "mssql", "host": "h", "options": {"sslmode": "verify-full"}}, "pymssql", "only disable, require"),
         ({"url": "amqps://h?verify=verify_none"}, "pika", "pika cannot be told sslmode require, only verify-full"),
@@ -305,6 +317,10 @@ def test_what_a_driver_cannot_be_told_is_an_error(datastore, entry, driver, expe
     ("entry", "expected"),
     [
         ({"type": "postgres", "options": {"sslmod": 1}}, "options.sslmod: unknown key (did you mean 'sslmode'?)"),
+        (
+            {"type": "postgres", "options": {"ca": "system", "sslmode": "require"}},
+            "options.sslmode: must be verify-full where `ca` is system",
+        ),
         ({"type": "redis", "options": {"sslmode": "prefer"}}, "options.sslmode: input should be 'disable', 'require'"),
         ({"type": "mysql", "options": {"sslmode": "allow"}}, "options.sslmode: input should be 'disable', 'prefer'"),
         ({"type": "mysql", "options": {"ca": ""}}, "options.ca: must be the path of a file"),

@@ -148,6 +148,33 @@ def test_options_of_the_entry_and_of_the_url_reach_the_server(server, datastore,
 
 
 @each_driver
+def test_options_of_libpq_that_ask_for_nothing_harm_no_driver(server, datastore, driver):
+    url = datastore(**login(server)).url + (
+        "?channel_binding=prefer&gssencmode=disable&keepalives=1&keepalives_idle=30&tcp_user_timeout=9000"
+        "&fallback_application_name=fallen"
+    )
+    assert ask(datastore(url=url), driver, "SELECT current_setting('application_name')") == ("fallen",)
+    url = datastore(**login(server, options={"channel_binding": "prefer"})).url
+    assert ask(datastore(url=f"{url}&application_name=own"), driver, WHO) == (AWKWARD, AWKWARD)
+
+
+def test_channel_binding_is_used_where_the_driver_has_it_and_an_option_can_take_it_back(server, datastore):
+    url = datastore(**login(server, options={"sslmode": "require"})).url + "&channel_binding=require"
+    assert ask(datastore(url=url), "psycopg") == (AWKWARD, AWKWARD)
+    assert ask(datastore(url=url, options={"channel_binding": "prefer"}), "asyncpg") == (AWKWARD, AWKWARD)
+
+
+@pytest.mark.parametrize("driver", ["psycopg", "asyncpg", "sqlalchemy+asyncpg"])
+def test_the_system_s_authorities_have_not_signed_the_server(server, certificates, datastore, driver, monkeypatch):
+    db = datastore(**login(server, options={"ca": "system"}))
+    assert db.options["sslmode"] == "verify-full"
+    with pytest.raises(Exception, match=r"certificate verify failed|CERTIFICATE_VERIFY_FAILED"):
+        ask(db, driver)
+    monkeypatch.setenv("SSL_CERT_FILE", certificates.ca)  # which is OpenSSL's way to name them
+    assert ask(db, driver, SECURED) == (1,)
+
+
+@each_driver
 @pytest.mark.parametrize("mode", ["disable", "allow", "prefer", "require", "verify-ca", "verify-full"])
 def test_sslmode_is_what_the_connection_has(server, certificates, datastore, driver, mode):
     options = {"sslmode": mode, **({"ca": certificates.ca} if "verify" in mode else {})}

@@ -11,12 +11,13 @@ from architect_core.contract import CredentialParser, DatastoreProvisioner, Opti
 from architect_core.hookspecs import hookimpl
 from architect_core.network import NetworkParser
 from architect_datastore.path import Path  # noqa: TC001 - pydantic reads it
-from architect_datastore.postgres_drivers import DRIVERS
+from architect_datastore.postgres_drivers import DRIVERS, SYSTEM
 from architect_datastore.tls_keys import TLS, read_tls_keys
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from architect_core.contract import DatastoreTarget
 
 ARCHITECT_CONTRACT = 1
 
@@ -29,9 +30,11 @@ class PostgresOptions(Options):
 
     Attributes:
         sslmode: what is asked of TLS; libpq's own default is "prefer".
-        ca: the path of a file with the certificates of the authorities that may have signed the server's, PEM.
+        ca: the path of a file with the certificates of the authorities that may have signed the server's, PEM; "system"
+            for those of the system, which means "verify-full".
         certificate: the path of the client's certificate, PEM.
         key: the path of its key, PEM.
+        channel_binding: whether the password is bound to the TLS connection.
         connect_timeout: seconds that connecting to one host may take.
         application_name: what the server's logs call this program.
         target_session_attrs: which of several hosts will do, such as "read-write".
@@ -41,6 +44,7 @@ class PostgresOptions(Options):
     ca: Path | None = None
     certificate: Path | None = None
     key: Path | None = None
+    channel_binding: Literal["disable", "prefer", "require"] | None = None
     connect_timeout: int | None = Field(default=None, gt=0)
     application_name: str | None = None
     target_session_attrs: str | None = None
@@ -65,6 +69,14 @@ class PostgresParser(NetworkParser):
             aliases={"host": "host", "port": "port", "user": "username", "password": "password", "dbname": "name"},
             drivers=DRIVERS,
         )
+
+    def settle(self, options: dict[str, Any], target: DatastoreTarget) -> dict[str, Any]:
+        """The system's authorities have signed many servers' certificates: libpq verifies the host, too."""
+        if options.get("ca") != SYSTEM:
+            return options
+        if options.get("sslmode") not in {None, "verify-full"}:
+            raise target.error("options.sslmode", "must be verify-full where `ca` is system")
+        return {**options, "sslmode": "verify-full"}
 
     def read_options(self, scheme: str, query: Mapping[str, Any]) -> dict[str, Any]:  # noqa: ARG002 - the contract's
         """By our names, those of TLS; all others have libpq's own.

@@ -5,13 +5,31 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from architect_core.datastore import Credentials
 from architect_core.datastore_url import build_url
-from architect_datastore.arguments import given
+from architect_datastore.arguments import given, refusal
 from architect_datastore.engine_url import engine_arguments
 
 if TYPE_CHECKING:
-    from architect_core.datastore import Credentials, Driver
+    from architect_core.datastore import Driver
 
+SYSTEM = "system"
+"""The `ca` that stands for the authorities of the system, as libpq's `sslrootcert=system`."""
+
+# what libpq alone knows -> the values that ask for nothing, so that other drivers need not be told
+_LIBPQ_ONLY: dict[str, tuple[str, ...]] = {
+    "channel_binding": ("disable", "prefer"),
+    "gssencmode": ("disable", "prefer"),
+    "gssdelegation": ("0",),
+    "load_balance_hosts": ("disable",),
+    "requiressl": ("0",),
+    "sslcertmode": ("allow",),
+    "sslcompression": ("0",),
+    "sslsni": ("1",),
+    **dict.fromkeys(("hostaddr", "require_auth", "requirepeer", "sslcrldir", "replication"), ()),
+}
+_KEEPALIVE = ("keepalives", "keepalives_idle", "keepalives_interval", "keepalives_count", "tcp_user_timeout")
+_PRISMA = ("pgbouncer", "connection_limit", "pool_timeout", "schema")
 _LIBPQ_NAMES = ("host", "port", "user", "password", "dbname")
 _ASYNCPG_NAMES = ("host", "port", "user", "password", "database")
 
@@ -27,13 +45,20 @@ def psycopg(db: Credentials) -> dict[str, Any]:
             "port": ",".join(str(each) for _, each in db.hosts),
         }
     login = given(host=host, port=port, user=db.username, password=db.password, dbname=db.name)
-    return {**several, **login, **_libpq_options(db)}
+    return {**several, **login, **_libpq_options(db, "psycopg")}
 
 
 def asyncpg(db: Credentials) -> dict[str, Any]:
     """`asyncpg.connect` and `asyncpg.create_pool`; options that are no keywords of theirs stand in `dsn`."""
-    options = _libpq_options(db)
+    options = _asyncpg_options(db)
     timeout = options.pop("connect_timeout", None)
+    context = None
+    if options.get("sslrootcert") == SYSTEM:
+        from architect_datastore.client_context import client_context
+
+        files = {key: value for key, value in db.options.items() if key in {"sslmode", "certificate", "key"}}
+        context = client_context(Credentials(db.engine, {"options": files}), "asyncpg")
+        options = {key: value for key, value in options.items() if not key.startswith("ssl")}
     hosts: Any = db.host
     ports: Any = db.port
     if len(db.hosts) > 1:
@@ -45,6 +70,7 @@ def asyncpg(db: Credentials) -> dict[str, Any]:
         password=db.password,
         database=db.name,
         timeout=None if timeout is None else float(timeout),
+        ssl=context,
         dsn=build_url("postgresql", {}, options) if options else None,
     )
 
@@ -71,8 +97,28 @@ def django(db: Credentials) -> dict[str, Any]:
     }
 
 
-def _libpq_options(db: Credentials) -> dict[str, Any]:
+def _asyncpg_options(db: Credentials) -> dict[str, Any]:
+    """Without what it would send to the server as a setting, which the server does not know."""
+    options = _libpq_options(db, "asyncpg")
+    fallback = options.pop("fallback_application_name", None)
+    if fallback is not None:
+        options.setdefault("application_name", fallback)
+    for name, harmless in _LIBPQ_ONLY.items():
+        if name in options and str(options.pop(name)) not in harmless:
+            remedy = "leave it out, or use psycopg"
+            if name == "channel_binding":
+                remedy = (
+                    "state channel_binding=prefer with sslmode=verify-full, in `options` or the URL, or use psycopg"
+                )
+            raise refusal("asyncpg", name, remedy)
+    return {key: value for key, value in options.items() if key not in _KEEPALIVE}
+
+
+def _libpq_options(db: Credentials, driver: str) -> dict[str, Any]:
     names = {"ca": "sslrootcert", "certificate": "sslcert", "key": "sslkey"}
+    for option in db.options:
+        if option in _PRISMA:
+            raise refusal(driver, option, "it is Prisma's own; leave it out")
     return {names.get(option, option): value for option, value in db.options.items()}
 
 
