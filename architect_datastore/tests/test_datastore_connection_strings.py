@@ -31,6 +31,7 @@ from architect_core.exceptions import ConfigError
             "postgres",
             "postgresql://u@a:1,b:5432,[::1]:3/?target_session_attrs=any",
         ),
+        ("Host=h;Username=u;Timeout=0", "postgres", "postgresql://u@h:5432/"),
         ("Server=localhost;Port=3306;User ID=root;Password=p;Database=n", "mysql", "mysql://root:p@localhost:3306/n"),
         ("Server=h;Port=1;Uid=u;Pwd=p;SslMode=Required", "mysql", "mysql://u:p@h:1/?ssl-mode=REQUIRED"),
         (

@@ -114,6 +114,8 @@ def test_fields_that_were_printed_as_a_url_are_the_same_again(engine, login, dat
         ("postgres://[fe80::1%25eth0]/n", "fe80::1%eth0", "postgresql://[fe80::1%25eth0]:5432/n"),
         ("POSTGRESQL+PSYCOPG://h/n?application_name=a+b", "h", "postgresql://h:5432/n?application_name=a%20b"),
         ("postgresql://a:1,b/n", "a", "postgresql://a:1,b:5432/n"),
+        ("postgres://h/n?connect_timeout=0", "h", "postgresql://h:5432/n"),
+        ("amqp://h/n?connection_timeout=0", "h", "amqp://h:5672/n"),
         ("postgres://h/n?ssl=true", "h", "postgresql://h:5432/n?sslmode=require"),
         ("postgres://h/n?ssl=false", "h", "postgresql://h:5432/n?sslmode=disable"),
         ("postgres://h/n?ssl=true&sslmode=verify-ca", "h", "postgresql://h:5432/n?sslmode=verify-ca"),

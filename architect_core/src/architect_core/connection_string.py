@@ -121,6 +121,8 @@ def _entry(pairs: list[tuple[str, str]]) -> dict[str, Any]:
         entry |= _place(entry.pop("host"))
     if "port" in entry and not isinstance(entry["port"], int):
         entry["port"] = parse_host(f"h:{entry['port']}")[1]
+    if options.get("connect_timeout") == "0":  # which means no limit, as does none
+        del options["connect_timeout"]
     options = {key: value for key, value in options.items() if value} | switch(secured)
     return _ordered(engine, entry, options)
 

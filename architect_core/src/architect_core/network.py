@@ -144,6 +144,8 @@ class NetworkParser(CredentialParser):
             reason = "states an option twice"
         if reason:
             raise target.error("url", reason)
+        if str(found.get("connect_timeout")) in {"0", "0.0"}:  # which means no limit, as does none
+            del found["connect_timeout"]
         known = {key: value for key, value in found.items() if key in self.Options.model_fields}
         for source, options in (("url", known), ("connection_string", stated.options)):
             checked = validate(self.Options, options, target.where, f"{target.path}.{source}")
