@@ -145,6 +145,8 @@ def test_options_of_the_entry_and_of_the_url_reach_the_server(server, datastore,
     query = "SELECT current_setting('application_name'), current_setting('search_path')"
     db = datastore(url=f"{url}&options=-c%20search_path%3Dpg_catalog")
     assert ask(db, driver, query) == ("a b", "pg_catalog")
+    db = datastore(**login(server, options={"application_name": "a b", "options": "-csearch_path=pg_catalog"}))
+    assert ask(db, driver, query) == ("a b", "pg_catalog")
 
 
 @each_driver

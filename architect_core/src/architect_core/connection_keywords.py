@@ -8,6 +8,8 @@ and the strings that Aspire makes for MinIO and ClickHouse.
 
 from __future__ import annotations
 
+import re
+
 
 def _table(**keywords: str) -> dict[str, str]:
     return {keyword: meaning for meaning, words in keywords.items() for keyword in words.split()}
@@ -46,10 +48,11 @@ IGNORED = frozenset(
         reading="""
         includeerrordetail persistsecurityinfo multipleactiveresultsets allowuservariables convertzerodatetime
         allowzerodatetime treattinyasboolean useaffectedrows workstationid wsid packetsize protocol
+        allowpublickeyretrieval
         """,
         redis="""
         abortconnect connectretry connecttimeout synctimeout asynctimeout allowadmin resolvedns configchannel
-        tiebreaker configcheckseconds setlib version name
+        tiebreaker configcheckseconds setlib version name sslprotocols
         """,
     )
 )
@@ -84,6 +87,17 @@ def engine_of(keywords: set[str]) -> str | None:
     if found is None and keywords & {"datasource", "filename"} and not keywords & {"userid", "user", "uid", "username"}:
         return "sqlite"
     return found
+
+
+def search_path(value: str) -> str:
+    """PostgreSQL's `options` for Npgsql's Search Path.
+
+    Raises:
+        ValueError: it has names that would need quotes.
+    """
+    if not re.fullmatch(r"[\w$]+(\s*,\s*[\w$]+)*", value):
+        raise ValueError("has a search path with other than plain names; leave it out, or set it for the role")
+    return "-csearch_path=" + re.sub(r"\s", "", value)
 
 
 def security(keyword: str, value: str, found: dict[str, str]) -> bool:

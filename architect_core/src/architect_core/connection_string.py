@@ -5,10 +5,11 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from architect_core.connection_keywords import FIELDS, IGNORED, OPTIONS, REDIS, engine_of, security, switch
+from architect_core.connection_keywords import FIELDS, IGNORED, OPTIONS, REDIS, engine_of, search_path, security, switch
 from architect_core.datastore_url import parse_host, place_of
 
 URL = re.compile(r"\s*[A-Za-z][A-Za-z0-9+.-]*://")
+_WRITING = frozenset({"readwrite", "readwritecreate"})  # Microsoft.Data.Sqlite's modes that forbid nothing
 _REDIS_TLS_PORT = 6380  # of StackExchange.Redis
 _BETWEEN = "; \t\r\n\0"
 
@@ -107,10 +108,14 @@ def _entry(pairs: list[tuple[str, str]]) -> dict[str, Any]:
             entry[FIELDS[keyword]] = value
         elif keyword in OPTIONS:
             options[OPTIONS[keyword]] = value
+        elif keyword == "searchpath":
+            options["options"] = search_path(value)
+        elif keyword == "mode" and value.lower() in _WRITING:
+            continue
         elif not security(keyword, value, secured) and keyword not in IGNORED:
             raise ValueError(
-                f"pair {number} has a keyword that is not known; a value with ';' must be in quotes, and what only a "
-                "driver knows belongs into `options`"
+                f"pair {number} has a keyword that is not known; a value with ';' must be in quotes, and what only "
+                ".NET's driver knows must be left out"
             )
     # an empty value is none, but for a password
     entry = {key: value for key, value in entry.items() if value or key == "password"}
@@ -142,7 +147,10 @@ def _redis(text: str) -> dict[str, Any]:
         elif keyword == "ssl":
             security(keyword, value, options)
         elif keyword not in IGNORED:
-            raise ValueError(f"part {number} has a keyword that is not known; a password must have no comma")
+            raise ValueError(
+                f"part {number} has a keyword that is not known; a password must have no comma, and what only .NET's "
+                "driver knows must be left out"
+            )
     modes = switch(options)
     if modes.get("sslmode", "disable") != "disable":
         hosts = [(host, port or _REDIS_TLS_PORT) for host, port in hosts]

@@ -37,6 +37,7 @@ class PostgresOptions(Options):
         channel_binding: whether the password is bound to the TLS connection.
         connect_timeout: seconds that connecting to one host may take.
         application_name: what the server's logs call this program.
+        options: settings of the session, "-c name=value"; a space in a value has a backslash before it.
         target_session_attrs: which of several hosts will do, such as "read-write".
     """
 
@@ -47,6 +48,7 @@ class PostgresOptions(Options):
     channel_binding: Literal["disable", "prefer", "require"] | None = None
     connect_timeout: int | None = Field(default=None, gt=0)
     application_name: str | None = None
+    options: str | None = None
     target_session_attrs: str | None = None
 
 
