@@ -32,6 +32,12 @@ from architect_core.exceptions import ConfigError
             "postgresql://u@a:1,b:5432,[::1]:3/?target_session_attrs=any",
         ),
         (
+            "Server=h;User ID=u;Password=p;SSL Mode=Require;Trust Server Certificate=true",
+            "postgres",
+            "postgresql://u:p@h:5432/?sslmode=require",
+        ),
+        ("Data Source=tcp:foo,1433;Database=x", "sqlserver", "mssql://foo:1433/x"),
+        (
             "Host=h;Username=u;Search Path=shop, public",
             "postgres",
             "postgresql://u@h:5432/?options=-csearch_path%3Dshop%2Cpublic",
@@ -161,6 +167,9 @@ def test_a_long_text_is_read_at_once():
             {"type": "postgres", "connection_string": "Host=h;Password=a;canary=b"},
             "pair 3 has a keyword that is not known",
         ),
+        ({"url": "jdbc:postgresql://h/n?user=canary"}, ".url: this is a URL of JDBC; write engine://"),
+        ({"url": "jdbc:mysql://h/n?user=canary", "type": "mysql"}, ".url: this is a URL of JDBC; write engine://"),
+        ({"connection_string": "jdbc:postgresql://h/n?user=canary"}, ".connection_string: this is a URL of JDBC"),
         (
             {"type": "postgres", "connection_string": "Host=h;canary=b"},
             "what only .NET's driver knows must be left out",

@@ -72,6 +72,7 @@ _SWITCHES = {
 _DISTINCTIVE = (
     ("clickhouse", {"host", "protocol"}),
     ("postgres", {"host", "username"}),
+    ("postgres", {"sslmode", "trustservercertificate"}),
     ("s3", {"endpoint", "accesskey"}),
     ("sqlserver", {"trustservercertificate"}),
     ("sqlserver", {"initialcatalog"}),
@@ -84,7 +85,8 @@ _DISTINCTIVE = (
 def engine_of(keywords: set[str]) -> str | None:
     """The engine whose connection strings have these keywords; None where several have."""
     found = next((engine for engine, distinctive in _DISTINCTIVE if distinctive <= keywords), None)
-    if found is None and keywords & {"datasource", "filename"} and not keywords & {"userid", "user", "uid", "username"}:
+    of_servers = {"userid", "user", "uid", "username", "database"}
+    if found is None and keywords & {"datasource", "filename"} and not keywords & of_servers:
         return "sqlite"
     return found
 

@@ -6,11 +6,12 @@ import re
 from typing import Any
 
 from architect_core.connection_keywords import FIELDS, IGNORED, OPTIONS, REDIS, engine_of, search_path, security, switch
-from architect_core.datastore_url import parse_host, place_of
+from architect_core.datastore_url import JDBC, parse_host, place_of
 
 URL = re.compile(r"\s*[A-Za-z][A-Za-z0-9+.-]*://")
 _WRITING = frozenset({"readwrite", "readwritecreate"})  # Microsoft.Data.Sqlite's modes that forbid nothing
 _REDIS_TLS_PORT = 6380  # of StackExchange.Redis
+_TCP = re.compile(r"tcp:", re.IGNORECASE)
 _BETWEEN = "; \t\r\n\0"
 
 
@@ -32,6 +33,8 @@ def read_connection_string(text: str) -> dict[str, Any]:
     """
     if URL.match(text):
         return {"url": text.strip()}
+    if text.lstrip().lower().startswith("jdbc:"):
+        raise ValueError(JDBC)
     first = re.search(r"[=,]", text)
     entry = _redis(text) if first is None or first[0] == "," else _entry(split_connection_string(text))
     if not {"host", "hosts", "url"} & set(entry) and entry.get("type") != "sqlite":
@@ -120,6 +123,8 @@ def _entry(pairs: list[tuple[str, str]]) -> dict[str, Any]:
     # an empty value is none, but for a password
     entry = {key: value for key, value in entry.items() if value or key == "password"}
     engine = engine_of(seen)
+    if _TCP.match(entry.get("host", "")):
+        engine = "sqlserver"
     if engine == "sqlite":
         entry["name"] = entry.pop("host", "")
     elif "host" in entry:
@@ -162,7 +167,7 @@ def _redis(text: str) -> dict[str, Any]:
 
 def _place(text: str) -> dict[str, Any]:
     """Where `Server=` or `Host=` leads: `tcp:host,port` to SQL Server, `a:1,b:2` or a socket's folder to PostgreSQL."""
-    text = re.sub(r"^tcp:", "", text, flags=re.IGNORECASE)
+    text = _TCP.sub("", text)
     if text.startswith("/"):
         return {"host": text}
     host, comma, port = text.partition(",")

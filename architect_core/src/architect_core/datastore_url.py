@@ -9,6 +9,8 @@ from urllib.parse import quote
 
 from architect_core.address import decoded, parse_address, parse_port
 
+JDBC = "this is a URL of JDBC; write engine://username:password@host:port/name, with the engine that follows jdbc:"
+
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*")
 _OPTION = re.compile(r"[\w .:\[\]-]+", re.ASCII)
 _NOT_IN_A_HOST = re.compile(r"[\x00-\x20\x7f@/\\?#\[\],]")
@@ -44,6 +46,8 @@ def parse_url(url: str) -> ParsedURL:
     """
     location, _, query = url.partition("?")
     scheme, separator, rest = location.partition("://")
+    if scheme.lower().startswith("jdbc:"):
+        raise ValueError(JDBC)
     if not separator or "#" in url or not _SCHEME.fullmatch(scheme):
         raise ValueError("this is no URL (scheme://username:password@host:port/name)")
     authority, slash, name = rest.partition("/")
