@@ -9,6 +9,7 @@ from urllib.parse import quote
 
 import pymongo
 import pytest
+import redis
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -163,6 +164,19 @@ def test_an_endpoint_with_https_is_where_a_web_server_is():
     assert db.for_driver("opensearch-py")["hosts"] == ["https://a:443", "https://b:9200"]
 
 
+@pytest.mark.parametrize("engine", ["mysql", "redis", "mongodb"])
+def test_a_socket_has_no_port(engine):
+    db = credentials(type=engine, host="/run/x.sock", port=3)
+    assert (db.port, credentials(url=db.url).host, credentials(url=db.url).url) == (None, "/run/x.sock", db.url)
+
+
+@pytest.mark.parametrize("stated", [True, False])
+def test_redis_py_reads_from_the_url_whether_answers_are_text(stated):
+    db = credentials(type="redis", host="h", options={"decode_responses": stated})
+    with redis.Redis.from_url(db.url) as client:
+        assert bool(client.get_encoder().decode_responses) is stated
+
+
 def test_mongodb_s_tags_reach_the_driver():
     query = "readPreference=secondary&readPreferenceTags=dc:ny,rack:1&readPreferenceTags="
     for url in (f"mongodb://h/?{query}", f"mongodb://h/?{query.replace(':', '%3A').replace(',', '%2C')}"):
@@ -254,6 +268,9 @@ def test_no_port_and_no_host_of_several_is_lost(entry, hosts):
             {"url": "clickhouse+native://u:canary@h"},
             "d.url: has a scheme with +native: ClickHouse is reached over HTTP",
         ),
+        ({"type": "postgres", "host": "canary,b"}, "d.host: must be one host; give several as `hosts`"),
+        ({"type": "postgres", "host": "@canary"}, "d.host: must be a host alone"),
+        ({"type": "s3", "port": 5}, "d.port: is there without `host`"),
         ({"url": "redis://h/canary"}, "d.name: must be the number"),
         ({"url": "s3://canary/prefix"}, "may name a bucket or a host; write s3:///bucket"),
         ({"url": "s3://k:s@h/bucket/canary"}, "d.name: must be a bucket's name alone"),

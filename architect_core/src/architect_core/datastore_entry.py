@@ -138,10 +138,12 @@ def _listed(hosts: object, target: DatastoreTarget) -> list[tuple[str, int | Non
 
 
 def _plain_host(host: str, target: DatastoreTarget) -> str:
+    if "," in host:
+        raise target.error("host", 'must be one host; give several as `hosts`, a list: ["a:5432", "b:5432"]')
     reason = ""
     try:
         address = parse_address(host)
-        if not (address.scheme or address.path or address.username or address.port):
+        if not ("@" in host or address.scheme or address.path or address.port):
             return address.host
         reason = "must be a host alone; put a port, a user or a path in fields of their own, or all of it in `url`"
     except ValueError as problem:

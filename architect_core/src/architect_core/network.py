@@ -173,7 +173,11 @@ class NetworkParser(CredentialParser):
         host = fields.get("host", "/")
         if "host" in fields and host.startswith("/") and not self.sockets:
             raise target.error("host", "must be a host's name or address, not the path of a socket")
-        if port is not None and (self.socket_has_port or not host.startswith("/")):
+        if "port" in fields and "host" not in fields and not self.needs_host:
+            raise target.error("port", "is there without `host`")
+        if not self.socket_has_port and host.startswith("/"):
+            fields.pop("port", None)
+        elif port is not None:
             fields.setdefault("port", port)
 
     def _built(self, scheme: str, fields: dict[str, Any], query: dict[str, Any], target: DatastoreTarget) -> str:

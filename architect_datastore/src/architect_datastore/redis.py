@@ -15,6 +15,8 @@ from architect_datastore.arguments import given, mode_of, translated
 from architect_datastore.tls import Flag, TlsOptions, TlsParser, TlsUrls
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from architect_core.contract import CredentialParser, DatastoreProvisioner, DatastoreTarget
     from architect_core.datastore import Credentials
 
@@ -107,6 +109,11 @@ class RedisParser(TlsParser):
         fields.setdefault("name", "0")
         if not (fields["name"].isascii() and fields["name"].isdigit() and len(fields["name"]) < 10):
             raise target.error("name", "must be the number of a Redis database, such as 0")
+
+    def write_options(self, scheme: str, options: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
+        """Without what redis-py would take for true, as any text, and what is so anyway."""
+        stated = {key: value for key, value in options.items() if (key, value) != ("decode_responses", False)}
+        return super().write_options(scheme, stated)
 
     def url(self, scheme: str, fields: dict[str, Any], query: dict[str, Any]) -> str:
         """That of redis-py."""
