@@ -7,6 +7,7 @@ import subprocess
 import sys
 from typing import Any
 
+import pika
 import pytest
 import sqlalchemy
 
@@ -248,6 +249,13 @@ def test_a_driver_gets_its_own_arguments(datastore, engine, driver, options, exp
     assert type(db.for_driver(driver)) is dict
 
 
+def test_pika_gets_the_options_that_its_own_urls_have(datastore):
+    url = "amqp://h/n?connection_attempts=3&retry_delay=2&socket_timeout=5&frame_max=9000&heartbeat=7"
+    parameters = pika.URLParameters(**datastore(url=url).for_driver("pika"))
+    assert (parameters.connection_attempts, parameters.retry_delay) == (3, 2)
+    assert (parameters.socket_timeout, parameters.frame_max, parameters.heartbeat) == (5, 9000, 7)
+
+
 def test_odbc_gets_every_value_quoted(datastore):
     db = datastore(type="mssql", host="h", name="n;", username="a;}", password="b;{\"'} ü+%")
     assert db.for_driver("pyodbc")["pwd"] == "{b;{\"'}} ü+%}"
@@ -293,6 +301,13 @@ def test_an_unknown_driver_is_told_with_the_known_ones(datastore):
         ({"url": "postgres://h/?pgbouncer=true"}, "asyncpg", "'pgbouncer' of these credentials; it is Prisma's own"),
         ({"url": "postgres://h/?pgbouncer=true"}, "psycopg", "psycopg cannot be told the option 'pgbouncer'"),
         ({"url": "postgres://h/?schema=canary"}, "django", "'schema'"),
+        (
+            {"url": 'mysql://h/n?ssl={"rejectUnauthorized":true}'},
+            "pymysql",
+            "pymysql cannot be told the option 'ssl' of these credentials; state ssl-mode=VERIFY_IDENTITY in its place",
+        ),
+        ({"url": "mysql://h/n?sslaccept=canary"}, "sqlalchemy+aiomysql", "state ssl-mode=VERIFY_IDENTITY"),
+        ({"url": "mysql://h/n?useSSL=canary"}, "mysqlclient", "state ssl-mode=VERIFY_IDENTITY"),
         ({"url": "redis://h?canary%20x=1"}, "redis", "cannot be told the option '<key that is no name>'"),
         ({"type": "mssql", "host": "h", "options": {"sslmode": "verify-full"}}, "pymssql", "only disable, require"),
         ({"url": "amqps://h?verify=verify_none"}, "pika", "pika cannot be told sslmode require, only verify-full"),

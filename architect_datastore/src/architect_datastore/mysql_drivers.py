@@ -5,20 +5,22 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from architect_datastore.arguments import given, mode_of, translated
+from architect_datastore.arguments import given, mode_of, refusal, translated
 from architect_datastore.engine_url import engine_arguments
 from architect_datastore.tls_keys import TLS
 
 if TYPE_CHECKING:
     from architect_core.datastore import Credentials, Driver
 
+# how clients in other languages ask for TLS in a URL
+_FOREIGN_TLS = frozenset({"ssl", "sslaccept", "tls", "usessl", "requiressl", "verifyservercertificate"})
 _SAME = {"charset": "charset", "connect_timeout": "connect_timeout"}
 
 
 def pymysql(db: Credentials) -> dict[str, Any]:
     """`pymysql.connect`; it encodes text as latin-1 for a password, and without a context verifies no host."""
     password = db.password
-    arguments = {**_place(db, "database"), **translated(db, "pymysql", _SAME, *TLS)}
+    arguments = {**_place(db, "database"), **_options(db, "pymysql")}
     if password is not None:
         arguments["password"] = password if password.isascii() else password.encode()
     mode = mode_of(db, "pymysql")
@@ -33,7 +35,7 @@ def pymysql(db: Credentials) -> dict[str, Any]:
 
 def aiomysql(db: Credentials) -> dict[str, Any]:
     """`aiomysql.connect` and `aiomysql.create_pool`; it encodes a password as latin-1, whatever it gets."""
-    arguments = {**_place(db, "db"), **translated(db, "aiomysql", _SAME, *TLS)}
+    arguments = {**_place(db, "db"), **_options(db, "aiomysql")}
     if db.password is not None:
         arguments["password"] = db.password.encode().decode("latin-1")
     if mode_of(db, "aiomysql") not in {None, "disable"}:
@@ -45,7 +47,7 @@ def aiomysql(db: Credentials) -> dict[str, Any]:
 
 def mysqlclient(db: Credentials) -> dict[str, Any]:
     """`MySQLdb.connect`."""
-    arguments = {**_place(db, "database"), **given(password=db.password), **translated(db, "mysqlclient", _SAME, *TLS)}
+    arguments = {**_place(db, "database"), **given(password=db.password), **_options(db, "mysqlclient")}
     mode = mode_of(db, "mysqlclient")
     if mode is not None:
         names = {"disable": "DISABLED", "prefer": "PREFERRED", "require": "REQUIRED", "verify-ca": "VERIFY_CA"}
@@ -72,6 +74,13 @@ def django(db: Credentials) -> dict[str, Any]:
         "NAME": arguments.pop("database", ""),
     }
     return {"ENGINE": "django.db.backends.mysql", **place, "OPTIONS": arguments}
+
+
+def _options(db: Credentials, driver: str) -> dict[str, Any]:
+    for option in db.options:
+        if option.lower() in _FOREIGN_TLS:
+            raise refusal(driver, option, "state ssl-mode=VERIFY_IDENTITY in its place, or another ssl-mode")
+    return translated(db, driver, _SAME, *TLS)
 
 
 def _place(db: Credentials, name: str) -> dict[str, Any]:

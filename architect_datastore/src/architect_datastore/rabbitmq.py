@@ -20,6 +20,18 @@ if TYPE_CHECKING:
 
 ARCHITECT_CONTRACT = 1
 
+# options of a URL that are pika's own
+_PIKA = (
+    "blocked_connection_timeout",
+    "channel_max",
+    "connection_attempts",
+    "frame_max",
+    "locale",
+    "retry_delay",
+    "socket_timeout",
+    "stack_timeout",
+)
+
 
 class RabbitmqOptions(TlsOptions):
     """Options of a RabbitMQ datastore.
@@ -35,7 +47,8 @@ class RabbitmqOptions(TlsOptions):
 
 def pika(db: Credentials) -> dict[str, Any]:
     """`pika.URLParameters`, for any of pika's connections."""
-    query = translated(db, "pika", {"heartbeat": "heartbeat", "connect_timeout": "socket_timeout"}, *TLS)
+    names = {**{name: name for name in _PIKA}, "heartbeat": "heartbeat", "connect_timeout": "socket_timeout"}
+    query = translated(db, "pika", names, *TLS)
     mode_of(db, "pika", "verify-full")
     options = db.options
     if "certificate" in options and "ca" not in options:
