@@ -24,7 +24,7 @@ PEM = "-----BEGIN CERTIFICATE-----\nMII=\n-----END CERTIFICATE-----\n"
         ({"type": "postgres", "ssl": True}, {"sslmode": "require"}),
         ({"type": "postgres", "ssl": "require"}, {"sslmode": "require"}),
         ({"type": "postgres", "use_tls": True, "sslcert": "", "sslkey": ""}, {"sslmode": "require"}),
-        ({"type": "postgres", "ssl": False}, {"sslmode": "disable"}),
+        ({"type": "postgres", "ssl": False}, {}),
         ({"type": "postgres", "sslrootcert": PEM}, {"sslmode": "require"}),
         ({"type": "postgres", "sslrootcert": PEM, "sslmode": "verify-full"}, {"sslmode": "verify-full"}),
         ({"type": "mysql", "ssl_mode": "VERIFY_IDENTITY"}, {"sslmode": "verify-full"}),
@@ -63,11 +63,16 @@ def test_a_key_beside_the_options_is_one_of_them(datastore, entry, options):
         ({"url": "redis://h", "tls": True}, "verify-full"),
         ({"url": "rediss://h?ssl_cert_reqs=none", "tls": True}, "require"),
         ({"url": "rediss://h", "tls": False}, "verify-full"),
+        ({"url": "clickhouse://h:8443", "ssl": "false"}, "verify-full"),
         ({"connection_string": "Server=h;Port=1;Uid=u;SslMode=Required", "use_tls": True, "type": "mysql"}, "require"),
     ],
 )
 def test_a_key_wins_over_the_url_an_option_over_the_key_and_a_switch_weakens_nothing(datastore, entry, mode):
     assert datastore(**entry).options["sslmode"] == mode
+
+
+def test_a_switch_that_is_off_leaves_tls_to_mongodb_srv(datastore):
+    assert datastore(url="mongodb+srv://h.example", tls=False).url == "mongodb+srv://h.example/"
 
 
 @pytest.mark.parametrize(

@@ -29,7 +29,8 @@ def read_tls_keys(
     >>> read_tls_keys({"use_tls": True, "host": "h"}, None, ["sslmode"], dict)
     {'sslmode': 'verify-full'}
 
-    A certificate itself, where the path of a file belongs, and an object say that there is TLS, as a switch does.
+    A switch that is off says nothing. A certificate itself, where the path of a file belongs, and an object say that
+    there is TLS, as a switch does.
 
     Args:
         keys: those of the entry; spaces, "_", "-" and case in them mean nothing.
@@ -43,27 +44,25 @@ def read_tls_keys(
     """
     by_word = {_word(name): name for name in names}
     query: dict[str, Any] = {}
-    switches = []
+    is_on = False
     for key, value in keys.items():
         word, text = _word(key), str(value).strip().lower()
         if (word not in _SWITCHES and word not in by_word) or value in ("", {}, []):
             continue
         if isinstance(value, Mapping) or str(value).lstrip().startswith(_PEM):
-            switches.append(True)
+            is_on = True
         elif word not in _SWITCHES:
             query[by_word[word]] = value
-        elif text in _ON | _OFF:
-            switches.append(text in _ON)
-        else:
+        elif text in _ON:
+            is_on = True
+        elif text not in _OFF:
             query.setdefault("sslmode", value)
     if "certificate" not in query:
         query.pop("key", None)  # which may be a key to anything
     found = read(query) if query else {}
     mode = found.get("sslmode", stated)
-    if any(switches) and mode not in _ENCRYPTED:
+    if is_on and mode not in _ENCRYPTED:
         found["sslmode"] = encrypted
-    elif switches and mode is None:
-        found["sslmode"] = "disable"
     return found
 
 

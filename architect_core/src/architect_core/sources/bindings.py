@@ -150,6 +150,7 @@ class _Reader:
         values: dict[str, Any] = {}
         certificates: dict[str, str] = {}
         problems = []
+        is_service = self.is_service(folder)
         for key in self.keys(folder):
             path = str(self.folders[folder] / key)
             field = FIELDS.get(key, key)
@@ -159,7 +160,7 @@ class _Reader:
             if field in RESERVED:
                 continue
             text, reason = read_text(path)
-            if key in _PEM and text.lstrip().startswith("-----BEGIN "):
+            if key in _PEM and not is_service and text.lstrip().startswith("-----BEGIN "):
                 certificates.setdefault(_PEM[key], path)
                 continue
             if reason and field in FIELDS.values():
@@ -170,7 +171,7 @@ class _Reader:
                 values[field] = value.strip() if key == "type" else value
         if problems:
             raise ConfigError(self.place(folder), problems)
-        if self.is_service(folder):
+        if is_service:
             return values | certificates
         return values | ({"options": certificates} if certificates else {})
 
