@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 
 import pytest
 
@@ -441,7 +442,7 @@ def test_a_malformed_binding_harms_only_who_asks_for_it(monkeypatch, tmp_path):
 
 def test_a_binding_s_other_files_are_attributes_and_its_certificates_options(monkeypatch, tmp_path):
     binding(
-        tmp_path / "bindings", "db", type="kafka", provider="acme", host="k", custom="yes", ca_crt="", password="p\n"
+        tmp_path / "bindings", "db", type="kafka", provider="acme", host="k", custom="yes", ca_crt="PEM", password="p\n"
     )
     (tmp_path / "bindings" / "db" / "ca-crt").rename(tmp_path / "bindings" / "db" / "ca.crt")
     monkeypatch.setenv("SERVICE_BINDING_ROOT", str(tmp_path / "bindings"))
@@ -449,6 +450,56 @@ def test_a_binding_s_other_files_are_attributes_and_its_certificates_options(mon
     assert found.entry.options == {"ca": str(tmp_path / "bindings" / "db" / "ca.crt")}
     assert (found.entry["provider"], found.entry["custom"], found.entry.password) == ("acme", "yes", "p")
     assert (found.source, found.where) == ("bindings", f"the service binding {tmp_path / 'bindings' / 'db'}")
+
+
+@pytest.mark.parametrize("key", ["type", "api", "password", "uri"])
+@pytest.mark.parametrize("kind", ["link", "folder", "bytes"])
+def test_what_cannot_be_read_in_a_binding_is_told_and_not_left_out(monkeypatch, tmp_path, key, kind):
+    binding(tmp_path / "bindings", "db", type="postgresql", host="h")
+    path = tmp_path / "bindings" / "db" / key
+    path.unlink(missing_ok=True)
+    if kind == "link":
+        path.symlink_to("nowhere")
+    elif kind == "folder":
+        path.mkdir()
+    else:
+        path.write_bytes(b"\xff\xfe")
+    monkeypatch.setenv("SERVICE_BINDING_ROOT", str(tmp_path / "bindings"))
+    ask = architect.service if key == "api" else architect.datastore
+    with pytest.raises(architect.ConfigError, match=f"/bindings/db: {key}: "):
+        ask("db")
+
+
+def test_a_binding_whose_folder_cannot_be_listed_is_told_to_who_asks_for_it(monkeypatch, tmp_path):
+    for name in ("db", "other"):
+        binding(tmp_path / "bindings", name, type="postgresql", host=name)
+    monkeypatch.setenv("SERVICE_BINDING_ROOT", str(tmp_path / "bindings"))
+    assert architect.datastore("other").host == "other"
+    shutil.rmtree(tmp_path / "bindings" / "db")
+    with pytest.raises(architect.ConfigError, match="/bindings/db: cannot be listed"):
+        architect.datastore("db")
+
+
+@pytest.mark.parametrize(
+    ("type", "host", "expected"),
+    [("rest", "h", "https://h"), ("http", "h", "h"), ("rest", "http://h", "http://h"), ("grpc", "h", "h")],
+)
+def test_a_service_binding_s_certificates_are_its_option_tls(monkeypatch, tmp_path, type, host, expected):
+    files = {"ca.crt": "ca", "certificates": "certificate", "private-key": "key"}
+    binding(tmp_path / "bindings", "billing", type=type, host=host, **dict.fromkeys(files, "PEM"))
+    monkeypatch.setenv("SERVICE_BINDING_ROOT", str(tmp_path / "bindings"))
+    found = architect.service("acme/billing").config
+    folder = tmp_path / "bindings" / "billing"
+    assert found.options == {"tls": {option: str(folder / key) for key, option in files.items()}}
+    assert found.host == expected
+
+
+def test_certificates_without_a_key_are_those_of_authorities(monkeypatch, tmp_path):
+    binding(tmp_path / "bindings", "db", type="kafka", host="k", certificates="PEM")
+    (tmp_path / "bindings" / "db" / "ca.crt").touch()  # as in a secret of Kubernetes that has none
+    monkeypatch.setenv("SERVICE_BINDING_ROOT", str(tmp_path / "bindings"))
+    found = architect.Resolver().catalog.datastore("db", None)
+    assert found.entry.options == {"ca": str(tmp_path / "bindings" / "db" / "certificates")}
 
 
 def test_a_service_binding_with_a_login_is_a_host_with_one(monkeypatch, tmp_path):

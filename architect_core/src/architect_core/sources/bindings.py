@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -31,9 +32,12 @@ FIELDS = {
     "user": "username",
     "password": "password",
     "database": "name",
+    "virtual-host": "name",
+    "vhost": "name",
     "name": "name",
 }
-# those whose value is used as a file -> the option of an engine's plugin
+_NAMES = frozenset(key for key, field in FIELDS.items() if field == "name" and key != "name")
+# those whose value is used as a file -> the option of a plugin
 CERTIFICATES = {
     "ca.crt": "ca",
     "ca-certificates": "ca",
@@ -46,6 +50,7 @@ CERTIFICATES = {
 # likewise where the file holds a certificate or a key, and not the path of one
 _PEM = {"ca": "ca", "sslrootcert": "ca", "sslcert": "certificate", "sslkey": "key"}
 _OWN = ("api",)
+_NEEDED = frozenset({*FIELDS.values(), "type", *_OWN})  # those that cannot be given by their path
 # what a file of that name cannot be: parts of our schema that are no texts
 RESERVED = frozenset({"options", "instances", "datastores", "subscriptions"})
 
@@ -75,14 +80,14 @@ class BindingSource(Source):
         if not root:
             return Configuration({}, None, f"the service bindings ({ROOT_VARIABLE} is not set)")
         reader = _Reader(Path(root))
-        listed = sorted(name for name in reader.folders if names.SERVICE_NAME.fullmatch(name))
+        services, datastores = reader.listed()
         return Configuration(
-            services=Entries([name for name in listed if reader.is_service(name)], reader.service),
+            services=Entries(services, reader.service),
             current_service=None,
             where=f"the service bindings in {root}",
-            datastores=Entries([name for name in listed if not reader.is_service(name)], reader.datastore),
+            datastores=Entries(datastores, reader.datastore),
             files=tuple(reader.files()),
-            place_of=lambda _, name: reader.place(reader.folder_of(name) or name),
+            place_of=lambda _, name: reader.place(name),
         )
 
 
@@ -92,88 +97,136 @@ class _Reader:
         self._claims = Claims()
         reason = ""
         try:
-            self.folders = {path.name: path for path in sorted(root.iterdir()) if _is_visible(path) and path.is_dir()}
+            folders = [path for path in sorted(root.iterdir()) if _is_visible(path) and _is_folder(path)]
         except (OSError, ValueError) as problem:
             reason = f"cannot be listed ({getattr(problem, 'strerror', None) or 'no path'})"
         if reason:
             raise ConfigError(f"the service bindings in {root} ({ROOT_VARIABLE})", [("", reason)])
+        self._bindings = {path.name: _Binding(path) for path in folders}
 
-    def keys(self, folder: str) -> list[str]:
-        """The names of a binding's files. Kubernetes puts hidden folders beside them, which the files link into."""
-        try:
-            return sorted(path.name for path in self.folders[folder].iterdir() if _is_visible(path) and path.is_file())
-        except OSError:
-            return []
+    def listed(self) -> tuple[list[str], list[str]]:
+        """The names of services and of datastores; a binding that cannot be read is told to those who ask for it."""
+        services: list[str] = []
+        datastores: list[str] = []
+        for name, binding in self._bindings.items():
+            if names.SERVICE_NAME.fullmatch(name):
+                try:
+                    is_service = binding.is_service()
+                except ConfigError:
+                    is_service = False
+                (services if is_service else datastores).append(name)
+        return services, datastores
 
     def files(self) -> Iterator[str]:
         """What changes when a binding does: its files, and the folders, which change when one is added."""
         yield str(self._root)
-        for name, folder in self.folders.items():
-            yield str(folder)
-            yield from (str(folder / key) for key in self.keys(name))
+        for binding in self._bindings.values():
+            yield str(binding.path)
+            with suppress(ConfigError):
+                yield from (str(binding.path / key) for key in binding.keys())  # noqa: SIM118 - no mapping
 
-    def folder_of(self, name: str) -> str | None:
-        return next((each for each in resource_names(name) if each in self.folders), None)
-
-    def place(self, folder: str) -> str:
-        return f"the service binding {self._root / folder}"
-
-    def is_service(self, folder: str) -> bool:
-        keys = self.keys(folder)
-        kind = read_text(str(self.folders[folder] / "type"))[0].strip() if "type" in keys else ""
-        return any(key in keys for key in _OWN) or protocol_of(kind) is not None
+    def place(self, name: str) -> str:
+        binding = self._of(name)
+        return _Binding(self._root / name).where if binding is None else binding.where
 
     def service(self, name: str) -> ServiceConfig | None:
-        folder = self.folder_of(name)
-        if folder is None or not self.is_service(folder):
+        binding = self._of(name)
+        if binding is None or not binding.is_service():
             return None
-        values = self._values(folder, name)
-        kind = values.pop("type", "")
+        self._claims.claim(str(binding.path), name)
+        return binding.service()
+
+    def datastore(self, name: str) -> DatastoreConfig | None:
+        binding = self._of(name)
+        if binding is None or binding.is_service():
+            return None
+        self._claims.claim(str(binding.path), name)
+        return binding.datastore()
+
+    def _of(self, name: str) -> _Binding | None:
+        return next((self._bindings[each] for each in resource_names(name) if each in self._bindings), None)
+
+
+class _Binding:
+    """One folder."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.where = f"the service binding {path}"
+
+    def keys(self) -> list[str]:
+        """The names of its files. Kubernetes puts hidden folders beside them, which the files link into."""
+        try:
+            return sorted(path.name for path in self.path.iterdir() if _is_visible(path))
+        except OSError as problem:
+            reason = f"cannot be listed ({problem.strerror})"
+        raise ConfigError(self.where, [("", reason)])
+
+    def is_service(self) -> bool:
+        keys = self.keys()
+        if any(key in keys for key in _OWN):
+            return True
+        kind, reason = read_text(str(self.path / "type")) if "type" in keys else ("", "")
+        if reason:
+            raise ConfigError(self.where, [("type", _own(reason))])
+        return protocol_of(kind.strip()) is not None
+
+    def service(self) -> ServiceConfig:
+        values, certificates = self._read(CERTIFICATES)
+        kind = values.pop("type", "").lower()
         host = values.pop("url", None) or values.pop("host", None)
         api = values.pop("api", None) or protocol_of(kind) or protocol_of(scheme_of(host or ""))
         login = values.pop("username", None), values.pop("password", None)
-        if host and kind.lower() == "https" and not scheme_of(host):
+        if host and not scheme_of(host) and (kind == "https" or (certificates and kind != "http" and api == "rest")):
             host = f"https://{host}"
         entry = {**values, "api": api} | ({"host": with_login(host, *login)} if host else {})
-        return checked_service(entry, self.place(folder))
+        if certificates:
+            entry |= {"options": {"tls": certificates}} if api in {"rest", "grpc"} else certificates
+        return checked_service(entry, self.where)
 
-    def datastore(self, name: str) -> DatastoreConfig | None:
-        folder = self.folder_of(name)
-        if folder is None or self.is_service(folder):
-            return None
-        values = self._values(folder, name)
+    def datastore(self) -> DatastoreConfig:
+        values, certificates = self._read(CERTIFICATES | _PEM)
         kind = values.pop("type", None)
-        return checked_datastore({**values, "kind": kind} if kind else values, self.place(folder))
+        entry = values | ({"kind": kind} if kind else {}) | ({"options": certificates} if certificates else {})
+        return checked_datastore(entry, self.where)
 
-    def _values(self, folder: str, name: str) -> dict[str, Any]:
-        self._claims.claim(str(self.folders[folder]), name)
+    def _read(self, files: Mapping[str, str]) -> tuple[dict[str, Any], dict[str, str]]:
+        """The values by field, and the paths of `files` by option."""
+        keys = self.keys()
         values: dict[str, Any] = {}
-        certificates: dict[str, str] = {}
+        found: dict[str, str] = {}
         problems = []
-        is_service = self.is_service(folder)
-        for key in self.keys(folder):
-            path = str(self.folders[folder] / key)
-            field = FIELDS.get(key, key)
-            if key in CERTIFICATES:
-                certificates[CERTIFICATES[key]] = path
+        for key in keys:
+            path, field = self.path / key, FIELDS.get(key, key)
+            if field in RESERVED or (key == "name" and _NAMES & set(keys)):
                 continue
-            if field in RESERVED:
-                continue
-            text, reason = read_text(path)
-            if key in _PEM and not is_service and text.lstrip().startswith("-----BEGIN "):
-                certificates.setdefault(_PEM[key], path)
-                continue
-            if reason and field in FIELDS.values():
-                problems.append((key, reason.replace("the file that it names ", "")))
-            # what is no text, such as a key store, is given by its path
-            value = path if reason else text
-            if not (key == "name" and "database" in self.keys(folder)):
-                values[field] = value.strip() if key == "type" else value
+            text, reason = read_text(str(path))
+            if key in files and not (text or reason):
+                continue  # Kubernetes' own secrets have an empty ca.crt where there is none
+            if key in files and (key not in _PEM or text.lstrip().startswith("-----BEGIN ")):
+                # the specification has the client's chain and its key as these two; others, who else is trusted
+                is_chain = key == "certificates" and "private-key" in keys
+                found.setdefault("certificate" if is_chain else files[key], str(path))
+            elif not reason:
+                values[field] = text.strip() if key == "type" else text
+            elif field in _NEEDED:
+                problems.append((key, _own(reason)))
+            elif path.is_file():  # what is no text, such as a key store, is given by its path
+                values[field] = str(path)
         if problems:
-            raise ConfigError(self.place(folder), problems)
-        if is_service:
-            return values | certificates
-        return values | ({"options": certificates} if certificates else {})
+            raise ConfigError(self.where, problems)
+        return values, found
+
+
+def _own(reason: str) -> str:
+    return reason.replace("the file that it names ", "")
+
+
+def _is_folder(path: Path) -> bool:
+    try:
+        return path.is_dir()
+    except OSError:  # who asks for it is told why it cannot be read
+        return True
 
 
 def _is_visible(path: Path) -> bool:
