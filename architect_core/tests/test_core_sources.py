@@ -430,6 +430,49 @@ def test_a_file_of_a_megabyte_more_or_of_no_text_is_no_secret(tmp_path):
             architect.Resolver({"a": {"datastores": {"db": {"password": pointer}}}}).service("a")
 
 
+BROKERS = {
+    "a user provides it": ({"uri": "mysql://u:p@h/d"}, {"url": "mysql://u:p@h/d"}),
+    "a queue": ({"hostname": "h", "vhost": "v", "name": "bound"}, {"host": "h", "name": "v"}),
+    "the name of what was bound": ({"uri": "redis://:p@h:1", "name": "bound"}, {"url": "redis://:p@h:1"}),
+    "a database beside a URI": ({"uri": "mysql://h", "database": "d"}, {"url": "mysql://h", "name": "d"}),
+    "a database without one": ({"host": "h", "name": "d"}, {"host": "h", "name": "d"}),
+    "a URL for JDBC": ({"url": "jdbc:sap://h:1", "host": "h", "port": 1}, {"host": "h", "port": 1}),
+    "its host in a list too": ({"host": "h", "hosts": ["h"]}, {"host": "h"}),
+    "no credentials": (None, {}),
+}
+
+
+@pytest.mark.parametrize("how", BROKERS)
+def test_what_brokers_bind_is_understood(monkeypatch, how):
+    credentials, expected = BROKERS[how]
+    bound = [{"binding_name": "db", "instance_name": "prod", "credentials": credentials}]
+    monkeypatch.setenv("VCAP_SERVICES", json.dumps({"user-provided": bound}))
+    catalog = architect.Resolver().catalog
+    found = catalog.datastore("db", None).entry.model_dump(exclude_unset=True, exclude={"kind"})
+    assert found == expected
+    assert catalog.datastore("prod", None).entry.name == expected.get("name")
+    assert catalog.names("datastores") == ["db"]
+    with pytest.raises(architect.ConfigError, match=r"user-provided\[0\] \(db\): is meant for 'db' and for 'acme/db'"):
+        catalog.datastore("acme/db", None)
+
+
+@pytest.mark.parametrize(
+    ("label", "tags", "expected"),
+    [
+        ("p.redis", [], "redis"),
+        ("rediscloud", ["Data Store", "redis", "key-value"], "redis"),
+        ("PostgreSQL", ["mysql"], "postgresql"),
+        ("hana", ["database"], "hana"),
+        ("hana", None, "hana"),
+        ("hana", [1], "hana"),
+    ],
+)
+def test_the_engine_of_what_a_broker_binds_is_in_its_label_or_its_tags(monkeypatch, label, tags, expected):
+    bound = [{"name": "db", "tags": tags, "credentials": {"host": "h"}}]
+    monkeypatch.setenv("VCAP_SERVICES", json.dumps({label: bound}))
+    assert architect.Resolver().catalog.datastore("db", None).entry.kind == expected
+
+
 def test_a_malformed_binding_harms_only_who_asks_for_it(monkeypatch, tmp_path):
     binding(tmp_path / "bindings", "bad", type="postgresql", host="db", port=SECRET)
     binding(tmp_path / "bindings", "good", type="postgresql", host="db", port="5432")

@@ -17,6 +17,7 @@ _DATASTORES = frozenset(
     {
         "postgres",
         "postgresql",
+        "postgis",
         "mysql",
         "mariadb",
         "redis",
@@ -27,6 +28,7 @@ _DATASTORES = frozenset(
         "mongodb",
         "amqp",
         "amqps",
+        "rabbitmq",
         "sqlite",
         "mssql",
         "sqlserver",

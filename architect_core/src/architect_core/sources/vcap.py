@@ -3,12 +3,20 @@
 from __future__ import annotations
 
 import os
+import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from architect_core import names
 from architect_core.exceptions import ConfigError
-from architect_core.sources.entries import checked_datastore, checked_service, protocol_of, scheme_of, with_login
+from architect_core.sources.entries import (
+    checked_datastore,
+    checked_service,
+    is_datastore,
+    protocol_of,
+    scheme_of,
+    with_login,
+)
 from architect_core.sources.naming import Claims, resource_names
 from architect_core.sources.source import Configuration, Entries, Source
 from architect_core.validation import is_text, read_json, require_object
@@ -28,7 +36,7 @@ _FIELDS = {
     "port": ("port",),
     "username": ("username", "user"),
     "password": ("password", "pass"),
-    "name": ("database", "dbname", "name"),
+    "name": ("database", "dbname", "vhost", "virtual_host", "name"),
 }
 
 
@@ -56,60 +64,88 @@ class VcapSource(Source):
         if not text:
             return Configuration({}, None, _WHERE)
         bound = _bound(require_object(read_json(text, _WHERE), _WHERE))
-        listed = [name for name in bound if names.SERVICE_NAME.fullmatch(name)]
-
+        listed = [each for each in dict.fromkeys(bound.values()) if names.SERVICE_NAME.fullmatch(each.name)]
         claims = Claims()
 
-        def find(name: str) -> tuple[str, dict[str, Any], str] | None:
-            found = next((bound[each] for each in (name, *resource_names(name)) if each in bound), None)
-            if found is not None:
-                claims.claim(f"{VARIABLE}, {found[0]}", name)
-            return found
+        def find(name: str) -> _Bound | None:
+            own = next((each for each in (name, *resource_names(name)) if each in bound), None)
+            if own is None:
+                return None
+            claims.claim(f"{VARIABLE}, {bound[own].path} ({own})", name)  # it may have several names of its own
+            return bound[own]
 
         def service(name: str) -> ServiceConfig | None:
             found = find(name)
-            if found is None or not _is_service(found[1]):
-                return None
-            path, fields, _ = found
-            host = fields.get("url") or fields["host"]
-            login = [fields.get(key) for key in ("username", "password")]
-            if not all(value is None or (isinstance(value, str | int) and is_text(str(value))) for value in login):
-                raise ConfigError(f"{_WHERE}, {path}", [("credentials", "has a user name or password that is no text")])
-            entry = {**fields, "host": with_login(host, *(None if value is None else str(value) for value in login))}
-            kept = {key: value for key, value in entry.items() if key not in {"url", "username", "password", "name"}}
-            return checked_service(kept | {"api": protocol_of(scheme_of(host))}, f"{_WHERE}, {path}")
+            return found.service() if found is not None and found.is_service else None
 
         def datastore(name: str) -> DatastoreConfig | None:
             found = find(name)
-            if found is None or _is_service(found[1]):
-                return None
-            path, fields, kind = found
-            return checked_datastore({**fields, "kind": kind} if kind else fields, f"{_WHERE}, {path}")
+            return found.datastore() if found is not None and not found.is_service else None
+
+        def place(_: str, name: str) -> str:
+            found = find(name)
+            return _WHERE if found is None else found.where
 
         return Configuration(
-            services=Entries([name for name in listed if _is_service(bound[name][1])], service),
+            services=Entries([each.name for each in listed if each.is_service], service),
             current_service=None,
             where=_WHERE,
-            datastores=Entries([name for name in listed if not _is_service(bound[name][1])], datastore),
-            place_of=lambda _, name: f"{_WHERE}, {(find(name) or ('',))[0]}",
+            datastores=Entries([each.name for each in listed if not each.is_service], datastore),
+            place_of=place,
         )
 
 
-def _bound(services: Mapping[str, Any]) -> dict[str, tuple[str, dict[str, Any], str]]:
-    """Every bound service by each of its names: its path, its fields, and what kind it is."""
-    found: dict[str, tuple[str, dict[str, Any], str]] = {}
+@dataclass(frozen=True, eq=False)
+class _Bound:
+    """A bound service: the first of its names, its place, its credentials by our keys, and what kind it is."""
+
+    name: str
+    path: str
+    fields: dict[str, Any] = field(repr=False)
+    kind: str
+
+    @property
+    def where(self) -> str:
+        return f"{_WHERE}, {self.path}"
+
+    @property
+    def is_service(self) -> bool:
+        return protocol_of(scheme_of(self._url)) is not None
+
+    @property
+    def _url(self) -> str:
+        url = self.fields.get("url") or self.fields.get("host")
+        return url if isinstance(url, str) else ""
+
+    def service(self) -> ServiceConfig:
+        login = [self.fields.get(key) for key in ("username", "password")]
+        if not all(value is None or (isinstance(value, str | int) and is_text(str(value))) for value in login):
+            raise ConfigError(self.where, [("credentials", "has a user name or password that is no text")])
+        host = with_login(self._url, *(None if value is None else str(value) for value in login))
+        kept = {key: value for key, value in self.fields.items() if key not in {"url", "username", "password", "name"}}
+        return checked_service(kept | {"host": host, "api": protocol_of(scheme_of(host))}, self.where)
+
+    def datastore(self) -> DatastoreConfig:
+        return checked_datastore(self.fields | ({"kind": self.kind} if self.kind else {}), self.where)
+
+
+def _bound(services: Mapping[str, Any]) -> dict[str, _Bound]:
+    """Every bound service by each of its names."""
+    found: dict[str, _Bound] = {}
     problems = []
     for label, instances in services.items():
         for place, instance in enumerate(instances if isinstance(instances, list) else [None]):
             path = f"{names_only(label)}[{place}]"
-            if not isinstance(instance, dict) or not isinstance(instance.get("credentials", {}), dict):
+            credentials = instance.get("credentials") or {} if isinstance(instance, dict) else None
+            if not isinstance(credentials, dict):
                 problems.append((path, "must be an object with `credentials`, which is one too"))
                 continue
-            fields = _fields(instance.get("credentials", {}))
-            for name in dict.fromkeys(str(instance[key]) for key in _NAMES if instance.get(key)):
+            fields = _fields(credentials)
+            own = list(dict.fromkeys(str(instance[key]) for key in _NAMES if instance.get(key)))
+            for name in own:
                 if name in found:
-                    problems.append((path, f"has a name that {found[name][0]} has too"))
-                found[name] = (path, fields, _kind(label, fields))
+                    problems.append((path, f"has a name that {found[name].path} has too"))
+                found[name] = _Bound(own[0], path, fields, _kind(label, instance.get("tags"), fields))
     if problems:
         raise ConfigError(_WHERE, problems)
     return found
@@ -127,18 +163,22 @@ def _fields(credentials: Mapping[str, Any]) -> dict[str, Any]:
         for field, keys in _FIELDS.items()
         if any(credentials.get(key) is not None for key in keys)
     }
+    if "host" in fields and not scheme_of(str(fields.get("url", ""))):
+        fields.pop("url", None)  # one for JDBC
+    if "url" in fields and not any(key in credentials for key in _FIELDS["name"][:-1]):
+        fields.pop("name", None)  # the name of the service that was bound, which the platform's documentation has there
     # others under their own keys, such as "sslmode"; not what would be taken for a part of our schema
     reserved = {*_FIELDS, "type", "image", "kind", "options", "api", "instances", "datastores", "subscriptions"}
+    if "host" in fields or "url" in fields:
+        reserved.add("hosts")
     return {key: value for key, value in credentials.items() if key not in known | reserved} | fields
 
 
-def _is_service(fields: Mapping[str, Any]) -> bool:
-    url = fields.get("url") or fields.get("host")
-    return isinstance(url, str) and protocol_of(scheme_of(url)) is not None
-
-
-def _kind(label: str, fields: Mapping[str, Any]) -> str:
-    if isinstance(fields.get("url"), str) and scheme_of(fields["url"]):
+def _kind(label: str, tags: object, fields: Mapping[str, Any]) -> str:
+    """What a bound service is: the well-known engine that its label or a tag names, else the label."""
+    if scheme_of(str(fields.get("url", ""))):
         return ""  # which the URL tells
-    word = label.lower()
-    return word if names.PROTOCOL.fullmatch(word) else ""
+    stated = [each for each in tags if isinstance(each, str)] if isinstance(tags, list) else []
+    words = [each.lower() for each in (label, *stated, *re.split(r"[^A-Za-z0-9]", label))]
+    label = words[0] if names.PROTOCOL.fullmatch(words[0]) else ""
+    return next((word for word in words if is_datastore(word)), label)
