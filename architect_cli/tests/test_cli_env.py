@@ -6,6 +6,7 @@ import doctest
 import json
 import re
 import shlex
+import socket
 
 import pytest
 
@@ -165,6 +166,19 @@ def test_a_malformed_environment_is_told_in_a_sentence(system):
     assert told == "architect: the environment variable ARCHITECT: a.port: a port is a number from 1 to 65535\n"
 
 
+def test_no_server_is_asked_what_a_source_above_overrides(system):
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as server:
+        server.bind(("127.0.0.1", 0))
+        place = f"127.0.0.1:{server.getsockname()[1]}"
+        told = system.architect(
+            "env", environ={**ENVIRON, "ARCHITECT_DNS": "example.test", "ARCHITECT_DNS_SERVER": place}
+        ).stdout
+        assert "acme/billing  rest" in told
+        server.setblocking(False)
+        with pytest.raises(BlockingIOError):
+            server.recv(512)
+
+
 def test_the_example_of_what_is_shown_of_a_url_is_right():
     assert doctest.testmod(architect_cli.resolved).failed == 0
 
@@ -184,6 +198,8 @@ def test_the_example_of_what_is_shown_of_a_url_is_right():
         ("Host=db;Password=p", "***"),
         ("s3cret#p", "***"),
         ("https://s3cret@host", "https://***@host"),
+        ("https://s3cret:@host", "https://***@host"),
+        ("postgresql://h/n;password=s3cret", "***"),
         ("https://u:1234/s3cret@host", "***"),
         ("/hook?token=s3cret", "/hook?***"),
     ],

@@ -34,6 +34,12 @@ def test_every_exported_name_exists_and_is_sorted():
         assert getattr(architect, name) is not None
 
 
+def test_a_path_of_modules_that_cannot_be_searched_is_no_service_s_folder(monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend("/" + "x" * 300)
+    root.search_root()
+
+
 def test_every_error_is_exported_and_stands_under_the_one_root():
     errors = {
         name: value

@@ -43,6 +43,7 @@ MALFORMED = {
     "NaN": ('{"acme/a": NaN}', "holds NaN, which is not JSON"),
     "infinity": ('{"acme/a": -Infinity}', "holds -Infinity"),
     "huge number": ('{"acme/a": {"port": ' + "9" * 5000 + "}}", "too large"),
+    "huge exponent": ('{"acme/a": {"x": 1e999}}', "too large"),
     "key twice": ('{"acme/a": {"port": 1, "port": 2}}', "has the key 'port' twice"),
     "secret key twice": (f'{{"{SECRET} !": 1, "{SECRET} !": 2}}', "<key that is no name>"),
     "huge nesting": ("[" * 200_000 + "]" * 200_000, "nested too deeply"),

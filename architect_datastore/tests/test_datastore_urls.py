@@ -125,6 +125,7 @@ def test_fields_that_were_printed_as_a_url_are_the_same_again(engine, login, dat
         ("mysql://u@/n?unix_socket=/run/my.sock", "/run/my.sock", "mysql://u@/n?unix_socket=%2Frun%2Fmy.sock"),
         ("mysql://u@%2Frun%2Fmy.sock/n", "/run/my.sock", "mysql://u@/n?unix_socket=%2Frun%2Fmy.sock"),
         ("mysql://h/n?ssl_ca=/ca", "h", "mysql://h:3306/n?ssl-mode=VERIFY_IDENTITY&ssl-ca=%2Fca"),
+        ("mysql://h/n?reconnect=true", "h", "mysql://h:3306/n"),
         ("redis://h?db=4", "h", "redis://h:6379/4"),
         ("redis+socket:///run/r.sock?db=4", "/run/r.sock", "unix:///run/r.sock?db=4"),
         ("unix://u:p@/run/r.sock", "/run/r.sock", "unix://u:p@/run/r.sock?db=0"),

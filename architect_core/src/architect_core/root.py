@@ -58,4 +58,7 @@ def _starts() -> list[Path]:
 
 
 def _is_root(folder: Path) -> bool:
-    return (folder / MANIFEST_FILE).is_file() or (folder / STUBS_FOLDER).is_dir()
+    try:
+        return (folder / MANIFEST_FILE).is_file() or (folder / STUBS_FOLDER).is_dir()
+    except OSError:  # one that this user may not search, which Python passes over too
+        return False

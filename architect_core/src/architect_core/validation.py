@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
@@ -31,7 +32,7 @@ _TYPES = {
 
 
 def read_json(text: str | bytes, where: str, *, error: type[ConfigError] = ConfigError) -> Any:
-    """Parse JSON (RFC 8259) strictly: a key that appears twice, and NaN, are errors.
+    """Parse JSON (RFC 8259) strictly: a key that appears twice, NaN and a number that is too large are errors.
 
     Raises:
         ConfigError: with the line and column, never with a piece of the text.
@@ -43,7 +44,9 @@ def read_json(text: str | bytes, where: str, *, error: type[ConfigError] = Confi
             text = text.encode("utf-8", "surrogateescape")
         decoded = text.decode("utf-8-sig")
         if decoded.strip():
-            return json.loads(decoded, object_pairs_hook=_no_duplicates, parse_constant=_no_constant)
+            return json.loads(
+                decoded, object_pairs_hook=_no_duplicates, parse_constant=_no_constant, parse_float=_finite
+            )
         reason = "is empty"
     except UnicodeDecodeError as problem:
         reason = f"is not UTF-8 (at byte {problem.start})"
@@ -72,6 +75,13 @@ def _no_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         twice = next(key for key, _ in pairs if key in seen or seen.add(key))  # type: ignore[func-returns-value]
         raise _RefusedJSONError(f"has the key {showable(twice)!r} twice in one object")
     return found
+
+
+def _finite(text: str) -> float:
+    number = float(text)
+    if math.isinf(number):
+        raise _RefusedJSONError("holds a number that is too large")
+    return number
 
 
 def _no_constant(name: str) -> NoReturn:

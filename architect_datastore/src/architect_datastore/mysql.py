@@ -78,8 +78,8 @@ class MysqlParser(TlsParser):
         )
 
     def read_options(self, scheme: str, query: Mapping[str, Any]) -> dict[str, Any]:
-        """MySQL's own names of the modes mean ours."""
-        found = super().read_options(scheme, query)
+        """MySQL's own names of the modes mean ours; `reconnect`, which brokers write, is for clients in Ruby."""
+        found = super().read_options(scheme, {key: value for key, value in query.items() if key != "reconnect"})
         if "sslmode" in found:
             mode = str(found["sslmode"])
             found["sslmode"] = _MODES.get(mode.upper(), mode)

@@ -33,6 +33,7 @@ FIELDS = {
     "password": "password",
     "database": "name",
     "virtual-host": "name",
+    "virtual_host": "name",
     "vhost": "name",
     "name": "name",
 }

@@ -89,7 +89,6 @@ class Layer:
     def find(self, kind: Kind, name: str, owner: str | None) -> Iterator[Found]:
         """Its entries of `name`: a datastore may be the owner's and anybody's."""
         configuration = self.configuration
-        # entries that are looked for by variables' names hold no datastores
         if kind == "datastores" and owner is not None and not isinstance(configuration.services, Entries):
             own = configuration.services.get(owner)
             if own is not None and name in own.datastores:
@@ -106,7 +105,8 @@ class Layer:
         """The names that it lists, the datastores of the service `owner` among them; raises ConfigError."""
         found = set(getattr(self.configuration, kind))
         services = self.configuration.services
-        if kind == "datastores" and owner is not None and owner in services and not isinstance(services, Entries):
+        # entries that are looked for by variables' names hold no datastores
+        if kind == "datastores" and owner is not None and not isinstance(services, Entries) and owner in services:
             found.update(services[owner].datastores)
         return found
 
