@@ -24,7 +24,7 @@ CANARY = "s3cret~canary"  # which does not look like a name: names are shown
 EXAMPLES = 10_000 if os.environ.get("ARCHITECT_FUZZ") == "nightly" else 400
 fuzz = settings(
     max_examples=EXAMPLES,
-    deadline=2000,
+    deadline=10_000,  # milliseconds: nothing hangs
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 

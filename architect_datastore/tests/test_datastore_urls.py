@@ -304,7 +304,7 @@ EXAMPLES = 2_000 if os.environ.get("ARCHITECT_FUZZ") == "nightly" else 100
 
 
 @pytest.mark.parametrize("engine", [*ENGINES, "sqlite", "minio", None])
-@settings(max_examples=EXAMPLES, deadline=2000)
+@settings(max_examples=EXAMPLES, deadline=None)
 @given(field=st.sampled_from(["url", "connection_string", "host", "name", "username", "password"]), data=st.data())
 def test_whatever_is_configured_only_our_errors_are_raised_and_none_has_the_password(engine, field, data):
     value = data.draw(anything | nearly | pairs)
