@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
+import threading
+import time
 
 import pytest
 
@@ -471,6 +474,48 @@ def test_the_engine_of_what_a_broker_binds_is_in_its_label_or_its_tags(monkeypat
     bound = [{"name": "db", "tags": tags, "credentials": {"host": "h"}}]
     monkeypatch.setenv("VCAP_SERVICES", json.dumps({label: bound}))
     assert architect.Resolver().catalog.datastore("db", None).entry.kind == expected
+
+
+NO_FILES = {"a pipe": "is a pipe that nobody writes to", "a device": "is neither a file nor a pipe"}
+
+
+@pytest.mark.parametrize("what", NO_FILES)
+@pytest.mark.parametrize("variable", ["ARCHITECT_FILE", "ARCHITECT_LOCAL", "ARCHITECT"])
+def test_what_may_never_end_is_no_file_and_nobody_waits_for_it(monkeypatch, tmp_path, what, variable):
+    path = "/dev/zero"
+    if what == "a pipe":
+        path = str(tmp_path / "pipe")
+        os.mkfifo(path)
+    pointing = json.dumps({"a": BILLING | {"token": {"$file": path}}})
+    monkeypatch.setenv(variable, pointing if variable == "ARCHITECT" else path)
+    with pytest.raises(architect.ConfigError, match=NO_FILES[what]):
+        architect.service("a")
+
+
+def test_a_configuration_larger_than_16_mebibytes_is_not_read(monkeypatch, tmp_path):
+    with (tmp_path / "services.json").open("wb") as file:
+        file.truncate((16 << 20) + 1)
+    monkeypatch.setenv("ARCHITECT_FILE", str(tmp_path / "services.json"))
+    with pytest.raises(architect.ConfigError, match="is larger than 16 MiB"):
+        architect.service("a")
+
+
+def test_a_pipe_is_read_to_its_end_where_somebody_writes_to_it(monkeypatch):
+    reading, writing = os.pipe()
+    monkeypatch.setenv("ARCHITECT_FILE", f"/dev/fd/{reading}")
+    text = json.dumps({"acme/billing": BILLING}).encode()
+
+    def write():
+        for start in range(0, len(text), 10):
+            time.sleep(0.01)
+            os.write(writing, text[start : start + 10])
+        os.close(writing)
+
+    thread = threading.Thread(target=write)
+    thread.start()
+    assert architect.service("acme/billing").config.port == 8080
+    thread.join()
+    os.close(reading)
 
 
 def test_a_malformed_binding_harms_only_who_asks_for_it(monkeypatch, tmp_path):

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from architect_core.config import parse_services
 from architect_core.exceptions import ConfigError
 from architect_core.sources.pointers import followed
+from architect_core.sources.reading import read_file
 from architect_core.validation import read_json
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from architect_core.config import ServiceConfig
+
+_MOST_MIB = 16
 
 
 def read_services(
@@ -29,11 +31,7 @@ def read_services(
     Raises:
         ConfigError: it cannot be read, or is malformed.
     """
-    reason = ""
-    try:
-        content = Path(path).read_bytes()
-    except (OSError, ValueError) as problem:
-        reason = f"cannot be read ({getattr(problem, 'strerror', None) or 'no path'})"
+    content, reason = read_file(path, _MOST_MIB)
     if reason:
         raise ConfigError(where, [("", reason)])
     data = _read_toml(content, where) if path.endswith(".toml") else read_json(content, where)

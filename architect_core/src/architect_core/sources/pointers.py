@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import os
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from architect_core.exceptions import ConfigError
+from architect_core.sources.reading import read_file
 from architect_core.validation import dotted, is_text
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
 _FILE, _VARIABLE = "$file", "$env"
-_MOST_BYTES = 1 << 20
+_MOST_MIB = 1
 _DEEPEST = 32
 _NO_TEXT = "has a character that is no text (a lone surrogate)"
 
@@ -72,13 +72,9 @@ def _text_at(pointer: str, target: object, variables: Mapping[str, str], files: 
 
 def read_text(path: str) -> tuple[str, str]:
     """The text of a file without its last line break, and why it cannot be read."""
-    try:
-        with Path(path).open("rb") as file:
-            content = file.read(_MOST_BYTES + 1)
-    except (OSError, ValueError) as problem:
-        return "", f"the file that it names cannot be read ({getattr(problem, 'strerror', None) or 'no path'})"
-    if len(content) > _MOST_BYTES:
-        return "", "the file that it names is larger than 1 MiB"
+    content, reason = read_file(path, _MOST_MIB)
+    if reason:
+        return "", f"the file that it names {reason}"
     try:
         text = content.decode()
     except UnicodeDecodeError:
