@@ -8,6 +8,7 @@ import threading
 import pytest
 
 import architect.sdk as architect
+from architect_core.sources.dns import DnsSource
 
 dns = pytest.importorskip("dns.message", reason="dnspython is not installed")
 
@@ -74,6 +75,38 @@ def test_a_server_that_fails_is_an_error_and_not_an_unknown_service(server):
         architect.ConfigError, match=r"the SRV records of example: _grpc\._tcp\.broken\.example cannot be"
     ):
         architect.service("broken")
+
+
+@pytest.mark.parametrize("wrong", ["localhost", "dns.google", "http://127.0.0.1", "a@127.0.0.1", "127.0.0.1/x",
+                                   "127.0.0.1:0", "https://dns.google/dns-query", "1.2.3:53", "::1:x", "[::1", "\ud800"])  # fmt: skip
+def test_a_server_that_is_no_ip_address_is_told(monkeypatch, wrong):
+    source = DnsSource({"ARCHITECT_DNS": "example", "ARCHITECT_DNS_SERVER": wrong})
+    with pytest.raises(architect.ConfigError) as caught:
+        source.load()
+    assert str(caught.value) == (
+        "the environment variable ARCHITECT_DNS_SERVER: must be an IP address, with a port unless that is 53 "
+        "(10.0.0.2:8600)"
+    )
+
+
+@pytest.mark.parametrize("server", ["127.0.0.1", "::1", "[::1]:8600", "fe80::1%eth0"])
+def test_a_server_is_an_ip_address_of_either_kind(server):
+    assert DnsSource({"ARCHITECT_DNS": "example", "ARCHITECT_DNS_SERVER": server}).load().services == {}
+
+
+@pytest.fixture
+def no_system_server(monkeypatch, tmp_path):
+    """The library reads an empty file in the place of /etc/resolv.conf."""
+    import dns.resolver
+
+    (tmp_path / "resolv.conf").touch()
+    monkeypatch.setattr(dns.resolver.Resolver.__init__, "__defaults__", (str(tmp_path / "resolv.conf"), True))
+
+
+def test_without_a_server_of_the_system_or_with_an_empty_variable_the_error_says_what_to_set(no_system_server):
+    for more in ({}, {"ARCHITECT_DNS_SERVER": ""}):
+        with pytest.raises(architect.ConfigError, match="the system names no DNS server; set ARCHITECT_DNS_SERVER to"):
+            DnsSource({"ARCHITECT_DNS": "example", **more}).load()
 
 
 def test_without_its_library_the_error_says_what_to_install(server, monkeypatch):

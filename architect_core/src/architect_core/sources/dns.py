@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass, field
+from ipaddress import ip_address
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from architect_core.address import parse_address
+from architect_core.address import Address, parse_address
 from architect_core.exceptions import ConfigError
 from architect_core.sources.entries import checked_service
 from architect_core.sources.source import Configuration, Entries, Source
@@ -45,27 +46,40 @@ class DnsSource(Source):
         if not domain:
             return Configuration({}, None, f"DNS ({DOMAIN_VARIABLE} is not set)")
         where = f"the SRV records of {domain}"
-        resolver = _resolver(environ.get(SERVER_VARIABLE), where)
+        resolver = _resolver(environ.get(SERVER_VARIABLE, ""), where)
         return Configuration(Entries((), lambda name: _service(name, domain, resolver, where)), None, where)
 
 
-def _resolver(server: str | None, where: str) -> Any:
+def _resolver(server: str, where: str) -> Any:
     try:
-        from dns.resolver import Resolver
+        from dns.resolver import NoResolverConfiguration, Resolver
     except ModuleNotFoundError:
         raise ConfigError(where, [("", "dnspython is not installed: pip install 'architect-core[dns]'")]) from None
-    resolver = Resolver(configure=server is None)
-    resolver.lifetime = _SECONDS
-    if server is not None:
-        reason = ""
+    if server:
+        resolver = Resolver(configure=False)
+        host, port = _address(server)
+        resolver.nameservers, resolver.port = [host], port
+    else:
         try:
-            address = parse_address(server)
-        except ValueError as problem:
-            reason = str(problem)
-        if reason:
-            raise ConfigError(f"the environment variable {SERVER_VARIABLE}", [("", reason)])
-        resolver.nameservers, resolver.port = [address.host], address.port or 53
+            resolver = Resolver()
+        except NoResolverConfiguration:
+            reason = f"the system names no DNS server; set {SERVER_VARIABLE} to the IP address and port of one"
+            raise ConfigError(where, [("", reason)]) from None
+    resolver.lifetime = _SECONDS
     return resolver
+
+
+def _address(server: str) -> tuple[str, int]:
+    """The IP address and the port of a server."""
+    try:
+        address = parse_address(server)
+        ip_address(address.host)
+        if Address("", address.host, address.port) == address:  # and it has no other parts
+            return address.host, address.port or 53
+    except ValueError:
+        pass
+    reason = "must be an IP address, with a port unless that is 53 (10.0.0.2:8600)"
+    raise ConfigError(f"the environment variable {SERVER_VARIABLE}", [("", reason)])
 
 
 def _service(name: str, domain: str, resolver: Any, where: str) -> ServiceConfig | None:
