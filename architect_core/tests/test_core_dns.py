@@ -15,6 +15,9 @@ dns = pytest.importorskip("dns.message", reason="dnspython is not installed")
 ZONE = {
     "_http._tcp.billing.acme.example.": ["10 5 8080 b0.example.", "10 50 8081 b1.example.", "20 0 8082 spare.example."],
     "_grpc._tcp.payments.acme.example.": ["0 0 50051 pay.example."],
+    "_grpc._tcp.moved.acme.example.": ["0 0 0 ."],
+    "_http._tcp.moved.acme.example.": ["0 0 80 real.example."],
+    "_http._tcp.gone.acme.example.": ["0 0 0 ."],
 }
 
 
@@ -68,6 +71,13 @@ def test_what_has_no_record_is_unknown_and_another_source_is_not_asked_of_it(ser
     monkeypatch.setenv("ACME_BILLING_URL", "http://elsewhere:80")
     assert architect.Resolver().service("acme/billing").config.host == "http://elsewhere:80"
     assert server.asked == []
+
+
+def test_a_target_that_says_that_the_service_is_not_there_is_no_record(server):
+    config = architect.service("acme/moved").config
+    assert (config.api, config.host, config.port) == ("rest", "http://real.example", 80)
+    with pytest.raises(architect.UnknownServiceError):
+        architect.service("acme/gone")
 
 
 def test_a_server_that_fails_is_an_error_and_not_an_unknown_service(server):

@@ -84,18 +84,25 @@ def _address(server: str) -> tuple[str, int]:
 
 def _service(name: str, domain: str, resolver: Any, where: str) -> ServiceConfig | None:
     from dns.exception import DNSException
+    from dns.name import root
     from dns.resolver import NXDOMAIN, NoAnswer
 
     labels = ".".join(reversed(name.split("/")))
     for service, (scheme, api) in _SERVICES.items():
         question = f"_{service}._tcp.{labels}.{domain}"
         try:
-            records = sorted(resolver.resolve(question, "SRV"), key=lambda each: (each.priority, -each.weight))
+            answer = resolver.resolve(question, "SRV")
         except (NXDOMAIN, NoAnswer):
             continue
         except DNSException as problem:
             reason = f"{question} cannot be asked for: {type(problem).__name__}"
         else:
+            # RFC 2782: a target of "." says that the service is not there
+            records = sorted(
+                (each for each in answer if each.target != root), key=lambda each: (each.priority, -each.weight)
+            )
+            if not records:
+                continue
             chosen = [each for each in records if each.priority == records[0].priority]
             instances: list[dict[str, Any]] = [
                 {"host": f"{scheme}://{str(each.target).rstrip('.')}", "port": each.port} for each in chosen
