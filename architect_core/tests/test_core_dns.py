@@ -87,8 +87,19 @@ def test_a_server_that_fails_is_an_error_and_not_an_unknown_service(server):
         architect.service("broken")
 
 
-@pytest.mark.parametrize("wrong", ["localhost", "dns.google", "http://127.0.0.1", "a@127.0.0.1", "127.0.0.1/x",
-                                   "127.0.0.1:0", "https://dns.google/dns-query", "1.2.3:53", "::1:x", "[::1", "\ud800"])  # fmt: skip
+WRONG = [
+    "localhost",
+    "dns.google",
+    "http://127.0.0.1",
+    "a@127.0.0.1",
+    "127.0.0.1/x",
+    "127.0.0.1:0",
+    "1.2.3:53",
+    "::1:x",
+]
+
+
+@pytest.mark.parametrize("wrong", [*WRONG, "https://dns.google/dns-query", "[::1", "::1:x", "\ud800"])
 def test_a_server_that_is_no_ip_address_is_told(monkeypatch, wrong):
     source = DnsSource({"ARCHITECT_DNS": "example", "ARCHITECT_DNS_SERVER": wrong})
     with pytest.raises(architect.ConfigError) as caught:

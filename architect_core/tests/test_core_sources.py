@@ -476,6 +476,27 @@ def test_the_engine_of_what_a_broker_binds_is_in_its_label_or_its_tags(monkeypat
     assert architect.Resolver().catalog.datastore("db", None).entry.kind == expected
 
 
+TOML = {
+    "1979-05-27T07:32:00Z": "is a date or a time, which JSON has not; write it as text, in quotes",
+    "1979-05-27": "is a date or a time",
+    "07:32:00": "is a date or a time",
+    "nan": "must be a finite number",
+    "-inf": "must be a finite number",
+    "[" * 40 + "]" * 40: "is nested too deeply",
+}
+
+
+@pytest.mark.parametrize("value", TOML)
+def test_what_toml_has_and_json_has_not_is_told_with_its_path(monkeypatch, tmp_path, value):
+    (tmp_path / "services.toml").write_text(f'[a]\nhost = "h"\napi = "rest"\noptions = {{ x = [0, {value}] }}\n')
+    monkeypatch.setenv("ARCHITECT_FILE", str(tmp_path / "services.toml"))
+    with pytest.raises(architect.ConfigError) as caught:
+        architect.service("a")
+    ((path, reason),) = caught.value.problems
+    assert path.startswith("a.options.x[1]")
+    assert reason.startswith(TOML[value])
+
+
 NO_FILES = {"a pipe": "is a pipe that nobody writes to", "a device": "is neither a file nor a pipe"}
 
 

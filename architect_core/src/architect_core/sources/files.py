@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from datetime import date, time
+from math import isfinite
 from typing import TYPE_CHECKING, Any
 
 from architect_core.config import parse_services
 from architect_core.exceptions import ConfigError
-from architect_core.sources.pointers import followed
+from architect_core.sources.pointers import DEEPEST, followed
 from architect_core.sources.reading import read_file
-from architect_core.validation import read_json
+from architect_core.validation import dotted, read_json
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
     from architect_core.config import ServiceConfig
 
@@ -56,7 +58,7 @@ def _read_toml(content: bytes, where: str) -> Any:
 
     reason = ""
     try:
-        return tomllib.loads(content.decode("utf-8-sig"))
+        data = tomllib.loads(content.decode("utf-8-sig"))
     except UnicodeDecodeError as problem:
         reason = f"is not UTF-8 (at byte {problem.start})"
     except (
@@ -66,4 +68,23 @@ def _read_toml(content: bytes, where: str) -> Any:
         # its text may quote what it stumbled over, and only its end says where
         place = str(problem).rpartition("(")[2].rstrip(")")
         reason = f"is not TOML: {place}" if place.startswith("at ") else "is not TOML"
-    raise ConfigError(where, [("", reason)])
+    problems = [("", reason)] if reason else list(_unlike_json(data, ()))
+    if problems:
+        raise ConfigError(where, problems)
+    return data
+
+
+def _unlike_json(value: object, path: tuple[int | str, ...]) -> Iterator[tuple[str, str]]:
+    """The paths of what TOML has and JSON has not, each with what is wrong with it."""
+    if len(path) > DEEPEST:
+        yield dotted("", path), "is nested too deeply"
+    elif isinstance(value, dict):
+        for key, each in value.items():
+            yield from _unlike_json(each, (*path, key))
+    elif isinstance(value, list):
+        for place, each in enumerate(value):
+            yield from _unlike_json(each, (*path, place))
+    elif isinstance(value, date | time):  # a datetime is a date
+        yield dotted("", path), "is a date or a time, which JSON has not; write it as text, in quotes"
+    elif isinstance(value, float) and not isfinite(value):
+        yield dotted("", path), "must be a finite number"

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 _FILE, _VARIABLE = "$file", "$env"
 _MOST_MIB = 1
-_DEEPEST = 32
+DEEPEST = 32
 _NO_TEXT = "has a character that is no text (a lone surrogate)"
 
 
@@ -36,7 +36,7 @@ def followed(data: object, where: str, environ: Mapping[str, str] | None = None)
     variables = os.environ if environ is None else environ
 
     def follow(value: object, path: tuple[int | str, ...]) -> object:
-        if len(path) > _DEEPEST:
+        if len(path) > DEEPEST:
             return value  # what is wrong with it is told by the schema
         if isinstance(value, dict):
             if len(value) == 1 and (_FILE in value or _VARIABLE in value):
