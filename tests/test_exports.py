@@ -126,13 +126,11 @@ def export(configuration, folder, dialect, *arguments):
 
 
 def variables(text, dialect):
-    """The variables that a shell, a file of variables or YAML makes of what was printed."""
+    """The variables that a shell, Compose or YAML makes of what was printed."""
     lines = text.splitlines()
     if dialect == "compose":
         pairs = [line.strip().split(": ", 1) for line in lines[1:]]
         return {name: json.loads(value) for name, value in pairs}
-    if dialect == "aspire":
-        return dict(line.split("=", 1) for line in lines)
     return dict(shlex.split(line)[0].split("=", 1) for line in lines)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import doctest
 import json
 import shlex
+import subprocess
 
 import pytest
 
@@ -57,7 +58,7 @@ def resolved(system, **variables):
 
 def test_what_is_exported_for_aspire_has_its_names_and_is_read_as_the_same(nest):
     lines, told = export(nest, "aspire", "--show-secrets", services=SERVICES, datastores=DATASTORES)
-    variables = dict(line.split("=", 1) for line in lines)
+    variables = dict(shlex.split(line)[0].split("=", 1) for line in lines)
     assert variables == {
         "services__acme-billing__http__0": f"http://ada:{SECRET}@billing:8080/v1",
         "services__acme-pay-api__grpc__0": "http://p0:1",
@@ -68,6 +69,36 @@ def test_what_is_exported_for_aspire_has_its_names_and_is_read_as_the_same(nest)
     assert told == []
     entry = resolved(nest, **variables)["services"]["acme-pay-api"]["entry"]
     assert (entry["api"], len(entry["instances"])) == ("grpc", 2)
+
+
+def test_what_is_exported_for_aspire_runs_nothing_in_a_shell_that_reads_it(nest):
+    hosts = {"billing": "http://h/$(touch${IFS}ran)", "pay": "http://h/`touch${IFS}ran`;touch${IFS}ran"}
+    services = {name: {"host": host, "port": 80, "api": "rest"} for name, host in hosts.items()}
+    db = {"type": "nest", "url": "nest://u:'p@h/x?b=1&a='$HOME;'"}
+    lines, _ = export(nest, "aspire", "--show-secrets", services=services, datastores={"db": db})
+    (nest.folder / "s.env").write_text("\n".join(lines))
+    names = ("services__billing__http__0", "services__pay__http__0", "ConnectionStrings__db")
+    script = "set -ea; . ./s.env; printenv " + "; printenv ".join(names)
+    read = subprocess.run(["sh", "-c", script], cwd=nest.folder, capture_output=True, text=True, check=True)
+    assert read.stdout.splitlines() == [
+        "http://h:80/$(touch${IFS}ran)",
+        "http://h:80/`touch${IFS}ran`;touch${IFS}ran",
+        "nest://u:%27p@h:4150/x?b=1&a=%27%24HOME%3B%27",
+    ]
+    assert not (nest.folder / "ran").exists()
+    # Compose ends a text between quotes where a shell goes on
+    assert all(line.count("'") in {0, 2} for line in lines)
+
+
+def test_what_compose_and_a_shell_would_read_differently_is_left_out_and_told(system):
+    services = {"billing": {"host": "http://h/o'neill", "port": 80, "api": "rest"}}
+    assert export(system, "aspire", code=1, services=services) == (
+        [""],
+        [
+            "the service 'billing' is left out: aspire cannot say it so that it is read as the same (host). "
+            "Export it as ARCHITECT"
+        ],
+    )
 
 
 def test_what_is_exported_as_bindings_has_the_specification_s_keys_and_is_for_its_owner_alone(nest):

@@ -46,6 +46,9 @@ def env(service: str | None, dialect: str | None, folder: Path | None, *, as_jso
 
     SERVICE, or the name of a datastore, shows that one alone. Secrets are masked.
 
+    What is exported as ARCHITECT, and what bindings print, is for a shell. aspire is a file for Compose's env_file: it
+    has quotes, which `docker run --env-file` does not take off, and names with "-", which no shell can set.
+
     What is malformed is told on the standard error and the exit code is then 1; the rest is shown all the same.
     """
     if show_secrets and not (as_json or dialect):

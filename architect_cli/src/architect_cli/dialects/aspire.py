@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 from typing import TYPE_CHECKING
 
 from architect_cli.dialects.dialect import Dialect, Form
@@ -18,7 +19,11 @@ if TYPE_CHECKING:
 
 
 class Aspire(Dialect):
-    """Variables, a line for each, as a file of variables has them."""
+    """Variables, a line for each, in a file that Compose reads (`env_file`), and a shell where it can set the name.
+
+    Both take what is between single quotes as it is. No value has a quote or a backslash in it, which they read
+    differently.
+    """
 
     name = "aspire"
     several = True
@@ -32,8 +37,8 @@ class Aspire(Dialect):
         """A variable for each instance of a service, one for a datastore."""
         holder = self.holder(place)
         if place.credentials is not None:
-            return [{holder: url} for url in datastore_urls(place.credentials)]
-        urls = service_urls(place.entry)
+            return [{holder: _quotable(url)} for url in datastore_urls(place.credentials)]
+        urls = [_quotable(url) for url in service_urls(place.entry)]
         if place.entry.get("api") == "grpc":
             # the URL of an endpoint is that of HTTP/2, and the endpoint's name tells that it is gRPC
             urls, endpoint = [re.sub("^grpc", "http", url) for url in urls], "grpc"
@@ -51,4 +56,9 @@ class Aspire(Dialect):
         shown = values if secrets else {variable: public(url) for variable, url in values.items()}
         hidden = [variable for variable, url in shown.items() if MASK in url and url != values[variable]]
         note = f"what is {MASK} in {', '.join(hidden)} is left out because it is secret; --show-secrets writes it"
-        return "\n".join(f"{variable}={url}" for variable, url in shown.items()), [note] if hidden else []
+        lines = [f"{variable}={shlex.quote(url)}" for variable, url in shown.items()]
+        return "\n".join(lines), [note] if hidden else []
+
+
+def _quotable(url: str) -> str:
+    return url.replace("'", "%27").replace("\\", "%5C")
