@@ -569,6 +569,12 @@ def test_a_file_that_is_no_certificate_is_told_by_its_path(option, wrong, use, r
         path.write_bytes(b"canary")
 
 
+@pytest.mark.parametrize("host", ["é;a", "é" + "a" * 70, "é..a"])
+def test_a_host_that_no_name_of_dns_can_be_made_of_is_told(use, host):
+    with pytest.raises(ConfigError, match=r"host: is no host name"):
+        use(lambda client: outcome(client.get("/x")), host=f"http://{host}")
+
+
 def test_a_call_whose_client_is_closed_fails_as_one_whose_connection_breaks(start, use):
     async def call(client):
         asked = asyncio.create_task(client.get("/x"))

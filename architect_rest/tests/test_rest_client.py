@@ -136,6 +136,19 @@ def test_a_wrong_entry_is_told_with_its_path_and_without_its_value(resolve, entr
     assert "s3cret" not in str(caught.value)
 
 
+@pytest.mark.parametrize("host", ["é;a", "é_a", "é,a", "é" + "a" * 70, "☃", "é..a"])
+def test_a_host_that_no_name_of_dns_can_be_made_of_is_told(resolve, host):
+    place = {"host": f"http://{host}"}
+    for entry in (place, {"instances": [{"host": "http://a"}, place]}):
+        with pytest.raises(ConfigError, match="host: is no host name: a part between its dots is empty") as caught:
+            resolve(**entry)
+        assert host not in str(caught.value)
+
+
+def test_a_host_with_letters_that_idna_allows_is_one(resolve):
+    assert repr(resolve(host="http://bücher.straße", port=80)) == "RestClient('http://xn--bcher-kva.xn--strae-oqa:80')"
+
+
 def test_an_unknown_option_is_told_with_the_nearest(resolve):
     with pytest.raises(ConfigError, match="did you mean 'read_timeout'"):
         resolve(host="http://b", port=1, options={"read_timeot": 1})

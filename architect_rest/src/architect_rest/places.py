@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from architect_core.address import Address, parse_address
+from architect_rest.origin import origin_of
 
 if TYPE_CHECKING:
     from architect_core.contract import Target
@@ -68,6 +69,12 @@ def _place(target: Target, address: Address, path: str) -> Place:
         raise target.error(f"{path}host", "a REST service's host starts with http://, https:// or no scheme")
     if address.port is None and not address.scheme:
         raise target.error(f"{path}port", "is missing")
+    url = f"{scheme}://{address.netloc}"
+    if ".." in address.host or origin_of(url) is None:
+        raise target.error(
+            f"{path}host",
+            "is no host name: a part between its dots is empty, too long, or has a character that IDNA does not allow",
+        )
     login = None if address.username is None else (address.username, address.password or "")
     # the port is written even where it is the scheme's own: a Host header then says what was configured
-    return Place(f"{scheme}://{address.netloc}", address.path, login)
+    return Place(url, address.path, login)
