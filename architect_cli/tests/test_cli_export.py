@@ -234,6 +234,25 @@ def test_a_service_that_would_be_read_as_another_is_left_out_and_told(system, di
     ]
 
 
+@pytest.mark.parametrize("arguments", [[], ["--show-secrets"]])
+def test_data_that_would_be_read_as_a_pointer_is_left_out_of_architect_and_told(system, arguments):
+    credentials = {
+        "uri": "https://b",
+        "token": {"$env": "NOT_SET"},
+        "more": [{"$file": "/etc/hostname"}, {"also": {"$env": 1}}, {"$env": "a", "kept": 1}],
+    }
+    bound = {"user-provided": [{"name": "billing", "credentials": credentials}]}
+    done = system.architect("env", "--export", "ARCHITECT", *arguments, environ={"VCAP_SERVICES": json.dumps(bound)})
+    assert (done.returncode, done.stderr.splitlines()[0]) == (
+        0,
+        "architect: the service 'billing': ARCHITECT cannot say token, more[0], more[1].also, which would be read as "
+        "pointers to values; left out",
+    )
+    entry = json.loads(shlex.split(done.stdout)[0].removeprefix("ARCHITECT="))["billing"]
+    assert (entry["host"], "token" in entry, entry["more"][0]) == ("https://b", False, {})
+    assert len(entry["more"]) == 2
+
+
 def test_a_datastore_whose_plugin_is_missing_is_told_and_leaves_the_others(nest):
     datastores = {**DATASTORES, "birds": {"type": "kestrel", "host": "h", "password": SECRET}}
     lines, told = export(nest, "aspire", code=1, datastores=datastores)

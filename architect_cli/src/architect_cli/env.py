@@ -64,7 +64,7 @@ def env(service: str | None, dialect: str | None, folder: Path | None, *, as_jso
         raise UnknownEntryError(service, _names(resolver))
     current = resolver.current_name
     if dialect == "ARCHITECT":
-        click.echo(architect_variables(found, current, secrets=show_secrets))
+        _print_export(*architect_variables(found, current, secrets=show_secrets))
     elif dialect:
         chosen = Bindings(folder) if folder is not None else Aspire() if dialect == "aspire" else Compose()
         problems += _export(found, chosen, resolver, plugins, secrets=show_secrets)
@@ -96,10 +96,14 @@ def _export(
     places, problems = places_of(found, resolver)
     made = export(places, dialect, plugins)
     text, hidden = dialect.text(made.said, secrets=secrets)
-    click.echo(text)
-    for note in (*made.notes, *hidden):
-        _tell(note)
+    _print_export(text, [*made.notes, *hidden])
     return [*problems, *made.problems]
+
+
+def _print_export(text: str, notes: Sequence[str]) -> None:
+    click.echo(text)
+    for note in notes:
+        _tell(note)
 
 
 def _tell(text: str) -> None:

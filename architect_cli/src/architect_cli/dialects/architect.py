@@ -9,20 +9,31 @@ from typing import TYPE_CHECKING, Any
 
 from architect_cli.resolved import MASK, masked
 from architect_core.exceptions import RunError
+from architect_core.sources.pointers import is_pointer
+from architect_core.validation import dotted
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from architect_cli.resolved import Resolved
+    from architect_core.sources.catalog import Kind
 
 
-def architect_variables(resolved: Sequence[Resolved], current: str | None, *, secrets: bool) -> str:
-    """The variables `ARCHITECT` and `ARCHITECT_CURRENT_SERVICE`, as lines that a shell reads.
+def architect_variables(resolved: Sequence[Resolved], current: str | None, *, secrets: bool) -> tuple[str, list[str]]:
+    """The variables `ARCHITECT` and `ARCHITECT_CURRENT_SERVICE`, as lines that a shell reads, and notes.
 
     Without `secrets`, each is a pointer to a variable that the one who uses it has to set.
     """
-    services = {each.name: each.entry for each in resolved if each.kind == "services"}
-    datastores = {each.name: each.entry for each in resolved if each.kind == "datastores"}
+    notes: list[str] = []
+    entries: dict[Kind, dict[str, Any]] = {"services": {}, "datastores": {}}
+    for each in resolved:
+        unsaid: list[str] = []
+        entries[each.kind][each.name] = _without_pointers(each.entry, (), unsaid)
+        if unsaid:
+            label = f"the {each.kind.removesuffix('s')} {each.name!r}"
+            reason = "which would be read as pointers to values; left out"
+            notes.append(f"{label}: ARCHITECT cannot say {', '.join(unsaid)}, {reason}")
+    services, datastores = entries["services"], entries["datastores"]
     if datastores:
         owner = current or "application"
         services[owner] = {"api": None, **services.get(owner, {}), "datastores": datastores}
@@ -31,7 +42,20 @@ def architect_variables(resolved: Sequence[Resolved], current: str | None, *, se
     lines = [f"ARCHITECT={shlex.quote(json.dumps(content))}"]
     if current is not None:
         lines.append(f"ARCHITECT_CURRENT_SERVICE={shlex.quote(current)}")
-    return "\n".join(lines)
+    return "\n".join(lines), notes
+
+
+def _without_pointers(value: Any, path: tuple[int | str, ...], left_out: list[str]) -> Any:
+    """A value without objects that are data and would be read as pointers; their paths are added to `left_out`."""
+
+    def is_kept(each: Any, at: tuple[int | str, ...]) -> bool:
+        if is_pointer(each):
+            left_out.append(dotted("", at))
+        return not is_pointer(each)
+
+    items = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    kept = {key: _without_pointers(each, (*path, key), left_out) for key, each in items if is_kept(each, (*path, key))}
+    return kept if isinstance(value, dict) else list(kept.values()) if isinstance(value, list) else value
 
 
 def pointing(services: Mapping[str, Any], owner: str | None) -> dict[str, Any]:

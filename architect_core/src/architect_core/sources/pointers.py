@@ -39,7 +39,7 @@ def followed(data: object, where: str, environ: Mapping[str, str] | None = None)
         if len(path) > DEEPEST:
             return value  # what is wrong with it is told by the schema
         if isinstance(value, dict):
-            if len(value) == 1 and (_FILE in value or _VARIABLE in value):
+            if is_pointer(value):
                 ((pointer, target),) = value.items()
                 text, reason = _text_at(pointer, target, variables, followed_files)
                 if reason:
@@ -56,6 +56,11 @@ def followed(data: object, where: str, environ: Mapping[str, str] | None = None)
     if problems:
         raise ConfigError(where, problems)
     return result, tuple(dict.fromkeys(followed_files))
+
+
+def is_pointer(value: object) -> bool:
+    """Whether a value says where a value is."""
+    return isinstance(value, dict) and len(value) == 1 and (_FILE in value or _VARIABLE in value)
 
 
 def _text_at(pointer: str, target: object, variables: Mapping[str, str], files: list[str]) -> tuple[str, str]:
