@@ -253,6 +253,18 @@ def test_data_that_would_be_read_as_a_pointer_is_left_out_of_architect_and_told(
     assert len(entry["more"]) == 2
 
 
+def test_datastores_of_nobody_are_given_to_no_service_that_there_is(nest):
+    variables = {"ConnectionStrings__db": "nest://u@h/x", "services__application__http__0": "http://app:1"}
+    done = nest.architect("env", "--export", "ARCHITECT", "--show-secrets", environ=variables)
+    exported = dict(line.split("=", 1) for line in shlex.split(done.stdout))
+    assert exported["ARCHITECT_CURRENT_SERVICE"] == "application-1"
+    services = json.loads(exported["ARCHITECT"])
+    assert services["application"] == {"api": "rest", "host": "http://app:1"}
+    assert services["application-1"]["datastores"].keys() == {"db"}
+    del variables["services__application__http__0"]
+    assert "ARCHITECT_CURRENT_SERVICE=application\n" in nest.succeeds("env", "--export", "ARCHITECT", environ=variables)
+
+
 def test_a_datastore_whose_plugin_is_missing_is_told_and_leaves_the_others(nest):
     datastores = {**DATASTORES, "birds": {"type": "kestrel", "host": "h", "password": SECRET}}
     lines, told = export(nest, "aspire", code=1, datastores=datastores)

@@ -36,6 +36,8 @@ def architect_variables(resolved: Sequence[Resolved], current: str | None, *, se
     services, datastores = entries["services"], entries["datastores"]
     if datastores:
         owner = current or "application"
+        while current is None and owner in services:
+            owner += "-1"
         services[owner] = {"api": None, **services.get(owner, {}), "datastores": datastores}
         current = owner
     content = services if secrets else pointing(services, current)
