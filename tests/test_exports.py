@@ -208,10 +208,10 @@ def test_a_compose_file_without_secrets_works_once_its_variables_are_set(configu
     lines = variables(export(configuration, tmp_path, "compose").stdout, "compose")
     name = "PG_LOGIN_BESIDE_A_URL"
     values = {f"{name}_PASSWORD": ENCODED, f"{name}_OPTIONS": "connect_timeout=3"}
-    monkeypatch.setenv(f"{name}_URL", re.sub(r"\$\{(\w+)\}", lambda match: values[match[1]], lines[f"{name}_URL"]))
+    monkeypatch.setenv(f"{name}_URL", re.sub(r"\$\{(\w+):\?\}", lambda match: values[match[1]], lines[f"{name}_URL"]))
     wanted = Resolver(configuration, current_service=OWNER).datastore(name.lower())
     assert Resolver().datastore(name.lower()).url == wanted.url
-    assert lines["REDIS_SOCKET_URL"] == "${REDIS_SOCKET_URL}"
+    assert lines["REDIS_SOCKET_URL"] == "${REDIS_SOCKET_URL:?}"
 
 
 def test_files_of_tls_are_told_where_only_their_paths_are_exported(configuration, tmp_path):

@@ -10,6 +10,7 @@ import subprocess
 import pytest
 
 import architect_cli.dialects.urls
+import architect_cli.dialects.variables
 
 SECRET = "s3cret-canary"
 NEST = """
@@ -125,15 +126,23 @@ def test_a_compose_file_takes_secrets_from_its_own_variables(nest):
         "token": {"type": "nest", "url": "nest://t0ken@h/"},
         "long": {"type": "nest", "host": "h", "options": {}, "name": "$x"},
     }
-    lines, _ = export(nest, "compose", services=SERVICES, datastores={**DATASTORES, **odd})
+    services = {**SERVICES, "2fa": {"host": f"http://u:{SECRET}@t", "port": 1, "api": "rest"}}
+    services |= {"3d": {"host": f"http://{SECRET}@t", "port": 1, "api": "rest"}}
+    lines, told = export(nest, "compose", services=services, datastores={**DATASTORES, **odd})
     assert lines == [
         "environment:",
-        '  ACME_BILLING_URL: "http://ada:${ACME_BILLING_PASSWORD}@billing:8080/v1"',
+        '  2FA_URL: "http://u:${_2FA_PASSWORD:?}@t:1"',
+        '  3D_URL: "${_3D_URL:?}"',
+        '  ACME_BILLING_URL: "http://ada:${ACME_BILLING_PASSWORD:?}@billing:8080/v1"',
         '  ACME_PAY_API_URL: "grpc://p0:1"',
-        '  CACHE_URL: "nest://:${CACHE_PASSWORD}@cache:6379/0"',
+        '  CACHE_URL: "nest://:${CACHE_PASSWORD:?}@cache:6379/0"',
         '  LONG_URL: "nest://h:4150/%24x"',
-        '  PRIMARY_DB_URL: "nest://app:${PRIMARY_DB_PASSWORD}@db:4150/shop"',
-        '  TOKEN_URL: "${TOKEN_URL}"',
+        '  PRIMARY_DB_URL: "nest://app:${PRIMARY_DB_PASSWORD:?}@db:4150/shop"',
+        '  TOKEN_URL: "${TOKEN_URL:?}"',
+    ]
+    assert told[1:] == [
+        "left out because they are secret: set _2FA_PASSWORD, _3D_URL, ACME_BILLING_PASSWORD, CACHE_PASSWORD, "
+        "PRIMARY_DB_PASSWORD, TOKEN_URL where Compose runs, percent-encoded as in a URL; --show-secrets writes them"
     ]
 
 
@@ -143,6 +152,15 @@ def test_no_secret_is_shown_unless_it_was_asked_for(nest, dialect):
     lines, told = export(nest, dialect, services={**SERVICES, **more}, datastores=DATASTORES)
     written = [file.read_text() for file in (nest.folder / "out").rglob("*/*")]
     assert SECRET not in "".join([*lines, *told, *written])
+
+
+def test_architect_without_secrets_tells_which_variables_to_set_and_a_shell_can_set_them(system):
+    services = {"2fa": {"host": "http://t", "port": 1, "api": "rest", "token": SECRET}}
+    lines, told = export(system, "ARCHITECT", services=services)
+    assert told == ["left out because they are secret: set _2FA_TOKEN beside ARCHITECT; --show-secrets writes them"]
+    variables = dict(shlex.split(line)[0].split("=", 1) for line in lines)
+    assert resolved(system, **variables, _2FA_TOKEN="t")["services"]["2fa"]["entry"] == services["2fa"] | {"token": "t"}
+    assert export(system, "ARCHITECT", "--show-secrets", services=services)[1] == []
 
 
 def test_what_is_left_out_because_it_is_secret_is_told(nest):
@@ -262,7 +280,8 @@ def test_datastores_of_nobody_are_given_to_no_service_that_there_is(nest):
     assert services["application"] == {"api": "rest", "host": "http://app:1"}
     assert services["application-1"]["datastores"].keys() == {"db"}
     del variables["services__application__http__0"]
-    assert "ARCHITECT_CURRENT_SERVICE=application\n" in nest.succeeds("env", "--export", "ARCHITECT", environ=variables)
+    done = nest.architect("env", "--export", "ARCHITECT", environ=variables)
+    assert done.stdout.endswith("\nARCHITECT_CURRENT_SERVICE=application\n")
 
 
 def test_a_datastore_whose_plugin_is_missing_is_told_and_leaves_the_others(nest):
@@ -274,5 +293,6 @@ def test_a_datastore_whose_plugin_is_missing_is_told_and_leaves_the_others(nest)
     assert "birds" in "".join(export(nest, "ARCHITECT", datastores=datastores)[0])
 
 
-def test_the_example_of_a_service_s_urls_is_right():
+def test_the_examples_of_urls_and_of_variables_are_right():
     assert doctest.testmod(architect_cli.dialects.urls) == (0, 1)
+    assert doctest.testmod(architect_cli.dialects.variables) == (0, 1)

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import json
-import re
 import shlex
 from typing import TYPE_CHECKING, Any
 
+from architect_cli.dialects.variables import notes_on, settable
 from architect_cli.resolved import MASK, masked
 from architect_core.exceptions import RunError
 from architect_core.sources.pointers import is_pointer
@@ -40,7 +40,8 @@ def architect_variables(resolved: Sequence[Resolved], current: str | None, *, se
             owner += "-1"
         services[owner] = {"api": None, **services.get(owner, {}), "datastores": datastores}
         current = owner
-    content = services if secrets else pointing(services, current)
+    content, variables = (services, []) if secrets else pointing(services, current)
+    notes += notes_on(variables, "beside ARCHITECT")
     lines = [f"ARCHITECT={shlex.quote(json.dumps(content))}"]
     if current is not None:
         lines.append(f"ARCHITECT_CURRENT_SERVICE={shlex.quote(current)}")
@@ -60,20 +61,20 @@ def _without_pointers(value: Any, path: tuple[int | str, ...], left_out: list[st
     return kept if isinstance(value, dict) else list(kept.values()) if isinstance(value, list) else value
 
 
-def pointing(services: Mapping[str, Any], owner: str | None) -> dict[str, Any]:
-    """Entries whose secrets are pointers to variables, each to one of its own: `{"$env": "PRIMARY_DB_PASSWORD"}`."""
+def pointing(services: Mapping[str, Any], owner: str | None) -> tuple[dict[str, Any], list[str]]:
+    """Entries whose secrets are pointers to variables, and these: `{"$env": "PRIMARY_DB_PASSWORD"}`, one for each."""
     variables: dict[str, tuple[str, ...]] = {}
 
     def point(_: Any, path: tuple[str, ...]) -> dict[str, str]:
         # a datastore of the running service is called by its own name alone
         about = path[2:] if path[:2] == (owner, "datastores") else path
         for words in (about, path):
-            variable = re.sub(r"[^A-Z0-9]", "_", "_".join(words).upper())
+            variable = settable("_".join(words))
             if variables.setdefault(variable, path) == path:
                 return {"$env": variable}
         raise RunError(f"two secrets would both be the variable {variable}; export with --show-secrets")
 
-    return {name: _pointed(name, entry, point) for name, entry in services.items()}
+    return {name: _pointed(name, entry, point) for name, entry in services.items()}, list(variables)
 
 
 def _pointed(name: str, entry: Mapping[str, Any], point: Callable[[Any, tuple[str, ...]], Any]) -> Any:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from architect_cli.dialects.dialect import Dialect, Form
 from architect_cli.dialects.urls import datastore_urls, service_urls
+from architect_cli.dialects.variables import notes_on, settable
 from architect_cli.resolved import MASK, public
 from architect_core.sources.naming import variable_stems
 from architect_core.sources.urls import UrlSource
@@ -38,22 +39,30 @@ class Compose(Dialect):
         return UrlSource(form)
 
     def text(self, said: Sequence[tuple[Place, Form]], *, secrets: bool) -> tuple[str, list[str]]:
-        """The lines. Instead of a secret, they have a variable of Compose."""
+        """The lines. Instead of a secret, they have a variable of Compose, which refuses to start without it."""
         lines = ["environment:"]
+        wanted: list[str] = []
         for _, form in said:
             for variable, url in form.items():
-                shown = url.replace("$", "$$") if secrets else _pointing(variable, url)
+                shown = url.replace("$", "$$") if secrets else _pointing(variable, url, wanted)
                 lines.append(f"  {variable}: {json.dumps(shown, ensure_ascii=False)}")
-        return "\n".join(lines), []
+        return "\n".join(lines), notes_on(wanted, "where Compose runs, percent-encoded as in a URL")
 
 
-def _pointing(variable: str, url: str) -> str:
-    """A URL with a variable for its password and its options, or for all of it where these cannot be told apart."""
+def _pointing(variable: str, url: str, wanted: list[str]) -> str:
+    """A URL with a variable for its password and its options, or for all of it where these cannot be told apart.
+
+    The variables are added to `wanted`.
+    """
     hidden = public(url)
     if hidden == url:
         return url.replace("$", "$$")
-    stem = variable.removesuffix("_URL")
-    filled = hidden.replace("$", "$$").replace(f":{MASK}@", f":${{{stem}_PASSWORD}}@", 1)
+    stem = settable(variable.removesuffix("_URL"))
+    password, options, whole = (f"{stem}_{part}" for part in ("PASSWORD", "OPTIONS", "URL"))
+    filled = hidden.replace("$", "$$").replace(f":{MASK}@", f":${{{password}:?}}@", 1)
     if filled.endswith(f"?{MASK}"):
-        filled = f"{filled.removesuffix(MASK)}${{{stem}_OPTIONS}}"
-    return f"${{{variable}}}" if MASK in filled else filled
+        filled = f"{filled.removesuffix(MASK)}${{{options}:?}}"
+    if MASK in filled:
+        filled = f"${{{whole}:?}}"
+    wanted += [each for each in (password, options, whole) if f"${{{each}:?}}" in filled]
+    return filled
