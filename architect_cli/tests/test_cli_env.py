@@ -235,6 +235,22 @@ def test_no_secret_is_shown_at_odd_places(system, arguments):
     assert "424242" not in done.stdout
 
 
+def test_what_a_terminal_would_obey_is_escaped_so_that_no_entry_writes_lines_of_its_own(system):
+    db = {"type": "postgres", "host": "h", "username": "a\x1b[31mRED\nfake line\x9b"}
+    folder = system.folder / "bindings\n  forged  rest h"
+    (folder / "b").mkdir(parents=True)
+    (folder / "b" / "uri").write_text("http://h/\x1b[2J")
+    environ = {
+        "ARCHITECT": json.dumps({"a": {"api": None, "datastores": {"db": db}}}),
+        "ARCHITECT_CURRENT_SERVICE": "a",
+        "SERVICE_BINDING_ROOT": str(folder),
+    }
+    told = system.succeeds("env", environ=environ)
+    assert r"  db  postgres h as a\x1b[31mRED\nfake line\x9b" in told.splitlines()
+    assert r"bindings\n  forged  rest h/b" in told
+    assert all(line.isprintable() for line in told.splitlines())
+
+
 def test_two_datastores_of_one_name_point_to_variables_of_their_own(system):
     services = {
         name: {"api": None, "datastores": {"db": {"type": "postgres", "host": "h", "password": SECRET}}}

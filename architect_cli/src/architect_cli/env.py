@@ -124,14 +124,21 @@ def _as_json(found: Sequence[Resolved], current: str | None, *, show_secrets: bo
 
 
 def _print(found: Sequence[Resolved], current: str | None, *, is_all: bool) -> None:
-    click.echo(f"running service: {current or 'not known (ARCHITECT_CURRENT_SERVICE is not set)'}")
+    _line(f"running service: {current or 'not known (ARCHITECT_CURRENT_SERVICE is not set)'}")
     for kind in ("services", "datastores"):
         of_kind = [each for each in found if each.kind == kind]
         if not (of_kind or is_all):
             continue
-        click.echo(f"\n{kind}:" + ("" if of_kind else " none"))
+        _line("")
+        _line(f"{kind}:" + ("" if of_kind else " none"))
         for each in of_kind:
             used, *overridden = each.found
-            click.echo(f"  {each.name}  {shown(each.entry)}\n    from {used.source}: {used.where}")
+            _line(f"  {each.name}  {shown(each.entry)}")
+            _line(f"    from {used.source}: {used.where}")
             for other in overridden:
-                click.echo(f"    overrides {other.source}: {other.where}")
+                _line(f"    overrides {other.source}: {other.where}")
+
+
+def _line(text: str) -> None:
+    """Print one line, in which what a terminal would obey is escaped."""
+    click.echo("".join(each if each.isprintable() else each.encode("unicode_escape").decode() for each in text))
