@@ -330,6 +330,17 @@ def test_two_names_that_lead_to_one_variable_are_an_error_that_names_both(monkey
         architect.service(second)
 
 
+def test_a_service_and_a_datastore_of_different_names_do_not_share_a_variable(monkeypatch):
+    monkeypatch.setenv("BILLING_URL", "http://one:80")
+    assert architect.service("acme/billing").config.host == "http://one:80"
+    with pytest.raises(architect.ConfigError, match="is meant for 'acme/billing' and for 'billing'"):
+        architect.datastore("billing")
+    monkeypatch.setenv("ACME_BILLING_URL", "http://two:80")
+    resolver = architect.Resolver()
+    assert resolver.service("acme/billing").config.host == "http://two:80"
+    assert resolver.datastore("billing")["url"] == "http://one:80"
+
+
 def test_a_local_file_is_read_only_when_it_is_asked_for(monkeypatch, tmp_path):
     (tmp_path / "elsewhere" / "architect.local.json").write_text(json.dumps({"acme/billing": BILLING}))
     for off in ("", "0", "false"):

@@ -34,7 +34,7 @@ class UrlSource(Source):
         """Take all variables whose names end with `_URL`."""
         environ = os.environ if self.environ is None else self.environ
         urls = {name: value for name, value in environ.items() if name.endswith("_URL") and value}
-        services, datastores = Claims(), Claims()
+        claims = Claims()
 
         def variable(name: str) -> str | None:
             candidates = (f"{stem}_URL" for stem in variable_stems(name))
@@ -44,14 +44,14 @@ class UrlSource(Source):
             found = variable(name)
             if found is None or is_datastore(scheme_of(urls[found])):
                 return None
-            services.claim(found, name)
+            claims.claim(found, name)
             return service_at([urls[found]], f"the environment variable {found}")
 
         def datastore(name: str) -> DatastoreConfig | None:
             found = variable(name)
             if found is None:
                 return None
-            datastores.claim(found, name)
+            claims.claim(found, name)
             return checked_datastore({"url": urls[found]}, f"the environment variable {found}")
 
         return Configuration(
