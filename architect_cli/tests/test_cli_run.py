@@ -397,6 +397,25 @@ def test_secrets_are_masked_in_what_services_print(system):
         assert secret not in printed
 
 
+@pytest.mark.parametrize(
+    "host",
+    [
+        "http://app:s3cret-login@127.0.0.1:9",
+        "app:s3cret-login@127.0.0.1:9",
+        "http://s3cret-login@127.0.0.1:9",
+        "http://app:12/s3cret-login@127.0.0.1:9",
+        "http://app:s3cret%2Dlogin@127.0.0.1:9/a@b",
+    ],
+)
+def test_the_login_of_a_stated_host_is_masked_however_it_is_written(system, host):
+    program = "import os; print(os.environ['ARCHITECT']); raise SystemExit(os.environ['ARCHITECT'])"
+    root = system.service("a/root", program, dependencies={"a/dep": "1.0"})
+    done = system.architect("run", root, "--config", system.overrides({"a/dep": {"host": host, "api": "rest"}}))
+    assert done.returncode == 1
+    assert "***" in done.stdout + done.stderr
+    assert "s3cret" not in done.stdout + done.stderr
+
+
 def test_binary_output_and_lines_without_an_end_are_shown_and_break_nothing(system):
     root = system.service(
         "a/root",

@@ -16,8 +16,12 @@ if TYPE_CHECKING:
     from architect_cli.environment import Plan
 
 _SECRET_NAME = re.compile(r"pass|pwd|secret|token|key|credential|private|auth(?!or)", re.IGNORECASE)
-_URL_PASSWORD = re.compile(r"://[^/?#\s:@]*:([^/?#\s]+)@")
-_STATED_PASSWORD = re.compile(r"\b(?:password|pwd)\s*=\s*([^;&\s]+)", re.IGNORECASE)
+_PASSWORDS = (
+    re.compile(r"://[^/?#\s:@]*:([^/?#\s]+|[^\s@\"']+)@"),  # of a URL; the second form has a "/" that is not encoded
+    # of a connection string, whose values end with ";", and of what has "&" or a space between its pairs
+    re.compile(r"(?:password|pwd)\s*=\s*[\"']?([^;\"']+)", re.IGNORECASE),
+    re.compile(r"(?:password|pwd)\s*=\s*([^;&\s]+)", re.IGNORECASE),
+)
 _ORDINARY = frozenset({"true", "false", "none", "null"})
 _LEAST_MASKED = 4  # shorter secrets would mask ordinary text
 
@@ -26,7 +30,7 @@ def secrets_of(plan: Plan) -> Iterator[str]:
     """What a run is given that nobody should see.
 
     These are passwords, the values of parameters and headers whose names say that they are secret, and the passwords in
-    URLs.
+    hosts, URLs and connection strings.
     """
     for node in plan.nodes:
         override = plan.overrides.of(node.name)
@@ -45,22 +49,21 @@ def secrets_of(plan: Plan) -> Iterator[str]:
 
 def passwords_in(text: str) -> Iterator[str]:
     """The passwords of the URLs and connection strings in `text`, as they are written and as they are meant."""
-    for password in (*_URL_PASSWORD.findall(text), *_STATED_PASSWORD.findall(text)):
-        yield password
-        yield unquote(password)
+    for pattern in _PASSWORDS:
+        for password in pattern.findall(text):
+            yield password
+            yield unquote(password)
 
 
 def _login_in(host: str) -> Iterator[str]:
-    """The password of a host, with or without a scheme; the user where there is none, which may be a token."""
-    userinfo = host.rpartition("://")[2].partition("/")[0].rpartition("@")[0]
-    secret = userinfo.partition(":")[2] or userinfo
+    """The password of a host, with or without a scheme, or its user where it has none, who may be a token."""
+    rest = host.partition("://")[2] or host
+    authority = rest.partition("/")[0]
+    login = (authority if "@" in authority else rest).rpartition("@")[0]
+    username, colon, password = login.partition(":")
+    secret = password if colon else username
     yield secret
     yield unquote(secret)
-
-
-def without_passwords(text: str) -> str:
-    """`text` without the passwords of the URLs in it, of any length."""
-    return _URL_PASSWORD.sub(lambda match: match[0].replace(f":{match[1]}@", ":***@"), text)
 
 
 def spellings(secret: str) -> set[str]:

@@ -18,11 +18,12 @@ from architect_cli.datastores import wanted_values, with_parameters
 from architect_cli.environment import LOCAL, Plan
 from architect_cli.group import told
 from architect_cli.install import install
-from architect_cli.masking import passwords_in, secrets_of, without_passwords
+from architect_cli.masking import passwords_in, secrets_of
 from architect_cli.output import Console
 from architect_cli.overrides import Overrides, load_overrides
 from architect_cli.processes import Program, spawn
 from architect_cli.readiness import readiness_of
+from architect_cli.resolved import public
 from architect_cli.tree import load_tree
 from architect_core.exceptions import ArchitectError, RunError
 from architect_core.plugins import Plugins
@@ -146,7 +147,7 @@ class Run:
     def _introduce(self, started: list[Node]) -> None:
         for node in self._plan.nodes:
             if node not in started:
-                host = without_passwords(str(self._plan.overrides.of(node.name).host))
+                host = public(str(self._plan.overrides.of(node.name).host))
                 self._console.note(f"{node.name} is used where it is: {host}")
             elif node.name in self._plan.ports:
                 self._console.note(f"{node.name} ({node.api}) will listen on {LOCAL}:{self._plan.ports[node.name]}")
