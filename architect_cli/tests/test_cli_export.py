@@ -6,6 +6,7 @@ import doctest
 import json
 import shlex
 import subprocess
+from pathlib import Path
 
 import pytest
 
@@ -231,6 +232,38 @@ def test_further_texts_are_files_of_a_binding_but_those_that_would_mean_somethin
     entry = resolved(nest, **dict(shlex.split(line)[0].split("=", 1) for line in lines))["datastores"]["db"]["entry"]
     assert entry["NEST_USER"] == "u\r\n"
     assert "username" not in entry
+
+
+def test_a_service_s_files_of_tls_are_files_of_its_binding_if_these_are_all_that_its_options_say(system, tmp_path):
+    names = {"ca": "ca.crt", "certificate": "tls.crt", "key": "tls.key"}
+    for option in names:
+        (tmp_path / option).write_text(f"{option} in PEM\n")
+    tls = {option: str(tmp_path / option) for option in names}
+    entry = {"host": "https://b", "port": 1, "api": "rest"}
+    services = {
+        "secure": {**entry, "options": {"tls": tls}},
+        "named": {**entry, "options": {"tls": {**tls, "server_name": "n"}}},
+        "patient": {**entry, "options": {"tls": tls, "read_timeout": 3}},
+    }
+    lines, told = export(system, "bindings", "--show-secrets", services=services)
+    assert told == [f"the service '{name}': bindings cannot say options; left out" for name in ("named", "patient")]
+    read = resolved(system, **dict(shlex.split(line)[0].split("=", 1) for line in lines))["services"]
+    files = read["secure"]["entry"]["options"]["tls"]
+    assert {option: Path(path).name for option, path in files.items()} == names
+    assert [Path(files[option]).read_text().strip() for option in names] == [f"{option} in PEM" for option in names]
+    assert "options" not in read["named"]["entry"]
+
+
+def test_a_user_without_a_password_may_be_a_token_and_is_left_out_of_a_binding(nest):
+    _, told = export(nest, "bindings", datastores={"db": {"type": "nest", "host": "h", "username": SECRET}})
+    assert told == ["left out because they hold secrets: db/username, db/uri; --show-secrets writes them"]
+
+
+def test_what_is_exported_as_architect_has_no_quotes_that_readers_take_differently(system):
+    services = {"acme/b": {"host": "http://b/o'neill", "port": 1, "api": "rest"}}
+    lines, _ = export(system, "ARCHITECT", services=services)
+    assert lines[0].count("'") == 2
+    assert json.loads(shlex.split(lines[0])[0].partition("=")[2])["acme/b"] == services["acme/b"]
 
 
 @pytest.mark.parametrize("dialect", ["aspire", "compose", "bindings"])

@@ -320,14 +320,15 @@ def test_a_query_of_a_subscriber_s_uri_does_not_show():
     (sub,) = resolver.notification("placed").subscriptions
     assert sub.url == "http://b:1/x?token=s3cret"
     assert repr(sub) == "Subscription(name='b', host='http://b', port=1, uri='/x?***', api='rest')"
-    assert "uri='/x?***'" in repr(resolver.current_service().config.subscriptions)
+    assert "s3cret" not in repr(resolver.current_service().config.subscriptions)
 
 
 @pytest.mark.parametrize(
     ("host", "told"),
     [
         ("http://u:12/s3cret@h", "has an '@' after a '/'; percent-encode them: %2F in a password, %40 in a base path"),
-        ("u:/s3cret@h", "a port is a number"),
+        ("u:/s3cret@h", "has an '@' after a '/'"),
+        ("http://u/s3cret@h", "has an '@' after a '/'"),
         ("http://u:%FFs3cret@h", "what is percent-encoded in the URL is not UTF-8"),
     ],
 )

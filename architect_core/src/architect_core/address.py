@@ -11,6 +11,9 @@ _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://")
 # RFC 3986 reg-name, with the "_" that container names have
 _REG_NAME = re.compile(r"[^\x00-\x20\x7f/\\?#@\[\]:%<>\"^`{|}]+")
 
+# the "@" of a login that "/" cut in two; a segment may start with one: "/@scope"
+_LOGIN = re.compile(r"[^/]@")
+
 
 @dataclass(frozen=True, slots=True)
 class Address:
@@ -63,14 +66,14 @@ def parse_address(host: str, port: int | None = None) -> Address:
     if match := _SCHEME.match(host):
         scheme, rest = match[1].lower(), host[match.end() :]
     authority, slash, path = rest.partition("/")
-    userinfo, _, hostport = authority.rpartition("@")
+    userinfo, at, hostport = authority.rpartition("@")
+    if not at and _LOGIN.search(path):  # what looks like a host may be the start of a password
+        raise ValueError("has an '@' after a '/'; percent-encode them: %2F in a password, %40 in a base path")
     name, own_port = _split_port(hostport)
     if any(character in path for character in "?#\\") or re.search(r"[\x00-\x20\x7f]", path):
         raise ValueError("the base path must have no space, '?', '#' or '\\'")
     if own_port is not None and port is not None and own_port != port:
         raise ValueError("the host names one port and `port` another")
-    if "@" in path and ":" in authority and not userinfo:  # what looks like a host may be the start of a password
-        raise ValueError("has an '@' after a '/'; percent-encode them: %2F in a password, %40 in a base path")
     username, colon, password = userinfo.partition(":")
     return Address(
         scheme=scheme,
@@ -80,16 +83,6 @@ def parse_address(host: str, port: int | None = None) -> Address:
         username=decoded(username) if userinfo else None,
         password=decoded(password) if colon else None,
     )
-
-
-def without_query(uri: str) -> str:
-    """`uri` as it may be shown: a query may have a token.
-
-    >>> without_query("/event?token=s3cret")
-    '/event?***'
-    """
-    path, mark, _ = uri.partition("?")
-    return path + (mark and "?***")
 
 
 def decoded(text: str) -> str:

@@ -8,7 +8,7 @@ from typing import Annotated, Any, ClassVar
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, TypeAdapter, model_validator
 
 from architect_core import names
-from architect_core.address import parse_port, without_query
+from architect_core.address import parse_port
 from architect_core.compat import MappingAccess
 from architect_core.validation import require_object, showable, validate_all
 
@@ -94,16 +94,12 @@ class Config(MappingAccess, BaseModel):
     model_config = ConfigDict(extra="allow", frozen=True, hide_input_in_errors=True, defer_build=True)
 
     # what a repr may show; everything else may be a secret
-    _SHOWN: ClassVar = frozenset({"port", "api", "type", "uri"})
+    _SHOWN: ClassVar = frozenset({"port", "api", "type"})
 
     def __repr_args__(self) -> list[tuple[str, object]]:
         # what repr, str, rich and devtools print
         # a key that nobody would call a name may be a secret in the wrong place
-        return [(showable(key), _shown(value) if key in self._SHOWN else _MASKED) for key, value in self.items()]
-
-
-def _shown(value: object) -> object:
-    return without_query(value) if isinstance(value, str) else value
+        return [(showable(key), value if key in self._SHOWN else _MASKED) for key, value in self.items()]
 
 
 class Instance(Config):

@@ -55,8 +55,8 @@ def parse_url(url: str) -> ParsedURL:
     # what looks like a host may be the start of a password
     if authority and not at and "@" in (name if slash else query):
         raise ValueError("it has an '@' after a '/' or '?'")
-    if ";" in name:  # as in a connection string, where a password may follow
-        raise ValueError("its name has a ';', which is written %3B; options follow a '?'")
+    if ";" in places + name:  # as in a connection string, where a password may follow
+        raise ValueError("it has a ';', which is written %3B; options follow a '?'")
     username, colon, password = userinfo.partition(":")
     hosts = [parse_host(place) for place in places.split(",")] if places else []
     host, port = hosts[0] if hosts else (None, None)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Self
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
 from architect_core.config import HeaderName, HeaderValue  # noqa: TC001 - pydantic reads them
+from architect_core.sources.reading import read_file
 
 if TYPE_CHECKING:
     from architect_core.contract import Target
@@ -23,6 +24,7 @@ def _absolute(path: Path) -> Path:
     return path
 
 
+_MOST = 16  # MiB of a file
 File = Annotated[Path, AfterValidator(_absolute)]
 
 
@@ -59,14 +61,9 @@ class Tls(_Shared):
         import ssl
 
         for name, file in {"ca": self.ca, "certificate": self.certificate, "key": self.key}.items():
-            try:
-                if file is not None:
-                    file.read_bytes()
-            except OSError as problem:
-                reason = f"cannot be read ({problem.strerror})"
-            else:
-                continue
-            raise target.error(f"options.tls.{name}", reason)
+            reason = "" if file is None else read_file(str(file), _MOST)[1]
+            if reason:
+                raise target.error(f"options.tls.{name}", reason)
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
         try:
             wrong = "ca", "has no certificate in PEM"

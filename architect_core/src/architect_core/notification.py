@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from architect_core.address import parse_address, without_query
+from architect_core.address import parse_address
 from architect_core.compat import Subscriptions
 from architect_core.exceptions import ConfigError, PayloadError, PluginError
 
@@ -47,10 +47,10 @@ class Subscription:
     auth: tuple[str, str] | None = field(default=None, repr=False)
 
     def __repr__(self) -> str:
-        own = (
-            f"{self.name!r}, host={self.host!r}, port={self.port!r}, uri={without_query(self.uri)!r}, api={self.api!r}"
-        )
-        return f"{type(self).__name__}(name={own})"
+        path, mark, _ = self.uri.partition("?")
+        uri = f"{path}?***" if mark else path  # a query may be a token
+        place = f"name={self.name!r}, host={self.host!r}, port={self.port!r}, uri={uri!r}, api={self.api!r}"
+        return f"{type(self).__name__}({place})"
 
     @property
     def url(self) -> str:

@@ -42,7 +42,9 @@ def architect_variables(resolved: Sequence[Resolved], current: str | None, *, se
         current = owner
     content, variables = (services, []) if secrets else pointing(services, current)
     notes += notes_on(variables, "beside ARCHITECT")
-    lines = [f"ARCHITECT={shlex.quote(json.dumps(content))}"]
+    # without a "'", the quoted text is read by more than shells
+    text = json.dumps(content).replace("'", "\\u0027")
+    lines = [f"ARCHITECT={shlex.quote(text)}"]
     if current is not None:
         lines.append(f"ARCHITECT_CURRENT_SERVICE={shlex.quote(current)}")
     return "\n".join(lines), notes

@@ -54,14 +54,15 @@ class Bindings(Dialect):
         if place.credentials is not None:
             return ({**more, **form} for form in _datastore(place.credentials, place.entry))
         api = str(place.entry.get("api"))
-        return [{**more, "type": api, "api": api, "uri": url} for url in service_urls(place.entry)[:1]]
+        start = {**more, "type": api, "api": api, **_tls(place.entry)}
+        return [{**start, "uri": url} for url in service_urls(place.entry)[:1]]
 
     def source(self, place: Place, form: Form) -> Source:
         """What has the entry that is read from the files."""
         entry: dict[str, Any] = {FIELDS.get(key, key): text for key, text in form.items() if key not in CERTIFICATES}
         kind = entry.pop("type")
         if place.credentials is None:
-            entry["host"] = entry.pop("url")
+            entry |= {"host": entry.pop("url"), "options": place.entry.get("options") or {}}
             return MappingSource({place.name: entry})
         # the files' paths will be others, and their content is the same
         options = {
@@ -71,7 +72,8 @@ class Bindings(Dialect):
 
     def carried(self, form: Form) -> Iterable[str]:
         """The names of files, and the options that files of TLS are."""
-        return (CERTIFICATES.get(key, key) for key in form)
+        of_service = ["options"] if "api" in form and not CERTIFICATES.keys().isdisjoint(form) else []
+        return [*(CERTIFICATES.get(key, key) for key in form), *of_service]
 
     def text(self, said: Sequence[tuple[Place, Form]], *, secrets: bool) -> tuple[str, list[str]]:
         """Write the files, without `secrets` only those that hold none; gives what a shell has to be told.
@@ -80,7 +82,7 @@ class Bindings(Dialect):
             RunError: the folder is there already, or cannot be written.
         """
         files = {
-            f"{_folder(place)}/{key}": text if secrets else _shown(key, text)
+            f"{_folder(place)}/{key}": text if secrets else _shown(key, text, form)
             for place, form in said
             for key, text in form.items()
         }
@@ -106,7 +108,7 @@ def _datastore(credentials: Credentials, entry: Mapping[str, Any]) -> Iterator[F
     kind = str(entry.get("kind") or "") if credentials.engine == GENERIC else ""
     login = {"username": credentials.username, "password": credentials.password}
     host = {} if len(credentials.hosts) > 1 else {"host": credentials.host, "port": credentials.port}
-    files = _certificates(credentials)
+    files = _certificates(credentials.options)
     # a binding of a type such as "http" is a service
     start = {"type": credentials.engine if protocol_of(kind) or not kind else kind, **host, **login}
     for name in ({"database": credentials.name}, {}):  # which not every engine takes beside a URL
@@ -117,9 +119,17 @@ def _datastore(credentials: Credentials, entry: Mapping[str, Any]) -> Iterator[F
             yield {key: str(value) for key, value in form.items() if value is not None}
 
 
-def _certificates(credentials: Credentials) -> dict[str, str]:
+def _tls(entry: Mapping[str, Any]) -> dict[str, str]:
+    """The files of a service's option `tls`, if they are all that its options say."""
+    options = entry.get("options") or {}
+    tls = options.get("tls") or {}
+    found = _certificates(tls)
+    return found if len(options) == 1 and len(found) == len(tls) else {}
+
+
+def _certificates(options: Mapping[str, Any]) -> dict[str, str]:
     found = {}
-    for option, path in credentials.options.items():
+    for option, path in options.items():
         if option in _KEYS and isinstance(path, str):
             text, reason = read_text(path)
             if not reason:
@@ -133,7 +143,9 @@ def _is_file(key: str, value: object) -> bool:
     return is_text and _KEY.fullmatch(key) is not None and key not in _TAKEN
 
 
-def _shown(key: str, text: str) -> str | None:
-    """The content of a file, or None where it may hold a secret."""
+def _shown(key: str, text: str, form: Form) -> str | None:
+    """The content of a file, or None where it may hold a secret, as a user without a password may."""
+    if key == "username" and not form.get("password"):
+        return None
     shown = text if key in _PUBLIC else public(text) if key in {"host", "uri"} else MASK
     return None if MASK in shown else shown

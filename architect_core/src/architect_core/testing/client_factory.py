@@ -82,7 +82,7 @@ class ClientFactorySuite(ClientUse, abstract=True):
                 service = resolve(holding)
                 assert_hidden(SECRET, service=service, config=service.config)
                 factory, target = service._factory, service._target  # noqa: SLF001 - what a traceback's reader sees
-                assert_hidden(SECRET, factory=factory, target=target, client=service.client)
+                assert_hidden(SECRET, factory=factory, target=target, options=target.options, client=service.client)
 
     @needs(lambda suite: suite.errors is not None)
     def test_secrets_show_in_no_error_of_a_dead_endpoint(self, entry: Entry, resolve: Resolve) -> None:
