@@ -399,6 +399,7 @@ MALFORMED = {
         {"ARCHITECT": '{"db": {"options": {"x": {"$env": "PASSWORD"}}}}', "PASSWORD": f"{SECRET}\udcff"},
         "db.options.x: the variable that $env names has a character that is no text",
     ),
+    "url without a scheme": ({"DB_URL": f"{SECRET}:80"}, "the environment variable DB_URL: has no scheme; write all"),
     "url with an unprintable host": ({"DB_URL": "http://a b/" + SECRET}, "the environment variable DB_URL"),
 }
 

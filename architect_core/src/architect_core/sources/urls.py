@@ -6,6 +6,7 @@ import os
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, ClassVar
 
+from architect_core.exceptions import ConfigError
 from architect_core.sources.entries import checked_datastore, is_datastore, scheme_of, service_at
 from architect_core.sources.naming import Claims, variable_stems
 from architect_core.sources.source import Configuration, Entries, Source
@@ -37,8 +38,12 @@ class UrlSource(Source):
         claims = Claims()
 
         def variable(name: str) -> str | None:
-            candidates = (f"{stem}_URL" for stem in variable_stems(name))
-            return next((each for each in candidates if each in urls and scheme_of(urls[each])), None)
+            candidates = [each for stem in variable_stems(name) if (each := f"{stem}_URL") in urls]
+            found = next((each for each in candidates if scheme_of(urls[each])), None)
+            if candidates and found is None:
+                reason = "has no scheme; write all of the URL, such as http://host:port"
+                raise ConfigError(f"the environment variable {candidates[0]}", [("", reason)])
+            return found
 
         def service(name: str) -> ServiceConfig | None:
             found = variable(name)
