@@ -40,9 +40,8 @@ class Service:
         self._plugins = plugins
         self._find_root = find_root
         self._lock = threading.RLock()
-        self._others: Callable[[], Collection[str]] | None = (
-            None  # gives the services that there are, if this one is gone
-        )
+        # gives the services that there are, where this one is gone
+        self._others: Callable[[], Collection[str]] | None = None
 
     @once
     def client(self) -> Any:
