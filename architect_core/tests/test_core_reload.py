@@ -539,13 +539,15 @@ def test_configuring_anew_ends_the_watcher(file):
     assert watcher.is_stopped
 
 
-@pytest.mark.parametrize("named_in", ["service", "datastore"])
-def test_a_file_that_an_entry_names_is_watched_and_its_new_content_is_a_change(file, named_in, tmp_path):
+@pytest.mark.parametrize("named_in", ["service", "datastore", "datastore, from the working folder"])
+def test_a_file_that_an_entry_names_is_watched_and_its_new_content_is_a_change(file, named_in, tmp_path, monkeypatch):
     certificate = tmp_path / "ca.crt"
     certificate.write_text("first")
+    named_in, _, is_relative = named_in.partition(",")
+    monkeypatch.chdir(tmp_path)
     content = services()
     owner = content["a"] if named_in == "service" else content["me"]["datastores"]["db"]
-    owner["options"] = {"ca": str(certificate)}
+    owner["options"] = {"ca": "ca.crt" if is_relative else str(certificate)}
     file(content)
     service, client = architect.service("a"), architect.service("a").client
     architect.datastore("db")

@@ -415,7 +415,9 @@ def _files_of(found: Found) -> Signatures:
 
 
 def _certificates(credentials: Credentials) -> Signatures:
-    return signatures(files_in(credentials.options))
+    options = credentials.options
+    named = (Path(options[key]).absolute() for key in ("ca", "certificate", "key") if isinstance(options.get(key), str))
+    return signatures(files_in(options, *named))
 
 
 def _subscriptions(notifications: Mapping[str, Notification | None]) -> dict[str, object]:
