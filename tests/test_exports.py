@@ -206,12 +206,13 @@ def test_without_show_secrets_none_is_anywhere(configuration, tmp_path, dialect)
 
 def test_a_compose_file_without_secrets_works_once_its_variables_are_set(configuration, tmp_path, monkeypatch):
     lines = variables(export(configuration, tmp_path, "compose").stdout, "compose")
-    name = "PG_LOGIN_BESIDE_A_URL"
-    values = {f"{name}_PASSWORD": ENCODED, f"{name}_OPTIONS": "connect_timeout=3"}
-    monkeypatch.setenv(f"{name}_URL", re.sub(r"\$\{(\w+):\?\}", lambda match: values[match[1]], lines[f"{name}_URL"]))
-    wanted = Resolver(configuration, current_service=OWNER).datastore(name.lower())
-    assert Resolver().datastore(name.lower()).url == wanted.url
-    assert lines["REDIS_SOCKET_URL"] == "${REDIS_SOCKET_URL:?}"
+    for name, options in {"pg_login_beside_a_url": "connect_timeout=3", "redis-socket": "db=2"}.items():
+        stem = name.upper().replace("-", "_")
+        values = {f"{stem}_PASSWORD": ENCODED, f"{stem}_OPTIONS": options}
+        said = re.sub(r"\$\{(\w+):\?\}", lambda match, values=values: values[match[1]], lines[f"{stem}_URL"])
+        monkeypatch.setenv(f"{stem}_URL", said)
+        wanted = Resolver(configuration, current_service=OWNER).datastore(name)
+        assert Resolver().datastore(name).url == wanted.url
 
 
 def test_files_of_tls_are_told_where_only_their_paths_are_exported(configuration, tmp_path):
