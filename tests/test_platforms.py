@@ -39,6 +39,16 @@ def test_a_binding_s_authority_reaches_the_driver(monkeypatch, tmp_path):
     assert architect.datastore("db").for_driver("psycopg")["sslrootcert"] == str(folder / "ca.crt")
 
 
+@pytest.mark.parametrize("engine", ["sqlserver", "mongodb", "s3"])
+def test_files_of_a_binding_that_an_engine_takes_none_of_are_attributes(monkeypatch, tmp_path, engine):
+    folder = tmp_path / "bindings" / "db"
+    folder.mkdir(parents=True)
+    for key, value in {"type": engine, "host": "db", "tls.crt": "PEM", "tls.key": "PEM"}.items():
+        (folder / key).write_text(value)
+    monkeypatch.setenv("SERVICE_BINDING_ROOT", str(tmp_path / "bindings"))
+    assert architect.datastore("db")["key"] == str(folder / "tls.key")
+
+
 def test_an_engine_that_no_plugin_serves_is_generic_where_a_platform_says_it(monkeypatch, tmp_path):
     folder = tmp_path / "bindings" / "events"
     folder.mkdir(parents=True)

@@ -189,6 +189,23 @@ def test_a_changed_entry_gives_a_new_client_and_lets_the_former_end():
     asyncio.run(asyncio.wait_for(use(), 5))
 
 
+def test_a_changed_entry_is_used_where_a_plugin_has_clients_for_asyncio_alone(install_plugin):
+    only_aio = PLUGIN.replace(
+        "return object()", 'from architect_core.exceptions import PluginError; raise PluginError("no")'
+    )
+    install_plugin("architect-hawk", {"hawk": "only_aio"}, {"only_aio": only_aio})
+    entry = {"host": "a", "port": 1, "api": "hawk"}
+    resolver = architect.configure({"a": entry})
+
+    async def use():
+        the_client()
+        resolver._config = {"a": {**entry, "port": 2}}
+        assert architect.reload().services == {"a"}
+        assert the_client().place == ("a", 2)
+
+    asyncio.run(asyncio.wait_for(use(), 5))
+
+
 def test_a_client_outlives_a_reload_that_does_not_concern_it():
     async def use():
         former = the_client()

@@ -480,12 +480,25 @@ def test_what_brokers_bind_is_understood(monkeypatch, how):
         ("hana", ["database"], "hana"),
         ("hana", None, "hana"),
         ("hana", [1], "hana"),
+        ("databases-for-postgresql", [], "postgresql"),
     ],
 )
 def test_the_engine_of_what_a_broker_binds_is_in_its_label_or_its_tags(monkeypatch, label, tags, expected):
     bound = [{"name": "db", "tags": tags, "credentials": {"host": "h"}}]
+    bound += [{"name": "own", "tags": tags, "credentials": {"connection": {"uri": "redis://h"}}}]
     monkeypatch.setenv("VCAP_SERVICES", json.dumps({label: bound}))
-    assert architect.Resolver().catalog.datastore("db", None).entry.kind == expected
+    catalog = architect.Resolver().catalog
+    assert catalog.datastore("db", None).entry.kind == expected
+    assert catalog.datastore("own", None).entry.kind == label.lower()
+
+
+def test_a_bound_datastore_is_not_taken_by_who_asks_for_a_service(monkeypatch):
+    bound = [{"name": "redis", "credentials": {"host": "h", "port": 1}}]
+    monkeypatch.setenv("VCAP_SERVICES", json.dumps({"p.redis": bound}))
+    monkeypatch.setenv("ACME_REDIS_URL", "http://admin:1")
+    resolver = architect.Resolver()
+    assert resolver.service("acme/redis").config.host == "http://admin:1"
+    assert resolver.catalog.datastore("redis", None).entry.host == "h"
 
 
 TOML = {
@@ -613,6 +626,13 @@ def test_a_service_binding_s_certificates_are_its_option_tls(monkeypatch, tmp_pa
     folder = tmp_path / "bindings" / "billing"
     assert found.options == {"tls": {option: str(folder / key) for key, option in files.items()}}
     assert found.host == expected
+
+
+def test_a_key_without_a_certificate_may_be_one_to_anything(monkeypatch, tmp_path):
+    binding(tmp_path / "bindings", "billing", type="http", uri="http://api", private_key="PEM")
+    monkeypatch.setenv("SERVICE_BINDING_ROOT", str(tmp_path / "bindings"))
+    found = architect.service("billing").config
+    assert (found.options, found["key"]) == ({}, str(tmp_path / "bindings" / "billing" / "private-key"))
 
 
 def test_certificates_without_a_key_are_those_of_authorities(monkeypatch, tmp_path):

@@ -35,6 +35,7 @@ PEM = "-----BEGIN CERTIFICATE-----\nMII=\n-----END CERTIFICATE-----\n"
         ({"type": "redis", "ssl": "true"}, {"sslmode": "verify-full"}),
         ({"type": "redis", "ssl": "false"}, {}),
         ({"type": "redis", "ssl": "true", "ssl_cert_reqs": "none"}, {"sslmode": "require"}),
+        ({"type": "redis", "ca": f"# ours\n{PEM}"}, {"sslmode": "verify-full"}),
         ({"type": "redis", "ca": "/ca.pem"}, {"sslmode": "verify-full", "ca": "/ca.pem"}),
         ({"type": "redis", "key": "an access key", "tls_port": 6380}, {}),
         ({"type": "mongodb", "tls": "true"}, {"sslmode": "verify-full"}),

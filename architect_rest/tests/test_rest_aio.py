@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import logging
+import os
 import sys
 import time
 from base64 import b64encode
@@ -586,6 +587,13 @@ def test_a_call_whose_client_is_closed_fails_as_one_whose_connection_breaks(star
     server = start("hangs")
     use(call, host="127.0.0.1", port=server.port)
     assert len(server.stop()) == 1
+
+
+def test_a_pipe_in_the_place_of_a_certificate_is_told_and_not_waited_for(resolve, tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    for path in (tmp_path / "pipe", tmp_path):
+        with pytest.raises(ConfigError, match=r"options\.tls\.ca: is no file"):
+            resolve(host="127.0.0.1", port=1, options={"tls": {"ca": str(path)}})
 
 
 def test_no_call_fails_while_each_instance_is_killed_and_started_again(start, use):

@@ -10,7 +10,7 @@ class Changes:
     """What a reload changed, among what had been asked for; false where it changed nothing.
 
     Attributes:
-        services: names of services whose entry is another, or gone.
+        services: names of services whose entry is another, or gone, or back.
         datastores: names of datastores whose credentials are others, or gone.
         events: names of events whose subscribers are others, or that are gone.
     """

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
+    from pydantic import BaseModel
+
     from architect_core.config import DatastoreConfig
     from architect_core.plugins import Plugins
     from architect_core.sources.catalog import Found
@@ -52,6 +54,8 @@ def credentials_of(
             raise
         engine = GENERIC
         parser = plugins.get(CredentialParser, engine, asked_by)
+    if found.source == "bindings":
+        config = _without_files(config, parser.Options)
     options = validate(parser.Options, config.options, found.where, f"{found.path}.options".removeprefix("."))
     with plugins.blamed(engine, asked_by, secrets=True):
         target = DatastoreTarget(name, engine, config, options, found.where, found.path)
@@ -62,6 +66,15 @@ def credentials_of(
             "Credentials"
         )
     return credentials
+
+
+def _without_files(config: DatastoreConfig, options: type[BaseModel]) -> DatastoreConfig:
+    """Files of TLS that an engine takes none of are attributes: nobody can take one out of a platform's folder."""
+    if options.model_config.get("extra") == "allow":
+        return config
+    kept = {key: value for key, value in config.options.items() if key in options.model_fields}
+    others = {key: value for key, value in config.options.items() if key not in kept}
+    return config.model_copy(update={**others, "options": kept})
 
 
 def _with_url(config: DatastoreConfig) -> DatastoreConfig:

@@ -61,7 +61,10 @@ class Tls(_Shared):
         import ssl
 
         for name, file in {"ca": self.ca, "certificate": self.certificate, "key": self.key}.items():
-            reason = "" if file is None else read_file(str(file), _MOST)[1]
+            if file is None:
+                continue
+            # it is read again with each connection, which a pipe cannot be
+            reason = "is no file" if file.exists() and not file.is_file() else read_file(str(file), _MOST)[1]
             if reason:
                 raise target.error(f"options.tls.{name}", reason)
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)

@@ -232,13 +232,14 @@ class Resolver:
                 certificates = {name: _certificates(each) for name, each in credentials.items()}
                 changes = Changes(
                     frozenset(name for name, service in self.services.items() if _is_new(service, found[name]))
+                    | frozenset(name for name in self._gone if found[name] is not None)
                     | differing(self._files, files),
                     differing(self._credentials, credentials) | differing(self._certificates, certificates),
                     differing(_subscriptions(self._notifications), _subscriptions(events)),
                 )
                 successors = {}
                 for name, entry in found.items():
-                    if entry is not None and (name in changes.services or name in self._gone):
+                    if entry is not None and name in changes.services:
                         successors[name] = services[name].successor(entry.entry, entry.where)
                         undo.callback(successors[name].close)
                 undo.pop_all()  # nothing fails any more

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -112,8 +112,10 @@ class Service:
         if "client" in self.__dict__:
             _ = new.client
         elif "aio" in self.__dict__ and self.aio.is_used:
-            _ = new.client  # one for asyncio needs the loop that asks for it, and takes the same entry
-            new.close()
+            # one for asyncio needs the loop that asks for it, and takes the same entry
+            factory, target = new._factory, new._target  # noqa: SLF001 - one of its own kind
+            with suppress(PluginError):  # there are plugins that have clients for asyncio alone
+                factory.close(factory.client(target))
         elif "_target" in self.__dict__:
             _ = new._target  # noqa: SLF001 - one of its own kind
         return new

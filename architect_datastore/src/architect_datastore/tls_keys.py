@@ -49,7 +49,7 @@ def read_tls_keys(
         word, text = _word(key), str(value).strip().lower()
         if (word not in _SWITCHES and word not in by_word) or value in ("", {}, []):
             continue
-        if isinstance(value, Mapping) or str(value).lstrip().startswith(_PEM):
+        if isinstance(value, Mapping) or _PEM in str(value):
             is_on = True
         elif word not in _SWITCHES:
             query[by_word[word]] = value

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from codecs import BOM_UTF8
 from typing import TYPE_CHECKING
 
 import grpc
@@ -21,5 +22,6 @@ def tls_credentials(target: Target) -> grpc.ChannelCredentials:
     tls = target.options.tls or Tls()
     tls.check(target)
     files = tls.ca, tls.certificate, tls.key
-    ca, certificate, key = (None if file is None else file.read_bytes() for file in files)
+    # OpenSSL passes over a byte-order mark, and gRPC does not
+    ca, certificate, key = (None if file is None else file.read_bytes().removeprefix(BOM_UTF8) for file in files)
     return grpc.ssl_channel_credentials(ca, key or certificate, certificate)

@@ -204,7 +204,7 @@ class _Binding:
             text, reason = read_text(str(path))
             if key in files and not (text or reason):
                 continue  # Kubernetes' own secrets have an empty ca.crt where there is none
-            if key in files and (key not in _PEM or text.lstrip().startswith("-----BEGIN ")):
+            if key in files and (key not in _PEM or "-----BEGIN " in text):
                 # the specification has the client's chain and its key as these two; others, who else is trusted
                 is_chain = key == "certificates" and "private-key" in keys
                 found.setdefault("certificate" if is_chain else files[key], str(path))
@@ -216,6 +216,8 @@ class _Binding:
                 values[field] = str(path)
         if problems:
             raise ConfigError(self.where, problems)
+        if "certificate" not in found and "key" in found:  # which may be a key to anything
+            values["key"] = found.pop("key")
         return values, found
 
 

@@ -67,24 +67,24 @@ class VcapSource(Source):
         listed = [each for each in dict.fromkeys(bound.values()) if names.SERVICE_NAME.fullmatch(each.name)]
         claims = Claims()
 
-        def find(name: str) -> _Bound | None:
-            own = next((each for each in (name, *resource_names(name)) if each in bound), None)
-            if own is None:
+        def asked(name: str, *, is_service: bool) -> _Bound | None:
+            own = _alias(name, bound)
+            if own is None or bound[own].is_service is not is_service:
                 return None
             claims.claim(f"{VARIABLE}, {bound[own].path} ({own})", name)  # it may have several names of its own
             return bound[own]
 
         def service(name: str) -> ServiceConfig | None:
-            found = find(name)
-            return found.service() if found is not None and found.is_service else None
+            found = asked(name, is_service=True)
+            return None if found is None else found.service()
 
         def datastore(name: str) -> DatastoreConfig | None:
-            found = find(name)
-            return found.datastore() if found is not None and not found.is_service else None
+            found = asked(name, is_service=False)
+            return None if found is None else found.datastore()
 
         def place(_: str, name: str) -> str:
-            found = find(name)
-            return _WHERE if found is None else found.where
+            own = _alias(name, bound)
+            return _WHERE if own is None else bound[own].where
 
         return Configuration(
             services=Entries([each.name for each in listed if each.is_service], service),
@@ -93,6 +93,10 @@ class VcapSource(Source):
             datastores=Entries([each.name for each in listed if not each.is_service], datastore),
             place_of=place,
         )
+
+
+def _alias(name: str, bound: Mapping[str, object]) -> str | None:
+    return next((each for each in (name, *resource_names(name)) if each in bound), None)
 
 
 @dataclass(frozen=True, eq=False)
@@ -181,4 +185,5 @@ def _kind(label: str, tags: object, fields: Mapping[str, Any]) -> str:
     stated = [each for each in tags if isinstance(each, str)] if isinstance(tags, list) else []
     words = [each.lower() for each in (label, *stated, *re.split(r"[^A-Za-z0-9]", label))]
     label = words[0] if names.PROTOCOL.fullmatch(words[0]) else ""
-    return next((word for word in words if is_datastore(word)), label)
+    # without a host it is an engine's in a shape of its own
+    return next((word for word in words if is_datastore(word) and "host" in fields), label)
