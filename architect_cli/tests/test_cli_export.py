@@ -244,9 +244,12 @@ def test_a_service_s_files_of_tls_are_files_of_its_binding_if_these_are_all_that
         "secure": {**entry, "options": {"tls": tls}},
         "named": {**entry, "options": {"tls": {**tls, "server_name": "n"}}},
         "patient": {**entry, "options": {"tls": tls, "read_timeout": 3}},
+        "wrong": {**entry, "options": {"tls": "yes"}},
     }
     lines, told = export(system, "bindings", "--show-secrets", services=services)
-    assert told == [f"the service '{name}': bindings cannot say options; left out" for name in ("named", "patient")]
+    assert told == [
+        f"the service '{name}': bindings cannot say options; left out" for name in ("named", "patient", "wrong")
+    ]
     read = resolved(system, **dict(shlex.split(line)[0].split("=", 1) for line in lines))["services"]
     files = read["secure"]["entry"]["options"]["tls"]
     assert {option: Path(path).name for option, path in files.items()} == names

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Self
 
@@ -64,7 +65,8 @@ class Tls(_Shared):
             if file is None:
                 continue
             # it is read again with each connection, which a pipe cannot be
-            reason = "is no file" if file.exists() and not file.is_file() else read_file(str(file), _MOST)[1]
+            is_other = os.path.exists(file) and not os.path.isfile(file)  # noqa: PTH110, PTH113 - these raise nothing
+            reason = "is no file" if is_other else read_file(str(file), _MOST)[1]
             if reason:
                 raise target.error(f"options.tls.{name}", reason)
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
@@ -74,9 +76,8 @@ class Tls(_Shared):
                 context.load_verify_locations(self.ca)
             wrong = "certificate", "must be a certificate in PEM, and `key` its key, not encrypted"
             if self.certificate is not None:
-                context.load_cert_chain(
-                    self.certificate, self.key, password=""
-                )  # or it would ask the terminal for that
+                # without a password it would ask the terminal for one
+                context.load_cert_chain(self.certificate, self.key, password="")
         except (ssl.SSLError, ValueError):
             name, reason = wrong
         else:

@@ -122,9 +122,11 @@ def _datastore(credentials: Credentials, entry: Mapping[str, Any]) -> Iterator[F
 def _tls(entry: Mapping[str, Any]) -> dict[str, str]:
     """The files of a service's option `tls`, if they are all that its options say."""
     options = entry.get("options") or {}
-    tls = options.get("tls") or {}
+    tls = options.get("tls")
+    if len(options) > 1 or not isinstance(tls, dict):
+        return {}
     found = _certificates(tls)
-    return found if len(options) == 1 and len(found) == len(tls) else {}
+    return found if len(found) == len(tls) else {}
 
 
 def _certificates(options: Mapping[str, Any]) -> dict[str, str]:

@@ -212,7 +212,7 @@ class _Binding:
                 values[field] = text.strip() if key == "type" else text
             elif field in _NEEDED:
                 problems.append((key, _own(reason)))
-            elif path.is_file():  # what is no text, such as a key store, is given by its path
+            elif os.path.isfile(path):  # noqa: PTH113 - it raises nothing; a key store, say, is given by its path
                 values[field] = str(path)
         if problems:
             raise ConfigError(self.where, problems)

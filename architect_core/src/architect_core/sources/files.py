@@ -61,10 +61,8 @@ def _read_toml(content: bytes, where: str) -> Any:
         data = tomllib.loads(content.decode("utf-8-sig"))
     except UnicodeDecodeError as problem:
         reason = f"is not UTF-8 (at byte {problem.start})"
-    except (
-        ValueError,
-        RecursionError,
-    ) as problem:  # a TOMLDecodeError is a ValueError, as is what a huge number raises
+    except (ValueError, RecursionError) as problem:
+        # a TOMLDecodeError is a ValueError, as is what a huge number raises
         # its text may quote what it stumbled over, and only its end says where
         place = str(problem).rpartition("(")[2].rstrip(")")
         reason = f"is not TOML: {place}" if place.startswith("at ") else "is not TOML"
