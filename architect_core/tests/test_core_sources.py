@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import shutil
@@ -586,8 +587,10 @@ def test_a_binding_s_other_files_are_attributes_and_its_certificates_options(mon
     assert (found.source, found.where) == ("bindings", f"the service binding {tmp_path / 'bindings' / 'db'}")
 
 
-@pytest.mark.parametrize("key", ["type", "api", "password", "uri"])
-@pytest.mark.parametrize("kind", ["link", "folder", "bytes"])
+@pytest.mark.parametrize(
+    ("key", "kind"),
+    [*itertools.product(["type", "api", "password", "uri"], ["link", "folder", "bytes"]), ("sslmode", "link")],
+)
 def test_what_cannot_be_read_in_a_binding_is_told_and_not_left_out(monkeypatch, tmp_path, key, kind):
     binding(tmp_path / "bindings", "db", type="postgresql", host="h")
     path = tmp_path / "bindings" / "db" / key

@@ -210,10 +210,12 @@ class _Binding:
                 found.setdefault("certificate" if is_chain else files[key], str(path))
             elif not reason:
                 values[field] = text.strip() if key == "type" else text
-            elif field in _NEEDED:
+            elif field not in _NEEDED and os.path.isdir(path):  # noqa: PTH112 - it raises nothing
+                continue
+            elif field not in _NEEDED and os.access(path, os.R_OK):
+                values[field] = str(path)  # what is no text, such as a key store, is given by its path
+            else:
                 problems.append((key, _own(reason)))
-            elif os.path.isfile(path):  # noqa: PTH113 - it raises nothing; a key store, say, is given by its path
-                values[field] = str(path)
         if problems:
             raise ConfigError(self.where, problems)
         if "certificate" not in found and "key" in found:  # which may be a key to anything
