@@ -37,7 +37,7 @@ _ONE = "started = time.process_time(); rest.client"
 _BARE = "started = time.process_time(); import requests; requests.Session()"
 _ALL = """
 started = time.process_time()
-from architect_core import inventory, loading
+from architect_core.plugins import inventory, loading
 reports = [inventory.inspect(entry) for entry in loading.installed()]
 assert len(reports) > 10 and all(report.state == "ok" for report in reports), reports
 import requests, grpc

@@ -13,7 +13,7 @@ from urllib.parse import quote
 import pytest
 from conftest import clean_environ
 
-from architect_core.address import parse_address
+from architect_core.contract import parse_address
 from architect_core.datastore_url import parse_url
 from architect_core.resolver import Resolver
 

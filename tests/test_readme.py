@@ -10,7 +10,7 @@ import pytest
 from conftest import ROOT
 from programs import PAYMENTS, RECORDER, write_grpc_service
 
-from architect_core.manifest import parse_manifest
+from architect_core.schema import parse_manifest
 
 README = (ROOT / "README.md").read_text()
 PAYMENTS_PROTO = """syntax = "proto3";
@@ -29,7 +29,7 @@ def test_it_starts_with_what_it_is_and_exactly_two_commands():
     assert commands == ["pip install uv && uv run architect run examples/shop", "pip install uv && uv run pytest"]
 
 
-HEAD = "from architect_core.hookspecs import hookimpl\nARCHITECT_CONTRACT = 1\n@hookimpl\n"
+HEAD = "from architect_core.contract import hookimpl\nARCHITECT_CONTRACT = 1\n@hookimpl\n"
 BROKEN_PLUGINS = {
     "imports": "import no_such_module_at_all",
     "misnamed": HEAD + "def architect_client_factroy(): ...",

@@ -20,7 +20,7 @@ import pytest
 from conftest import clean_environ
 
 import architect.sdk as architect
-from architect_core import config as config_module
+from architect_core.schema import config as config_module
 
 CANARY = "s3cret~canary"
 COMMAND = [str(Path(sys.executable).parent / "architect")]

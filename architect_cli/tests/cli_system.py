@@ -48,7 +48,7 @@ TOY_GENERATOR = """
 import hashlib, pathlib, time
 from architect_core.contract import StubGenerator
 from architect_core.exceptions import StubError
-from architect_core.hookspecs import hookimpl
+from architect_core.contract import hookimpl
 
 ARCHITECT_CONTRACT = 1
 
@@ -99,7 +99,7 @@ MEMORY_PROVISIONER = """
 import sys, time, pathlib
 from architect_core.contract import DatastoreProvisioner, Provisioned
 from architect_core.exceptions import RunError
-from architect_core.hookspecs import hookimpl
+from architect_core.contract import hookimpl
 
 ARCHITECT_CONTRACT = 1
 

@@ -15,7 +15,7 @@ import architect_cli.dialects.variables
 
 SECRET = "s3cret-canary"
 NEST = """
-from architect_core.hookspecs import hookimpl
+from architect_core.contract import hookimpl
 from architect_core.network import NetworkParser
 
 ARCHITECT_CONTRACT = 1

@@ -9,7 +9,7 @@ from cli_system import REPORT, System
 
 HEAD = """
 from architect_core.contract import ClientFactory, Command
-from architect_core.hookspecs import hookimpl
+from architect_core.contract import hookimpl
 
 ARCHITECT_CONTRACT = 1
 """

@@ -9,7 +9,7 @@ PROBE = """
 import pathlib
 from architect_core.contract import Options, ReadinessProbe
 from architect_core.exceptions import RunError
-from architect_core.hookspecs import hookimpl
+from architect_core.contract import hookimpl
 
 ARCHITECT_CONTRACT = 1
 

@@ -19,7 +19,7 @@ from architect_core.testing import imports
 from architect_core.testing.suite import Suite
 
 HEAD = """
-from architect_core.hookspecs import hookimpl
+from architect_core.contract.hooks import hookimpl
 
 ARCHITECT_CONTRACT = 1
 """

@@ -12,8 +12,8 @@ import architect.sdk as architect
 
 PLUGIN = """
 import asyncio
-from architect_core.contract import ClientFactory
-from architect_core.hookspecs import hookimpl
+from architect_core.contract.client import ClientFactory
+from architect_core.contract.hooks import hookimpl
 
 ARCHITECT_CONTRACT = 1
 

@@ -21,9 +21,11 @@ from architect import testing
 from architect.testing import Doubles, NoDoubleError, UnfitEventError
 
 OWL = """
-from architect_core.contract import ClientFactory, CredentialParser, Double, DoubleFactory, Options
-from architect_core.datastore import Credentials
-from architect_core.hookspecs import hookimpl
+from architect_core.contract.client import ClientFactory, Options
+from architect_core.contract.credentials import CredentialParser
+from architect_core.contract.double import Double, DoubleFactory
+from architect_core.contract.credentials import Credentials
+from architect_core.contract.hooks import hookimpl
 
 ARCHITECT_CONTRACT = 1
 closed = []

@@ -16,7 +16,8 @@ import pytest
 
 import architect.sdk as architect
 import architect_core
-from architect_core import exceptions, root
+from architect_core import exceptions
+from architect_core._base import root
 
 HEAVY = ("requests", "urllib3", "grpc", "google.protobuf", "pydantic", "pluggy", "importlib.metadata")
 
@@ -75,7 +76,7 @@ def test_nothing_makes_the_namespace_a_package_of_its_own():
     assert not (Path(architect.__file__).parent.parent / "__init__.py").exists()
 
 
-MODULES = [f"architect_core.{module.name}" for module in pkgutil.iter_modules(architect_core.__path__)]
+MODULES = [each.name for each in pkgutil.walk_packages(architect_core.__path__, "architect_core.")]
 
 
 @pytest.mark.parametrize("name", MODULES)
@@ -87,7 +88,7 @@ def test_the_service_s_folder_is_found_upward_from_the_program(tmp_path):
     (tmp_path / "service" / "src").mkdir(parents=True)
     (tmp_path / "service" / "architect.json").write_text('{"name": "a"}')
     program = tmp_path / "service" / "src" / "main.py"
-    program.write_text("from architect_core.root import find_root; print(find_root())")
+    program.write_text("from architect_core.contract import find_root; print(find_root())")
     done = subprocess.run([sys.executable, str(program)], cwd="/", capture_output=True, text=True, check=True)
     assert done.stdout.strip() == str(tmp_path / "service")
 

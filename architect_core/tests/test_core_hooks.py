@@ -7,24 +7,23 @@ import re
 import socket
 import subprocess
 import sys
-import textwrap
 import threading
 import time
 import urllib.request
+from pathlib import Path
 from xmlrpc.server import SimpleXMLRPCServer
 
 import pytest
 
 import architect.sdk as architect
-from architect_core import contract, hookspecs, loading
-from architect_core.plugins import Plugins
-from architect_core.sources import Source
+from architect_core import contract
+from architect_core.contract import hooks
+from architect_core.contract.source import Source
+from architect_core.plugins.registry import Plugins
 
-HOOKS = {
-    name: function
-    for name, function in vars(hookspecs).items()
-    if name.startswith("architect_") and inspect.isfunction(function)
-}
+HOOKS = [kind.hook for kind in hooks.KINDS]
+PAGE = (Path(__file__).parents[2] / "docs" / "reference" / "hooks.md").read_text()
+SECTIONS = dict(re.findall(r"^## (architect_\w+)\n\n(.*?)(?=^## |\Z)", PAGE, re.MULTILINE | re.DOTALL))
 
 
 @pytest.fixture(autouse=True)
@@ -33,12 +32,8 @@ def forget_modules():
     sys.modules.pop("plugin_of_the_example", None)
 
 
-def documentation(hook: str) -> str:
-    return inspect.cleandoc(HOOKS[hook].__doc__ or "")
-
-
 def example(hook: str) -> str:
-    return textwrap.dedent(documentation(hook).partition("For example:\n\n")[2])
+    return SECTIONS[hook].partition("```python\n")[2].partition("```")[0]
 
 
 @pytest.fixture
@@ -46,32 +41,28 @@ def provided(install_plugin):
     """What the plugin in a hook's example provides."""
 
     def get(kind):
-        install_plugin("architect-ex", {"ex": "plugin_of_the_example"}, {"plugin_of_the_example": example(HOOK[kind])})
+        install_plugin("architect-ex", {"ex": "plugin_of_the_example"}, {"plugin_of_the_example": example(kind.hook)})
         return Plugins().get(kind, "ex", "the tests")
 
     return get
 
 
-HOOK = loading.HOOKS
-
-
-def test_every_hook_is_known_to_the_loader_with_the_class_that_it_returns():
-    assert set(HOOK.values()) == set(HOOKS)
-    for kind, hook in HOOK.items():
-        assert inspect.signature(HOOKS[hook]).return_annotation == kind.__name__
-        assert not inspect.signature(HOOKS[hook]).parameters
+def test_the_page_of_hooks_has_a_section_for_every_class_of_the_contract_that_names_the_class():
+    assert list(SECTIONS) == HOOKS
+    for kind in hooks.KINDS:
+        assert f"`{kind.__name__}`" in SECTIONS[kind.hook].partition("\n\n")[0]
 
 
 @pytest.mark.parametrize("hook", HOOKS)
 def test_a_hook_says_what_it_is_when_it_is_called_and_shows_an_example(hook):
-    summary, called, *_ = documentation(hook).split("\n\n")
-    assert re.fullmatch(r"[A-Z][^\n]+\.", summary)
+    summary, called, *_ = SECTIONS[hook].split("\n\n")
+    assert summary.endswith(".")
     assert called.startswith("Called by ")
     assert f"def {hook}() -> " in example(hook)
     assert "ARCHITECT_CONTRACT = 1" in example(hook)
 
 
-@pytest.mark.parametrize("kind", HOOK, ids=lambda kind: kind.__name__)
+@pytest.mark.parametrize("kind", hooks.KINDS, ids=lambda kind: kind.__name__)
 def test_a_hook_returns_a_class_whose_methods_are_all_documented(kind):
     assert inspect.getdoc(kind)
     for name, method in vars(kind).items():
@@ -79,7 +70,7 @@ def test_a_hook_returns_a_class_whose_methods_are_all_documented(kind):
             assert method.__doc__, f"{kind.__name__}.{name}"
 
 
-@pytest.mark.parametrize("kind", HOOK, ids=lambda kind: kind.__name__)
+@pytest.mark.parametrize("kind", hooks.KINDS, ids=lambda kind: kind.__name__)
 def test_the_example_of_a_hook_is_a_plugin_that_provides_it(provided, kind):
     assert isinstance(provided(kind), kind)
 

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from architect_core.exceptions import ManifestError
-from architect_core.manifest import load_manifest, parse_manifest
+from architect_core.schema.manifest import load_manifest, parse_manifest
 
 FULL = {
     "$schema": "https://example.org/architect.schema.json",

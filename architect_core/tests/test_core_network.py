@@ -8,12 +8,13 @@ import pickle
 import pytest
 from pydantic import Field
 
-from architect_core import connection_string, datastore, datastore_entry, datastore_url, network
-from architect_core.config import DatastoreConfig
-from architect_core.contract import DatastoreTarget, Options
-from architect_core.datastore import Credentials
+from architect_core import connection_string, datastore_entry, datastore_url, network
+from architect_core.contract import credentials as datastore
+from architect_core.contract.client import Options
+from architect_core.contract.credentials import Credentials, DatastoreTarget
 from architect_core.exceptions import ConfigError, UnknownDriverError
 from architect_core.network import NetworkParser
+from architect_core.schema.config import DatastoreConfig
 
 
 class EggOptions(Options):

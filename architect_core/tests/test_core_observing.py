@@ -9,13 +9,14 @@ import sys
 import pytest
 
 import architect.sdk as architect
-from architect_core import observing
+from architect_core.resolver import observing
 
-HEAD = "from architect_core.hookspecs import hookimpl\nARCHITECT_CONTRACT = 1\n"
+HEAD = "from architect_core.contract import hookimpl\nARCHITECT_CONTRACT = 1\n"
 OWL = (
     HEAD
     + """
-from architect_core.contract import ClientFactory, Outcome
+from architect_core.contract.client import ClientFactory
+from architect_core.contract.observer import Outcome
 class Client:
     def __init__(self, target):
         self.observer = target.observer
@@ -39,7 +40,7 @@ def architect_client_factory():
 OBSERVER = (
     HEAD
     + """
-from architect_core.contract import ClientObserver, Observer
+from architect_core.contract.observer import ClientObserver, Observer
 told = []
 class Of(ClientObserver):
     def __init__(self, service, protocol):

@@ -7,14 +7,15 @@ import sys
 import pytest
 
 import architect.sdk as architect
-from architect_core.contract import ClientFactory, CredentialParser
-from architect_core.plugins import Plugins
+from architect_core.contract.client import ClientFactory
+from architect_core.contract.credentials import CredentialParser
+from architect_core.plugins.registry import Plugins
 
-HEAD = "from architect_core.hookspecs import hookimpl\nARCHITECT_CONTRACT = 1\n"
+HEAD = "from architect_core.contract import hookimpl\nARCHITECT_CONTRACT = 1\n"
 GOOD = (
     HEAD
     + """
-from architect_core.contract import ClientFactory
+from architect_core.contract.client import ClientFactory
 class Factory(ClientFactory):
     def client(self, target):
         return target.name
@@ -173,7 +174,7 @@ def test_what_a_client_s_library_raises_stays_what_it_is_with_a_note_of_the_plug
 PARSER = (
     HEAD
     + """
-from architect_core.contract import CredentialParser
+from architect_core.contract.credentials import CredentialParser
 class Parser(CredentialParser):
     def credentials(self, target):
         {body}
@@ -213,7 +214,7 @@ def test_a_datastore_s_options_are_checked_by_its_plugin_with_their_path(install
 SOURCE = (
     HEAD
     + """
-from architect_core.sources import Source
+from architect_core.contract.source import Source
 class Place(Source):
     def load(self):
         {body}

@@ -15,9 +15,10 @@ import architect.sdk as architect
 
 PLUGIN = """
 import pathlib, time
-from architect_core.contract import ClientFactory, CredentialParser, Options
-from architect_core.datastore import Credentials
-from architect_core.hookspecs import hookimpl
+from architect_core.contract.client import ClientFactory, Options
+from architect_core.contract.credentials import CredentialParser
+from architect_core.contract.credentials import Credentials
+from architect_core.contract.hooks import hookimpl
 
 ARCHITECT_CONTRACT = 1
 

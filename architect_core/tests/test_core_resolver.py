@@ -34,9 +34,10 @@ CONFIG = {
 }
 
 PIGEON = """
-from architect_core.contract import ClientFactory, CredentialParser, Options
-from architect_core.datastore import Credentials
-from architect_core.hookspecs import hookimpl
+from architect_core.contract.client import ClientFactory, Options
+from architect_core.contract.credentials import CredentialParser
+from architect_core.contract.credentials import Credentials
+from architect_core.contract.hooks import hookimpl
 
 ARCHITECT_CONTRACT = 1
 
@@ -347,9 +348,9 @@ def test_subscribers_can_be_members_of_a_set(monkeypatch):
 
 
 PUBLISHERS = """
-from architect_core.contract import EventPublisher
-from architect_core.hookspecs import hookimpl
-from architect_core.notification import Delivery
+from architect_core.contract.events import EventPublisher
+from architect_core.contract.hooks import hookimpl
+from architect_core.contract.events import Delivery
 
 ARCHITECT_CONTRACT = 1
 

@@ -14,9 +14,9 @@ import pytest
 import architect.sdk as architect
 
 PARSER = """
-from architect_core.contract import CredentialParser
-from architect_core.datastore import Credentials
-from architect_core.hookspecs import hookimpl
+from architect_core.contract.credentials import CredentialParser
+from architect_core.contract.credentials import Credentials
+from architect_core.contract.hooks import hookimpl
 
 ARCHITECT_CONTRACT = 1
 

@@ -23,7 +23,7 @@ PLUGIN = (
 import asyncio
 import logging
 
-from architect_core.contract import ClientFactory
+from architect_core.contract.client import ClientFactory
 from architect_core.exceptions import ConfigError
 
 log = logging.getLogger(__name__)

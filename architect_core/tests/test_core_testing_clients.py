@@ -24,7 +24,7 @@ import threading
 
 from pydantic import PositiveFloat, SecretStr
 
-from architect_core.contract import ClientFactory, Options
+from architect_core.contract.client import ClientFactory, Options
 from architect_core.exceptions import ArchitectError, ConfigError
 
 log = logging.getLogger(__name__)

@@ -19,9 +19,10 @@ import logging
 import threading
 from urllib.parse import quote, unquote
 
-from architect_core.address import parse_address
-from architect_core.contract import CredentialParser, Options
-from architect_core.datastore import Credentials
+from architect_core._base.address import parse_address
+from architect_core.contract.client import Options
+from architect_core.contract.credentials import CredentialParser
+from architect_core.contract.credentials import Credentials
 from architect_core.exceptions import ConfigError
 
 log = logging.getLogger(__name__)

@@ -22,8 +22,8 @@ import threading
 from concurrent.futures import ThreadPoolExecutor
 from time import monotonic
 
-from architect_core.contract import EventPublisher
-from architect_core.notification import Delivery
+from architect_core.contract.events import EventPublisher
+from architect_core.contract.events import Delivery
 
 log = logging.getLogger(__name__)
 
@@ -64,7 +64,7 @@ import threading
 
 import pytest
 
-from architect_core.notification import Subscription
+from architect_core.contract.events import Subscription
 from architect_core.testing import EventPublisherSuite
 
 

@@ -23,10 +23,10 @@ import threading
 from pathlib import Path
 from types import SimpleNamespace
 
-from architect_core.config import ServiceConfig, parse_services
+from architect_core.schema.config import ServiceConfig, parse_services
 from architect_core.exceptions import ConfigError
-from architect_core.sources import Configuration, Source
-from architect_core.validation import read_json
+from architect_core.contract.source import Configuration, Source
+from architect_core._base.json_text import read_json
 
 log = logging.getLogger(__name__)
 

@@ -134,7 +134,7 @@ def test_no_url_raises_anything_but_ours(url):
 
 
 def test_the_first_datastore_imports_nothing_that_it_does_not_need():
-    unneeded = ("ssl", "tomllib", "architect_core.notification", "architect_datastore.tls")
+    unneeded = ("ssl", "tomllib", "architect_core.resolver.events", "architect_datastore.tls")
     program = f"""
 import sys
 from architect_core.resolver import Resolver

@@ -12,8 +12,7 @@ import grpc
 import pytest
 from ledger import Ledger
 
-from architect_core.contract import Definitions
-from architect_core.names import stub_folder
+from architect_core.contract import Definitions, stub_folder
 from architect_core.resolver import Resolver
 from architect_grpc.generator import GrpcStubGenerator
 

@@ -12,7 +12,7 @@ import pytest
 
 import architect.sdk as architect
 from architect.testing import Doubles
-from architect_core.root import search_root
+from architect_core.contract import search_root
 from architect_grpc.stubs import load
 
 PAYMENTS = """

@@ -10,7 +10,7 @@ import pytest
 PROGRAM = """
 import sys
 import architect.sdk as architect
-from architect_core.observing import _observers
+from architect_core.resolver.observing import _observers
 architect.configure({"acme/billing": {"host": "127.0.0.1", "port": %d, "api": "rest"}})
 client = architect.service("acme/billing").client
 assert client.get("/x").status_code == 200

@@ -9,7 +9,7 @@ import httpx2
 import pytest
 import requests
 
-from architect_core.notification import Subscription
+from architect_core.contract import Subscription
 from architect_core.testing import AioClientSuite, ClientFactorySuite, EventPublisherSuite
 
 

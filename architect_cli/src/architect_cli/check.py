@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from architect_cli.environment import Plan
     from architect_cli.overrides import DatastoreOverride
     from architect_core.contract import DatastoreProvisioner, Provisioned
-    from architect_core.manifest import ManifestDatastore
     from architect_core.plugins import Plugins
+    from architect_core.schema import ManifestDatastore
 
 
 @dataclass(frozen=True)

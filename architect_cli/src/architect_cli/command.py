@@ -6,8 +6,8 @@ import re
 import shlex
 from typing import TYPE_CHECKING
 
+from architect_core.contract import read_json
 from architect_core.exceptions import ManifestError, RunError
-from architect_core.validation import read_json
 
 if TYPE_CHECKING:
     from architect_cli.tree import Node

@@ -5,15 +5,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from architect_core.contract import DatastoreProvisioner
-from architect_core.engine import GENERIC, engine_of_image
 from architect_core.exceptions import RunError
+from architect_core.resolver.engine import GENERIC, engine_of_image
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from architect_cli.overrides import DatastoreOverride
-    from architect_core.manifest import ManifestDatastore, Parameter
     from architect_core.plugins import Plugins
+    from architect_core.schema import ManifestDatastore, Parameter
 
 _FIELDS = ("username", "password", "name")
 _GIVEN_BY_SERVER = {*_FIELDS, "host", "port", "url"}

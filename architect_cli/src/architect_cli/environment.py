@@ -9,17 +9,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from architect_core.address import parse_address
+from architect_core.contract import CURRENT_SERVICE_VARIABLE, ROOT_VARIABLE, SERVICES_VARIABLE, parse_address
 from architect_core.exceptions import RunError
-from architect_core.root import ROOT_VARIABLE
-from architect_core.sources import CURRENT_SERVICE_VARIABLE, SERVICES_VARIABLE
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from architect_cli.overrides import Overrides
     from architect_cli.tree import Node
-    from architect_core.manifest import Parameter
+    from architect_core.schema import Parameter
 
 LOCAL = "127.0.0.1"
 _SCHEMES = {"rest": "http://"}  # a REST service's host carries its scheme, others' none

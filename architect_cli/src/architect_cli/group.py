@@ -7,9 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from architect_core.contract import Command
+from architect_core.contract import PROTOCOL, Command
 from architect_core.exceptions import ArchitectError, NoPluginError, PluginError
-from architect_core.names import PROTOCOL
 from architect_core.plugins import Plugins
 
 if TYPE_CHECKING:

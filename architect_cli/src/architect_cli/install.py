@@ -12,10 +12,8 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
-from architect_core.contract import Definitions, StubGenerator
+from architect_core.contract import STUBS_FOLDER, Definitions, StubGenerator, stub_folder
 from architect_core.exceptions import RunError
-from architect_core.names import stub_folder
-from architect_core.root import STUBS_FOLDER
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping

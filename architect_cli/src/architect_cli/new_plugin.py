@@ -11,8 +11,10 @@ from pathlib import Path
 import click
 
 from architect_cli.folders import write_new
-from architect_core import hookspecs, loading, names
+from architect_core._base import names
+from architect_core.contract import hooks as hookspecs
 from architect_core.exceptions import RunError
+from architect_core.plugins import loading
 
 # where each file of the template belongs
 _FILES = {

@@ -6,11 +6,17 @@ from typing import TYPE_CHECKING, Annotated
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from architect_core.config import Host, Port, Protocol, ServiceName, Text  # noqa: TC001 - pydantic reads them
+from architect_core.contract import did_you_mean, listing, read_json, require_object
 from architect_core.exceptions import ConfigError
-from architect_core.manifest import ParameterName  # noqa: TC001 - likewise
-from architect_core.names import did_you_mean, listing
-from architect_core.validation import read_json, require_object, validate
+from architect_core.schema import (
+    Host,
+    ParameterName,
+    Port,
+    Protocol,
+    ServiceName,
+    Text,
+    validate,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 import click
 
 from architect_cli.reports import plugin_reports
-from architect_core import loading
+from architect_core.plugins import loading
 
 if TYPE_CHECKING:
-    from architect_core.inventory import PluginReport
+    from architect_core.plugins.inventory import PluginReport
 
 _HEADER = ("NAME", "DISTRIBUTION", "VERSION", "PROVIDES", "STATE")
 

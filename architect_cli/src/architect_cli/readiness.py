@@ -5,10 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from architect_core.contract import Listener, ReadinessProbe
+from architect_core.contract import MANIFEST_FILE, Listener, ReadinessProbe
 from architect_core.exceptions import ManifestError, NoPluginError
-from architect_core.names import MANIFEST_FILE
-from architect_core.validation import validate
+from architect_core.schema import validate
 
 if TYPE_CHECKING:
     from architect_cli.tree import Node

@@ -10,7 +10,7 @@ import sys
 import tempfile
 from typing import TYPE_CHECKING, Any
 
-from architect_core import inventory, loading
+from architect_core.plugins import inventory, loading
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -6,18 +6,16 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from architect_core.contract import MANIFEST_FILE, Entries, search_root
 from architect_core.exceptions import ArchitectError, ManifestError
-from architect_core.manifest import load_manifest
-from architect_core.names import MANIFEST_FILE
-from architect_core.root import search_root
+from architect_core.schema import load_manifest
 from architect_core.sources.naming import resource_names
-from architect_core.sources.source import Entries
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from architect_core.manifest import Manifest
     from architect_core.resolver import Resolver
+    from architect_core.schema import Manifest
     from architect_core.sources.catalog import Catalog, Found, Kind
 
 # what may be shown; anything else may be a secret

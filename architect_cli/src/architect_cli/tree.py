@@ -6,12 +6,12 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from architect_core.exceptions import ManifestError, RunError
-from architect_core.manifest import load_manifest
+from architect_core.schema import load_manifest
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from architect_core.manifest import Manifest
+    from architect_core.schema import Manifest
 
 FILE = "file:"
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from architect_core.address import parse_address, parse_port
+from architect_core._base.address import parse_address, parse_port
 from architect_core.datastore_url import ParsedURL, parse_host, parse_url
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from architect_core.contract import DatastoreTarget
+    from architect_core.contract.credentials import DatastoreTarget
 
 RESERVED = frozenset({"engine", "host", "hosts", "name", "options", "password", "port", "type", "url", "username"})
 """What an option of a URL cannot be called as an attribute of credentials."""

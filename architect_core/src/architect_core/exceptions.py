@@ -76,7 +76,7 @@ class UnknownNameError(ArchitectError, LookupError):
     remedy = ""
 
     def __init__(self, name: object, known: Iterable[str]) -> None:
-        from architect_core.names import did_you_mean, listing
+        from architect_core._base.names import did_you_mean, listing
 
         self.name = name
         self.known = tuple(sorted(known))
@@ -156,7 +156,7 @@ class NoPluginError(PluginError):
     )
 
     def __init__(self, protocol: str, installed: Iterable[str], asked_by: str) -> None:
-        from architect_core.names import did_you_mean, listing
+        from architect_core._base.names import did_you_mean, listing
 
         self.protocol = protocol
         self.installed = tuple(sorted(installed))

@@ -4,17 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from architect_core.contract import CredentialParser
-from architect_core.datastore import Credentials
+from architect_core.contract.credentials import CredentialParser, Credentials
 from architect_core.datastore_entry import RESERVED, read_entry
 from architect_core.datastore_url import build_url
-from architect_core.validation import validate
+from architect_core.schema.validation import validate
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from architect_core.contract import DatastoreTarget
-    from architect_core.datastore import Driver
+    from architect_core.contract.credentials import DatastoreTarget, Driver
     from architect_core.datastore_entry import Stated
 
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from architect_core.contract import showable
 from architect_core.exceptions import DriverError
-from architect_core.validation import showable
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from architect_core.datastore import Credentials
+    from architect_core.contract import Credentials
 
 
 def given(**arguments: Any) -> dict[str, Any]:

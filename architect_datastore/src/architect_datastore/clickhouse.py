@@ -6,15 +6,14 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from pydantic import Field
 
-from architect_core.hookspecs import hookimpl
+from architect_core.contract import hookimpl
 from architect_datastore.arguments import given, mode_of, translated
 from architect_datastore.tls import Flag, TlsOptions, TlsParser, TlsUrls
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from architect_core.contract import CredentialParser
-    from architect_core.datastore import Credentials
+    from architect_core.contract import CredentialParser, Credentials
 
 ARCHITECT_CONTRACT = 1
 

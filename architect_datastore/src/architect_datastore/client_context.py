@@ -9,7 +9,7 @@ from architect_core.exceptions import DriverError
 from architect_datastore.tls import VERIFYING
 
 if TYPE_CHECKING:
-    from architect_core.datastore import Credentials
+    from architect_core.contract import Credentials
 
 
 def client_context(db: Credentials, driver: str) -> ssl.SSLContext:

@@ -6,16 +6,15 @@ from base64 import b64encode
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
+from architect_core.contract import hookimpl
 from architect_core.datastore_url import build_url
-from architect_core.hookspecs import hookimpl
 from architect_datastore.arguments import mode_of, translated
 from architect_datastore.tls import Flag, TlsOptions, TlsParser, TlsUrls
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from architect_core.contract import CredentialParser, DatastoreTarget
-    from architect_core.datastore import Credentials
+    from architect_core.contract import CredentialParser, Credentials, DatastoreTarget
 
 ARCHITECT_CONTRACT = 1
 

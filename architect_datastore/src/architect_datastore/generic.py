@@ -6,11 +6,9 @@ from typing import TYPE_CHECKING
 
 from pydantic import ConfigDict
 
-from architect_core.contract import CredentialParser, Options
-from architect_core.datastore import Credentials
+from architect_core.contract import CredentialParser, Credentials, Options, hookimpl
 from architect_core.datastore_entry import RESERVED, read_entry
 from architect_core.datastore_url import build_url
-from architect_core.hookspecs import hookimpl
 
 if TYPE_CHECKING:
     from architect_core.contract import DatastoreTarget

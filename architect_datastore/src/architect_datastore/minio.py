@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from architect_core.hookspecs import hookimpl
+from architect_core.contract import hookimpl
 from architect_datastore.s3 import S3Parser
 
 if TYPE_CHECKING:

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Literal
 
-from architect_core.contract import CredentialParser, Options
+from architect_core.contract import CredentialParser, Options, hookimpl
 from architect_core.datastore_url import build_url
-from architect_core.hookspecs import hookimpl
 from architect_datastore.path import Path  # noqa: TC001 - pydantic reads it
 from architect_datastore.tls import FALSE, TRUE, Flag, TlsParser, TlsUrls
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from architect_core.datastore import Credentials
+    from architect_core.contract import Credentials
 
 ARCHITECT_CONTRACT = 1
 

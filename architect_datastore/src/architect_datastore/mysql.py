@@ -6,8 +6,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import Field
 
-from architect_core.contract import CredentialParser, Options
-from architect_core.hookspecs import hookimpl
+from architect_core.contract import CredentialParser, Options, hookimpl
 from architect_datastore.mysql_drivers import DRIVERS
 from architect_datastore.path import Path  # noqa: TC001 - pydantic reads it
 from architect_datastore.tls import TlsParser, TlsUrls

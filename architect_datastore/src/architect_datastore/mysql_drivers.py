@@ -10,7 +10,7 @@ from architect_datastore.engine_url import engine_arguments
 from architect_datastore.tls_keys import TLS
 
 if TYPE_CHECKING:
-    from architect_core.datastore import Credentials, Driver
+    from architect_core.contract import Credentials, Driver
 
 # how clients in other languages ask for TLS in a URL
 _FOREIGN_TLS = frozenset({"ssl", "sslaccept", "tls", "usessl", "requiressl", "verifyservercertificate"})

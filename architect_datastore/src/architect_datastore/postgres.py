@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import Field
 
-from architect_core.contract import CredentialParser, DatastoreProvisioner, Options
-from architect_core.hookspecs import hookimpl
+from architect_core.contract import CredentialParser, DatastoreProvisioner, Options, hookimpl
 from architect_core.network import NetworkParser
 from architect_datastore.path import Path  # noqa: TC001 - pydantic reads it
 from architect_datastore.postgres_drivers import DRIVERS, SYSTEM

@@ -5,13 +5,13 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from architect_core.datastore import Credentials
+from architect_core.contract import Credentials
 from architect_core.datastore_url import build_url
 from architect_datastore.arguments import given, refusal
 from architect_datastore.engine_url import engine_arguments
 
 if TYPE_CHECKING:
-    from architect_core.datastore import Driver
+    from architect_core.contract import Driver
 
 SYSTEM = "system"
 """The `ca` that stands for the authorities of the system, as libpq's `sslrootcert=system`."""

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import Field
 
+from architect_core.contract import hookimpl
 from architect_core.datastore_url import build_url
-from architect_core.hookspecs import hookimpl
 from architect_datastore.arguments import given, mode_of, refusal, translated
 from architect_datastore.tls import Flag, TlsOptions, TlsParser, TlsUrls
 from architect_datastore.tls_keys import TLS
@@ -15,8 +15,7 @@ from architect_datastore.tls_keys import TLS
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from architect_core.contract import CredentialParser, DatastoreTarget
-    from architect_core.datastore import Credentials
+    from architect_core.contract import CredentialParser, Credentials, DatastoreTarget
 
 ARCHITECT_CONTRACT = 1
 

@@ -9,16 +9,15 @@ from urllib.parse import quote
 
 from pydantic import Field
 
+from architect_core.contract import hookimpl
 from architect_core.datastore_url import build_url
-from architect_core.hookspecs import hookimpl
 from architect_datastore.arguments import given, mode_of, translated
 from architect_datastore.tls import Flag, TlsOptions, TlsParser, TlsUrls
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from architect_core.contract import CredentialParser, DatastoreProvisioner, DatastoreTarget
-    from architect_core.datastore import Credentials
+    from architect_core.contract import CredentialParser, Credentials, DatastoreProvisioner, DatastoreTarget
 
 ARCHITECT_CONTRACT = 1
 

@@ -5,8 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any, Literal
 
-from architect_core.contract import CredentialParser, DatastoreTarget, Options
-from architect_core.hookspecs import hookimpl
+from architect_core.contract import CredentialParser, DatastoreTarget, Options, hookimpl
 from architect_datastore.arguments import given, translated
 from architect_datastore.path import Path  # noqa: TC001 - pydantic reads it
 from architect_datastore.tls import TlsParser
@@ -14,7 +13,7 @@ from architect_datastore.tls import TlsParser
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from architect_core.datastore import Credentials
+    from architect_core.contract import Credentials
 
 ARCHITECT_CONTRACT = 1
 

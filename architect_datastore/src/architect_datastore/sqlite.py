@@ -6,9 +6,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import quote, unquote
 
 from architect_core.connection_string import read_connection_string
-from architect_core.contract import CredentialParser
-from architect_core.datastore import Credentials
-from architect_core.hookspecs import hookimpl
+from architect_core.contract import CredentialParser, Credentials, hookimpl
 from architect_datastore.sqlite_drivers import DRIVERS, MEMORY
 
 if TYPE_CHECKING:

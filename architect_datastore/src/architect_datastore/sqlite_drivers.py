@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from architect_core.exceptions import DriverError
 
 if TYPE_CHECKING:
-    from architect_core.datastore import Credentials, Driver
+    from architect_core.contract import Credentials, Driver
 
 MEMORY = ":memory:"
 

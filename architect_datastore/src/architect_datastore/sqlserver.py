@@ -8,8 +8,7 @@ from urllib.parse import quote
 
 from pydantic import Field
 
-from architect_core.contract import CredentialParser, Options
-from architect_core.hookspecs import hookimpl
+from architect_core.contract import CredentialParser, Options, hookimpl
 from architect_datastore.arguments import given, mode_of, translated
 from architect_datastore.engine_url import engine_arguments
 from architect_datastore.tls import FALSE, TRUE, Flag, TlsParser, TlsUrls
@@ -17,7 +16,7 @@ from architect_datastore.tls import FALSE, TRUE, Flag, TlsParser, TlsUrls
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from architect_core.datastore import Credentials, Driver
+    from architect_core.contract import Credentials, Driver
 
 ARCHITECT_CONTRACT = 1
 

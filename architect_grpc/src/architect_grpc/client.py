@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import grpc
 
-from architect_core.names import did_you_mean, listing
+from architect_core.contract import did_you_mean, listing
 from architect_grpc.aio_call import AIO_CLASSES
 from architect_grpc.call import CLASSES, with_defaults
 

@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import grpc
 
-from architect_core.contract import Double, DoubleFactory
-from architect_core.root import STUBS_FOLDER
+from architect_core.contract import STUBS_FOLDER, Double, DoubleFactory
 from architect_grpc.stubs import load
 
 if TYPE_CHECKING:

@@ -7,11 +7,10 @@ from dataclasses import dataclass, replace
 from ipaddress import IPv4Address, IPv6Address, ip_address
 from typing import TYPE_CHECKING
 
-from architect_core.address import parse_address
+from architect_core.contract import parse_address
 
 if TYPE_CHECKING:
-    from architect_core.address import Address
-    from architect_core.contract import Target
+    from architect_core.contract import Address, Target
 
 _INSECURE = ("", "http", "grpc")
 _SECURE = ("https", "grpcs")

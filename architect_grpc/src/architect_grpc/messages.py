@@ -8,7 +8,7 @@ from google.protobuf.internal.enum_type_wrapper import EnumTypeWrapper
 from google.protobuf.message import Message
 from google.protobuf.reflection import GeneratedProtocolMessageType
 
-from architect_core.names import did_you_mean, listing
+from architect_core.contract import did_you_mean, listing
 from architect_grpc.descriptors import module_name
 
 if TYPE_CHECKING:

@@ -7,9 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 from pydantic import Field, PositiveFloat, PositiveInt
 
 from architect_core import contract
-from architect_core.hookspecs import hookimpl
-from architect_core.identity import Auth, Tls  # noqa: TC001 - pydantic reads them
-from architect_core.root import STUBS_FOLDER
+from architect_core.contract import STUBS_FOLDER, Auth, Tls, hookimpl
 
 if TYPE_CHECKING:
     from types import ModuleType

@@ -10,9 +10,8 @@ from importlib import import_module
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
+from architect_core.contract import STUBS_FOLDER, listing, stub_folder
 from architect_core.exceptions import StubError
-from architect_core.names import listing, stub_folder
-from architect_core.root import STUBS_FOLDER
 from architect_grpc import definition_set
 from architect_grpc.client import stub_class
 from architect_grpc.descriptors import is_well_known, module_name

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import grpc
 
-from architect_core.identity import Tls
+from architect_core.contract import Tls
 
 if TYPE_CHECKING:
     from architect_core.contract import Target

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from architect_core.hookspecs import hookimpl
+from architect_core.contract import hookimpl
 
 if TYPE_CHECKING:
     from architect_core.contract import Observer

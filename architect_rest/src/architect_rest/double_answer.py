@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from architect_core.contract import serialise
 from architect_core.exceptions import PayloadError
-from architect_core.notification import serialise
 
 
 @dataclass(frozen=True)

@@ -8,8 +8,8 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import parse_qsl, unquote, urlsplit
 
+from architect_core.contract import did_you_mean, listing
 from architect_core.exceptions import ArchitectError
-from architect_core.names import did_you_mean, listing
 from architect_rest.double_answer import parse_answer
 from architect_rest.double_wsgi import REQUEST_KEY
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from architect_core.address import Address, parse_address
+from architect_core.contract import Address, parse_address
 from architect_rest.origin import origin_of
 
 if TYPE_CHECKING:

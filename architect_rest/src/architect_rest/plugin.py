@@ -7,9 +7,8 @@ from typing import TYPE_CHECKING, Annotated, ClassVar
 from pydantic import Field, PositiveFloat, PositiveInt
 
 from architect_core import contract
+from architect_core.contract import Auth, Tls, hookimpl
 from architect_core.exceptions import PluginError
-from architect_core.hookspecs import hookimpl
-from architect_core.identity import Auth, Tls  # noqa: TC001 - pydantic reads them
 
 if TYPE_CHECKING:
     from architect_core.contract import ClientFactory, DoubleFactory, EventPublisher, ReadinessProbe, Target

@@ -16,8 +16,7 @@ from certifi import where
 from requests.utils import select_proxy, should_bypass_proxies
 from urllib3.util import parse_url
 
-from architect_core.contract import EventPublisher
-from architect_core.notification import Delivery
+from architect_core.contract import Delivery, EventPublisher
 from architect_rest.deadline import HTTPConnectionPool, HTTPSConnectionPool
 from architect_rest.environment import Environment
 
@@ -25,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from concurrent.futures import ThreadPoolExecutor
 
-    from architect_core.notification import Subscription
+    from architect_core.contract import Subscription
 
 _MOST_THREADS = 512
 _MOST_HOSTS = 1024

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from architect_core.identity import Auth, Tls
+from architect_core.contract import Auth, Tls
 from architect_rest.places import places
 
 if TYPE_CHECKING:

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 from architect_cli.dialects.variables import notes_on, settable
 from architect_cli.resolved import MASK, masked
+from architect_core.contract import dotted
 from architect_core.exceptions import RunError
 from architect_core.sources.pointers import is_pointer
-from architect_core.validation import dotted
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence

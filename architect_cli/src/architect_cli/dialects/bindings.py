@@ -10,11 +10,11 @@ from architect_cli.dialects.dialect import Dialect, Form
 from architect_cli.dialects.urls import datastore_urls, service_urls, without_options
 from architect_cli.folders import write_new
 from architect_cli.resolved import MASK, SHOWN, public
-from architect_core.engine import GENERIC
 from architect_core.exceptions import RunError
-from architect_core.sources import MappingSource
+from architect_core.resolver.engine import GENERIC
 from architect_core.sources.bindings import CERTIFICATES, FIELDS, RESERVED
 from architect_core.sources.entries import protocol_of
+from architect_core.sources.mapping import MappingSource
 from architect_core.sources.pointers import read_text
 
 if TYPE_CHECKING:
@@ -22,8 +22,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from architect_cli.dialects.place import Place
-    from architect_core.datastore import Credentials
-    from architect_core.sources import Source
+    from architect_core.contract import Credentials, Source
 
 _KEY = re.compile(r"(?!\.)[-._a-zA-Z0-9]+")
 _TAKEN = frozenset({*FIELDS, *FIELDS.values(), *CERTIFICATES, *RESERVED, "api", "type"})

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from architect_cli.dialects.place import Place
-    from architect_core.sources import Source
+    from architect_core.contract import Source
 
 
 class Compose(Dialect):

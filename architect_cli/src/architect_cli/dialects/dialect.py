@@ -16,9 +16,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from architect_cli.dialects.place import Place
-    from architect_core.datastore import Credentials
+    from architect_core.contract import Credentials, Source
     from architect_core.plugins import Plugins
-    from architect_core.sources import Source
 
 Form = Mapping[str, str]
 """The variables, or the files, that say one place."""

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 from architect_cli.dialects.dialect import differing
 from architect_cli.dialects.urls import service_urls
+from architect_core.contract import showable
 from architect_core.exceptions import RunError
 from architect_core.sources.bindings import CERTIFICATES
-from architect_core.validation import showable
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -5,14 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from architect_core.config import DatastoreConfig, ServiceConfig
 from architect_core.exceptions import ArchitectError
+from architect_core.schema import DatastoreConfig, ServiceConfig
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from architect_cli.resolved import Resolved
-    from architect_core.datastore import Credentials
+    from architect_core.contract import Credentials
     from architect_core.resolver import Resolver
     from architect_core.sources.catalog import Kind
 

@@ -5,15 +5,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
 
-from architect_core.address import parse_address
+from architect_core.contract import parse_address
 from architect_core.datastore_url import build_url
-from architect_core.engine import GENERIC
+from architect_core.resolver.engine import GENERIC
 from architect_core.sources.entries import with_login
 
 if TYPE_CHECKING:
     from collections.abc import Container, Mapping
 
-    from architect_core.datastore import Credentials
+    from architect_core.contract import Credentials
 
 # a service's protocol -> the scheme that is meant -> the one that tells the protocol
 _SCHEMES = {"grpc": {"": "grpc", "http": "grpc", "https": "grpcs"}, "rest": {"": "http"}}

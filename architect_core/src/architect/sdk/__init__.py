@@ -19,10 +19,9 @@ TYPE_CHECKING = False  # what typing.TYPE_CHECKING is, without the cost of impor
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from architect_core.aio import AioService
-    from architect_core.changes import Changes
-    from architect_core.config import DatastoreConfig, Instance, ServiceConfig, SubscriptionConfig
-    from architect_core.datastore import Credentials
+    from architect_core.contract.credentials import Credentials
+    from architect_core.contract.events import Delivery, Subscription
+    from architect_core.contract.source import Source
     from architect_core.deadline import deadline, remaining
     from architect_core.exceptions import (
         ArchitectError,
@@ -43,18 +42,22 @@ if TYPE_CHECKING:
         UnknownNameError,
         UnknownServiceError,
     )
-    from architect_core.notification import Delivery, Notification, Subscription
-    from architect_core.reloading import Watcher
-    from architect_core.resolver import Resolver
-    from architect_core.service import CurrentService, Service
-    from architect_core.sources import EnvironmentSource, MappingSource, Source
+    from architect_core.resolver.aio import AioService
+    from architect_core.resolver.events import Notification
+    from architect_core.resolver.reload import Changes
+    from architect_core.resolver.resolver import Resolver
+    from architect_core.resolver.service import CurrentService, Service
+    from architect_core.resolver.watch import Watcher
+    from architect_core.schema.config import DatastoreConfig, Instance, ServiceConfig, SubscriptionConfig
+    from architect_core.sources.environment import EnvironmentSource
+    from architect_core.sources.mapping import MappingSource
 
 # where each name that is imported on first use comes from
 _HOMES = {
-    "aio": ("AioService",),
-    "changes": ("Changes",),
-    "config": ("DatastoreConfig", "Instance", "ServiceConfig", "SubscriptionConfig"),
-    "datastore": ("Credentials",),
+    "resolver.aio": ("AioService",),
+    "resolver.reload": ("Changes",),
+    "schema.config": ("DatastoreConfig", "Instance", "ServiceConfig", "SubscriptionConfig"),
+    "contract.credentials": ("Credentials",),
     "deadline": ("deadline", "remaining"),
     "exceptions": (
         "ArchitectError",
@@ -75,11 +78,14 @@ _HOMES = {
         "UnknownNameError",
         "UnknownServiceError",
     ),
-    "notification": ("Delivery", "Notification", "Subscription"),
-    "reloading": ("Watcher",),
-    "resolver": ("Resolver",),
-    "service": ("CurrentService", "Service"),
-    "sources": ("EnvironmentSource", "MappingSource", "Source"),
+    "contract.events": ("Delivery", "Subscription"),
+    "resolver.events": ("Notification",),
+    "resolver.watch": ("Watcher",),
+    "resolver.resolver": ("Resolver",),
+    "resolver.service": ("CurrentService", "Service"),
+    "contract.source": ("Source",),
+    "sources.environment": ("EnvironmentSource",),
+    "sources.mapping": ("MappingSource",),
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 
@@ -213,7 +219,7 @@ def configure(
 
     The resolver asked before is not closed: clients that were handed out go on working.
     """
-    from architect_core.resolver import Resolver
+    from architect_core.resolver.resolver import Resolver
 
     resolver = Resolver(config, current_service=current_service, root=root, source=source)
     former = _swap(resolver)
@@ -278,7 +284,7 @@ def observe(name: str | None) -> None:
         NoPluginError: no installed plugin has this name; the message says what to install.
         PluginError: the plugin is broken, or is no observer.
     """
-    from architect_core.observing import observe
+    from architect_core.resolver.observing import observe
 
     observe(name)
 
@@ -294,7 +300,7 @@ def _default() -> Resolver:
     resolver = _resolver  # once: another thread may reset it meanwhile
     if resolver is not None:
         return resolver
-    from architect_core.resolver import Resolver
+    from architect_core.resolver.resolver import Resolver
 
     with _lock:
         return _resolver if _resolver is not None else _set(Resolver())

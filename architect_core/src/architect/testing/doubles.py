@@ -9,17 +9,17 @@ from typing import TYPE_CHECKING, Any, Self
 from architect.sdk import _swap
 from architect.testing.events import RecordedNotification
 from architect.testing.resolver import DoubleResolver
-from architect_core.contract import Double, DoubleFactory, DoubleTarget
+from architect_core._base.names import MANIFEST_FILE
+from architect_core._base.root import search_root
+from architect_core.contract.double import Double, DoubleFactory, DoubleTarget
 from architect_core.exceptions import PluginError
-from architect_core.manifest import load_manifest
-from architect_core.names import MANIFEST_FILE
-from architect_core.root import search_root
+from architect_core.schema.manifest import load_manifest
 
 if TYPE_CHECKING:
     import os
     from collections.abc import Mapping
 
-    from architect_core.datastore import Credentials
+    from architect_core.contract.credentials import Credentials
 
 _SUBSCRIBERS = {"subscriber": 200}
 

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 from pydantic import TypeAdapter, ValidationError
 
 from architect.testing.errors import UnfitEventError
-from architect_core.compat import Subscriptions
-from architect_core.notification import Delivery, Notification, Subscription, serialise
-from architect_core.plugins import Plugins
-from architect_core.validation import dotted
+from architect_core._base.json_text import dotted
+from architect_core.contract.events import Delivery, Subscription, Subscriptions, serialise
+from architect_core.plugins.registry import Plugins
+from architect_core.resolver.events import Notification
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

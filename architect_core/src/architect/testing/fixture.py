@@ -27,7 +27,7 @@ def architect_doubles(request: pytest.FixtureRequest) -> Iterator[Doubles]:
                 yield doubles
     """
     from architect.testing.doubles import Doubles
-    from architect_core.root import search_root
+    from architect_core._base.root import search_root
 
     with Doubles(root=search_root(request.path.parent)) as doubles:
         yield doubles

@@ -5,15 +5,17 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from architect.testing.errors import NoServiceDoubleError
-from architect_core.contract import ClientFactory
-from architect_core.plugins import Plugins
+from architect_core.contract.client import ClientFactory
+from architect_core.contract.provided import Provided
+from architect_core.plugins.registry import Plugins
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from architect_core.contract import Double, Target
+    from architect_core.contract.client import Target
+    from architect_core.contract.double import Double
 
-Provided = TypeVar("Provided")
+Kind = TypeVar("Kind", bound=Provided)
 
 
 class DoublePlugins(Plugins):
@@ -23,12 +25,12 @@ class DoublePlugins(Plugins):
         super().__init__()
         self._doubles = doubles
 
-    def find(self, kind: type[Provided], name: str, asked_by: str) -> Provided | None:
+    def find(self, kind: type[Kind], name: str, asked_by: str) -> Kind | None:
         """As of the installed plugins."""
         provided = super().find(kind, name, asked_by)
         if isinstance(provided, ClientFactory):
             doubled: Any = _doubled(provided, self._doubles)
-            return cast("Provided", doubled)
+            return cast("Kind", doubled)
         return provided
 
 

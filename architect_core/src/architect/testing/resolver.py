@@ -7,22 +7,22 @@ from typing import TYPE_CHECKING, Any
 
 from architect.testing.errors import NoDatastoreDoubleError, NoEventDoubleError, NoServiceDoubleError
 from architect.testing.plugins import DoublePlugins
-from architect_core.config import ServiceConfig, parse_services
+from architect_core._base.names import MANIFEST_FILE
+from architect_core._base.root import STUBS_FOLDER
+from architect_core.contract.source import Configuration, Source
 from architect_core.exceptions import StubError, UnknownDatastoreError, UnknownServiceError
-from architect_core.names import MANIFEST_FILE
-from architect_core.resolver import Resolver
-from architect_core.root import STUBS_FOLDER
-from architect_core.sources import Configuration, Source
+from architect_core.resolver.resolver import Resolver
+from architect_core.schema.config import ServiceConfig, parse_services
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
     from architect.testing.events import RecordedNotification
-    from architect_core.contract import Double
-    from architect_core.datastore import Credentials
-    from architect_core.notification import Notification
-    from architect_core.service import Service
+    from architect_core.contract.credentials import Credentials
+    from architect_core.contract.double import Double
+    from architect_core.resolver.events import Notification
+    from architect_core.resolver.service import Service
 
 WHERE = "the doubles of this test"
 

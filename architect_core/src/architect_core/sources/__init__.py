@@ -5,7 +5,7 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING
 
-from architect_core.sources.source import (
+from architect_core.contract.source import (
     CURRENT_SERVICE_VARIABLE,
     FILE_VARIABLE,
     SERVICES_VARIABLE,

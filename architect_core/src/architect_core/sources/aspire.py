@@ -7,15 +7,15 @@ import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, ClassVar, NamedTuple
 
-from architect_core import names
+from architect_core._base import names
+from architect_core.contract.source import Configuration, Entries, Source
 from architect_core.sources.entries import checked_datastore, scheme_of, service_at
 from architect_core.sources.naming import Claims, resource_names, variable_stems
-from architect_core.sources.source import Configuration, Entries, Source
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from architect_core.config import DatastoreConfig, ServiceConfig
+    from architect_core.schema.config import DatastoreConfig, ServiceConfig
 
 _SERVICE = re.compile(r"services__(.+?)__([^_](?:.*?[^_])?)__(\d+)", re.IGNORECASE)
 _CONNECTION = re.compile(r"ConnectionStrings__(.+)", re.IGNORECASE)

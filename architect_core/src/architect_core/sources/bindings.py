@@ -8,17 +8,17 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from architect_core import names
+from architect_core._base import names
+from architect_core.contract.source import Configuration, Entries, Source
 from architect_core.exceptions import ConfigError
 from architect_core.sources.entries import checked_datastore, checked_service, protocol_of, scheme_of, with_login
 from architect_core.sources.naming import Claims, resource_names
 from architect_core.sources.pointers import read_text
-from architect_core.sources.source import Configuration, Entries, Source
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from architect_core.config import DatastoreConfig, ServiceConfig
+    from architect_core.schema.config import DatastoreConfig, ServiceConfig
 
 ROOT_VARIABLE = "SERVICE_BINDING_ROOT"
 # a binding's keys -> ours

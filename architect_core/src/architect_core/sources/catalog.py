@@ -8,18 +8,18 @@ from functools import partial
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, Literal
 
+from architect_core._base.signatures import signatures
+from architect_core._runtime.once import once
+from architect_core.contract.source import Entries
 from architect_core.exceptions import ConfigError
-from architect_core.lazy import once
-from architect_core.reloading import signatures
-from architect_core.sources.source import Entries
 
 if TYPE_CHECKING:
     import threading
     from collections.abc import Callable, Sequence
 
-    from architect_core.config import ServiceConfig
-    from architect_core.reloading import Signatures
-    from architect_core.sources.source import Configuration, Source
+    from architect_core._base.signatures import Signatures
+    from architect_core.contract.source import Configuration, Source
+    from architect_core.schema.config import ServiceConfig
 
     Kind = Literal["services", "datastores"]
     NamedSource = tuple[str, Callable[[], Source]]

@@ -7,15 +7,15 @@ from dataclasses import dataclass, field
 from ipaddress import ip_address
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from architect_core.address import Address, parse_address
+from architect_core._base.address import Address, parse_address
+from architect_core.contract.source import Configuration, Entries, Source
 from architect_core.exceptions import ConfigError
 from architect_core.sources.entries import checked_service
-from architect_core.sources.source import Configuration, Entries, Source
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from architect_core.config import ServiceConfig
+    from architect_core.schema.config import ServiceConfig
 
 DOMAIN_VARIABLE = "ARCHITECT_DNS"
 SERVER_VARIABLE = "ARCHITECT_DNS_SERVER"

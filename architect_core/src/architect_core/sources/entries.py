@@ -6,8 +6,8 @@ import re
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
-from architect_core.config import DatastoreConfig, ServiceConfig
-from architect_core.validation import validate
+from architect_core.schema.config import DatastoreConfig, ServiceConfig
+from architect_core.schema.validation import validate
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

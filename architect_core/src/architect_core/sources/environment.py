@@ -6,18 +6,18 @@ import os
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from architect_core.config import parse_services
-from architect_core.exceptions import ConfigError
-from architect_core.sources.files import path_in, read_services
-from architect_core.sources.pointers import followed
-from architect_core.sources.source import (
+from architect_core._base.json_text import read_json
+from architect_core.contract.source import (
     CURRENT_SERVICE_VARIABLE,
     FILE_VARIABLE,
     SERVICES_VARIABLE,
     Configuration,
     Source,
 )
-from architect_core.validation import read_json
+from architect_core.exceptions import ConfigError
+from architect_core.schema.config import parse_services
+from architect_core.sources.files import path_in, read_services
+from architect_core.sources.pointers import followed
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -6,16 +6,16 @@ from datetime import date, time
 from math import isfinite
 from typing import TYPE_CHECKING, Any
 
-from architect_core.config import parse_services
+from architect_core._base.json_text import dotted, read_json
+from architect_core._base.reading import read_file
 from architect_core.exceptions import ConfigError
+from architect_core.schema.config import parse_services
 from architect_core.sources.pointers import DEEPEST, followed
-from architect_core.sources.reading import read_file
-from architect_core.validation import dotted, read_json
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from architect_core.config import ServiceConfig
+    from architect_core.schema.config import ServiceConfig
 
 _MOST_MIB = 16
 

@@ -7,10 +7,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
+from architect_core._base.root import search_root
+from architect_core.contract.source import Configuration, Source
 from architect_core.exceptions import ConfigError
-from architect_core.root import search_root
 from architect_core.sources.files import path_in, read_services
-from architect_core.sources.source import Configuration, Source
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from architect_core.config import parse_services
+from architect_core.contract.source import Configuration, Source
+from architect_core.schema.config import parse_services
 from architect_core.sources.pointers import followed
-from architect_core.sources.source import Configuration, Source
 
 
 @dataclass(frozen=True)

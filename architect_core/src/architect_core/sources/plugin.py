@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from architect_core.contract.source import Configuration, Source
 from architect_core.exceptions import PluginError
-from architect_core.sources.source import Configuration, Source
 
 if TYPE_CHECKING:
-    from architect_core.plugins import Plugins
+    from architect_core.plugins.registry import Plugins
 
 
 @dataclass(frozen=True)

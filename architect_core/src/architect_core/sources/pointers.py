@@ -5,9 +5,9 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, Any
 
+from architect_core._base.json_text import dotted, is_text
+from architect_core._base.reading import read_file
 from architect_core.exceptions import ConfigError
-from architect_core.sources.reading import read_file
-from architect_core.validation import dotted, is_text
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -6,15 +6,15 @@ import os
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, ClassVar
 
+from architect_core.contract.source import Configuration, Entries, Source
 from architect_core.exceptions import ConfigError
 from architect_core.sources.entries import checked_datastore, is_datastore, scheme_of, service_at
 from architect_core.sources.naming import Claims, variable_stems
-from architect_core.sources.source import Configuration, Entries, Source
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from architect_core.config import DatastoreConfig, ServiceConfig
+    from architect_core.schema.config import DatastoreConfig, ServiceConfig
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,9 @@ import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from architect_core import names
+from architect_core._base import names
+from architect_core._base.json_text import is_text, read_json, require_object
+from architect_core.contract.source import Configuration, Entries, Source
 from architect_core.exceptions import ConfigError
 from architect_core.sources.entries import (
     checked_datastore,
@@ -18,13 +20,11 @@ from architect_core.sources.entries import (
     with_login,
 )
 from architect_core.sources.naming import Claims, resource_names
-from architect_core.sources.source import Configuration, Entries, Source
-from architect_core.validation import is_text, read_json, require_object
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from architect_core.config import DatastoreConfig, ServiceConfig
+    from architect_core.schema.config import DatastoreConfig, ServiceConfig
 
 VARIABLE = "VCAP_SERVICES"
 _WHERE = f"the environment variable {VARIABLE}"

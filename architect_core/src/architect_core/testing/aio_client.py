@@ -17,7 +17,7 @@ from architect_core.testing.suite import error_of, fail, needs
 from architect_core.testing.threads import THREADS, together, within
 
 if TYPE_CHECKING:
-    from architect_core.service import Service
+    from architect_core.resolver.service import Service
     from architect_core.testing.client_subject import Entry, Resolve
 
 _CLOSING_SECONDS = 3.0

@@ -17,7 +17,7 @@ from architect_core.testing.threads import within
 if TYPE_CHECKING:
     import pytest
 
-    from architect_core.service import Service
+    from architect_core.resolver.service import Service
     from architect_core.testing.client_use import Entry, Resolve
 
 

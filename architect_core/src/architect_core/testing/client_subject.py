@@ -9,8 +9,8 @@ from urllib.parse import quote
 
 import pytest
 
-from architect_core.contract import ClientFactory
-from architect_core.resolver import Resolver
+from architect_core.contract.client import ClientFactory
+from architect_core.resolver.resolver import Resolver
 from architect_core.testing.canary import SECRET
 from architect_core.testing.suite import UNKNOWN, Suite
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
     from pathlib import Path
 
-    from architect_core.service import Service
+    from architect_core.resolver.service import Service
 
     Entry = Mapping[str, Any]
     Resolve = Callable[[Entry], Service]

@@ -18,14 +18,14 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
     from pathlib import Path
 
-    from architect_core.service import Service
+    from architect_core.resolver.service import Service
 
     Entry = Mapping[str, Any]
     Resolve = Callable[[Entry], Service]
 
 _CLOSING_SECONDS = 3.0
 _MAKE_A_CLIENT = """
-from architect_core.resolver import Resolver
+from architect_core.resolver.resolver import Resolver
 Resolver(asked["config"], root=asked["root"]).service(asked["service"]).client
 """
 

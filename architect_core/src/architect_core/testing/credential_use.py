@@ -7,9 +7,9 @@ import pickle
 from typing import TYPE_CHECKING, Any, ClassVar
 from urllib.parse import quote
 
-from architect_core.contract import CredentialParser
+from architect_core.contract.credentials import CredentialParser
 from architect_core.exceptions import ConfigError
-from architect_core.resolver import Resolver
+from architect_core.resolver.resolver import Resolver
 from architect_core.testing.credential_texts import SUB_DELIMITERS, texts, url_of
 from architect_core.testing.imports import foreign_imports
 from architect_core.testing.suite import UNKNOWN, Suite, fail, needs
@@ -18,7 +18,7 @@ from architect_core.testing.threads import together
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from architect_core.datastore import Credentials
+    from architect_core.contract.credentials import Credentials
 
     Entry = Mapping[str, Any]
 
@@ -28,7 +28,7 @@ _STATED_PORT = 4321
 _ENCODE = "Percent-encode what it holds: urllib.parse.quote(text, safe='')"
 _READ = """
 from architect_core.exceptions import ConfigError
-from architect_core.resolver import Resolver
+from architect_core.resolver.resolver import Resolver
 Resolver(asked["config"], current_service=asked["service"]).datastore("d0")
 """
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from architect_core.testing.suite import fail
 
 if TYPE_CHECKING:
-    from architect_core.notification import Delivery, Subscription
+    from architect_core.contract.events import Delivery, Subscription
 
 Received = Callable[[], Sequence[bytes]]
 

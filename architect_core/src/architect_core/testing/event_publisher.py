@@ -6,7 +6,7 @@ import logging
 from dataclasses import replace
 from typing import TYPE_CHECKING, ClassVar
 
-from architect_core.contract import EventPublisher
+from architect_core.contract.events import EventPublisher
 from architect_core.testing.canary import SECRET, assert_hidden
 from architect_core.testing.deliveries import assert_arrived, assert_failed, assert_one_each, assert_taken
 from architect_core.testing.forking import can_fork, in_child
@@ -18,7 +18,7 @@ from architect_core.testing.threads import THREADS, together, within
 if TYPE_CHECKING:
     import pytest
 
-    from architect_core.notification import Subscription
+    from architect_core.contract.events import Subscription
     from architect_core.testing.deliveries import Received
 
 PLAIN = b'{"id": 7}'
@@ -27,9 +27,9 @@ _SILENT = 10  # one after another they take too long, however slow the machine i
 _SLACK_SECONDS = 2.0
 _MANY_SECONDS = 5.0  # fifty at once, and a child that starts, are slower than one
 _PUBLISH = """
-from architect_core.contract import EventPublisher
-from architect_core.notification import Subscription
-from architect_core.plugins import Plugins
+from architect_core.contract.events import EventPublisher
+from architect_core.contract.events import Subscription
+from architect_core.plugins.registry import Plugins
 publisher = Plugins().get(EventPublisher, asked["api"], "the conformance suite")
 publisher.publish([Subscription(**asked["subscription"])], b"{}", asked["timeout"])
 """

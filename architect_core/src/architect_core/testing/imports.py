@@ -9,7 +9,7 @@ import sys
 from importlib.metadata import PackageNotFoundError, distribution
 from typing import TYPE_CHECKING
 
-from architect_core import loading
+from architect_core.plugins import loading
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping

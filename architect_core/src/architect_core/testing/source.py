@@ -6,10 +6,10 @@ import logging
 from abc import abstractmethod
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from architect_core.config import ServiceConfig, parse_services
+from architect_core.contract.source import Source
 from architect_core.exceptions import ConfigError
-from architect_core.resolver import Resolver
-from architect_core.sources import Source
+from architect_core.resolver.resolver import Resolver
+from architect_core.schema.config import ServiceConfig, parse_services
 from architect_core.testing.canary import SECRET, assert_hidden
 from architect_core.testing.imports import foreign_imports
 from architect_core.testing.suite import ASKED_BY, UNKNOWN, Suite, error_of, fail, needs, refusal
@@ -36,8 +36,8 @@ SERVICES: dict[str, Any] = {
 """What is stored; in the shape of the variable `ARCHITECT`."""
 
 _LOAD = """
-from architect_core.plugins import Plugins
-from architect_core.sources import Source
+from architect_core.plugins.registry import Plugins
+from architect_core.contract.source import Source
 Plugins().get(Source, asked["name"], "the conformance suite").load()
 """
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar, NoReturn, TypeVar
 
-from architect_core import loading
 from architect_core.exceptions import ConfigError
-from architect_core.inventory import inspect
-from architect_core.plugins import Plugins
+from architect_core.plugins import loading
+from architect_core.plugins.inventory import inspect
+from architect_core.plugins.registry import Plugins
 
 if TYPE_CHECKING:
     from collections.abc import Callable

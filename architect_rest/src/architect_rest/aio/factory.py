@@ -12,8 +12,7 @@ from architect_rest.aio.client import AioRestClient
 from architect_rest.settings import settings
 
 if TYPE_CHECKING:
-    from architect_core.contract import Target
-    from architect_core.identity import Tls
+    from architect_core.contract import Target, Tls
 
 
 def make(target: Target) -> AioRestClient:

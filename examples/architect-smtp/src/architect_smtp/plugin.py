@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from pydantic import PositiveFloat
 
-from architect_core.contract import ClientFactory, CredentialParser, Options, Target
-from architect_core.hookspecs import hookimpl
+from architect_core.contract import ClientFactory, CredentialParser, Options, Target, hookimpl
 from architect_core.network import NetworkParser
 from architect_smtp.client import MailClient
 

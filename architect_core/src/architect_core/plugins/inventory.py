@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from architect_core import loading
-from architect_core.contract import Command
+from architect_core.contract import hooks
+from architect_core.contract.development import Command
+from architect_core.plugins import loading
 
 if TYPE_CHECKING:
     from importlib.metadata import EntryPoint
@@ -58,14 +59,14 @@ def inspect(entry: EntryPoint) -> PluginReport:
         manager = loading.load(entry)
     except loading.BrokenError as problem:
         return replace(report, state="broken", reason=str(problem))
-    for kind, hook in loading.HOOKS.items():
+    for kind in hooks.KINDS:
         try:
             value = loading.call(manager, kind)
         except loading.BrokenError as problem:
             problems.append(str(problem))
             continue
         if value is not None:
-            provided.append(hook.removeprefix("architect_").replace("_", " "))
+            provided.append(kind.hook.removeprefix("architect_").replace("_", " "))
             summary = str(getattr(value, "summary", "")) if isinstance(value, Command) else summary
     if not provided and not problems:
         problems.append("has none of the hooks of the contract")

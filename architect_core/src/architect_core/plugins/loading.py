@@ -12,25 +12,10 @@ from typing import Any
 import pluggy
 from pydantic import BaseModel
 
-from architect_core import contract, hookspecs
-from architect_core.sources import Source
+from architect_core.contract import hooks
 
 DISABLED_VARIABLE = "ARCHITECT_DISABLED_PLUGINS"
 VERSION_ATTRIBUTE = "ARCHITECT_CONTRACT"
-
-HOOKS: dict[type[Any], str] = {
-    contract.ClientFactory: "architect_client_factory",
-    contract.CredentialParser: "architect_credential_parser",
-    Source: "architect_source",
-    contract.EventPublisher: "architect_event_publisher",
-    contract.StubGenerator: "architect_stub_generator",
-    contract.ReadinessProbe: "architect_readiness_probe",
-    contract.DatastoreProvisioner: "architect_datastore_provisioner",
-    contract.Command: "architect_command",
-    contract.DoubleFactory: "architect_double_factory",
-    contract.Observer: "architect_observer",
-}
-"""The hook that returns instances of each class of the contract."""
 
 
 class BrokenError(Exception):
@@ -39,7 +24,7 @@ class BrokenError(Exception):
 
 def installed(name: str | None = None) -> list[EntryPoint]:
     """The entry points of all plugins, or of those that serve `name`, sorted; one that is found twice is one."""
-    group = entry_points(group=hookspecs.GROUP) if name is None else entry_points(group=hookspecs.GROUP, name=name)
+    group = entry_points(group=hooks.GROUP) if name is None else entry_points(group=hooks.GROUP, name=name)
     if len(group) < 2:  # the distribution's metadata takes milliseconds to read
         return list(group)
     found = {(entry.name, distribution(entry), entry.value): entry for entry in group}
@@ -92,8 +77,8 @@ def load(entry: EntryPoint) -> pluggy.PluginManager:
         raise BrokenError(f"breaks the plugin contract: {described(problem)}") from problem
     _check_version(stated)
     # a manager for it alone: one for all would compare and hash plugins, whatever they are, with each other
-    manager = pluggy.PluginManager(hookspecs.GROUP)
-    manager.add_hookspecs(hookspecs)
+    manager = pluggy.PluginManager(hooks.GROUP)
+    manager.add_hookspecs(hooks.SPECIFICATIONS)
     try:
         manager.register(plugin, name=entry.value)
         manager.check_pending()
@@ -113,7 +98,7 @@ def call(manager: pluggy.PluginManager, kind: type[Any]) -> Any:
     Raises:
         BrokenError: it raises, or returns something else.
     """
-    hook = HOOKS[kind]
+    hook = kind.hook
     try:
         results = getattr(manager.hook, hook)()
     except (Exception, SystemExit) as problem:  # whatever a plugin raises is told with its name
@@ -142,7 +127,7 @@ def _text(problem: BaseException) -> str:
 
 
 def _check_version(stated: object) -> None:
-    oldest, newest = hookspecs.OLDEST_CONTRACT, hookspecs.CONTRACT
+    oldest, newest = hooks.OLDEST_CONTRACT, hooks.CONTRACT
     if not isinstance(stated, int) or isinstance(stated, bool):
         raise BrokenError(
             "breaks the plugin contract: it does not say for which version of the contract it was written. "

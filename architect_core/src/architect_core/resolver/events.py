@@ -1,83 +1,20 @@
-"""Who wants to hear of an event, and telling them."""
+"""Events of the running service: their subscribers, and publishing to them."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from architect_core.address import parse_address
-from architect_core.compat import Subscriptions
-from architect_core.exceptions import ConfigError, PayloadError, PluginError
+from architect_core._base.address import parse_address
+from architect_core.contract.events import Delivery, Subscription, Subscriptions, serialise
+from architect_core.exceptions import ConfigError, PluginError
 
 if TYPE_CHECKING:
-    from architect_core.config import ServiceConfig, SubscriptionConfig
-    from architect_core.plugins import Plugins
+    from architect_core.plugins.registry import Plugins
+    from architect_core.schema.config import ServiceConfig, SubscriptionConfig
 
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 _TIMEOUT = 10.0
-
-
-@dataclass(frozen=True)
-class Subscription:
-    """One subscriber of an event.
-
-    >>> sub = Subscription("acme/mailer", "http://mailer", 8080, "/event/callback")
-    >>> "{}:{}{}".format(sub.host, sub.port, sub.uri) == sub.url
-    True
-
-    Attributes:
-        name: the subscribing service.
-        host: scheme and host: "http://mailer". An IPv6 address has its brackets.
-        port: the TCP port.
-        uri: the path that the event is posted to, with the subscriber's base path in front; empty or starting with "/".
-            A repr leaves out its query.
-        headers: what the subscriber wants to be sent along; never part of a repr.
-        api: the protocol that the subscriber serves.
-        auth: user name and password from the subscriber's host, or None; never part of a repr.
-    """
-
-    name: str
-    host: str
-    port: int
-    uri: str
-    headers: Mapping[str, str] = field(default_factory=dict, repr=False, hash=False)
-    api: str = "rest"
-    auth: tuple[str, str] | None = field(default=None, repr=False)
-
-    def __repr__(self) -> str:
-        path, mark, _ = self.uri.partition("?")
-        uri = f"{path}?***" if mark else path  # a query may be a token
-        place = f"name={self.name!r}, host={self.host!r}, port={self.port!r}, uri={uri!r}, api={self.api!r}"
-        return f"{type(self).__name__}({place})"
-
-    @property
-    def url(self) -> str:
-        """Where the event is posted: `host:port` and `uri`."""
-        return f"{self.host}:{self.port}{self.uri}"
-
-
-@dataclass(frozen=True)
-class Delivery:
-    """What became of one event at one subscriber.
-
-    Attributes:
-        subscription: whose delivery it was.
-        status: the HTTP status that the subscriber answered with, or None if it did not answer.
-        elapsed: seconds from the start of the publication to the answer or the error.
-        error: what went wrong, such as an `urllib3.exceptions.HTTPError`; None if there was an answer.
-    """
-
-    subscription: Subscription
-    status: int | None
-    elapsed: float
-    error: Exception | None = None
-
-    @property
-    def ok(self) -> bool:
-        """Whether the subscriber took the event: it answered with a status from 200 to 299."""
-        return self.status is not None and 200 <= self.status < 300
 
 
 class Notification:
@@ -121,7 +58,7 @@ class Notification:
         return [deliveries[place] for place in range(len(self.subscriptions))]
 
     def _deliver(self, api: str, served: list[Subscription], body: bytes, timeout: float) -> list[Delivery]:
-        from architect_core.contract import EventPublisher
+        from architect_core.contract.events import EventPublisher
 
         try:
             asked_by = f"event {self.event!r}"
@@ -139,30 +76,6 @@ class Notification:
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.event!r}, {len(self.subscriptions)} subscribers)"
-
-
-def serialise(payload: object) -> bytes:
-    """`payload` as the bytes of a JSON text; bytes are returned as they are.
-
-    >>> serialise({"id": 7})
-    b'{"id": 7}'
-
-    Raises:
-        PayloadError: it holds what JSON cannot express. The message names the type, never the value.
-    """
-    if isinstance(payload, bytes | bytearray | memoryview):
-        return bytes(payload)
-    from pydantic_core import PydanticSerializationError, to_jsonable_python
-
-    try:
-        return json.dumps(payload, default=to_jsonable_python, allow_nan=False).encode()
-    except PydanticSerializationError:
-        reason = "it holds an object of a type that JSON does not have"
-    except RecursionError:
-        reason = "it is nested too deeply, or holds itself"
-    except (TypeError, ValueError):
-        reason = "it holds NaN or infinity, itself, or a key that is no text"
-    raise PayloadError(f"the payload, a {type(payload).__name__}, cannot be written as JSON: {reason}")
 
 
 def subscriptions_of(

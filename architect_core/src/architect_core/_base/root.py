@@ -6,8 +6,8 @@ import os
 import sys
 from pathlib import Path
 
+from architect_core._base.names import MANIFEST_FILE
 from architect_core.exceptions import StubError
-from architect_core.names import MANIFEST_FILE
 
 ROOT_VARIABLE = "ARCHITECT_SERVICE_ROOT"
 STUBS_FOLDER = "architect_services"

@@ -7,13 +7,13 @@ import os
 import threading
 from typing import TYPE_CHECKING, Any
 
-from architect_core.contract import ClientObserver, Observer
-from architect_core.plugins import Plugins
+from architect_core.contract.observer import ClientObserver, Observer
+from architect_core.plugins.registry import Plugins
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from architect_core.contract import BegunCall, Health, Outcome
+    from architect_core.contract.observer import BegunCall, Health, Outcome
 
 OBSERVER_VARIABLE = "ARCHITECT_OBSERVER"
 

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, ClassVar, Generic, TypeVar
 
+from architect_core.contract.provided import Provided
+
 if TYPE_CHECKING:
-    from architect_core.config import DatastoreConfig, ServiceConfig
+    from architect_core.schema.config import DatastoreConfig, ServiceConfig
 
 SOURCE_VARIABLE = "ARCHITECT_SOURCE"
 SERVICES_VARIABLE = "ARCHITECT"
@@ -49,13 +51,14 @@ class Configuration:
         return self.where if self.place_of is None else self.place_of(kind, name)
 
 
-class Source(ABC):
+class Source(Provided):
     """Something that a configuration can be read from.
 
     Attributes:
         knows_current_service: whether it may name the running service; one that never does is not read for that.
     """
 
+    hook: ClassVar[str] = "architect_source"
     knows_current_service: ClassVar[bool] = True
 
     @abstractmethod

@@ -1,12 +1,18 @@
-"""The credentials of a datastore, for any driver."""
+"""Credentials of datastores, and what a plugin parses them with."""
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any
+from dataclasses import dataclass, field
+from typing import Any, ClassVar
 
-from architect_core.exceptions import UnknownDriverError
-from architect_core.names import did_you_mean, listing
+from pydantic import BaseModel
+
+from architect_core._base.names import did_you_mean, listing
+from architect_core.contract.provided import Options, Provided
+from architect_core.exceptions import ConfigError, UnknownDriverError
+from architect_core.schema.config import DatastoreConfig
 
 Driver = Callable[["Credentials"], dict[str, Any]]
 """Makes the keyword arguments of one driver."""
@@ -141,3 +147,46 @@ class Credentials(Mapping[str, Any]):
         # an option of a URL is among the options: its name is part of a text that somebody may have got wrong
         hidden = [f"{key}=***" for key in self._fields if key not in _SHOWN and key not in self.options]
         return f"{type(self).__name__}({', '.join([self.engine, *shown, *hidden])})"
+
+
+@dataclass(frozen=True)
+class DatastoreTarget:
+    """A datastore whose credentials are wanted.
+
+    Attributes:
+        name: its key in the configuration.
+        engine: the engine it was found to be, which is the entry point's name: "postgres".
+        config: its entry, with every key that was given.
+        options: its `options`, as an instance of the parser's `Options`.
+        where: what it was read from.
+        path: its path in there.
+    """
+
+    name: str
+    engine: str
+    config: DatastoreConfig
+    options: Any = field(repr=False)
+    where: str
+    path: str
+
+    def error(self, path: str, reason: str) -> ConfigError:
+        """A ConfigError about the field at `path` of this datastore's entry; `reason` must repeat no value."""
+        return ConfigError(self.where, [(".".join(part for part in (self.path, path) if part), reason)])
+
+
+class CredentialParser(Provided):
+    """Turns a datastore's entry into credentials.
+
+    Attributes:
+        Options: the schema of a datastore's `options`.
+    """
+
+    hook: ClassVar[str] = "architect_credential_parser"
+    Options: ClassVar[type[BaseModel]] = Options
+
+    @abstractmethod
+    def credentials(self, target: DatastoreTarget) -> Credentials:
+        """The credentials of `target`, with the engine's default port and a `url`.
+
+        Called once for each datastore. Nothing is connected to; what is wrong is a `target.error(path, reason)`.
+        """

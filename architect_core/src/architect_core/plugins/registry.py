@@ -6,14 +6,15 @@ import threading
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from architect_core import loading
+from architect_core.contract.provided import Provided
 from architect_core.exceptions import ArchitectError, NoPluginError, PluginError
+from architect_core.plugins import loading
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from importlib.metadata import EntryPoint
 
-Provided = TypeVar("Provided")
+Kind = TypeVar("Kind", bound=Provided)
 
 
 class Plugins:
@@ -27,7 +28,7 @@ class Plugins:
         """The protocols and engines that installed plugins serve; none is loaded for it."""
         return sorted({entry.name for entry in loading.installed()})
 
-    def find(self, kind: type[Provided], name: str, asked_by: str) -> Provided | None:
+    def find(self, kind: type[Kind], name: str, asked_by: str) -> Kind | None:
         """What the plugin `name` provides of `kind`, or None where it has no such hook. The plugin is loaded for it.
 
         Args:
@@ -42,10 +43,10 @@ class Plugins:
         with self._lock:
             if (kind, name) not in self._provided:
                 self._provided[kind, name] = self._load(kind, name, asked_by)
-            provided: Provided | None = self._provided[kind, name]
+            provided: Kind | None = self._provided[kind, name]
             return provided
 
-    def get(self, kind: type[Provided], name: str, asked_by: str) -> Provided:
+    def get(self, kind: type[Kind], name: str, asked_by: str) -> Kind:
         """The same, where a plugin without such a hook is an error.
 
         Raises:
@@ -54,7 +55,7 @@ class Plugins:
         """
         provided = self.find(kind, name, asked_by)
         if provided is None:
-            raise PluginError(f"{asked_by}: {self.owner(name)} has no hook {loading.HOOKS[kind]}, which this needs")
+            raise PluginError(f"{asked_by}: {self.owner(name)} has no hook {kind.hook}, which this needs")
         return provided
 
     def owner(self, name: str) -> str:
@@ -77,10 +78,10 @@ class Plugins:
             error.may_hold_secrets = secrets
             raise error from problem
 
-    def _load(self, kind: type[Provided], name: str, asked_by: str) -> Provided | None:
+    def _load(self, kind: type[Kind], name: str, asked_by: str) -> Kind | None:
         entry = self._entry(name, asked_by)
         try:
-            provided: Provided | None = loading.call(loading.load(entry), kind)
+            provided: Kind | None = loading.call(loading.load(entry), kind)
         except loading.BrokenError as problem:
             reason, cause = str(problem), problem.__cause__
         else:

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Annotated, Self
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
-from architect_core.config import HeaderName, HeaderValue  # noqa: TC001 - pydantic reads them
-from architect_core.sources.reading import read_file
+from architect_core._base.reading import read_file
+from architect_core.schema.config import HeaderName, HeaderValue
 
 if TYPE_CHECKING:
-    from architect_core.contract import Target
+    from architect_core.contract.client import Target
 
 
 class _Shared(BaseModel):

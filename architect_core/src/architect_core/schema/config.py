@@ -7,10 +7,11 @@ from typing import Annotated, Any, ClassVar
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, TypeAdapter, model_validator
 
-from architect_core import names
-from architect_core.address import parse_port
-from architect_core.compat import MappingAccess
-from architect_core.validation import require_object, showable, validate_all
+from architect_core._base import names
+from architect_core._base.address import parse_port
+from architect_core._base.json_text import require_object, showable
+from architect_core.schema.mapping import MappingAccess
+from architect_core.schema.validation import validate_all
 
 
 def _port(value: object) -> object:

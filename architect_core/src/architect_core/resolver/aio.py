@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable
     from threading import RLock
 
-    from architect_core.contract import ClientFactory
+    from architect_core.contract.client import ClientFactory
 
     Loop = asyncio.AbstractEventLoop
     Clients = dict[Loop, "_Held"]

@@ -7,17 +7,17 @@ from contextlib import contextmanager, suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from architect_core._runtime.once import once
 from architect_core.exceptions import ArchitectError, ConfigError, PluginError, UnknownServiceError
-from architect_core.lazy import once
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator
     from pathlib import Path
 
-    from architect_core.aio import AioService
-    from architect_core.config import ServiceConfig
-    from architect_core.contract import ClientFactory, Target
-    from architect_core.plugins import Plugins
+    from architect_core.contract.client import ClientFactory, Target
+    from architect_core.plugins.registry import Plugins
+    from architect_core.resolver.aio import AioService
+    from architect_core.schema.config import ServiceConfig
 
 
 class Service:
@@ -64,7 +64,7 @@ class Service:
     @once
     def aio(self) -> AioService:
         """Clients for asyncio, one for each event loop. Those of them that cannot be had are told by `aio.client`."""
-        from architect_core.aio import AioService
+        from architect_core.resolver.aio import AioService
 
         return AioService(self.name, self._aio_client, self._lock)
 
@@ -152,7 +152,7 @@ class Service:
 
     @once
     def _factory(self) -> ClientFactory:
-        from architect_core.contract import ClientFactory
+        from architect_core.contract.client import ClientFactory
 
         if self._others is not None:
             raise UnknownServiceError(self.name, self._others())
@@ -162,8 +162,8 @@ class Service:
 
     @once
     def _target(self) -> Target:
-        from architect_core.contract import Target
-        from architect_core.validation import validate
+        from architect_core.contract.client import Target
+        from architect_core.schema.validation import validate
 
         options = validate(self._factory.Options, self.config.options, self._where, f"{self.name}.options")
         return Target(self.name, self.config, options, self._where, self._find_root)
@@ -172,7 +172,7 @@ class Service:
         """The target with who is told of the calls of the client that is made for it."""
         from dataclasses import replace
 
-        from architect_core.observing import client_observer
+        from architect_core.resolver.observing import client_observer
 
         observer = client_observer(self.name, str(self.config.api))
         return self._target if observer is None else replace(self._target, observer=observer)

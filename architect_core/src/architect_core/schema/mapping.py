@@ -9,8 +9,6 @@ if TYPE_CHECKING:
 
     from pydantic import BaseModel
 
-    from architect_core.notification import Subscription
-
     _Model = BaseModel
 else:
     _Model = object
@@ -58,13 +56,3 @@ class MappingAccess(_Model):
     def get(self, key: str, default: Any = None) -> Any:
         """The value given under `key`, or `default`."""
         return self._given().get(key, default)
-
-
-class Subscriptions(tuple["Subscription", ...]):
-    """The subscribers of an event: a tuple, which called gives the list of dictionaries that 0.2.1 gave."""
-
-    __slots__ = ()
-
-    def __call__(self) -> list[dict[str, Any]]:
-        """`host`, `port`, `uri` and `headers` of every subscriber, as dictionaries."""
-        return [{"host": each.host, "port": each.port, "uri": each.uri, "headers": dict(each.headers)} for each in self]

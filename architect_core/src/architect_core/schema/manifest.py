@@ -7,10 +7,11 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
-from architect_core import names
-from architect_core.config import HeaderName, HeaderValue, Host, Port, Protocol, ServiceName, Text, Uri
+from architect_core._base import names
+from architect_core._base.json_text import read_json, require_object
 from architect_core.exceptions import ManifestError
-from architect_core.validation import read_json, require_object, validate
+from architect_core.schema.config import HeaderName, HeaderValue, Host, Port, Protocol, ServiceName, Text, Uri
+from architect_core.schema.validation import validate
 
 
 def _words(value: object) -> object:

@@ -5,11 +5,10 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from architect_core import names
-from architect_core.contract import CredentialParser, DatastoreTarget
-from architect_core.datastore import Credentials
+from architect_core._base import names
+from architect_core.contract.credentials import CredentialParser, Credentials, DatastoreTarget
 from architect_core.exceptions import NoPluginError, PluginError, StubError
-from architect_core.validation import validate
+from architect_core.schema.validation import validate
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -17,8 +16,8 @@ if TYPE_CHECKING:
 
     from pydantic import BaseModel
 
-    from architect_core.config import DatastoreConfig
-    from architect_core.plugins import Plugins
+    from architect_core.plugins.registry import Plugins
+    from architect_core.schema.config import DatastoreConfig
     from architect_core.sources.catalog import Found
 
 GENERIC = "generic"
@@ -117,7 +116,7 @@ def _from_manifest(name: str, service: str | None, find_root: Callable[[], Path]
         return None
     if not (folder / names.MANIFEST_FILE).is_file():  # which is how many services are deployed
         return None
-    from architect_core.manifest import load_manifest
+    from architect_core.schema.manifest import load_manifest
 
     manifest = load_manifest(folder)
     datastore = manifest.datastores.get(name)

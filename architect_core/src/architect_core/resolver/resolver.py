@@ -9,39 +9,31 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from architect_core._base.names import did_you_mean, listing
+from architect_core._base.root import find_root
+from architect_core._base.signatures import files_in, signatures
+from architect_core._runtime.once import once
+from architect_core.contract.source import CURRENT_SERVICE_VARIABLE, SOURCE_VARIABLE
 from architect_core.exceptions import (
     NoCurrentServiceError,
     UnknownDatastoreError,
     UnknownEventError,
     UnknownServiceError,
 )
-from architect_core.lazy import once
-from architect_core.names import did_you_mean, listing
-from architect_core.plugins import Plugins
-from architect_core.reloading import (
-    Draining,
-    Listeners,
-    Watcher,
-    close_all,
-    differing,
-    files_in,
-    replace,
-    require_seconds,
-    signatures,
-)
-from architect_core.root import find_root
-from architect_core.service import CurrentService, Service
+from architect_core.plugins.registry import Plugins
+from architect_core.resolver.reload import Draining, Listeners, close_all, differing, replace
+from architect_core.resolver.service import CurrentService, Service
+from architect_core.resolver.watch import Watcher, require_seconds
 from architect_core.sources.catalog import BUILT_IN, Catalog, named_sources
-from architect_core.sources.source import CURRENT_SERVICE_VARIABLE, SOURCE_VARIABLE
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from architect_core.changes import Changes
-    from architect_core.datastore import Credentials
-    from architect_core.notification import Notification
-    from architect_core.reloading import Signatures
-    from architect_core.sources import Source
+    from architect_core._base.signatures import Signatures
+    from architect_core.contract.credentials import Credentials
+    from architect_core.contract.source import Source
+    from architect_core.resolver.events import Notification
+    from architect_core.resolver.reload import Changes
     from architect_core.sources.catalog import Found, NamedSource
 
 
@@ -211,7 +203,7 @@ class Resolver:
         """
         from contextlib import ExitStack
 
-        from architect_core.changes import Changes
+        from architect_core.resolver.reload import Changes
 
         require_seconds("drain", drain)
         with self._reloading:
@@ -352,13 +344,13 @@ class Resolver:
         return PluginSource(name, asked_by, self._plugins)
 
     def _credentials_of(self, name: str, found: Found, owner: str | None) -> Credentials:
-        from architect_core.engine import credentials_of
+        from architect_core.resolver.engine import credentials_of
 
         return credentials_of(name, found, owner, self._plugins, self._find_root)
 
     def _notification(self, event: str, catalog: Catalog, owner: str | None) -> Notification | None:
         """An event of the service `owner`, or None where it has no such event."""
-        from architect_core.notification import Notification, subscriptions_of
+        from architect_core.resolver.events import Notification, subscriptions_of
 
         found = catalog.service(owner) if owner is not None else None
         if found is None or event not in found.entry.subscriptions:

@@ -1,0 +1,1 @@
+"""Names, addresses, files and texts: what the schemas and the contract are made of."""

@@ -1,0 +1,98 @@
+"""What a plugin provides: the classes that its hooks return instances of, and what those are made with.
+
+A plugin is a module (or any object) named by an entry point in the group `architect`, where the entry point's name is
+the protocol, engine, source or command that it serves.
+"""
+
+from architect_core._base.address import Address, parse_address
+from architect_core._base.json_text import dotted, is_text, read_json, require_object, showable
+from architect_core._base.names import MANIFEST_FILE, PROTOCOL, SERVICE_NAME, did_you_mean, listing, stub_folder
+from architect_core._base.reading import read_file
+from architect_core._base.root import ROOT_VARIABLE, STUBS_FOLDER, find_root, search_root
+from architect_core.contract.client import ClientFactory, Target
+from architect_core.contract.credentials import CredentialParser, Credentials, DatastoreTarget, Driver
+from architect_core.contract.development import (
+    Command,
+    DatastoreProvisioner,
+    Definitions,
+    Listener,
+    Provisioned,
+    ReadinessProbe,
+    StubGenerator,
+)
+from architect_core.contract.double import Double, DoubleFactory, DoubleTarget
+from architect_core.contract.events import Delivery, EventPublisher, Subscription, Subscriptions, serialise
+from architect_core.contract.hooks import CONTRACT, GROUP, OLDEST_CONTRACT, hookimpl
+from architect_core.contract.identity import Auth, Tls
+from architect_core.contract.observer import BegunCall, ClientObserver, Health, Observer, Outcome
+from architect_core.contract.provided import Options
+from architect_core.contract.source import (
+    CURRENT_SERVICE_VARIABLE,
+    FILE_VARIABLE,
+    SERVICES_VARIABLE,
+    SOURCE_VARIABLE,
+    Configuration,
+    Entries,
+    Source,
+)
+
+__all__ = [
+    "CONTRACT",
+    "CURRENT_SERVICE_VARIABLE",
+    "FILE_VARIABLE",
+    "GROUP",
+    "MANIFEST_FILE",
+    "OLDEST_CONTRACT",
+    "PROTOCOL",
+    "ROOT_VARIABLE",
+    "SERVICES_VARIABLE",
+    "SERVICE_NAME",
+    "SOURCE_VARIABLE",
+    "STUBS_FOLDER",
+    "Address",
+    "Auth",
+    "BegunCall",
+    "ClientFactory",
+    "ClientObserver",
+    "Command",
+    "Configuration",
+    "CredentialParser",
+    "Credentials",
+    "DatastoreProvisioner",
+    "DatastoreTarget",
+    "Definitions",
+    "Delivery",
+    "Double",
+    "DoubleFactory",
+    "DoubleTarget",
+    "Driver",
+    "Entries",
+    "EventPublisher",
+    "Health",
+    "Listener",
+    "Observer",
+    "Options",
+    "Outcome",
+    "Provisioned",
+    "ReadinessProbe",
+    "Source",
+    "StubGenerator",
+    "Subscription",
+    "Subscriptions",
+    "Target",
+    "Tls",
+    "did_you_mean",
+    "dotted",
+    "find_root",
+    "hookimpl",
+    "is_text",
+    "listing",
+    "parse_address",
+    "read_file",
+    "read_json",
+    "require_object",
+    "search_root",
+    "serialise",
+    "showable",
+    "stub_folder",
+]

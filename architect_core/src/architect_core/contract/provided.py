@@ -1,0 +1,22 @@
+"""What all classes of the contract have in common, and the base of a plugin's options."""
+
+from __future__ import annotations
+
+from abc import ABC
+from typing import ClassVar
+
+from architect_core.schema.strict import Strict
+
+
+class Provided(ABC):
+    """Base of the classes whose instances a plugin's hooks return.
+
+    Attributes:
+        hook: the name of the hook that returns an instance.
+    """
+
+    hook: ClassVar[str]
+
+
+class Options(Strict):
+    """Base of a plugin's own options: `{"options": {...}}` in a service's entry. An unknown option is an error."""
