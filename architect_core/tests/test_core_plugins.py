@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 
 import pytest
@@ -9,6 +10,7 @@ import pytest
 import architect.sdk as architect
 from architect_core.contract.client import ClientFactory
 from architect_core.contract.credentials import CredentialParser
+from architect_core.plugins import loading
 from architect_core.plugins.registry import Plugins
 
 HEAD = "from architect_core.contract import hookimpl\nARCHITECT_CONTRACT = 1\n"
@@ -46,9 +48,23 @@ def test_no_plugin_names_those_installed_and_the_nearest(install_plugin):
     assert "owl" in caught.value.installed
 
 
-def test_a_plugin_that_architect_ships_is_told_with_its_pip_line():
-    error = architect.NoPluginError("grpc", ["rest"], "service 'a'")
-    assert "installed: rest. pip install architect-grpc" in str(error)
+@pytest.mark.parametrize(
+    ("name", "distribution"),
+    [
+        ("rest", "architect-rest"),
+        ("grpcs", "architect-grpc"),
+        ("otel", "architect-otel"),
+        ("bindings", "architect-sources"),
+        *(
+            (engine, "architect-datastore")
+            for engine in ("rediss", "amqps", "postgis", "mongodb+srv", "clickhouse-server")
+        ),
+    ],
+)
+def test_an_error_about_a_plugin_that_architect_ships_has_its_pip_line(monkeypatch, name, distribution):
+    monkeypatch.setattr(loading, "installed", lambda *_: [])
+    with pytest.raises(architect.NoPluginError, match=f"serves '{re.escape(name)}'.* pip install {distribution}$"):
+        Plugins().get(ClientFactory, name, "service 'a'")
 
 
 def test_asking_for_one_plugin_loads_no_other(install_plugin):

@@ -26,6 +26,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from architect_core._base.names import did_you_mean, listing
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
@@ -76,8 +78,6 @@ class UnknownNameError(ArchitectError, LookupError):
     remedy = ""
 
     def __init__(self, name: object, known: Iterable[str]) -> None:
-        from architect_core._base.names import did_you_mean, listing
-
         self.name = name
         self.known = tuple(sorted(known))
         message = f"no {self.kind} named {name!r}{did_you_mean(name, self.known)}; {listing(self.known)}"
@@ -146,30 +146,13 @@ class NoPluginError(PluginError):
         installed: the entry points that exist in the group, sorted.
     """
 
-    # where to get the plugins that architect itself ships
-    _DISTRIBUTIONS = {"rest": "architect-rest", "grpc": "architect-grpc", "otel": "architect-otel"} | dict.fromkeys(
-        (
-            *("generic", "postgres", "postgresql", "mysql", "mariadb", "redis", "valkey", "sqlite", "mongodb", "mongo"),
-            *("sqlserver", "mssql", "rabbitmq", "amqp", "s3", "minio", "elasticsearch", "opensearch", "clickhouse"),
-        ),
-        "architect-datastore",
-    )
-
-    def __init__(self, protocol: str, installed: Iterable[str], asked_by: str) -> None:
-        from architect_core._base.names import did_you_mean, listing
-
+    def __init__(self, protocol: str, installed: Iterable[str], asked_by: str, remedy: str = "") -> None:
         self.protocol = protocol
         self.installed = tuple(sorted(installed))
-        distribution = self._DISTRIBUTIONS.get(protocol)
-        remedy = (
-            f"pip install {distribution}"
-            if distribution
-            else f"install the package whose entry point in the group 'architect' is named {protocol!r}"
-        )
         hint = did_you_mean(protocol, self.installed)
         super().__init__(
             f"{asked_by}: no installed plugin serves {protocol!r}{hint}; {listing(self.installed, 'installed')}. "
-            f"{remedy}"
+            f"{remedy}".rstrip()
         )
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from architect_core.contract.provided import Provided
 from architect_core.exceptions import ArchitectError, NoPluginError, PluginError
 from architect_core.plugins import loading
+from architect_core.plugins.known import remedy
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -92,7 +93,7 @@ class Plugins:
         found = loading.installed(name)
         usable = [entry for entry in found if not loading.is_disabled(entry)]
         if not found:
-            raise NoPluginError(name, self.names(), asked_by)
+            raise NoPluginError(name, self.names(), asked_by, remedy(name))
         if not usable:
             raise PluginError(f"{asked_by}: {_owner(found[0])} is disabled by {loading.DISABLED_VARIABLE}")
         if len(usable) > 1:
