@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import copy
 import datetime as dt
 import json
@@ -325,6 +326,75 @@ def test_doubles_may_be_opened_inside_of_others(owl):
             architect.service("acme/b")
 
 
+# services that application code holds, as it does when it looks one up at the top of a module
+
+
+def test_a_service_that_was_looked_up_before_the_test_reaches_its_doubles_and_then_the_real_one_again(owl):
+    architect.configure(REAL)
+    held = architect.service("acme/real")
+    client = held.client
+    for answer in ("hoo", "huu"):
+        with Doubles() as doubles:
+            doubles.service("acme/real", "owl", answer)
+            assert held.client.hoot() == answer
+            assert architect.service("acme/real") is held
+        assert held.client is client
+    assert client not in owl.closed
+
+
+def test_a_service_that_was_looked_up_before_is_an_error_in_a_test_that_has_no_double_of_it(owl):
+    architect.configure(REAL)
+    held = architect.service("acme/real")
+    with Doubles(), pytest.raises(NoDoubleError, match="no double of a service named 'acme/real'"):
+        _ = held.client
+    assert held.client.name == "acme/real"
+
+
+def test_a_service_that_was_looked_up_in_one_test_reaches_the_double_of_the_next(owl):
+    with Doubles() as doubles:
+        doubles.service("acme/billing", "owl", "first")
+        held = architect.service("acme/billing")
+        assert held.client.hoot() == "first"
+    with Doubles() as doubles:
+        doubles.service("acme/billing", "owl", "second")
+        assert held.client.hoot() == "second"
+
+
+def test_a_service_that_was_looked_up_in_a_test_is_one_clear_error_after_it(owl):
+    with Doubles() as doubles:
+        doubles.service("acme/billing", "owl", "hoo")
+        held = architect.service("acme/billing")
+        assert held.client
+    for use in (lambda: held.client, lambda: held.defs, lambda: asyncio.run(client_of(held))):
+        with pytest.raises(NoDoubleError, match=r"'acme/billing'.* The test that made one has ended"):
+            use()
+
+
+async def client_of(service):
+    return service.aio.client
+
+
+def test_a_service_of_inner_doubles_reaches_the_outer_ones_afterwards(owl):
+    with Doubles() as outer:
+        outer.service("acme/billing", "owl", "outer")
+        with Doubles() as inner:
+            inner.service("acme/billing", "owl", "inner")
+            held = architect.service("acme/billing")
+            assert held.client.hoot() == "inner"
+        assert held.client.hoot() == "outer"
+
+
+def test_two_holders_of_a_service_from_different_configurations_both_reach_the_double(owl):
+    held = []
+    for host in ("one", "two"):
+        architect.configure({"acme/real": {"host": host, "api": "owl"}})
+        held.append(architect.service("acme/real"))
+    with Doubles() as doubles:
+        doubles.service("acme/real", "owl", "hoo")
+        assert [each.client.hoot() for each in held] == ["hoo", "hoo"]
+    assert [each.client.host for each in held] == ["one", "two"]
+
+
 # the tested service
 
 
@@ -545,10 +615,11 @@ def test_the_errors_can_be_pickled_and_copied_as_process_pools_do(doubles):
 # pytest
 
 
-def run_pytest(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+def run_pytest(folder: Path, *arguments: str, **environ: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-W", "error", *arguments],
         cwd=folder,
+        env=os.environ | environ,
         capture_output=True,
         text=True,
         timeout=60,
@@ -599,12 +670,41 @@ def test_the_fixture_can_be_overridden_for_another_service(tmp_path):
     assert "4 passed" in done.stdout, done.stdout + done.stderr
 
 
+def test_an_application_may_look_a_service_up_at_the_top_of_a_module(owl, tmp_path):
+    (tmp_path / "application.py").write_text(
+        "import architect.sdk as architect\n"
+        "billing = architect.service('acme/billing')\n"
+        "def ask():\n"
+        "    return billing.client.hoot()\n"
+    )
+    (tmp_path / "test_application.py").write_text(
+        "import pytest\n"
+        "import architect.sdk as architect\n"
+        "from application import ask\n"
+        "@pytest.mark.parametrize('answer', ['first', 'second'])\n"
+        "def test_it_reaches_the_double_of_each_test(architect_doubles, answer):\n"
+        "    architect_doubles.service('acme/billing', 'owl', answer)\n"
+        "    assert ask() == answer\n"
+        "def test_it_is_an_error_of_ours_without_a_double(architect_doubles):\n"
+        "    with pytest.raises(architect.UnknownServiceError, match='no double of a service named'):\n"
+        "        ask()\n"
+        "def test_it_is_an_error_of_ours_without_doubles():\n"
+        "    with pytest.raises(architect.UnknownServiceError, match='acme/billing'):\n"
+        "        ask()\n"
+        "def test_an_unknown_service_is_an_error_at_once_in_a_test():\n"
+        "    with pytest.raises(architect.UnknownServiceError):\n"
+        "        architect.service('acme/other')\n"
+    )
+    done = run_pytest(tmp_path, PYTHONPATH=os.pathsep.join(sys.path))
+    assert "5 passed" in done.stdout, done.stdout + done.stderr
+
+
 def test_the_plugin_costs_a_run_that_does_not_use_it_nothing(tmp_path):
     (tmp_path / "test_other.py").write_text(
         "import sys\n"
         "def test_nothing():\n"
         "    assert 'architect.testing.fixture' in sys.modules\n"
-        "    names = ('architect_core', 'architect.sdk', 'pydantic', 'requests', 'grpc', 'wsgiref')\n"
+        "    names = ('architect_core', 'pydantic', 'requests', 'grpc', 'wsgiref')\n"
         "    assert [name for name in names if name in sys.modules] == []\n"
     )
     done = run_pytest(tmp_path)

@@ -10,10 +10,12 @@ import subprocess
 import sys
 import threading
 import time
+from types import SimpleNamespace
 
 import pytest
 
 import architect.sdk as architect
+from architect_core.resolver import default
 
 CONFIG = {
     "acme/checkout": {
@@ -209,8 +211,9 @@ def test_closing_while_a_client_is_made_does_not_hang(pigeon, monkeypatch):
         close.wait(10)
         time.sleep(0.1)
         target.find_root()
+        return SimpleNamespace(close=lambda: None)
 
-    factory = type(resolver.service("acme/a")._factory)
+    factory = type(resolver.service("acme/a").generation.use().factory)
     monkeypatch.setattr(factory, "client", client)
     maker = threading.Thread(target=lambda: resolver.service("acme/a").client, daemon=True)
     closer = threading.Thread(target=resolver.close, daemon=True)
@@ -274,7 +277,7 @@ def test_a_child_that_was_forked_while_a_lock_was_held_does_not_hang(pigeon):
     held, release = threading.Event(), threading.Event()
 
     def hold() -> None:
-        with architect._lock, resolver._lock, service._lock, resolver._plugins._lock:
+        with default.lock, resolver._lock, service._lock, resolver._plugins._lock:
             held.set()
             release.wait(10)
 

@@ -6,17 +6,15 @@
     architect.datastore("primary_db").username
     architect.notification("order_placed").publish({"id": 7})
 
-Where everything is comes from the environment, such as the variables `ARCHITECT` and `ARCHITECT_CURRENT_SERVICE`, or
+The configuration comes from the environment, such as the variables `ARCHITECT` and `ARCHITECT_CURRENT_SERVICE`, or
 from `configure()`. Importing this module reads no environment and imports no protocol library.
 """
 
 from __future__ import annotations
 
-import _thread
-import os
-
 TYPE_CHECKING = False  # what typing.TYPE_CHECKING is, without the cost of importing typing
 if TYPE_CHECKING:
+    import os
     from collections.abc import Callable, Mapping
 
     from architect_core.contract.credentials import Credentials
@@ -52,42 +50,26 @@ if TYPE_CHECKING:
     from architect_core.sources.environment import EnvironmentSource
     from architect_core.sources.mapping import MappingSource
 
-# where each name that is imported on first use comes from
-_HOMES = {
-    "resolver.aio": ("AioService",),
-    "resolver.reload": ("Changes",),
-    "schema.config": ("DatastoreConfig", "Instance", "ServiceConfig", "SubscriptionConfig"),
-    "contract.credentials": ("Credentials",),
-    "deadline": ("deadline", "remaining"),
-    "exceptions": (
-        "ArchitectError",
-        "ConfigError",
-        "DriverError",
-        "ManifestError",
-        "NoCurrentServiceError",
-        "NoEventLoopError",
-        "NoPluginError",
-        "OriginError",
-        "PayloadError",
-        "PluginError",
-        "RunError",
-        "StubError",
-        "UnknownDatastoreError",
-        "UnknownDriverError",
-        "UnknownEventError",
-        "UnknownNameError",
-        "UnknownServiceError",
-    ),
-    "contract.events": ("Delivery", "Subscription"),
-    "resolver.events": ("Notification",),
-    "resolver.watch": ("Watcher",),
-    "resolver.resolver": ("Resolver",),
-    "resolver.service": ("CurrentService", "Service"),
-    "contract.source": ("Source",),
-    "sources.environment": ("EnvironmentSource",),
-    "sources.mapping": ("MappingSource",),
+# the modules of the names that are imported on first use
+_MODULES = {
+    "contract.credentials": "Credentials",
+    "contract.events": "Delivery Subscription",
+    "contract.source": "Source",
+    "deadline": "deadline remaining",
+    "exceptions": "ArchitectError ConfigError DriverError ManifestError NoCurrentServiceError NoEventLoopError "
+    "NoPluginError OriginError PayloadError PluginError RunError StubError UnknownDatastoreError UnknownDriverError "
+    "UnknownEventError UnknownNameError UnknownServiceError",
+    "resolver.aio": "AioService",
+    "resolver.events": "Notification",
+    "resolver.reload": "Changes",
+    "resolver.resolver": "Resolver",
+    "resolver.service": "CurrentService Service",
+    "resolver.watch": "Watcher",
+    "schema.config": "DatastoreConfig Instance ServiceConfig SubscriptionConfig",
+    "sources.environment": "EnvironmentSource",
+    "sources.mapping": "MappingSource",
 }
-_HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
+_HOMES = {name: f"architect_core.{module}" for module, names in _MODULES.items() for name in names.split()}
 
 __all__ = [
     "AioService",
@@ -138,9 +120,9 @@ __all__ = [
     "watch",
 ]
 
-_lock = _thread.allocate_lock()
 _resolver: Resolver | None = None
 _services: dict[str, Service] = {}  # the resolver's own dictionary
+_defers_unknown = False
 
 
 def service(name: str) -> Service:
@@ -149,7 +131,7 @@ def service(name: str) -> Service:
         architect.service("acme/billing").client.get("/invoices/7")
         await architect.service("acme/billing").aio.client.get("/invoices/7")
 
-    The same object for the same name, whichever thread asks.
+    It is the same object for the same name, in every thread.
 
     Raises:
         ConfigError: the configuration is malformed.
@@ -178,7 +160,7 @@ def datastore(name: str) -> Credentials:
 
 
 def notification(event: str) -> Notification:
-    """The running service's event `event`: `.publish(payload)` tells its subscribers, `.subscriptions` lists them.
+    """The running service's event `event`: `.publish(payload)` reaches its subscribers, `.subscriptions` lists them.
 
     Raises:
         NoCurrentServiceError: which service is running is not known.
@@ -205,7 +187,7 @@ def configure(
     root: str | os.PathLike[str] | None = None,
     source: Source | str | None = None,
 ) -> Resolver:
-    """Say what is where, instead of leaving it to the environment; returns the resolver that this module now asks.
+    """State the configuration in code instead of the environment; returns the resolver that this module now uses.
 
         architect.configure({"acme/billing": {"host": "http://localhost", "port": 8080, "api": "rest"}})
 
@@ -213,29 +195,30 @@ def configure(
         config: service name -> entry, in the shape of the variable `ARCHITECT`.
         current_service: the running service's name; `ARCHITECT_CURRENT_SERVICE` otherwise, unless `config` is given.
         root: the running service's own folder, which holds `architect.json` and `architect_services`.
-        source: what is read where `config` has no entry: a source, or names of built-in sources and plugins, separated
-            by commas, the first of which wins. If it is absent and `config` is given, nothing else is read; if both
-            are absent, what the variable `ARCHITECT_SOURCE` names, else all built-in sources.
+        source: what is read for names that `config` does not have: a source, or names of sources, separated by commas,
+            the first of which wins. If it is absent and `config` is given, nothing else is read; if both are absent,
+            the sources that the variable `ARCHITECT_SOURCE` names, else all that are installed.
 
-    The resolver asked before is not closed: clients that were handed out go on working.
+    The former resolver is not closed: clients that were handed out go on working.
     """
+    from architect_core.resolver.default import handed_out
     from architect_core.resolver.resolver import Resolver
 
-    resolver = Resolver(config, current_service=current_service, root=root, source=source)
-    former = _swap(resolver)
+    resolver = Resolver(config, current_service=current_service, root=root, source=source, handed_out=handed_out)
+    former = use(resolver)
     if former is not None:
         former.stop_watching()
     return resolver
 
 
 def reload(*, drain: float = 30.0) -> Changes:
-    """Read the configuration anew, after a password was rotated for example; gives the names whose values have changed.
+    """Read the configuration anew, after a password was rotated for example; returns the names whose values changed.
 
         changes = architect.reload()
         "primary_db" in changes.datastores
 
-    A client whose entry did not change stays the same object. One whose entry did is replaced, so that `.client` is a
-    new one, and the former is closed after some time, so that calls on it can end.
+    A client whose entry did not change stays the same object. One whose entry did is replaced: `.client` is a new one,
+    and the former is closed after some time, so that calls on it can end.
 
     Args:
         drain: seconds until former clients are closed; what they are still doing then may fail.
@@ -247,7 +230,7 @@ def reload(*, drain: float = 30.0) -> Changes:
 
 
 def on_change(listener: Callable[[Changes], object]) -> Callable[[], None]:
-    """Have `listener` called with the `Changes` of every reload that changed something; gives what takes it back.
+    """Call `listener` with the `Changes` of every reload that changed something; returns what ends that.
 
         forget = architect.on_change(lambda changes: reconnect() if "primary_db" in changes.datastores else None)
 
@@ -260,8 +243,8 @@ def watch(interval: float = 2.0, *, drain: float = 30.0) -> Watcher:
     """Reload when a file that the configuration is read from has changed, until `reset()` or the watcher's `stop()`.
 
     Files are those of `ARCHITECT_FILE`, service bindings, the local file, and those that `{"$file": ...}` names. A link
-    that leads elsewhere, which is how Kubernetes changes secrets, is a change too. One that makes the configuration
-    malformed is logged as a warning of the logger "architect", and changes nothing.
+    that points elsewhere, which is how Kubernetes changes secrets, is a change too. A change that makes the
+    configuration malformed is logged as a warning of the logger "architect", and changes nothing.
 
     Args:
         interval: seconds between looks; a change is used when it has stayed the same for two.
@@ -271,14 +254,15 @@ def watch(interval: float = 2.0, *, drain: float = 30.0) -> Watcher:
 
 
 def observe(name: str | None) -> None:
-    """Have an observer told of the calls of all clients that are made from now on, for metrics and traces.
+    """Observe the calls of all clients that are made from now on, for metrics and traces.
 
         architect.observe("otel")  # of the package architect-otel; the variable ARCHITECT_OBSERVER=otel does the same
 
-    It is for the whole process, whatever `configure` and `reset` do. What it cannot do is logged, and breaks no call.
+    It holds for the whole process, also after `configure` and `reset`. An error of the observer is logged and breaks no
+    call.
 
     Args:
-        name: the name of an observer's plugin; None for what the variable names, if anything.
+        name: the name of an observer's plugin; None for the one that the variable names, if any.
 
     Raises:
         NoPluginError: no installed plugin has this name; the message says what to install.
@@ -290,57 +274,55 @@ def observe(name: str | None) -> None:
 
 
 def reset() -> None:
-    """Close all clients and forget what `configure` said; the next question reads the environment anew."""
-    former = _swap(None)
+    """Close all clients and undo `configure`; the next look-up reads the environment anew."""
+    former = use(None)
     if former is not None:
         former.close()
 
 
-def _default() -> Resolver:
-    resolver = _resolver  # once: another thread may reset it meanwhile
-    if resolver is not None:
-        return resolver
-    from architect_core.resolver.resolver import Resolver
+def use(resolver: Resolver | None) -> Resolver | None:
+    """Look names up in `resolver` from now on, or in the environment if it is None; returns the former one, still open.
 
-    with _lock:
-        return _resolver if _resolver is not None else _set(Resolver())
-
-
-def _swap(resolver: Resolver | None) -> Resolver | None:
-    """Ask `resolver` from now on, or the environment where it is None; gives what was asked before, still open."""
+    It is for packages that stand in for the environment, such as architect_testing; an application calls `configure`.
+    """
     global _resolver, _services
-    with _lock:
+    from architect_core.resolver.default import lock
+
+    with lock:
         former = _resolver
-        if resolver is None:
-            _resolver, _services = None, {}
-        else:
-            _set(resolver)
+        _resolver, _services = resolver, {} if resolver is None else resolver.services
         return former
 
 
-def _set(resolver: Resolver) -> Resolver:
-    global _resolver, _services
-    _resolver, _services = resolver, resolver.services
-    return resolver
+def defer_unknown(defers: bool) -> None:
+    """Have a service that the environment does not hold be an error when it is used, and not when it is looked up.
+
+    It is for test frameworks, which import an application before a test can make doubles.
+    """
+    global _defers_unknown  # noqa: PLW0603 - one for the process
+    _defers_unknown = defers
 
 
-def _after_fork_in_child() -> None:
-    global _lock  # noqa: PLW0603 - the module's one lock
-    _lock = _thread.allocate_lock()  # another thread of the parent may have held it
+def _default() -> Resolver:
+    global _resolver, _services  # noqa: PLW0603 - the module's one resolver
+    resolver = _resolver  # once, because another thread may reset it meanwhile
+    if resolver is not None:
+        return resolver
+    from architect_core.resolver.default import handed_out, lock
+    from architect_core.resolver.resolver import Resolver
+    from architect_core.resolver.stand_ins import Deferring
 
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_after_fork_in_child)
+    with lock:
+        if _resolver is None:
+            _resolver = Resolver(handed_out=handed_out, stand_ins=Deferring(lambda: _defers_unknown))
+            _services = _resolver.services
+        return _resolver
 
 
 def __getattr__(name: str) -> object:
-    if name not in _HOME_OF:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from importlib import import_module
+    from architect_core.lazy import load
 
-    value: object = getattr(import_module(f"architect_core.{_HOME_OF[name]}"), name)
-    globals()[name] = value
-    return value
+    return load(__name__, _HOMES, name)
 
 
 def __dir__() -> list[str]:

@@ -3,25 +3,33 @@
 from __future__ import annotations
 
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
-from architect.sdk import _swap
+from architect.sdk import use
+from architect.testing.errors import EndedDoubleError
 from architect.testing.events import RecordedNotification
-from architect.testing.resolver import DoubleResolver
-from architect_core._base.names import MANIFEST_FILE
-from architect_core._base.root import search_root
-from architect_core.contract.double import Double, DoubleFactory, DoubleTarget
-from architect_core.exceptions import PluginError
-from architect_core.schema.manifest import load_manifest
+from architect.testing.stand_ins import Entries, TestStandIns
+from architect_core.contract import MANIFEST_FILE, STUBS_FOLDER, Double, DoubleFactory, DoubleTarget, search_root
+from architect_core.exceptions import PluginError, StubError
+from architect_core.plugins import Plugins
+from architect_core.resolver import Resolver
+from architect_core.resolver.default import handed_out
+from architect_core.resolver.generation import Generation
+from architect_core.schema import load_manifest
 
 if TYPE_CHECKING:
     import os
     from collections.abc import Mapping
 
-    from architect_core.contract.credentials import Credentials
+    from architect_core.contract import Credentials
+    from architect_core.resolver.service import Service
 
 _SUBSCRIBERS = {"subscriber": 200}
+
+
+_open: list[Doubles] = []  # those that are open, the outermost first
 
 
 class Doubles:
@@ -52,7 +60,18 @@ class Doubles:
         manifest = load_manifest(folder) if folder is not None and (folder / MANIFEST_FILE).is_file() else None
         name = current_service or (manifest.name if manifest else "application")
         api = manifest.api.type if manifest and manifest.api and manifest.name == name else None
-        self._resolver = DoubleResolver(name, api, folder)
+        self._name = name
+        self._folder = folder
+        self._entries = Entries(name, api)
+        self._stand_ins = TestStandIns(name)
+        self._plugins = Plugins()
+        self._resolver = Resolver(
+            source=self._entries,
+            root=folder,
+            plugins=self._plugins,
+            stand_ins=self._stand_ins,
+            handed_out=handed_out,
+        )
         self._opened = ExitStack()
 
     def service(self, name: str, api: str, behaviour: Any, **entry: Any) -> Double:
@@ -79,15 +98,21 @@ class Doubles:
             ConfigError: the name or the entry is malformed.
         """
         asked_by = f"double of {name!r}"
-        plugins = self._resolver.plugins
-        factory = plugins.get(DoubleFactory, api, asked_by)
-        double: object = factory.double(DoubleTarget(name, behaviour, self._resolver.find_root))
+        factory = self._plugins.get(DoubleFactory, api, asked_by)
+        double: object = factory.double(DoubleTarget(name, behaviour, self._find_root))
         if not isinstance(double, Double):
+            owner = self._plugins.owner(api)
             raise PluginError(
-                f"{asked_by}: {plugins.owner(api)} made a {type(double).__name__}, where the contract asks for a Double"
+                f"{asked_by}: {owner} made a {type(double).__name__}, where the contract asks for a Double"
             )
         self._opened.callback(double.close)
-        self._resolver.add_service(name, double, {**double.entry, **entry, "api": api})
+        former = self._stand_ins.doubles.get(name)
+        self._stand_ins.doubles[name] = double
+        try:
+            self._reload(self._entries.with_entry(name, {**double.entry, **entry, "api": api}))
+        except BaseException:
+            _restore(self._stand_ins.doubles, name, former)
+            raise
         return double
 
     def datastore(self, name: str, /, **entry: Any) -> Credentials:
@@ -106,7 +131,13 @@ class Doubles:
             NoPluginError: no installed plugin reads the engine's credentials.
             ConfigError: the entry is malformed.
         """
-        return self._resolver.add_datastore(name, entry)
+        former = self._entries.entries
+        self._reload(self._entries.with_own("datastores", name, entry))
+        try:
+            return self._resolver.datastore(name)
+        except BaseException:
+            self._reload(former)
+            raise
 
     def notification(
         self, event: str, schema: Any = None, *, subscribers: Mapping[str, int | Exception] = _SUBSCRIBERS
@@ -130,15 +161,61 @@ class Doubles:
             ConfigError: the name of the event or of a subscriber is malformed.
         """
         recorded = RecordedNotification(event, schema, subscribers)
-        self._resolver.add_event(recorded)
+        former = self._stand_ins.notifications.get(event)
+        self._stand_ins.notifications[event] = recorded
+        try:
+            self._reload(self._entries.with_own("subscriptions", event, {each: {} for each in subscribers}))
+        except BaseException:
+            _restore(self._stand_ins.notifications, event, former)
+            raise
         return recorded
 
     def __enter__(self) -> Self:
-        self._opened.callback(_swap, _swap(self._resolver))
+        held = {each: each.generation for each in handed_out}
+        self._opened.callback(self._leave, use(self._resolver), held)
+        self._resolver.adopt(held)
+        _open.append(self)
         return self
 
     def __exit__(self, *_: object) -> None:
         try:
             self._resolver.close()
         finally:
-            self._opened.close()  # the doubles, the last one first, and then what was asked before
+            self._opened.close()  # the doubles, the last one first, and then `_leave`
+
+    def _leave(self, former: Resolver | None, held: Mapping[Service, Generation]) -> None:
+        """Have services that application code holds be what they were before; those that it got here have ended."""
+        _open.remove(self)
+        use(former)
+        for service in handed_out:
+            ended = Generation(service.generation.config, unknown=partial(EndedDoubleError, service.name, ()))
+            service.become(held.get(service, ended))
+        if _open:
+            _open[-1]._resolver.adopt([each for each in handed_out if each not in held])  # noqa: SLF001 - of its own kind
+
+    def _reload(self, entries: dict[str, dict[str, Any]]) -> None:
+        """Use other entries; if they are malformed, the former ones stay."""
+        former, self._entries.entries = self._entries.entries, entries
+        try:
+            self._entries.load()  # which checks them, although nothing may have been looked up yet
+            self._resolver.reload()
+        except BaseException:
+            self._entries.entries = former
+            raise
+        self._resolver.drain()
+
+    def _find_root(self) -> Path:
+        if self._folder is None:
+            raise StubError(
+                f"the folder of {self._name}, whose tests these are, was not found: neither the working directory nor "
+                f"one above it holds {MANIFEST_FILE} or {STUBS_FOLDER}. Run `architect install` in the service's "
+                "folder, or pass `root=` to Doubles()"
+            )
+        return self._folder
+
+
+def _restore(values: dict[str, Any], name: str, former: object) -> None:
+    if former is None:
+        del values[name]
+    else:
+        values[name] = former

@@ -1,42 +1,63 @@
-"""What a test is told that needs a double, or whose application announces what it should not."""
+"""The errors of a test that lacks a double, or whose application publishes an event that does not fit."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from architect_core.exceptions import ArchitectError, UnknownDatastoreError, UnknownEventError, UnknownServiceError
+from architect_core.exceptions import (
+    ArchitectError,
+    UnknownDatastoreError,
+    UnknownEventError,
+    UnknownNameError,
+    UnknownServiceError,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
 
 class NoDoubleError(ArchitectError):
-    """The application asked for something that this test made no double of.
+    """The application uses something that the test made no double of, or whose test has ended.
 
     It is also the `UnknownServiceError`, `UnknownDatastoreError` or `UnknownEventError` that the application would get
-    where the name is not configured.
+    for a name that is not configured.
     """
 
 
 class NoServiceDoubleError(NoDoubleError, UnknownServiceError):
-    """The same of a service."""
+    """The same about a service."""
 
     kind = "double of a service"
     remedy = "Make one: service(name, api, behaviour) of this test's doubles."
 
 
 class NoDatastoreDoubleError(NoDoubleError, UnknownDatastoreError):
-    """The same of a datastore."""
+    """The same about a datastore."""
 
     kind = "double of a datastore"
     remedy = "Make one: datastore(name, type=..., ...) of this test's doubles."
 
 
 class NoEventDoubleError(NoDoubleError, UnknownEventError):
-    """The same of an event."""
+    """The same about an event."""
 
     kind = "double of an event"
     remedy = "Make one: notification(event) of this test's doubles."
+
+
+class EndedDoubleError(NoServiceDoubleError):
+    """The application uses a double after its test has ended."""
+
+    kind = "open double of a service"
+    remedy = "The test that made one has ended; make one in every test that needs it."
+
+
+def no_double(error: UnknownNameError) -> NoDoubleError:
+    """The error of a test for a name that is unknown because there is no double of it."""
+    for kind in (NoServiceDoubleError, NoDatastoreDoubleError, NoEventDoubleError):
+        if isinstance(error, kind.__bases__[1]):
+            return kind(error.name, error.known)
+    raise error
 
 
 class UnfitEventError(ArchitectError, AssertionError):

@@ -8,9 +8,7 @@ from typing import TYPE_CHECKING, Any
 from pydantic import TypeAdapter, ValidationError
 
 from architect.testing.errors import UnfitEventError
-from architect_core._base.json_text import dotted
-from architect_core.contract.events import Delivery, Subscription, Subscriptions, serialise
-from architect_core.plugins.registry import Plugins
+from architect_core.contract import Delivery, Subscription, Subscriptions, dotted
 from architect_core.resolver.events import Notification
 
 if TYPE_CHECKING:
@@ -18,7 +16,9 @@ if TYPE_CHECKING:
 
 
 class RecordedNotification(Notification):
-    """What `architect.notification(event)` gives in a test.
+    """What `architect.notification(event)` returns in a test.
+
+    `publish` raises an UnfitEventError if the payload does not fit the schema, or is bytes that are not JSON.
 
     Attributes:
         events: the payloads that were published, as a subscriber parses them from JSON, in the order of publication.
@@ -31,27 +31,18 @@ class RecordedNotification(Notification):
                     f"event {event!r}: the subscriber {name!r} answers with a {type(answer).__name__}; give a status, "
                     "such as 503, or the exception that keeps it from answering"
                 )
-        places = [Subscription(name, "http://double.invalid", 80, "/") for name in subscribers]
-        super().__init__(event, Subscriptions(places), Plugins())
+        endpoints = [Subscription(name, "http://double.invalid", 80, "/") for name in subscribers]
+        super().__init__(event, Subscriptions(endpoints), self._record)
         self.events: list[Any] = []
         self._answers = dict(subscribers)
         self._schema = None if schema is None else TypeAdapter(schema)
         self._schema_name = schema.__name__ if isinstance(schema, type) else repr(schema)
 
-    def publish(self, payload: object, *, timeout: float = 10.0) -> list[Delivery]:
-        """Record `payload`, and answer for every subscriber.
+    def _record(self, body: bytes, timeout: float) -> list[Delivery]:  # noqa: ARG002 - nobody is waited for
+        self.events.append(self._parsed(body))
+        return [_delivery(each, self._answers[each.name]) for each in self.subscriptions]
 
-        Raises:
-            PayloadError: the payload cannot be written as JSON.
-            UnfitEventError: it does not fit the schema, or is bytes that are no JSON.
-        """
-        body = serialise(payload)
-        received = self._checked(body)
-        deliveries = super().publish(body, timeout=timeout)
-        self.events.append(received)
-        return deliveries
-
-    def _checked(self, body: bytes) -> Any:
+    def _parsed(self, body: bytes) -> Any:
         problems = []
         try:
             if self._schema is not None:
@@ -67,10 +58,8 @@ class RecordedNotification(Notification):
             pass
         raise UnfitEventError(self.event, "JSON", [("", "it is bytes that cannot be parsed")])
 
-    def _deliver(self, api: str, served: list[Subscription], body: bytes, timeout: float) -> list[Delivery]:  # noqa: ARG002
-        return [self._delivery(each, self._answers[each.name]) for each in served]
 
-    def _delivery(self, subscription: Subscription, answer: int | Exception) -> Delivery:
-        if isinstance(answer, Exception):
-            return Delivery(subscription, None, 0.0, answer)
-        return Delivery(subscription, answer, 0.0)
+def _delivery(subscription: Subscription, answer: int | Exception) -> Delivery:
+    if isinstance(answer, Exception):
+        return Delivery(subscription, None, 0.0, answer)
+    return Delivery(subscription, answer, 0.0)

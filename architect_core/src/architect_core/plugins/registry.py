@@ -1,11 +1,11 @@
-"""Finds plugins by entry-point name and loads each on first use, so that one cannot harm the users of another."""
+"""Finds plugins by entry-point name and loads each on first use, so that a broken one harms only its own users."""
 
 from __future__ import annotations
 
-import threading
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from architect_core._runtime.fork import ForkSafeLock
 from architect_core.contract.provided import Provided
 from architect_core.exceptions import ArchitectError, NoPluginError, PluginError
 from architect_core.plugins import loading
@@ -22,15 +22,15 @@ class Plugins:
     """The installed plugins."""
 
     def __init__(self) -> None:
-        self._lock = threading.RLock()
+        self._lock = ForkSafeLock()
         self._provided: dict[tuple[type[Any], str], Any] = {}
 
     def names(self) -> list[str]:
-        """The protocols and engines that installed plugins serve; none is loaded for it."""
+        """The names that installed plugins serve; none is loaded for it."""
         return sorted({entry.name for entry in loading.installed()})
 
     def find(self, kind: type[Kind], name: str, asked_by: str) -> Kind | None:
-        """What the plugin `name` provides of `kind`, or None where it has no such hook. The plugin is loaded for it.
+        """Load the plugin `name` and return what it provides of `kind`, or None if it has no such hook.
 
         Args:
             kind: one of the classes of `architect_core.contract`, or `Source`.
@@ -48,7 +48,7 @@ class Plugins:
             return provided
 
     def get(self, kind: type[Kind], name: str, asked_by: str) -> Kind:
-        """The same, where a plugin without such a hook is an error.
+        """The same, but a plugin without such a hook is an error.
 
         Raises:
             NoPluginError: no installed distribution serves `name`.
@@ -66,9 +66,9 @@ class Plugins:
 
     @contextmanager
     def blamed(self, name: str, asked_by: str, *, secrets: bool = False) -> Iterator[None]:
-        """Whatever else than an ArchitectError is raised inside is told as a PluginError of the plugin `name`.
+        """Turn any exception but an ArchitectError into a PluginError that names the plugin `name`.
 
-        Its text is left to the exception's cause: it may hold what was configured.
+        The original is its cause; its text is not repeated, because it may hold configured values.
         """
         try:
             yield
@@ -103,9 +103,6 @@ class Plugins:
                 f"others in {loading.DISABLED_VARIABLE}"
             )
         return usable[0]
-
-    def _after_fork_in_child(self) -> None:
-        self._lock = threading.RLock()  # another thread of the parent may have held it
 
 
 def _owner(entry: EntryPoint) -> str:

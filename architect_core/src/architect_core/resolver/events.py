@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
 from architect_core._base.address import parse_address
-from architect_core.contract.events import Delivery, Subscription, Subscriptions, serialise
+from architect_core.contract.events import Delivery, EventPublisher, Subscription, Subscriptions, serialise
 from architect_core.exceptions import ConfigError, PluginError
 
 if TYPE_CHECKING:
@@ -16,19 +16,22 @@ if TYPE_CHECKING:
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 _TIMEOUT = 10.0
 
+Send = Callable[[bytes, float], list[Delivery]]
+"""Delivers a body to all subscribers, each of which may take so many seconds."""
+
 
 class Notification:
     """An event of the current service.
 
     Attributes:
         event: its name.
-        subscriptions: its subscribers, a tuple of `Subscription`; called, the list of dictionaries that 0.2.1 gave.
+        subscriptions: its subscribers, a tuple of `Subscription`; called, the list of dictionaries that 0.2.1 returned.
     """
 
-    def __init__(self, event: str, subscriptions: Subscriptions, plugins: Plugins) -> None:
+    def __init__(self, event: str, subscriptions: Subscriptions, send: Send) -> None:
         self.event = event
         self.subscriptions = subscriptions
-        self._plugins = plugins
+        self._send = send
 
     def publish(self, payload: object, *, timeout: float = _TIMEOUT) -> list[Delivery]:
         """Post `payload` to all subscribers at once, each with its own headers.
@@ -41,8 +44,8 @@ class Notification:
             timeout: seconds that one subscriber may take, connecting included.
 
         Returns:
-            One `Delivery` for each subscriber, in the order of `subscriptions`. A subscriber that fails is told there
-            and keeps no other from its event; a redirect is not followed, and is no success.
+            One `Delivery` for each subscriber, in the order of `subscriptions`. A subscriber that fails has its error
+            there and does not keep the event from the others; a redirect is not followed and is a failure.
 
         Raises:
             PayloadError: if the payload cannot be written as JSON; nothing was sent then.
@@ -50,32 +53,42 @@ class Notification:
         body = serialise(payload)
         if not isinstance(timeout, int | float) or isinstance(timeout, bool) or not 0 < timeout < float("inf"):
             raise ValueError("timeout is a positive number of seconds")
-        deliveries: dict[int, Delivery] = {}
-        for api in dict.fromkeys(each.api for each in self.subscriptions):
-            places = [place for place, each in enumerate(self.subscriptions) if each.api == api]
-            served = [self.subscriptions[place] for place in places]
-            deliveries |= dict(zip(places, self._deliver(api, served, body, timeout), strict=True))
-        return [deliveries[place] for place in range(len(self.subscriptions))]
-
-    def _deliver(self, api: str, served: list[Subscription], body: bytes, timeout: float) -> list[Delivery]:
-        from architect_core.contract.events import EventPublisher
-
-        try:
-            asked_by = f"event {self.event!r}"
-            publisher = self._plugins.get(EventPublisher, api, asked_by)
-            with self._plugins.blamed(api, asked_by):
-                deliveries = list(publisher.publish(served, body, timeout))
-            if [each.subscription for each in deliveries if isinstance(each, Delivery)] == served:
-                return deliveries
-            error: Exception = PluginError(
-                f"{asked_by}: {self._plugins.owner(api)} did not give one Delivery for each subscriber"
-            )
-        except Exception as problem:  # noqa: BLE001 - told in the results, so that it hides none of another protocol
-            error = problem
-        return [Delivery(each, None, 0.0, error) for each in served]
+        return self._send(body, timeout)
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.event!r}, {len(self.subscriptions)} subscribers)"
+
+
+def sender(event: str, subscriptions: Subscriptions, plugins: Plugins) -> Send:
+    """Returns what delivers `event` by the plugins of its subscribers' protocols."""
+
+    def send(body: bytes, timeout: float) -> list[Delivery]:
+        deliveries: dict[int, Delivery] = {}
+        for api in dict.fromkeys(each.api for each in subscriptions):
+            numbers = [number for number, each in enumerate(subscriptions) if each.api == api]
+            served = [subscriptions[number] for number in numbers]
+            deliveries |= zip(numbers, _deliver(event, api, served, body, timeout, plugins), strict=True)
+        return [deliveries[number] for number in range(len(subscriptions))]
+
+    return send
+
+
+def _deliver(
+    event: str, api: str, served: list[Subscription], body: bytes, timeout: float, plugins: Plugins
+) -> list[Delivery]:
+    asked_by = f"event {event!r}"
+    try:
+        publisher = plugins.get(EventPublisher, api, asked_by)
+        with plugins.blamed(api, asked_by):
+            deliveries = list(publisher.publish(served, body, timeout))
+        if [each.subscription for each in deliveries if isinstance(each, Delivery)] == served:
+            return deliveries
+        error: Exception = PluginError(
+            f"{asked_by}: {plugins.owner(api)} did not give one Delivery for each subscriber"
+        )
+    except Exception as problem:  # noqa: BLE001 - it is in the results, so that it hides none of another protocol
+        error = problem
+    return [Delivery(each, None, 0.0, error) for each in served]
 
 
 def subscriptions_of(
@@ -85,7 +98,7 @@ def subscriptions_of(
     services: Mapping[str, ServiceConfig],
     where: str,
 ) -> Subscriptions:
-    """The subscribers of `event`, an event of the service `owner`, with their places from `services`.
+    """The subscribers of `event`, an event of the service `owner`, with their addresses from `services`.
 
     Raises:
         ConfigError: a subscriber is not configured, or its host and port are no address.

@@ -4,27 +4,25 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable, Iterable, Mapping, MutableMapping
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass
 from operator import itemgetter
 from time import monotonic
-from typing import TypeVar
 
 Closer = Callable[[], None]
-Value = TypeVar("Value")
 
 _log = logging.getLogger("architect")
 
 
 @dataclass(frozen=True)
 class Changes:
-    """What a reload changed, among what had been asked for; false where it changed nothing.
+    """What a reload changed, among the names in use; false if it changed nothing.
 
     Attributes:
-        services: names of services whose entry is another, or gone, or back.
-        datastores: names of datastores whose credentials are others, or gone.
-        events: names of events whose subscribers are others, or that are gone.
+        services: names of services whose entry changed, disappeared or came back.
+        datastores: names of datastores whose credentials changed or disappeared.
+        events: names of events whose subscribers changed, or that disappeared.
     """
 
     services: frozenset[str]
@@ -36,13 +34,13 @@ class Changes:
 
 
 class Listeners:
-    """Who is told of changes."""
+    """The functions that are called after a reload that changed something."""
 
     def __init__(self) -> None:
         self._all: list[list[Callable[[Changes], object]]] = []
 
     def add(self, listener: Callable[[Changes], object]) -> Callable[[], None]:
-        """Tell `listener` from now on; gives what ends that."""
+        """Call `listener` from now on; returns what ends that."""
         from inspect import iscoroutinefunction
 
         if iscoroutinefunction(listener):
@@ -50,7 +48,7 @@ class Listeners:
                 "a listener is called in the thread that reloads, and not awaited: give a plain function; "
                 "asyncio.run_coroutine_threadsafe takes a coroutine to a loop"
             )
-        entry = [listener]  # one that is added twice is told twice, and taken back once
+        entry = [listener]  # one that is added twice is called twice, and removed once
         self._all.append(entry)
 
         def remove() -> None:
@@ -58,8 +56,8 @@ class Listeners:
 
         return remove
 
-    def tell(self, changes: Changes) -> None:
-        """Call all, if anything has changed; what one raises is logged."""
+    def call(self, changes: Changes) -> None:
+        """Call all, if anything changed; what one raises is logged."""
         for (listener,) in list(self._all) if changes else ():
             try:
                 listener(changes)
@@ -68,7 +66,7 @@ class Listeners:
 
 
 class Draining:
-    """Clients that nobody gets any more, closed when calls on them have had time to end; by one thread for all."""
+    """Closes replaced clients when calls on them have had time to end; one thread for all of them."""
 
     def __init__(self) -> None:
         self._changed = threading.Condition()
@@ -86,7 +84,7 @@ class Draining:
                     self._is_running = True
 
     def close(self) -> None:
-        """Close all now. What the first that cannot be closed raises is raised when all were tried."""
+        """Close all now; the first error is raised when all were tried."""
         with self._changed:
             waiting, self._waiting = self._waiting, []
             self._changed.notify()
@@ -100,7 +98,7 @@ class Draining:
                 _log.error("a client that the configuration no longer has could not be closed", exc_info=problem)
 
     def _due(self) -> list[Closer]:
-        """What is to be closed next, when its time has come; nothing where nothing waits any more."""
+        """Wait for the next that are due; returns none if nothing waits any more."""
         with self._changed:
             while self._waiting:
                 first = min(self._waiting, key=itemgetter(0))
@@ -114,26 +112,11 @@ class Draining:
 
 
 def close_all(closers: Iterable[Closer]) -> list[Exception]:
-    """Call all; gives what those raised that did."""
+    """Call all; returns the exceptions that were raised."""
     problems = []
     for close in closers:
         try:
             close()
-        except Exception as problem:  # noqa: BLE001 - told by those who call
+        except Exception as problem:  # noqa: BLE001 - it is returned
             problems.append(problem)
     return problems
-
-
-def differing(former: Mapping[str, object], new: Mapping[str, object]) -> frozenset[str]:
-    """The names of what is different now, or gone."""
-    return frozenset(name for name, value in former.items() if new.get(name) != value)
-
-
-def replace(values: MutableMapping[str, Value], new: Mapping[str, Value | None], changed: Iterable[str]) -> None:
-    """Put the new value of every changed name in place, or take it out where there is none."""
-    for name in changed:
-        value = new.get(name)
-        if value is None:
-            values.pop(name, None)
-        else:
-            values[name] = value

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import os
-import threading
-import weakref
+from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
+from weakref import WeakSet
 
 from architect_core._base.names import did_you_mean, listing
 from architect_core._base.root import find_root
-from architect_core._base.signatures import files_in, signatures
-from architect_core._runtime.once import once
+from architect_core._runtime.fork import ForkSafeLock, call_after_fork
 from architect_core.contract.source import CURRENT_SERVICE_VARIABLE, SOURCE_VARIABLE
 from architect_core.exceptions import (
     NoCurrentServiceError,
@@ -21,44 +20,36 @@ from architect_core.exceptions import (
     UnknownServiceError,
 )
 from architect_core.plugins.registry import Plugins
-from architect_core.resolver.reload import Draining, Listeners, close_all, differing, replace
+from architect_core.resolver.generation import Generation, signatures_of
+from architect_core.resolver.reading import Reading
+from architect_core.resolver.reload import Changes, Draining, Listeners, close_all
 from architect_core.resolver.service import CurrentService, Service
+from architect_core.resolver.stand_ins import StandIns
 from architect_core.resolver.watch import Watcher, require_seconds
 from architect_core.sources.catalog import BUILT_IN, Catalog, named_sources
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
     from architect_core._base.signatures import Signatures
     from architect_core.contract.credentials import Credentials
     from architect_core.contract.source import Source
+    from architect_core.exceptions import ArchitectError
+    from architect_core.resolver.clients import Clients
     from architect_core.resolver.events import Notification
-    from architect_core.resolver.reload import Changes
+    from architect_core.schema.config import ServiceConfig
     from architect_core.sources.catalog import Found, NamedSource
 
 
-class _Root:
-    """The running service's folder, under a lock of its own: who makes a client asks for it while a reload waits."""
-
-    def __init__(self, stated: str | os.PathLike[str] | None) -> None:
-        self._stated = stated
-        self._lock = threading.RLock()
-
-    @once
-    def folder(self) -> Path:
-        """The one that was stated, else the one that is found."""
-        return find_root() if self._stated is None else Path(self._stated).absolute()
-
-
 class Resolver:
-    """Finds dependencies by name. `architect.service` and its like ask one that the module keeps.
+    """Finds dependencies by name. `architect.service` and its like use one that the module keeps.
 
     >>> resolver = Resolver({"acme/billing": {"host": "http://billing", "port": 8080, "api": "rest"}})
     >>> resolver.service("acme/billing")
     Service('acme/billing', api='rest')
 
     Attributes:
-        services: what was resolved so far, name -> `Service`; a name's first look-up adds to it.
+        services: the services that were looked up so far, by name; a name's first look-up adds to it.
     """
 
     def __init__(
@@ -69,34 +60,38 @@ class Resolver:
         root: str | os.PathLike[str] | None = None,
         source: Source | str | None = None,
         plugins: Plugins | None = None,
+        stand_ins: StandIns | None = None,
+        handed_out: WeakSet[Service] | None = None,
     ) -> None:
-        """Make a resolver; nothing is read before the first question.
+        """Make a resolver; nothing is read before the first look-up.
 
         Args:
             config: service name -> entry, in the shape of the variable `ARCHITECT`.
             current_service: the running service's name.
-            root: the running service's own folder; looked for where it is not given.
-            source: what is read where `config` has no entry: a source, or names of built-in sources and plugins,
-                separated by commas, the first of which wins. If it is absent and `config` is given, nothing else is
-                read; if both are, what the variable `ARCHITECT_SOURCE` names, else all built-in sources.
+            root: the running service's own folder; searched for unless given.
+            source: what is read for names that `config` does not have: a source, or names of sources, separated by
+                commas, the first of which wins. If it is absent and `config` is given, nothing else is read; if both
+                are, the sources that the variable `ARCHITECT_SOURCE` names, else all that are installed.
             plugins: where protocols and engines are looked up; those installed unless given.
+            stand_ins: what takes the place of real dependencies in a test.
+            handed_out: a set to which every service that is looked up is added.
         """
         self.services: dict[str, Service] = {}
         self._config = config
         self._source = source
         self._current_service = current_service
-        self._root = _Root(root)
-        self._lock = threading.RLock()
-        self._reloading = threading.RLock()
+        self._root = None if root is None else Path(root).absolute()
         self._plugins = Plugins() if plugins is None else plugins
+        self._stand_ins = StandIns() if stand_ins is None else stand_ins
+        self._handed_out: WeakSet[Service] = WeakSet() if handed_out is None else handed_out
+        self._known: list[Service] = []  # all that were looked up or adopted, those included that no longer exist
+        self._reading: Reading | None = None
+        self._lock = ForkSafeLock()
+        self._reloading = ForkSafeLock()
         self._listeners = Listeners()
-        self._watcher: Watcher | None = None
         self._draining = Draining()
-        self._gone: dict[str, Service] = {}  # those that a reload did not find any more
-        # the files that entries name were like this when they were resolved, by name of the service or datastore
-        self._files: dict[str, Signatures] = {}
-        self._certificates: dict[str, Signatures] = {}
-        _alive.add(self)
+        self._watcher: Watcher | None = None
+        call_after_fork(self)
 
     def service(self, name: str) -> Service:
         """The service called `name`; the same object for the same name.
@@ -106,24 +101,29 @@ class Resolver:
             UnknownServiceError: it holds no such service; the message has the names that exist.
         """
         known = self.services.get(name) if isinstance(name, str) else None
-        if known is not None:  # without the lock, which a reload holds while it reads
+        if known is not None:  # without the lock, which a reload holds while it resolves
             return known
         with self._lock:
             if isinstance(name, str) and name in self.services:
                 return self.services[name]
             found = self.catalog.service(name) if isinstance(name, str) else None
-            if found is None:
-                raise UnknownServiceError(name, self.catalog.names("services"))
+            if found is None and not (isinstance(name, str) and self._stand_ins.defers_unknown()):
+                raise self._unknown_service(name)
             kind = CurrentService if name == self.current_name else Service
-            self._files[name] = _files_of(found)
-            self.services[name] = kind(name, found.entry, found.where, self._plugins, self._find_root)
-            return self.services[name]
+            service = next((each for each in self._known if each.name == name and type(each) is kind), None)
+            if service is None:
+                service = kind(name, self._generation(name, found, None))
+                self._known.append(service)
+                self._handed_out.add(service)
+            if found is not None:
+                self.services[name] = service
+            return service
 
     def current_service(self) -> CurrentService:
         """The running service.
 
         Raises:
-            NoCurrentServiceError: nothing says which it is, or the configuration has no entry for it.
+            NoCurrentServiceError: nothing states which it is, or the configuration has no entry for it.
         """
         name = self.current_name
         if name is None:
@@ -150,21 +150,19 @@ class Resolver:
             ConfigError: the datastore's entry is malformed.
             NoPluginError: no installed plugin reads its engine's credentials.
         """
-        known = self._credentials.get(name) if isinstance(name, str) else None
+        reading = self._read()
+        known = reading.credentials.get(name) if isinstance(name, str) else None
         if known is not None:
             return known
         with self._lock:
-            if not isinstance(name, str) or name not in self._credentials:
-                found = self.catalog.datastore(name, self.current_name) if isinstance(name, str) else None
-                if found is None:
-                    names = self.catalog.names("datastores", self.current_name)
-                    if not names:
-                        self.current_service()  # tells what is missing first
-                    raise UnknownDatastoreError(name, names)
-                credentials = self._credentials_of(name, found, self.current_name)
-                self._certificates[name] = _certificates(credentials)
-                self._credentials[name] = credentials
-            return self._credentials[name]
+            reading = self._read()
+            credentials = self._credentials(name, reading) if isinstance(name, str) else None
+            if credentials is None:
+                names = reading.catalog.names("datastores", reading.current_name)
+                if not names:
+                    self.current_service()  # raises if that is what is missing
+                raise self._stand_ins.unknown(UnknownDatastoreError(name, names))
+            return reading.keep(name, credentials)
 
     def notification(self, event: str) -> Notification:
         """The current service's event `event`, with its subscribers.
@@ -174,26 +172,24 @@ class Resolver:
             UnknownEventError: it has no such event.
             ConfigError: a subscriber has no entry of its own, or a malformed one.
         """
-        known = self._notifications.get(event) if isinstance(event, str) else None
+        reading = self._read()
+        known = reading.notifications.get(event) if isinstance(event, str) else None
         if known is not None:
             return known
         with self._lock:
-            if not isinstance(event, str) or event not in self._notifications:
-                current = self.current_service()
-                events = current.config.subscriptions
-                if not isinstance(event, str) or event not in events:
-                    raise UnknownEventError(event, events)
-                notification = self._notification(event, self.catalog, current.name)
-                assert notification is not None  # noqa: S101 - it was found
-                self._notifications[event] = notification
-            return self._notifications[event]
+            reading = self._read()
+            events = self.current_service().config.subscriptions
+            found = self._notification(event, reading) if isinstance(event, str) else None
+            if found is None:
+                raise self._stand_ins.unknown(UnknownEventError(event, events))
+            reading.notifications[event] = found
+            return found
 
     def reload(self, *, drain: float = 30.0) -> Changes:
-        """Read the configuration anew; gives the names whose values have changed.
+        """Read the configuration anew; returns the names whose values have changed.
 
-        A service's client stays the same object where its entry did not change. Where it did, `.client` is a new one,
-        and the former is closed after some time, so that calls on it can end. If anything is malformed, all stays as it
-        was.
+        A service whose entry did not change keeps its client. One whose entry did gets a new one, and the former is
+        closed after some time, so that calls on it can end. If anything is malformed, everything stays as it was.
 
         Args:
             drain: seconds until former clients are closed; what they are still doing then may fail.
@@ -201,53 +197,47 @@ class Resolver:
         Raises:
             ConfigError: the new configuration is malformed; the former one stays in use.
         """
-        from contextlib import ExitStack
-
-        from architect_core.resolver.reload import Changes
-
         require_seconds("drain", drain)
         with self._reloading:
-            catalog = self._read_catalog()
-            catalog.load_as(self.catalog)
-            owner = self._current_service or catalog.current_service
+            new = self._new_reading()
+            new.catalog.load_as(self.catalog)
             with self._lock, ExitStack() as undo:
+                former = self._read()
                 # whatever can fail comes first
-                services = {**self._gone, **self.services}
-                found = {name: catalog.service(name) for name in services}
-                credentials = {
-                    name: self._credentials_of(name, entry, owner)
-                    for name in self._credentials
-                    if (entry := catalog.datastore(name, owner)) is not None
-                }
-                events = {event: self._notification(event, catalog, owner) for event in self._notifications}
-                files = {name: _files_of(entry) for name, entry in found.items() if entry is not None}
-                certificates = {name: _certificates(each) for name, each in credentials.items()}
+                next_ones = self._next_generations(new, undo)
+                self._resolve_as(former, new)
+                undo.pop_all()
                 changes = Changes(
-                    frozenset(name for name, service in self.services.items() if _is_new(service, found[name]))
-                    | frozenset(name for name in self._gone if found[name] is not None)
-                    | differing(self._files, files),
-                    differing(self._credentials, credentials) | differing(self._certificates, certificates),
-                    differing(_subscriptions(self._notifications), _subscriptions(events)),
+                    frozenset(each.name for each in self._known if _is_new(each.generation, next_ones[each.name])),
+                    former.changed_datastores(new),
+                    former.changed_events(new),
                 )
-                successors = {}
-                for name, entry in found.items():
-                    if entry is not None and name in changes.services:
-                        successors[name] = services[name].successor(entry.entry, entry.where)
-                        undo.callback(successors[name].close)
-                undo.pop_all()  # nothing fails any more
-                vars(self)["catalog"] = catalog
-                self._files, self._certificates = files, certificates
-                replace(self._credentials, credentials, changes.datastores)
-                replace(self._notifications, events, changes.events)
-                self._gone = {name: services[name] for name, entry in found.items() if entry is None}
-                replace(self.services, {name: services[name] for name in successors}, {*successors, *self._gone})
-            # without the lock, which a thread that makes a client may need
-            self._settle(services, found, successors, drain)
-        self._listeners.tell(changes)
+                self._reading = new
+                for name in {each.name for each in self._known if next_ones[each.name].unknown is not None}:
+                    self.services.pop(name, None)
+                for each in self._known:
+                    if next_ones[each.name].unknown is None:
+                        self.services.setdefault(each.name, each)
+            self._replace(next_ones, drain)  # without the lock, which a thread that makes a client may need
+        self._listeners.call(changes)
         return changes
 
+    def drain(self) -> None:
+        """Close the clients that reloads have replaced now; the first error is raised when all were tried."""
+        self._draining.close()
+
+    def adopt(self, services: Iterable[Service]) -> None:
+        """Resolve services that another resolver handed out by this one from now on."""
+        with self._lock:
+            adopted = [each for each in services if each not in self._known]
+            self._known += adopted
+            found = {each.name: self.catalog.service(each.name) for each in adopted}
+            next_ones = {name: self._generation(name, entry, None) for name, entry in found.items()}
+        for each in adopted:
+            each.become(next_ones[each.name])
+
     def on_change(self, listener: Callable[[Changes], object]) -> Callable[[], None]:
-        """Have `listener` called after a reload that changed something; gives what takes it back.
+        """Call `listener` after every reload that changed something; returns what ends that.
 
         It is called in the thread that reloads. What it raises is logged, and keeps no other from being called.
         """
@@ -272,7 +262,7 @@ class Resolver:
         return watcher
 
     def stop_watching(self) -> None:
-        """End what `watch()` began; nothing happens where nothing watches."""
+        """End what `watch()` began, if it did."""
         with self._lock:
             watcher, self._watcher = self._watcher, None
         if watcher is not None:  # without the lock, which it may need to end
@@ -281,43 +271,42 @@ class Resolver:
     def close(self) -> None:
         """Release the sockets of all clients; the resolver may be used again, with new ones.
 
-        One client that cannot be closed keeps no other open; what it raised is raised when all were tried.
+        All are tried if one cannot be closed; then its error is raised.
         """
         with self._lock:
-            services = list(self.services.values())
+            services = list(self._known)
         self.stop_watching()
-        # without the lock, which a thread that makes a client may need for the root
-        problems = close_all([self._draining.close, *(service.close for service in services)])
+        # without the lock, which a thread that makes a client may need
+        problems = close_all([self.drain, *(service.close for service in services)])
         if problems:
             raise problems[0]
 
-    @once
+    @property
     def catalog(self) -> Catalog:
         """All sources of this resolver, merged."""
-        return self._read_catalog()
+        return self._read().catalog
 
     @property
     def current_name(self) -> str | None:
-        """The running service's name, or None where nothing says it."""
-        return self._current_service or self.catalog.current_service
+        """The running service's name, or None if nothing states it."""
+        return self._read().current_name
 
-    def _signatures(self) -> Signatures:
-        named = [*self._files.values(), *self._certificates.values()]
-        return {**self.catalog.signatures(), **{file: each for files in named for file, each in files.items()}}
+    def after_fork_in_child(self) -> None:
+        """Close nothing that is the parent's, and go on watching."""
+        self._draining = Draining()
+        former = self._watcher
+        if former is not None and not former.is_stopped:
+            self._watcher = former.again()
 
-    @once
-    def _credentials(self) -> dict[str, Credentials]:
-        return {}
+    def _read(self) -> Reading:
+        if self._reading is None:
+            with self._lock:
+                if self._reading is None:
+                    self._reading = self._new_reading()
+        return self._reading
 
-    @once
-    def _notifications(self) -> dict[str, Notification]:
-        return {}
-
-    def _find_root(self) -> Path:
-        return self._root.folder
-
-    def _read_catalog(self) -> Catalog:
-        return Catalog([*self._stated(), *self._sources()], self._lock)
+    def _new_reading(self) -> Reading:
+        return Reading(Catalog([*self._stated(), *self._sources()], self._lock), self._current_service)
 
     def _stated(self) -> list[NamedSource]:
         config = self._config
@@ -343,87 +332,104 @@ class Resolver:
 
         return PluginSource(name, asked_by, self._plugins)
 
-    def _credentials_of(self, name: str, found: Found, owner: str | None) -> Credentials:
-        from architect_core.resolver.engine import credentials_of
+    def _find_root(self) -> Path:
+        if self._root is None:
+            self._root = find_root()
+        return self._root
 
-        return credentials_of(name, found, owner, self._plugins, self._find_root)
+    def _unknown_service(self, name: object) -> ArchitectError:
+        return self._stand_ins.unknown(UnknownServiceError(name, self.catalog.names("services")))
 
-    def _notification(self, event: str, catalog: Catalog, owner: str | None) -> Notification | None:
-        """An event of the service `owner`, or None where it has no such event."""
-        from architect_core.resolver.events import Notification, subscriptions_of
+    def _generation(self, name: str, found: Found | None, former: Generation | None) -> Generation:
+        """What the service `name` is with an entry, or without one; the former one's clients stay if they still fit."""
+        if found is None:
+            return Generation(former.config if former else None, unknown=lambda: self._unknown_service(name))
+        config: ServiceConfig = found.entry
+        double = self._stand_ins.double(name)
+        if former is not None and former.serves(config, double):
+            return Generation(config, former.clients, files=former.files)
+        from architect_core.resolver.clients import Clients
 
-        found = catalog.service(owner) if owner is not None else None
-        if found is None or event not in found.entry.subscriptions:
-            return None
-        assert owner is not None  # noqa: S101 - it was found
-        subscribers = found.entry.subscriptions[event]
-        return Notification(
-            event, subscriptions_of(event, subscribers, owner, catalog.services, found.where), self._plugins
-        )
+        clients = Clients(name, config, found.where, self._plugins, self._find_root, double)
+        return Generation(config, clients, files=signatures_of(config))
 
-    def _settle(
-        self,
-        services: Mapping[str, Service],
-        found: Mapping[str, Found | None],
-        successors: Mapping[str, Service],
-        drain: float,
-    ) -> None:
-        """Give each service its new entry, and let former clients end."""
-        closers: list[Callable[[], None]] = []
-        for name, entry in found.items():
-            if entry is None:
-                closers += services[name].leave(lambda: self.catalog.names("services"))
-            elif name in successors:
-                closers += services[name].move(successors[name])
-            else:
-                services[name].settle(entry.entry, entry.where)
+    def _next_generations(self, new: Reading, undo: ExitStack) -> dict[str, Generation]:
+        """What every service is in a new reading, with clients made where they are in use; `undo` closes these."""
+        next_ones: dict[str, Generation] = {}
+        for service in self._known:
+            former = service.generation
+            following = next_ones.get(service.name)
+            if following is None:
+                following = self._generation(service.name, new.catalog.service(service.name), former)
+                next_ones[service.name] = following
+            if former.clients and following.clients and following.clients is not former.clients:
+                undo.callback(_close, following.clients)
+                following.clients.make_as(former.clients)
+        return next_ones
+
+    def _resolve_as(self, former: Reading, new: Reading) -> None:
+        """Resolve in `new` what `former` had resolved, as far as it is still there."""
+        for name in former.credentials:
+            credentials = self._credentials(name, new)
+            if credentials is not None:
+                known = former.credentials[name]
+                new.keep(name, known if credentials == known else credentials)
+        for event in former.notifications:
+            found = self._notification(event, new)
+            if found is not None:
+                before = former.notifications[event]
+                is_same = found.subscriptions == before.subscriptions and self._stand_ins.notification(event) is None
+                new.notifications[event] = before if is_same else found
+
+    def _replace(self, next_ones: Mapping[str, Generation], drain: float) -> None:
+        replaced = set()
+        for service in self._known:
+            former, following = service.generation.clients, next_ones[service.name]
+            service.become(following)
+            if former is not None and former is not following.clients:
+                replaced.add(former)
+        closers = [close for clients in replaced for close in clients.closers()]
         if closers:
             self._draining.add(closers, drain)
 
-    def _after_fork_in_child(self) -> None:
-        self._lock = threading.RLock()  # another thread of the parent may have held it
-        self._reloading = threading.RLock()
-        self._root._lock = threading.RLock()  # noqa: SLF001 - the resolver's own
-        if "catalog" in vars(self):
-            self.catalog.use_lock(self._lock)
-        self._plugins._after_fork_in_child()  # noqa: SLF001 - the resolver's own
-        for service in (*self.services.values(), *self._gone.values()):
-            service._after_fork_in_child()  # noqa: SLF001 - a service is the resolver's own
-        self._draining = Draining()  # the parent closes what its own has
-        former = self._watcher
-        if former is not None and not former.is_stopped:
-            self._watcher = former.again()
+    def _credentials(self, name: str, reading: Reading) -> Credentials | None:
+        """The credentials of a datastore; None if there is no such datastore."""
+        from architect_core.resolver.engine import credentials_of
+
+        owner = reading.current_name
+        found = reading.catalog.datastore(name, owner)
+        return None if found is None else credentials_of(name, found, owner, self._plugins, self._find_root)
+
+    def _notification(self, event: str, reading: Reading) -> Notification | None:
+        """An event of the running service; None if it has no such event."""
+        from architect_core.resolver.events import Notification, sender, subscriptions_of
+
+        owner = reading.current_name
+        found = reading.catalog.service(owner) if owner is not None else None
+        if owner is None or found is None or event not in found.entry.subscriptions:
+            return None
+        double = self._stand_ins.notification(event)
+        if double is not None:
+            return double
+        wanted = found.entry.subscriptions[event]
+        subscriptions = subscriptions_of(event, wanted, owner, reading.catalog.services, found.where)
+        return Notification(event, subscriptions, sender(event, subscriptions, self._plugins))
+
+    def _signatures(self) -> Signatures:
+        reading = self._read()
+        named = [*(each.generation.files for each in self._known), *reading.files.values()]
+        return {**reading.catalog.signatures(), **{file: each for files in named for file, each in files.items()}}
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({len(self.services)} services resolved)"
 
 
-def _is_new(service: Service, found: Found | None) -> bool:
-    """Whether a service's entry is another than the one that its client was made of."""
-    return found is None or not service.is_at(found.entry)
+def _close(clients: Clients) -> None:
+    close_all(clients.closers())
 
 
-def _files_of(found: Found) -> Signatures:
-    return signatures(files_in(found.entry.options))
-
-
-def _certificates(credentials: Credentials) -> Signatures:
-    options = credentials.options
-    named = (Path(options[key]).absolute() for key in ("ca", "certificate", "key") if isinstance(options.get(key), str))
-    return signatures(files_in(options, *named))
-
-
-def _subscriptions(notifications: Mapping[str, Notification | None]) -> dict[str, object]:
-    return {event: each and each.subscriptions for event, each in notifications.items()}
-
-
-_alive: weakref.WeakSet[Resolver] = weakref.WeakSet()
-
-
-def _after_fork_in_child() -> None:
-    for resolver in list(_alive):
-        resolver._after_fork_in_child()  # noqa: SLF001
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_after_fork_in_child)
+def _is_new(former: Generation, following: Generation) -> bool:
+    """Whether a service is another than before: changed, gone or back."""
+    if former.unknown is not None or following.unknown is not None:
+        return (former.unknown is None) != (following.unknown is None)
+    return former.clients is not following.clients

@@ -14,10 +14,10 @@ from architect_core.contract.source import Entries
 from architect_core.exceptions import ConfigError
 
 if TYPE_CHECKING:
-    import threading
     from collections.abc import Callable, Sequence
 
     from architect_core._base.signatures import Signatures
+    from architect_core._runtime.fork import ForkSafeLock
     from architect_core.contract.source import Configuration, Source
     from architect_core.schema.config import ServiceConfig
 
@@ -63,7 +63,7 @@ class Found:
 class Layer:
     """One source of a catalogue, read when it is first needed."""
 
-    def __init__(self, name: str, make: Callable[[], Source], lock: threading.RLock) -> None:
+    def __init__(self, name: str, make: Callable[[], Source], lock: ForkSafeLock) -> None:
         self.name = name
         self.signatures: Signatures = {}
         self._make = make
@@ -119,7 +119,7 @@ class Catalog:
     name is asked for that no other has.
     """
 
-    def __init__(self, sources: Sequence[NamedSource], lock: threading.RLock) -> None:
+    def __init__(self, sources: Sequence[NamedSource], lock: ForkSafeLock) -> None:
         """Make one of named sources, the first of which wins; nothing is read yet."""
         self.layers = [Layer(name, make, lock) for name, make in sources]
         self.services: Mapping[str, ServiceConfig] = _Services(self)
@@ -131,11 +131,6 @@ class Catalog:
             if layer.source.knows_current_service and layer.configuration.current_service is not None:
                 return layer.configuration.current_service
         return None
-
-    def use_lock(self, lock: threading.RLock) -> None:
-        """Take another lock, in a forked child."""
-        for layer in self.layers:
-            layer._lock = lock  # noqa: SLF001 - its own
 
     def service(self, name: str) -> Found | None:
         """The entry of a service, from the first source that has one."""

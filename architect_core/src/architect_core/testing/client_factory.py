@@ -81,7 +81,7 @@ class ClientFactorySuite(ClientUse, abstract=True):
             with suppress(ArchitectError):  # a refusal, which is the error above
                 service = resolve(holding)
                 assert_hidden(SECRET, service=service, config=service.config)
-                factory, target = service._factory, service._target  # noqa: SLF001 - what a traceback's reader sees
+                factory, target = service.generation.use().factory, service.generation.use().target
                 assert_hidden(SECRET, factory=factory, target=target, options=target.options, client=service.client)
 
     @needs(lambda suite: suite.errors is not None)
