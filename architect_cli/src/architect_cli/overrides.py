@@ -8,15 +8,8 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from architect_core.contract import did_you_mean, listing, read_json, require_object
 from architect_core.exceptions import ConfigError
-from architect_core.schema import (
-    Host,
-    ParameterName,
-    Port,
-    Protocol,
-    ServiceName,
-    Text,
-    validate,
-)
+from architect_core.schema import validate
+from architect_core.schema.fields import Host, ParameterName, Port, Protocol, ServiceName, Text  # noqa: TC001 - pydantic reads them
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

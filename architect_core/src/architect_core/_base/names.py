@@ -22,41 +22,6 @@ MANIFEST_FILE = "architect.json"
 _MOST_LISTED = 12
 
 
-def service_name(name: str) -> str:
-    """Return `name` if a service or a datastore may be called that.
-
-    >>> service_name("acme/checkout")
-    'acme/checkout'
-
-    Raises:
-        ValueError: with what is allowed.
-    """
-    if not SERVICE_NAME.fullmatch(name):
-        raise ValueError("a name has lower-case letters, digits, '-' and '_', with at most one '/' (acme/checkout)")
-    return name
-
-
-def event_name(name: str) -> str:
-    """Return `name` if an event may be called that; raise ValueError with what is allowed."""
-    if not EVENT_NAME.fullmatch(name):
-        raise ValueError("an event's name has letters, digits, '.', '-' and '_' (order_placed)")
-    return name
-
-
-def parameter_name(name: str) -> str:
-    """Return `name` if a parameter, which becomes an environment variable, may be called that; raise ValueError."""
-    if not PARAMETER_NAME.fullmatch(name):
-        raise ValueError("a parameter's name has letters, digits and '_', and starts with no digit (POSTGRES_USER)")
-    return name
-
-
-def version(text: str) -> str:
-    """Return `text` if it is a version; raise ValueError with what is allowed."""
-    if not VERSION.fullmatch(text):
-        raise ValueError("a version has one to three numbers (0.1.0)")
-    return text
-
-
 def stub_folder(name: str) -> str:
     """The folder below `architect_services` that holds the stubs of the service `name`.
 

@@ -21,16 +21,16 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Target:
-    """A service that a client is wanted for.
+    """A service to make a client for.
 
     Attributes:
         name: the service's name.
         config: its entry in the configuration.
         options: its `options`, as an instance of the factory's `Options`.
-        where: what the configuration was read from, for error messages.
-        find_root: gives the running service's own folder, where generated stubs lie; a call, because looking for it
-            costs time that only some protocols need. Raises ArchitectError where there is none.
-        observer: who is told of the client's calls; None for nobody. Nothing that it does fails a call.
+        where: where the configuration was read, for error messages.
+        find_root: returns the running service's own folder, which holds generated stubs; ArchitectError if there is
+            none. It is a call because the search takes time that only some protocols need.
+        observer: is called for the client's calls; None if observing is off. It never makes a call fail.
     """
 
     name: str
@@ -41,7 +41,7 @@ class Target:
     observer: ClientObserver | None = field(default=None, repr=False)
 
     def address(self) -> Address:
-        """The configured host and port, split; a ConfigError where they are no address."""
+        """The configured host and port, split; ConfigError if they are malformed."""
         try:
             return parse_address(self.config.host or "", self.config.port)
         except ValueError as problem:
@@ -49,7 +49,7 @@ class Target:
         raise self.error("host", reason)
 
     def error(self, path: str, reason: str) -> ConfigError:
-        """A ConfigError about the field at `path` of this service's entry."""
+        """A ConfigError about the field at `path` of this service's entry; `reason` must repeat no value."""
         return ConfigError(self.where, [(f"{self.name}.{path}", reason)])
 
 
@@ -58,7 +58,7 @@ class ClientFactory(Provided):
 
     Attributes:
         Options: the schema of a service's `options`.
-        fork_safe: whether a client made before `os.fork` works in the child. Where not, the child makes a new one.
+        fork_safe: whether a client made before `os.fork` works in the child. If not, the child makes a new one.
     """
 
     hook: ClassVar[str] = "architect_client_factory"
@@ -67,33 +67,33 @@ class ClientFactory(Provided):
 
     @abstractmethod
     def client(self, target: Target) -> Any:
-        """A new client for `target`. Called once for each service, in the thread that asks first.
+        """A new client, made once for each service, in the thread that first needs it.
 
-        An error of the client's own library is raised on as it is; what is wrong with the configuration is a
+        An error of the client's own library is raised as it is; a mistake in the configuration is a
         `target.error(path, reason)`.
         """
 
     def aio_client(self, target: Target) -> Any:
-        """A new client for coroutines. Called once for each service and event loop, while that loop runs.
+        """A new client for coroutines, made once for each service and event loop, while that loop runs.
 
         Raises as `client` does. A plugin that does not override it has no clients for asyncio.
         """
         raise PluginError(f"service {target.name!r}: the plugin of {target.config.api!r} has no clients for asyncio")
 
     async def aio_close(self, client: Any) -> None:
-        """Release what `client`, one of `aio_client`'s, holds. Called in the loop that it was made in."""
+        """Release what `client`, made by `aio_client`, holds. Called in the loop that it was made in."""
         await client.aclose()
 
-    def aio_is_closed(self, client: Any) -> bool:  # noqa: ARG002 - likewise
-        """Whether whoever uses `client`, one of `aio_client`'s, has closed it: then the next use makes a new one."""
+    def aio_is_closed(self, client: Any) -> bool:  # noqa: ARG002 - for subclasses
+        """Whether its user has closed `client`, made by `aio_client`: then the next use makes a new one."""
         return False
 
-    def definitions(self, target: Target) -> Any:  # noqa: ARG002 - for those who override it
-        """What `.defs` gives: the messages of a protocol that has definitions, None for one that has none."""
+    def definitions(self, target: Target) -> Any:  # noqa: ARG002 - likewise
+        """The value of `.defs`: the messages of a protocol that has definitions, else None."""
         return None
 
     def servicer(self, target: Target) -> Any:  # noqa: ARG002 - likewise
-        """What `current_service().Servicer` gives: the base class of an implementation, None where there is none."""
+        """The value of `current_service().Servicer`: the base class of an implementation, else None."""
         return None
 
     def add_servicer(self, target: Target, servicer: Any, server: Any) -> None:
@@ -101,5 +101,5 @@ class ClientFactory(Provided):
         raise NotImplementedError
 
     def close(self, client: Any) -> None:
-        """Release what `client` holds: its sockets."""
+        """Release what `client` holds, such as sockets."""
         client.close()

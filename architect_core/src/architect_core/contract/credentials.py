@@ -21,7 +21,7 @@ _SHOWN = ("host", "port", "username", "name")
 
 
 class Credentials(Mapping[str, Any]):
-    """How to get into a datastore, as attributes and as a mapping.
+    """The credentials of a datastore, as attributes and as a mapping.
 
     >>> db = Credentials("postgres", {"host": "db", "port": 5432, "username": "app", "password": "x", "name": "shop"})
     >>> db.host, db["port"], db.password
@@ -29,13 +29,13 @@ class Credentials(Mapping[str, Any]):
     >>> db
     Credentials(postgres, host='db', port=5432, username='app', name='shop', password=***)
 
-    Every key of the configuration is an attribute, the raw parameters such as `POSTGRES_DB` included. `host`, `port`,
-    `username`, `password` and `name` always are, and None where the configuration has none. A password is a plain
-    text, because drivers need it; a repr shows none of it.
+    Every key of the configuration is an attribute, raw parameters such as `POSTGRES_DB` included. `host`, `port`,
+    `username`, `password` and `name` always are; None if the configuration has none. The password is plain text,
+    because drivers need it; a repr never shows it.
 
     Attributes:
-        engine: what it is, such as "postgres".
-        url: all of it as one URL, percent-encoded, with the password in it; None for an engine that has no URLs.
+        engine: such as "postgres".
+        url: one URL with everything, percent-encoded, password included; None for an engine that has no URLs.
     """
 
     __slots__ = ("_drivers", "_fields", "engine", "url")
@@ -47,14 +47,10 @@ class Credentials(Mapping[str, Any]):
         url: str | None = None,
         drivers: Mapping[str, Driver] | None = None,
     ) -> None:
-        """Make credentials.
+        """Make credentials of `fields`, which are every attribute but `engine` and `url`.
 
-        Args:
-            engine: what it is.
-            fields: every attribute but `engine` and `url`.
-            url: all of it as one URL.
-            drivers: a driver's name, in lower case with "-" -> what makes its keyword arguments of these credentials.
-                Functions of a module, so that credentials can be pickled.
+        `drivers` maps a driver's name, in lower case with "-", to a function of a module, so that it can be pickled,
+        which makes the driver's keyword arguments.
         """
         self.engine = engine
         self.url = url
@@ -63,7 +59,7 @@ class Credentials(Mapping[str, Any]):
 
     @property
     def host(self) -> str | None:
-        """The server's name, address, or socket; the first of several."""
+        """The server's name, address or socket; the first of several."""
         return self._fields.get("host")
 
     @property
@@ -73,7 +69,7 @@ class Credentials(Mapping[str, Any]):
 
     @property
     def hosts(self) -> list[tuple[str, int | None]]:
-        """Every `(host, port)`; one for most, none for a datastore that is not on a network."""
+        """Every `(host, port)`; empty for a datastore that is not on a network."""
         several = self._fields.get("hosts")
         if several is not None:
             return [(host, port) for host, port in several]
@@ -81,35 +77,35 @@ class Credentials(Mapping[str, Any]):
 
     @property
     def username(self) -> str | None:
-        """Who logs in."""
+        """The user name."""
         return self._fields.get("username")
 
     @property
     def password(self) -> str | None:
-        """The password, in plain."""
+        """The password, in plain text."""
         return self._fields.get("password")
 
     @property
     def name(self) -> str | None:
-        """Which database."""
+        """The database."""
         return self._fields.get("name")
 
     @property
     def options(self) -> dict[str, Any]:
-        """Options of the engine, such as `sslmode`, from the entry and from the URL; empty where there are none."""
+        """Options of the engine, such as `sslmode`, from the entry and its URL."""
         return dict(self._fields.get("options") or {})
 
     def for_driver(self, driver: str) -> dict[str, Any]:
-        """What `driver` connects with, as its keyword arguments.
+        """The keyword arguments that `driver` connects with.
 
             connection = psycopg.connect(**db.for_driver("psycopg"))
 
-        It is a plain dictionary with the password in it: a log or a repr of it shows the password. The driver is not
-        imported. A driver's name is that of its distribution or its module: "mysqlclient", "MySQLdb".
+        The dictionary holds the password in plain text, and so does its repr. The driver is not imported. Its name is
+        that of its distribution or its module: "mysqlclient", "MySQLdb".
 
         Raises:
-            UnknownDriverError: this engine has no arguments for the driver; the message has those that it has.
-            DriverError: the configuration asks for something that the driver cannot be told.
+            UnknownDriverError: the engine has no arguments for the driver; the message lists the known ones.
+            DriverError: the configuration asks for something that the driver does not support.
         """
         make = self._drivers.get(driver.lower().replace("_", "-")) if isinstance(driver, str) else None
         if make is None:
@@ -144,22 +140,22 @@ class Credentials(Mapping[str, Any]):
 
     def __repr__(self) -> str:
         shown = [f"{key}={self._fields[key]!r}" for key in _SHOWN if key in self._fields]
-        # an option of a URL is among the options: its name is part of a text that somebody may have got wrong
+        # the name of an option may come from a malformed URL, and then holds a part of it
         hidden = [f"{key}=***" for key in self._fields if key not in _SHOWN and key not in self.options]
         return f"{type(self).__name__}({', '.join([self.engine, *shown, *hidden])})"
 
 
 @dataclass(frozen=True)
 class DatastoreTarget:
-    """A datastore whose credentials are wanted.
+    """A datastore to parse the credentials of.
 
     Attributes:
         name: its key in the configuration.
-        engine: the engine it was found to be, which is the entry point's name: "postgres".
+        engine: its engine, which is the entry point's name: "postgres".
         config: its entry, with every key that was given.
         options: its `options`, as an instance of the parser's `Options`.
-        where: what it was read from.
-        path: its path in there.
+        where: where it was read.
+        path: its path there.
     """
 
     name: str
@@ -175,11 +171,7 @@ class DatastoreTarget:
 
 
 class CredentialParser(Provided):
-    """Turns a datastore's entry into credentials.
-
-    Attributes:
-        Options: the schema of a datastore's `options`.
-    """
+    """Turns a datastore's entry into credentials. `Options` is the schema of the entry's `options`."""
 
     hook: ClassVar[str] = "architect_credential_parser"
     Options: ClassVar[type[BaseModel]] = Options
@@ -188,5 +180,5 @@ class CredentialParser(Provided):
     def credentials(self, target: DatastoreTarget) -> Credentials:
         """The credentials of `target`, with the engine's default port and a `url`.
 
-        Called once for each datastore. Nothing is connected to; what is wrong is a `target.error(path, reason)`.
+        Called once for each datastore. It connects to nothing; a mistake is a `target.error(path, reason)`.
         """

@@ -15,13 +15,7 @@ from architect_core.contract.provided import Options, Provided
 
 @dataclass(frozen=True)
 class Definitions:
-    """The definitions of one service, for which stubs are wanted.
-
-    Attributes:
-        service: the service's name.
-        folder: the service's folder.
-        files: the definition files, relative to it.
-    """
+    """The definition files of one service, whose paths are relative to its `folder`."""
 
     service: str
     folder: Path
@@ -35,24 +29,24 @@ class StubGenerator(Provided):
 
     @abstractmethod
     def checksum(self, definitions: Definitions) -> str:
-        """A hash of everything that the stubs depend on, imported definitions and the tool's version included.
+        """A hash of all that the stubs depend on, imported definitions and the tool's version included.
 
         Raises:
-            StubError: if a file is missing.
+            StubError: a file is missing.
         """
 
     @abstractmethod
     def generate(self, definitions: Definitions) -> Mapping[str, bytes]:
         """The stubs of one service: path, relative to the service's stub folder and with "/", -> content.
 
-        The caller writes them, with an `__init__.py` in every folder that has none among them.
+        The caller writes them, and an `__init__.py` into every folder that has none.
 
         Raises:
-            StubError: if the definitions do not compile; the message names the file and the line.
+            StubError: the definitions do not compile; the message names the file and the line.
         """
 
-    def finish(self, stubs: Mapping[str, Path], folder: Path) -> list[str]:  # noqa: ARG002 - likewise
-        """Called last, when the stubs of all services are in place; returns notes for the user, one sentence each.
+    def finish(self, stubs: Mapping[str, Path], folder: Path) -> list[str]:  # noqa: ARG002 - for subclasses
+        """Called when all stubs are written; returns notes for the user, one sentence each.
 
         Args:
             stubs: the stub folder of every service that this generator serves, by the service's name.
@@ -79,22 +73,14 @@ class Listener:
 
 
 class ReadinessProbe(Provided):
-    """Tells whether a service that listens takes calls.
-
-    Attributes:
-        Options: the schema of `api.readiness` in a service's manifest.
-    """
+    """Decides whether a service that listens is ready for calls. `Options` is the schema of `api.readiness`."""
 
     hook: ClassVar[str] = "architect_readiness_probe"
     Options: ClassVar[type[BaseModel]] = Options
 
     @abstractmethod
     def is_ready(self, listener: Listener, timeout: float) -> bool:
-        """Whether it takes calls now; asked again and again until it does, from a thread of its own.
-
-        Args:
-            listener: the service.
-            timeout: seconds that this one answer may take.
+        """Whether the service is ready; called in a thread until it is. One answer may take `timeout` seconds.
 
         Raises:
             RunError: it can never be ready; this ends the run.
@@ -103,15 +89,15 @@ class ReadinessProbe(Provided):
 
 @dataclass(frozen=True)
 class Provisioned:
-    """A datastore server that runs for one `architect run`.
+    """A datastore server of one `architect run`.
 
     Attributes:
-        entry: the datastore's entry for the environment, such as host, port, username, password and name.
-        command: the server to start, or None where nothing needs to run.
-        env: variables that it needs beside the runner's own.
-        user: the user id and group id to run it as, or None for the runner's.
-        stop_signal: what ends it quickly and cleanly.
-        prepare: called once it listens, to set up users and databases.
+        entry: the datastore's entry in the configuration, such as host, port, username, password and name.
+        command: starts the server; None if nothing needs to run.
+        env: variables that it needs besides the runner's own.
+        user: the user id and group id to run it as; None for the runner's.
+        stop_signal: ends it quickly and cleanly.
+        prepare: called once it listens, to create users and databases.
     """
 
     entry: Mapping[str, Any] = field(repr=False)
@@ -129,36 +115,28 @@ class DatastoreProvisioner(Provided):
 
     @abstractmethod
     def provision(self, wanted: Mapping[str, str], folder: Path, port: int) -> Provisioned:
-        """Make a server's data and say how it is started.
+        """Create a server's data and return how to start it.
 
         Args:
-            wanted: what the manifest or the user asks for, by alias: any of username, password and name. A password
-                that is not asked for is a random one.
+            wanted: any of username, password and name, from the manifest or the user; else the password is random.
             folder: an empty folder of its own, removed after the run.
             port: the free local port to listen on.
 
         Raises:
-            RunError: if there is no server program, with how to get one.
+            RunError: there is no server program; the message says how to get one.
         """
 
 
 class Command(Provided):
-    """A command of the `architect` command line.
-
-    Attributes:
-        summary: what it does, in one sentence, for `architect --help`.
-    """
+    """A command of the `architect` command line; `summary` is its sentence in `architect --help`."""
 
     hook: ClassVar[str] = "architect_command"
     summary: ClassVar[str]
 
     @abstractmethod
     def run(self, arguments: Sequence[str]) -> int:
-        """Do it and give the exit code.
-
-        Args:
-            arguments: what follows the command's name, as it was typed; `--help` among it.
+        """Run with the arguments that follow the command's name, `--help` included; returns the exit code.
 
         Raises:
-            ArchitectError: it cannot go on; the message is told, and the exit code is 1.
+            ArchitectError: it cannot go on; the message is printed, and the exit code is 1.
         """

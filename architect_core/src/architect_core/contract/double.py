@@ -13,13 +13,13 @@ from architect_core.contract.provided import Provided
 
 @dataclass(frozen=True)
 class DoubleTarget:
-    """A service that a test stands in for.
+    """A service that a test replaces.
 
     Attributes:
         name: the service's name.
-        behaviour: what the test says it does, in a form that its protocol's `DoubleFactory` documents.
-        find_root: gives the folder of the service that is tested, where generated stubs lie. Raises ArchitectError
-            where there is none.
+        behaviour: what the service does in the test, in a form that its protocol's `DoubleFactory` documents.
+        find_root: returns the folder of the tested service, which holds generated stubs; ArchitectError if there is
+            none.
     """
 
     name: str
@@ -31,8 +31,8 @@ class Double:
     """Stands in for one service in one test.
 
     Attributes:
-        entry: the service's entry in the configuration that the application is given.
-        requests: what the application asked, in the order of asking.
+        entry: the service's entry in the configuration of the application.
+        requests: what the application sent, in order.
     """
 
     def __init__(self, entry: Mapping[str, Any]) -> None:
@@ -40,30 +40,22 @@ class Double:
         self.requests: list[Any] = []
 
     def client(self, make: Callable[[], Any]) -> Any:
-        """The client that the application gets.
-
-        Args:
-            make: makes the protocol's own client of `entry`, which is to be preferred to another: it tests more.
-        """
+        """The application's client. Prefer the protocol's own, which `make()` makes of `entry`: it tests more."""
         return make()
 
     def aio_client(self, make: Callable[[], Any]) -> Any:
-        """The client for asyncio that the application gets.
-
-        Args:
-            make: as for `client`.
-        """
+        """The application's client for asyncio, likewise."""
         return make()
 
     def close(self) -> None:
-        """Release what stands in: its server, its sockets. Called after the test."""
+        """Release its server and sockets. Called after the test."""
 
 
 class DoubleFactory(Provided):
-    """Makes stand-ins for the services of one protocol."""
+    """Makes doubles for the services of one protocol."""
 
     hook: ClassVar[str] = "architect_double_factory"
 
     @abstractmethod
     def double(self, target: DoubleTarget) -> Double:
-        """A stand-in for one service; TypeError where the behaviour has a form that means nothing here."""
+        """A double for one service; TypeError if the behaviour has a form that means nothing here."""

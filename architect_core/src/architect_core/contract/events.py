@@ -1,4 +1,4 @@
-"""Events: subscribers, what became of a delivery, and what a plugin delivers with."""
+"""Events: subscribers, deliveries, and what a plugin delivers with."""
 
 from __future__ import annotations
 
@@ -24,9 +24,8 @@ class Subscription:
         name: the subscribing service.
         host: scheme and host: "http://mailer". An IPv6 address has its brackets.
         port: the TCP port.
-        uri: the path that the event is posted to, with the subscriber's base path in front; empty or starting with "/".
-            A repr leaves out its query.
-        headers: what the subscriber wants to be sent along; never part of a repr.
+        uri: the path that the event is posted to, base path included; empty or starting with "/". A repr has no query.
+        headers: the headers that the subscriber asks for; never part of a repr.
         api: the protocol that the subscriber serves.
         auth: user name and password from the subscriber's host, or None; never part of a repr.
     """
@@ -42,22 +41,22 @@ class Subscription:
     def __repr__(self) -> str:
         path, mark, _ = self.uri.partition("?")
         uri = f"{path}?***" if mark else path  # a query may be a token
-        place = f"name={self.name!r}, host={self.host!r}, port={self.port!r}, uri={uri!r}, api={self.api!r}"
-        return f"{type(self).__name__}({place})"
+        shown = f"name={self.name!r}, host={self.host!r}, port={self.port!r}, uri={uri!r}, api={self.api!r}"
+        return f"{type(self).__name__}({shown})"
 
     @property
     def url(self) -> str:
-        """Where the event is posted: `host:port` and `uri`."""
+        """The URL that the event is posted to."""
         return f"{self.host}:{self.port}{self.uri}"
 
 
 @dataclass(frozen=True)
 class Delivery:
-    """What became of one event at one subscriber.
+    """The result of delivering one event to one subscriber.
 
     Attributes:
-        subscription: whose delivery it was.
-        status: the HTTP status that the subscriber answered with, or None if it did not answer.
+        subscription: the subscriber.
+        status: the HTTP status of its answer, or None if it did not answer.
         elapsed: seconds from the start of the publication to the answer or the error.
         error: what went wrong, such as an `urllib3.exceptions.HTTPError`; None if there was an answer.
     """
@@ -69,12 +68,12 @@ class Delivery:
 
     @property
     def ok(self) -> bool:
-        """Whether the subscriber took the event: it answered with a status from 200 to 299."""
+        """Whether the subscriber accepted the event: its status is from 200 to 299."""
         return self.status is not None and 200 <= self.status < 300
 
 
-class Subscriptions(tuple["Subscription", ...]):
-    """The subscribers of an event: a tuple, which called gives the list of dictionaries that 0.2.1 gave."""
+class Subscriptions(tuple[Subscription, ...]):
+    """The subscribers of an event: a tuple, which can be called as in architect.sdk 0.2.1."""
 
     __slots__ = ()
 
@@ -90,12 +89,9 @@ class EventPublisher(Provided):
 
     @abstractmethod
     def publish(self, subscriptions: Sequence[Subscription], body: bytes, timeout: float) -> list[Delivery]:
-        """Deliver `body`, a JSON text, to all at once; one result for each, in order, never an exception.
+        """Deliver `body`, a JSON text, to all at once, each within `timeout` seconds.
 
-        Args:
-            subscriptions: who is to get it.
-            body: what is posted.
-            timeout: seconds that one subscriber may take.
+        Returns one result for each subscription, in order; it raises nothing.
         """
 
 

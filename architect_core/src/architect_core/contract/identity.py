@@ -1,4 +1,4 @@
-"""How a client is sure of a service, and how it says who it is: options that plugins share."""
+"""Options that plugins share: how a client verifies a service, and how it authenticates itself."""
 
 from __future__ import annotations
 
@@ -6,17 +6,14 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Self
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
 from architect_core._base.reading import read_file
-from architect_core.schema.config import HeaderName, HeaderValue
+from architect_core.schema.fields import HeaderName, HeaderValue
+from architect_core.schema.strict import Strict
 
 if TYPE_CHECKING:
     from architect_core.contract.client import Target
-
-
-class _Shared(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
 
 
 def _absolute(path: Path) -> Path:
@@ -29,14 +26,14 @@ _MOST = 16  # MiB of a file
 File = Annotated[Path, AfterValidator(_absolute)]
 
 
-class Tls(_Shared):
+class Tls(Strict):
     """The option `tls`: files, in PEM, are read again when they change (see `architect.watch`).
 
     Attributes:
-        ca: the certificates of the authorities that may have signed the server's; the protocol's own unless given.
+        ca: certificates of the authorities that are trusted; the protocol's defaults unless given.
         certificate: the client's certificate.
         key: its key; in `certificate` unless given.
-        server_name: the name that the server's certificate has, where it is not the host's.
+        server_name: the name in the server's certificate, if it is not the host's.
     """
 
     ca: File | None = None
@@ -51,13 +48,10 @@ class Tls(_Shared):
         return self
 
     def check(self, target: Target) -> None:
-        """Read the files, so that what is wrong with one is told before a call needs it.
-
-        Args:
-            target: the service whose option this is.
+        """Read the files of the service `target`, so that a mistake is found before a call.
 
         Raises:
-            ConfigError: a file cannot be read, is not what it should be in PEM, or the key is encrypted.
+            ConfigError: a file cannot be read, is not the right kind of PEM, or the key is encrypted.
         """
         import ssl
 
@@ -85,8 +79,8 @@ class Tls(_Shared):
         raise target.error(f"options.tls.{name}", reason)
 
 
-class Auth(_Shared):
-    """The option `auth`: what is sent with every call, to the service's own origin alone.
+class Auth(Strict):
+    """The option `auth`: sent with every call, to the service's own origin only.
 
     A value may be a pointer, such as `{"$file": "/run/secrets/token"}`, as everywhere in a configuration.
 

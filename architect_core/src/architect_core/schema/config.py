@@ -5,106 +5,47 @@ from __future__ import annotations
 from functools import lru_cache
 from typing import Annotated, Any, ClassVar
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, TypeAdapter, model_validator
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, model_validator
 
-from architect_core._base import names
-from architect_core._base.address import parse_port
 from architect_core._base.json_text import require_object, showable
+from architect_core.schema.fields import (
+    AnyEventName,
+    HeaderName,
+    HeaderValue,
+    Host,
+    Port,
+    Protocol,
+    ServiceName,
+    Text,
+    Uri,
+)
 from architect_core.schema.mapping import MappingAccess
 from architect_core.schema.validation import validate_all
 
 
-def _port(value: object) -> object:
-    if isinstance(value, str):
-        return parse_port(value)
-    if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= 65535:
-        raise ValueError("a port is a number from 1 to 65535")
-    return value
-
-
-def _host(value: str) -> str:
-    if not value:
-        raise ValueError("the host is empty")
-    if any(character.isspace() or not character.isprintable() for character in value):
-        raise ValueError("a host has no spaces and no control characters")
-    return value
-
-
-def _text(value: object) -> object:
-    # 0.2.1 gave these on as they came; people write numbers as passwords
-    return str(value) if isinstance(value, int | float) and not isinstance(value, bool) else value
-
-
-def _event(name: str) -> str:
-    # lenient: the platform accepted any, the documentation's own is "<event_name>"
-    if not name or not name.isprintable():
-        raise ValueError("an event's name is empty or has control characters")
-    return name
-
-
-def _protocol(value: str) -> str:
-    if not names.PROTOCOL.fullmatch(value):
-        raise ValueError("a protocol's name has lower-case letters, digits, '-' and '_', or it is null")
-    return value
-
-
-def _header(value: str) -> str:
-    if any(character in value for character in "\r\n\0"):
-        raise ValueError("a header has no line breaks")
-    return value
-
-
-def _header_name(value: str) -> str:
-    if not names.HEADER_NAME.fullmatch(value):
-        raise ValueError("this is no name of an HTTP header")
-    return value
-
-
-def _uri(value: str) -> str:
-    if any(ord(character) < 33 or ord(character) == 127 for character in value):
-        raise ValueError("a URI has no spaces and no control characters")
-    if value and not value.startswith("/"):
-        raise ValueError("must start with '/'")
-    return value
-
-
-Port = Annotated[int, BeforeValidator(_port)]
-Host = Annotated[str, AfterValidator(_host)]
-Text = Annotated[str, BeforeValidator(_text)]
-ServiceName = Annotated[str, AfterValidator(names.service_name)]
-Protocol = Annotated[str, AfterValidator(_protocol)]
-Uri = Annotated[str, AfterValidator(_uri)]
-HeaderName = Annotated[str, AfterValidator(_header_name)]
-HeaderValue = Annotated[str, BeforeValidator(_text), AfterValidator(_header)]
-
-
 class _Masked:
-    """Stands for a value in a repr."""
+    """Shown in a repr instead of a value."""
 
     def __repr__(self) -> str:
         return "***"
 
 
-_MASKED = _Masked()
-
-
 class Config(MappingAccess, BaseModel):
-    """What all of the environment's entries share: unknown keys are kept, values never show in a repr."""
+    """Base of the entries: unknown keys are kept, and a repr shows no values."""
 
     # deferred: the schema of all is built once, with the first configuration
     model_config = ConfigDict(extra="allow", frozen=True, hide_input_in_errors=True, defer_build=True)
 
-    # what a repr may show; everything else may be a secret
+    # what a repr shows; everything else may be a secret
     _SHOWN: ClassVar = frozenset({"port", "api", "type"})
 
     def __repr_args__(self) -> list[tuple[str, object]]:
-        # what repr, str, rich and devtools print
-        # a key that nobody would call a name may be a secret in the wrong place
-        return [(showable(key), value if key in self._SHOWN else _MASKED) for key, value in self.items()]
+        # used by repr, str, rich and devtools; a key that does not look like a name may be a misplaced secret
+        return [(showable(key), value if key in self._SHOWN else _Masked()) for key, value in self.items()]
 
 
 class Instance(Config):
-    """One place where something listens.
+    """A host and port.
 
     Attributes:
         host: a host name or address, with or without a scheme, user information and base path.
@@ -116,21 +57,21 @@ class Instance(Config):
 
 
 class ServiceInstance(Instance):
-    """One of several places where a service listens.
+    """One of several instances of a service.
 
     Attributes:
-        weight: 1 to 65535: what share of the calls it gets, compared with the others' weights; gRPC takes turns anyway.
+        weight: 1 to 65535: its share of the calls, relative to the others' weights; gRPC uses round robin anyway.
     """
 
     weight: Annotated[int, Field(ge=1, le=65_535)] = 1
 
 
 class SubscriptionConfig(Config):
-    """How one subscriber wants to hear of one event.
+    """How one event is delivered to one subscriber.
 
     Attributes:
-        uri: where on the subscriber the event is posted; empty or starting with "/".
-        headers: what is sent along.
+        uri: the path that the event is posted to; empty or starting with "/".
+        headers: sent with every event.
     """
 
     uri: Uri = "/"
@@ -138,17 +79,17 @@ class SubscriptionConfig(Config):
 
 
 class DatastoreConfig(Instance):
-    """How to get into one datastore, as configured; `architect.datastore(name)` gives the parsed credentials.
+    """One datastore, as configured; `architect.datastore(name)` returns its credentials.
 
     Attributes:
-        type: the engine, such as "postgres"; where absent it is told from `url` or the manifest's image.
+        type: the engine, such as "postgres"; if absent, `url` or the manifest's image determines it.
         image: the container image it runs from, such as "postgres:16".
-        url: all of it as one URL.
-        username: who logs in.
-        password: a plain text, because drivers need it.
-        name: which database.
+        url: one URL instead of the fields.
+        username: the user name.
+        password: in plain text, because drivers need it.
+        name: the database.
         options: options of the engine's plugin, checked by that plugin.
-        kind: what a platform calls it, such as "postgresql"; unlike `type`, one that no plugin serves is no error.
+        kind: what a platform calls it, such as "postgresql"; unlike `type`, it may be unknown to every plugin.
     """
 
     type: Protocol | None = None
@@ -166,16 +107,14 @@ class ServiceConfig(Instance):
 
     Attributes:
         api: the protocol it serves, such as "rest"; None for a script that serves nothing.
-        subscriptions: event -> subscriber -> how; present on the current service's own entry.
-        datastores: name -> configuration; likewise.
+        subscriptions: event -> subscriber -> how it is delivered; on the running service's own entry.
+        datastores: name -> datastore; likewise.
         options: options of the protocol's plugin, checked by that plugin.
-        instances: all places where it listens, if there are several; `host` and `port` are the first's unless stated.
+        instances: all instances, if there are several; `host` and `port` are the first's unless stated.
     """
 
     api: Protocol | None = None
-    subscriptions: dict[Annotated[str, AfterValidator(_event)], dict[ServiceName, SubscriptionConfig]] = Field(
-        default_factory=dict
-    )
+    subscriptions: dict[AnyEventName, dict[ServiceName, SubscriptionConfig]] = Field(default_factory=dict)
     datastores: dict[ServiceName, DatastoreConfig] = Field(default_factory=dict)
     options: dict[str, Any] = Field(default_factory=dict)
     instances: list[ServiceInstance] = Field(default_factory=list)

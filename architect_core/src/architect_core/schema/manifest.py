@@ -5,12 +5,25 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from architect_core._base import names
 from architect_core._base.json_text import read_json, require_object
 from architect_core.exceptions import ManifestError
-from architect_core.schema.config import HeaderName, HeaderValue, Host, Port, Protocol, ServiceName, Text, Uri
+from architect_core.schema.fields import (
+    EventName,
+    HeaderName,
+    HeaderValue,
+    Host,
+    ParameterName,
+    Port,
+    Protocol,
+    ServiceName,
+    Text,
+    Uri,
+    Version,
+)
+from architect_core.schema.strict import Strict
 from architect_core.schema.validation import validate
 
 
@@ -27,10 +40,11 @@ def _dependency(value: str) -> str:
         if not value.removeprefix("file:").strip():
             raise ValueError("the path after 'file:' is empty")
         return value
-    try:
-        return names.version(value)
-    except ValueError as problem:
-        raise ValueError(f"{problem}, or 'file:' and the path of the dependency's folder") from None
+    if not names.VERSION.fullmatch(value):
+        raise ValueError(
+            "a version has one to three numbers (0.1.0), or 'file:' and the path of the dependency's folder"
+        )
+    return value
 
 
 def _relative(value: str) -> str:
@@ -39,22 +53,13 @@ def _relative(value: str) -> str:
     return value
 
 
-Version = Annotated[str, AfterValidator(names.version)]
-EventName = Annotated[str, AfterValidator(names.event_name)]
-ParameterName = Annotated[str, AfterValidator(names.parameter_name)]
-
-
-class _Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
-
-
-class Parameter(_Strict):
+class Parameter(Strict):
     """A value that the service reads from its environment.
 
     Attributes:
         description: for people.
         default: used where no other value is given.
-        alias: in a datastore, the name under which the SDK offers it, such as "username".
+        alias: in a datastore, the field of the credentials that it becomes, such as "username".
         required: True unless stated; a required parameter without a value or default stops `architect run`.
     """
 
@@ -64,15 +69,15 @@ class Parameter(_Strict):
     required: bool = True
 
 
-class ManifestDatastore(_Strict):
+class ManifestDatastore(Strict):
     """A datastore that the service needs.
 
     Attributes:
-        image: the container image it runs from, which tells the engine: "postgres:16".
-        type: the engine by name, for one that has no image: "sqlite".
-        port: where it listens.
-        host: where it is, if it is not started locally.
-        parameters: what is configured on it.
+        image: the container image it runs from, which determines the engine: "postgres:16".
+        type: the engine, if there is no image: "sqlite".
+        port: its TCP port.
+        host: its host, if it is not started locally.
+        parameters: its configuration.
     """
 
     image: str | None = None
@@ -88,7 +93,7 @@ class ManifestDatastore(_Strict):
         return self
 
 
-class Api(_Strict):
+class Api(Strict):
     """What the service serves.
 
     Attributes:
@@ -102,14 +107,14 @@ class Api(_Strict):
     readiness: dict[str, Any] = Field(default_factory=dict)
 
 
-class ManifestSubscription(_Strict):
-    """Where and how the service wants to hear of another's event."""
+class ManifestSubscription(Strict):
+    """How another service's event is delivered to this one."""
 
     uri: Uri
     headers: dict[HeaderName, HeaderValue] = Field(default_factory=dict)
 
 
-class Manifest(_Strict):
+class Manifest(Strict):
     """One `architect.json`.
 
     Attributes:
@@ -118,9 +123,9 @@ class Manifest(_Strict):
             manifest may carry another name.
         debug: the command that starts the service in development.
         api: what it serves; None for a script.
-        port: where it listens by default.
-        notifications: the events it announces.
-        subscriptions: service -> event -> where it wants to hear of it.
+        port: its default TCP port.
+        notifications: the events it publishes.
+        subscriptions: service -> event -> how it is delivered.
     """
 
     schema_url: Annotated[str | None, Field(alias="$schema")] = None

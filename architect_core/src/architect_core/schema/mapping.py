@@ -1,32 +1,32 @@
-"""What keeps programs written for architect.sdk 0.2.1 running: its dictionaries, and `subscriptions()` as a call."""
+"""Models that can be read as mappings, as in architect.sdk 0.2.1."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from pydantic import BaseModel
 
-    _Model = BaseModel
+    class _Base(BaseModel, Mapping[str, Any]):  # type: ignore[misc] # what both define, this module defines
+        pass
+
 else:
-    _Model = object
+    _Base = Mapping
 
 
-class MappingAccess(_Model):
+class MappingAccess(_Base):
     """Reads a pydantic model as the dictionary it came from: `config["port"]`, `dict(config)`, `"api" in config`.
 
-    The keys are those that were given, defaults are not among them.
+    The keys are those that were given, without defaults.
     """
 
     def _given(self) -> dict[str, Any]:
-        extra = self.__pydantic_extra__ or {}
         fields = type(self).model_fields
-        return {name: getattr(self, name) for name in fields if name in self.model_fields_set} | dict(extra)
+        given = {name: getattr(self, name) for name in fields if name in self.model_fields_set}
+        return given | (self.__pydantic_extra__ or {})
 
     def __getitem__(self, key: str) -> Any:
-        """The value given under `key`; KeyError where there is none."""
         return self._given()[key]
 
     def __iter__(self) -> Iterator[str]:  # type: ignore[override] # a mapping's iterator, not pydantic's pairs
@@ -37,22 +37,3 @@ class MappingAccess(_Model):
 
     def __bool__(self) -> bool:
         return True
-
-    def __contains__(self, key: object) -> bool:
-        return key in self._given()
-
-    def keys(self) -> Any:
-        """The keys that were given."""
-        return self._given().keys()
-
-    def values(self) -> Any:
-        """Their values."""
-        return self._given().values()
-
-    def items(self) -> Any:
-        """`(key, value)` pairs."""
-        return self._given().items()
-
-    def get(self, key: str, default: Any = None) -> Any:
-        """The value given under `key`, or `default`."""
-        return self._given().get(key, default)
