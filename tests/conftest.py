@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import shutil
 import signal
@@ -11,26 +12,19 @@ import sys
 import tempfile
 import textwrap
 import time
-import venv
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
+from workspace import PACKAGES, ROOT, clean_environ, find_free_port
 
 from architect_core.contract import DatastoreProvisioner
 from architect_core.exceptions import RunError
 from architect_core.plugins import Plugins
 
-ROOT = Path(__file__).parent.parent
-PACKAGES = ("core", "rest", "grpc", "datastore", "otel", "cli")
 STARTUP = 30.0
-
-
-def clean_environ(**more: str) -> dict[str, str]:
-    """This process's environment without anything that configures the SDK, and with `more`."""
-    environ = {name: value for name, value in os.environ.items() if not name.startswith("ARCHITECT")}
-    return environ | more
+UV = shutil.which("uv") or "uv"
 
 
 @pytest.fixture(autouse=True)
@@ -38,11 +32,6 @@ def clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in list(os.environ):
         if name.startswith("ARCHITECT") and name != "ARCHITECT_REQUIRE_SERVERS":
             monkeypatch.delenv(name)
-
-
-def find_free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        return int(listener.getsockname()[1])
 
 
 @pytest.fixture
@@ -152,37 +141,36 @@ def wait_until_listening(port: int, process: subprocess.Popen[bytes], output: Pa
     raise AssertionError(f"nothing listens on port {port}: {output.read_text()}")
 
 
-def new_environment(folder: Path) -> list[str]:
-    """Make an environment with pip, as `python -m venv` does; gives the start of a pip command."""
-    venv.create(folder, with_pip=True)
-    return [str(folder / "bin" / "python"), "-m", "pip", "--quiet", "--disable-pip-version-check"]
-
-
 @pytest.fixture(scope="session")
-def wheels(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
-    """The wheel of every package, built by pip from a copy of its folder."""
-    folder = tmp_path_factory.mktemp("wheels")
-    sources = [folder / f"architect_{package}" for package in PACKAGES]
-    for source in sources:
-        shutil.copytree(ROOT / source.name, source, ignore=shutil.ignore_patterns("__pycache__", "dist"))
-    command = [*new_environment(folder / "venv"), "wheel", "--no-deps", "-w", str(folder), *map(str, sources)]
-    subprocess.run(command, check=True, env=clean_environ(), timeout=300)
-    return {package: next(folder.glob(f"architect_{package}-*.whl")) for package in PACKAGES}
+def wheels(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Path:
+    """A folder with the wheel of every package, and `constraints.txt`, by which uv installs these; built once a run."""
+    own = tmp_path_factory.getbasetemp()
+    folder = (own if worker_id == "master" else own.parent) / "wheels"
+    with folder.with_suffix(".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not folder.exists():
+            unfinished = own / "wheels-unfinished"
+            command = [UV, "build", "--quiet", "--all-packages", "--wheel", "--out-dir", str(unfinished)]
+            subprocess.run(command, check=True, cwd=ROOT, env=clean_environ(), timeout=300)
+            unfinished.rename(folder)
+            lines = [f"{wheel.name.partition('-')[0]} @ {wheel.as_uri()}\n" for wheel in folder.glob("*.whl")]
+            (folder / "constraints.txt").write_text("".join(lines))
+    return folder
 
 
 @pytest.fixture
-def environment(tmp_path: Path, wheels: dict[str, Path]) -> Callable[..., dict[str, str]]:
+def environment(tmp_path: Path, wheels: Path) -> Callable[..., dict[str, str]]:
     """Makes an environment with wheels of ours, and gives the variables of a shell in which it is active."""
 
     def make(*packages: str, more: Sequence[str] = ()) -> dict[str, str]:
         folder = tmp_path / "environment"
-        uv = shutil.which("uv") or "uv"
         # a package may have an extra: "rest[aio]"
-        wanted = [str(wheels[package.partition("[")[0]]) + "".join(package.partition("[")[1:]) for package in packages]
+        split = [package.partition("[") for package in packages]
+        wanted = [PACKAGES[name].distribution + bracket + extra for name, bracket, extra in split]
         variables = clean_environ(UV_LINK_MODE="copy")
-        subprocess.run([uv, "venv", "--quiet", "--seed", "--python", sys.executable, folder], check=True, env=variables)
-        command = [uv, "pip", "install", "--quiet", "--python", str(folder), *wanted, *more]
-        subprocess.run(command, check=True, env=variables, timeout=300)
+        subprocess.run([UV, "venv", "--quiet", "--seed", "--python", sys.executable, folder], check=True, env=variables)
+        command = [UV, "pip", "install", "--quiet", "--python", str(folder), "--constraint", wheels / "constraints.txt"]
+        subprocess.run([*command, *wanted, *more], check=True, env=variables, timeout=300)
         path = os.pathsep.join([str(folder / "bin"), os.environ.get("PATH", os.defpath)])
         unwanted = {"VIRTUAL_ENV", "PYTHONPATH", "PYTHONHOME"}
         clean = {name: value for name, value in clean_environ().items() if name not in unwanted}

@@ -8,7 +8,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from conftest import clean_environ
+from workspace import clean_environ
 
 RECORDER = """
     import json, os

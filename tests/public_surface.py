@@ -7,7 +7,7 @@ import re
 import tomllib
 from collections.abc import Iterator
 
-from conftest import ROOT
+from workspace import ROOT
 
 import architect.sdk
 import architect.testing

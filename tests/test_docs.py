@@ -8,8 +8,8 @@ import subprocess
 import sys
 
 import pytest
-from conftest import PACKAGES, ROOT, clean_environ, find_free_port
 from walkthrough import blocks, follow, shell
+from workspace import PACKAGES, ROOT, clean_environ, find_free_port
 
 from architect_core.contract import hooks
 from architect_core.schema import parse_manifest
@@ -66,8 +66,8 @@ def site(tmp_path_factory):
     folder = tmp_path_factory.mktemp("site")
     shutil.copy(ROOT / "mkdocs.yml", folder)
     shutil.copytree(ROOT / "docs", folder / "docs")
-    for package in PACKAGES:
-        (folder / f"architect_{package}").symlink_to(ROOT / f"architect_{package}")
+    for package in PACKAGES.values():
+        (folder / package.folder.name).symlink_to(package.folder)
     command = [sys.executable, "-m", "zensical", "build", "--strict"]
     done = subprocess.run(
         command, cwd=folder, env=clean_environ(), capture_output=True, text=True, timeout=300, check=False

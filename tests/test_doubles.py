@@ -9,9 +9,9 @@ import textwrap
 from pathlib import Path
 
 import pytest
-from conftest import clean_environ
 from flask import Flask, jsonify, request
 from programs import write_grpc_service
+from workspace import clean_environ
 
 import architect.sdk as architect
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 import pytest
-from conftest import clean_environ
+from workspace import clean_environ
 
 from architect_core.contract import parse_address
 from architect_core.datastore_url import parse_url

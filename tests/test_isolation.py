@@ -6,7 +6,7 @@ import subprocess
 import sys
 
 import pytest
-from conftest import clean_environ
+from workspace import clean_environ
 
 PROTOCOLS = ("requests", "urllib3", "grpc", "google.protobuf", "pydantic", "psycopg", "psycopg2", "redis", "pymysql")
 

@@ -4,32 +4,37 @@ from __future__ import annotations
 
 import re
 import subprocess
+import venv
 import zipfile
+from pathlib import Path
 
 import pytest
-from conftest import PACKAGES, clean_environ, new_environment
+from workspace import PACKAGES, clean_environ
+
+
+def names_in(wheels: Path, package: str) -> list[str]:
+    return zipfile.ZipFile(next(wheels.glob(PACKAGES[package].wheel))).namelist()
 
 
 @pytest.mark.parametrize("package", PACKAGES)
 def test_a_wheel_has_its_types_its_license_and_no_tests(wheels, package):
-    names = zipfile.ZipFile(wheels[package]).namelist()
-    assert f"architect_{package}/py.typed" in names
+    names = names_in(wheels, package)
+    assert {f"{module}/py.typed" for module in PACKAGES[package].modules - {"architect"}} <= set(names)
     assert any(name.endswith("licenses/LICENSE") for name in names)
     assert not [name for name in names if re.search(r"(^|/)(tests?/|test_|conftest\.py)", name)]
-    assert {name.split("/")[0] for name in names if ".dist-info" not in name} == {
-        f"architect_{package}",
-        *(["architect"] if package == "core" else []),
-    }
+    assert {name.split("/")[0] for name in names if ".dist-info" not in name} == PACKAGES[package].modules
 
 
 @pytest.mark.parametrize("package", PACKAGES)
 def test_no_wheel_makes_architect_a_package_that_hides_the_facade(wheels, package):
-    assert "architect/__init__.py" not in zipfile.ZipFile(wheels[package]).namelist()
+    assert "architect/__init__.py" not in names_in(wheels, package)
 
 
 def test_pip_alone_installs_core_and_rest_and_no_grpc(wheels, tmp_path):
-    pip = new_environment(tmp_path / "venv")
-    command = [*pip, "install", str(wheels["core"]), str(wheels["rest"])]
+    venv.create(tmp_path / "venv", with_pip=True)
+    python = str(tmp_path / "venv" / "bin" / "python")
+    ours = [next(wheels.glob(PACKAGES[package].wheel)) for package in ("core", "rest")]
+    command = [python, "-m", "pip", "--quiet", "install", *map(str, ours)]
     subprocess.run(command, check=True, env=clean_environ(), timeout=300)
     program = """
 import importlib.util, architect.sdk as a
@@ -40,7 +45,7 @@ try:
 except a.NoPluginError as problem:
     print(problem)
 """
-    done = subprocess.run([pip[0], "-c", program], capture_output=True, text=True, check=True, env=clean_environ())
+    done = subprocess.run([python, "-c", program], capture_output=True, text=True, check=True, env=clean_environ())
     assert done.stdout.splitlines() == [
         "RestClient None",
         "service 'p': no installed plugin serves 'grpc'; installed: rest. pip install architect-grpc",

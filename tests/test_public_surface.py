@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from conftest import ROOT
 from public_surface import surface
+from workspace import ROOT
 
 
 def test_the_public_names_and_signatures_are_those_that_were_written_down():

@@ -7,8 +7,8 @@ import re
 from pathlib import Path
 
 import pytest
-from conftest import ROOT
 from programs import PAYMENTS, RECORDER, write_grpc_service
+from workspace import PACKAGES, ROOT
 
 from architect_core.schema import parse_manifest
 
@@ -84,9 +84,9 @@ def test_the_manifest_in_it_is_one():
     assert parse_manifest(blocks(README, "json")[1]).notifications == ["order_placed"]
 
 
-@pytest.mark.parametrize("package", ["core", "rest", "grpc", "datastore", "otel", "cli"])
+@pytest.mark.parametrize("package", PACKAGES)
 def test_a_package_s_readme_runs_too(start_program, run_program, free_port, package, tmp_path):
-    text = (ROOT / f"architect_{package}" / "README.md").read_text()
+    text = (PACKAGES[package].folder / "README.md").read_text()
     port = free_port()
     start_program(RECORDER, port)
     if package == "grpc":

@@ -17,7 +17,7 @@ from urllib.parse import quote
 
 import psutil
 import pytest
-from conftest import clean_environ
+from workspace import clean_environ
 
 import architect.sdk as architect
 from architect_core.schema import config as config_module

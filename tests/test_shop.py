@@ -14,8 +14,8 @@ from pathlib import Path
 
 import psutil
 import pytest
-from conftest import ROOT, clean_environ
 from programs import COMMAND
+from workspace import ROOT, clean_environ
 
 MARK = "SHOP_TEST_MARK"
 PATIENCE = 60.0

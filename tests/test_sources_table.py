@@ -6,7 +6,7 @@ import importlib.util
 import re
 
 import pytest
-from conftest import ROOT
+from workspace import ROOT
 
 from architect_core.sources.catalog import BUILT_IN
 

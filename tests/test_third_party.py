@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
-from conftest import ROOT
+from workspace import ROOT
 
 EXAMPLE = ROOT / "examples" / "architect-smtp"
 MAILING = """

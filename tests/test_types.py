@@ -6,8 +6,8 @@ import subprocess
 import sys
 
 import pytest
-from conftest import clean_environ
 from programs import write_grpc_service
+from workspace import clean_environ
 
 PROGRAM = """
 import architect.sdk as architect
