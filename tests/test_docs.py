@@ -30,7 +30,7 @@ PAGES = {
     "how-to/add-a-command.md": ("core", "cli"),
     "how-to/find-a-broken-plugin.md": ("core", "cli"),
     "how-to/test-an-application.md": ("core", "rest", "grpc", "datastore"),
-    "how-to/prove-a-plugin.md": ("core",),
+    "how-to/prove-a-plugin.md": ("core", "testing"),
     "how-to/connect-to-a-datastore.md": ("core", "datastore"),
 }
 

@@ -77,6 +77,7 @@ def test_nothing_makes_the_namespace_a_package_of_its_own():
 
 
 MODULES = [each.name for each in pkgutil.walk_packages(architect_core.__path__, "architect_core.")]
+MODULES.remove("architect_core.testing")  # raises an error that names the package it moved to
 
 
 @pytest.mark.parametrize("name", MODULES)

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from architect_core.testing import CredentialParserSuite
+from architect_testing import CredentialParserSuite
 
 
 class TestPostgres(CredentialParserSuite):

@@ -12,7 +12,7 @@ import grpc
 import pytest
 from google.protobuf.wrappers_pb2 import StringValue
 
-from architect_core.testing import AioClientSuite, ClientFactorySuite
+from architect_testing import AioClientSuite, ClientFactorySuite
 
 DEFINITIONS = """
 package conformance;

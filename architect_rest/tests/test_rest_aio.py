@@ -23,8 +23,6 @@ from architect.testing import Doubles
 from architect_core.deadline import deadline
 from architect_core.exceptions import ArchitectError, ConfigError, PluginError
 from architect_core.resolver import Resolver
-from architect_core.testing.canary import assert_hidden
-from architect_core.testing.sockets import left_open, open_sockets
 from architect_rest.adapter import REMAINING_HEADER
 from architect_rest.aio import (
     AioRestClient,
@@ -34,6 +32,8 @@ from architect_rest.aio import (
     ForeignOriginError,
 )
 from architect_rest.double import UnansweredError
+from architect_testing.conformance.canary import assert_hidden
+from architect_testing.conformance.sockets import left_open, open_sockets
 
 Use = Callable[[AioRestClient], Awaitable[Any]]
 

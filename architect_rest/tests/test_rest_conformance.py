@@ -10,7 +10,7 @@ import pytest
 import requests
 
 from architect_core.contract import Subscription
-from architect_core.testing import AioClientSuite, ClientFactorySuite, EventPublisherSuite
+from architect_testing import AioClientSuite, ClientFactorySuite, EventPublisherSuite
 
 
 class TestRestClients(ClientFactorySuite):

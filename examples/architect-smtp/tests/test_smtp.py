@@ -5,7 +5,7 @@ from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import AuthResult
 
 from architect_core.resolver import Resolver
-from architect_core.testing import ClientFactorySuite, CredentialParserSuite
+from architect_testing import ClientFactorySuite, CredentialParserSuite
 
 
 class MailServer(Controller):

@@ -11,9 +11,9 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from core_testing_harness import BROKEN_HOOK, FOUND, HEAD, Harness, Violation, checks_of
+from conformance_harness import BROKEN_HOOK, FOUND, HEAD, Harness, Violation, checks_of
 
-from architect_core.testing import AioClientSuite, aio_client
+from architect_testing.conformance import AioClientSuite, aio_client
 
 pytest_plugins = ["pytester"]
 
@@ -80,7 +80,7 @@ connect, ask, make = LineClient._connect, LineClient.ask, LineClientFactory.aio_
 SUITE = """
 import pytest
 
-from architect_core.testing import AioClientSuite
+from architect_testing.conformance import AioClientSuite
 
 
 class TestSubject(AioClientSuite):

@@ -6,15 +6,15 @@ import logging
 from typing import TYPE_CHECKING, Any
 
 from architect_core.exceptions import ConfigError
-from architect_core.testing.canary import SECRET, assert_hidden
-from architect_core.testing.credential_texts import ODD, malformed_urls
-from architect_core.testing.credential_use import SERVICE, CredentialUse
-from architect_core.testing.suite import NO_PORTS, UNKNOWN, error_of, fail, needs, refusal
+from architect_testing.conformance.canary import SECRET, assert_hidden
+from architect_testing.conformance.credential_texts import ODD, malformed_urls
+from architect_testing.conformance.credential_use import SERVICE, CredentialUse
+from architect_testing.conformance.suite import NO_PORTS, UNKNOWN, error_of, fail, needs, refusal
 
 if TYPE_CHECKING:
     import pytest
 
-    from architect_core.testing.credential_use import Entry
+    from architect_testing.conformance.credential_use import Entry
 
 _PATH = f"{SERVICE}.datastores.d0"
 _NO_HOSTS = ("http://[broken", "a b", "host:port:1", "")

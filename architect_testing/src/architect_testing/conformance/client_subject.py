@@ -11,8 +11,8 @@ import pytest
 
 from architect_core.contract.client import ClientFactory
 from architect_core.resolver.resolver import Resolver
-from architect_core.testing.canary import SECRET
-from architect_core.testing.suite import UNKNOWN, Suite
+from architect_testing.conformance.canary import SECRET
+from architect_testing.conformance.suite import UNKNOWN, Suite
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping

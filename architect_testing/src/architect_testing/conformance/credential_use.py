@@ -10,10 +10,10 @@ from urllib.parse import quote
 from architect_core.contract.credentials import CredentialParser
 from architect_core.exceptions import ConfigError
 from architect_core.resolver.resolver import Resolver
-from architect_core.testing.credential_texts import SUB_DELIMITERS, texts, url_of
-from architect_core.testing.imports import foreign_imports
-from architect_core.testing.suite import UNKNOWN, Suite, fail, needs
-from architect_core.testing.threads import together
+from architect_testing.conformance.credential_texts import SUB_DELIMITERS, texts, url_of
+from architect_testing.conformance.imports import foreign_imports
+from architect_testing.conformance.suite import UNKNOWN, Suite, fail, needs
+from architect_testing.conformance.threads import together
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping

@@ -6,9 +6,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from core_testing_harness import BROKEN_HOOK, FOUND, HEAD, IMPORTS, Harness, Violation, checks_of
+from conformance_harness import BROKEN_HOOK, FOUND, HEAD, IMPORTS, Harness, Violation, checks_of
 
-from architect_core.testing import CredentialParserSuite
+from architect_testing.conformance import CredentialParserSuite
 
 pytest_plugins = ["pytester"]
 
@@ -83,7 +83,7 @@ read = NestParser.credentials
 SUITE = """
 import pytest
 
-from architect_core.testing import CredentialParserSuite
+from architect_testing.conformance import CredentialParserSuite
 
 
 class TestSubject(CredentialParserSuite):

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
-from architect_core.testing.suite import fail
+from architect_testing.conformance.suite import fail
 
 if TYPE_CHECKING:
     from architect_core.contract.events import Delivery, Subscription

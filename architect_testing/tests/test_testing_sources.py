@@ -6,9 +6,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from core_testing_harness import BROKEN_HOOK, FOUND, HEAD, IMPORTS, Harness, Violation, checks_of
+from conformance_harness import BROKEN_HOOK, FOUND, HEAD, IMPORTS, Harness, Violation, checks_of
 
-from architect_core.testing import SourceSuite
+from architect_testing.conformance import SourceSuite
 
 pytest_plugins = ["pytester"]
 
@@ -51,7 +51,7 @@ import json
 
 import pytest
 
-from architect_core.testing import SourceSuite
+from architect_testing.conformance import SourceSuite
 
 
 class TestSubject(SourceSuite):

@@ -8,9 +8,9 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from core_testing_harness import BROKEN_HOOK, FOUND, HEAD, IMPORTS, Harness, Violation, checks_of
+from conformance_harness import BROKEN_HOOK, FOUND, HEAD, IMPORTS, Harness, Violation, checks_of
 
-from architect_core.testing import ClientFactorySuite, client_use
+from architect_testing.conformance import ClientFactorySuite, client_use
 
 pytest_plugins = ["pytester"]
 
@@ -103,7 +103,7 @@ connect, ask, make = LineClient._connect, LineClient.ask, LineClientFactory.clie
 SUITE = """
 import pytest
 
-from architect_core.testing import ClientFactorySuite
+from architect_testing.conformance import ClientFactorySuite
 
 
 class TestSubject(ClientFactorySuite):

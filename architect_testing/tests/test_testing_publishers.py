@@ -6,9 +6,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from core_testing_harness import BROKEN_HOOK, FOUND, HEAD, IMPORTS, Harness, Violation, checks_of
+from conformance_harness import BROKEN_HOOK, FOUND, HEAD, IMPORTS, Harness, Violation, checks_of
 
-from architect_core.testing import EventPublisherSuite, event_publisher
+from architect_testing.conformance import EventPublisherSuite, event_publisher
 
 pytest_plugins = ["pytester"]
 
@@ -65,7 +65,7 @@ import threading
 import pytest
 
 from architect_core.contract.events import Subscription
-from architect_core.testing import EventPublisherSuite
+from architect_testing.conformance import EventPublisherSuite
 
 
 class Handler(socketserver.StreamRequestHandler):

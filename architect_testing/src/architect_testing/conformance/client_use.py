@@ -7,12 +7,12 @@ from abc import abstractmethod
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from architect_core.testing.client_subject import ClientSubject
-from architect_core.testing.forking import can_fork, in_child
-from architect_core.testing.imports import foreign_imports
-from architect_core.testing.sockets import can_see_sockets, left_open, open_sockets
-from architect_core.testing.suite import error_of, fail, needs
-from architect_core.testing.threads import together
+from architect_testing.conformance.client_subject import ClientSubject
+from architect_testing.conformance.forking import can_fork, in_child
+from architect_testing.conformance.imports import foreign_imports
+from architect_testing.conformance.sockets import can_see_sockets, left_open, open_sockets
+from architect_testing.conformance.suite import error_of, fail, needs
+from architect_testing.conformance.threads import together
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping

@@ -1,4 +1,4 @@
-"""Runs a suite of `architect_core.testing` on a plugin that breaks one rule, and tells which checks failed."""
+"""Runs a suite of `architect_testing.conformance` on a plugin that breaks one rule, and tells which checks failed."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from typing import Any
 
 import pytest
 
-from architect_core.testing import imports
-from architect_core.testing.suite import Suite
+from architect_testing.conformance import imports
+from architect_testing.conformance.suite import Suite
 
 HEAD = """
 from architect_core.contract.hooks import hookimpl
@@ -56,7 +56,7 @@ def checks_of(suite: type[Suite]) -> set[str]:
 
 
 _context = multiprocessing.get_context("forkserver")
-_context.set_forkserver_preload(["architect_core.testing"])
+_context.set_forkserver_preload(["architect_testing.conformance"])
 
 
 def _run_program(pipe: Connection, program: str, asked: dict[str, Any]) -> None:

@@ -10,10 +10,10 @@ from architect_core.contract.source import Source
 from architect_core.exceptions import ConfigError
 from architect_core.resolver.resolver import Resolver
 from architect_core.schema.config import ServiceConfig, parse_services
-from architect_core.testing.canary import SECRET, assert_hidden
-from architect_core.testing.imports import foreign_imports
-from architect_core.testing.suite import ASKED_BY, UNKNOWN, Suite, error_of, fail, needs, refusal
-from architect_core.testing.threads import together
+from architect_testing.conformance.canary import SECRET, assert_hidden
+from architect_testing.conformance.imports import foreign_imports
+from architect_testing.conformance.suite import ASKED_BY, UNKNOWN, Suite, error_of, fail, needs, refusal
+from architect_testing.conformance.threads import together
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

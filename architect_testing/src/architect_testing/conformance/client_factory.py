@@ -8,17 +8,17 @@ from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 from architect_core.exceptions import ArchitectError
-from architect_core.testing.canary import SECRET, assert_hidden
-from architect_core.testing.client_use import ClientUse
-from architect_core.testing.sockets import refusing, silent
-from architect_core.testing.suite import NO_PORTS, UNKNOWN, error_of, fail, needs, refusal
-from architect_core.testing.threads import within
+from architect_testing.conformance.canary import SECRET, assert_hidden
+from architect_testing.conformance.client_use import ClientUse
+from architect_testing.conformance.sockets import refusing, silent
+from architect_testing.conformance.suite import NO_PORTS, UNKNOWN, error_of, fail, needs, refusal
+from architect_testing.conformance.threads import within
 
 if TYPE_CHECKING:
     import pytest
 
     from architect_core.resolver.service import Service
-    from architect_core.testing.client_use import Entry, Resolve
+    from architect_testing.conformance.client_use import Entry, Resolve
 
 
 class ClientFactorySuite(ClientUse, abstract=True):

@@ -11,7 +11,7 @@ import traceback
 import warnings
 from typing import TYPE_CHECKING, NoReturn
 
-from architect_core.testing.sockets import can_see_sockets, cut_off
+from architect_testing.conformance.sockets import can_see_sockets, cut_off
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -7,19 +7,19 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, ClassVar
 
 from architect_core.contract.events import EventPublisher
-from architect_core.testing.canary import SECRET, assert_hidden
-from architect_core.testing.deliveries import assert_arrived, assert_failed, assert_one_each, assert_taken
-from architect_core.testing.forking import can_fork, in_child
-from architect_core.testing.imports import foreign_imports
-from architect_core.testing.sockets import refusing, silent
-from architect_core.testing.suite import Suite, needs
-from architect_core.testing.threads import THREADS, together, within
+from architect_testing.conformance.canary import SECRET, assert_hidden
+from architect_testing.conformance.deliveries import assert_arrived, assert_failed, assert_one_each, assert_taken
+from architect_testing.conformance.forking import can_fork, in_child
+from architect_testing.conformance.imports import foreign_imports
+from architect_testing.conformance.sockets import refusing, silent
+from architect_testing.conformance.suite import Suite, needs
+from architect_testing.conformance.threads import THREADS, together, within
 
 if TYPE_CHECKING:
     import pytest
 
     from architect_core.contract.events import Subscription
-    from architect_core.testing.deliveries import Received
+    from architect_testing.conformance.deliveries import Received
 
 PLAIN = b'{"id": 7}'
 BODY = '{"id": 7,\n "text": "ünïcode ✓", "quoted": "\\"\\\\\\n"}\n'.encode()

@@ -10,15 +10,15 @@ from typing import TYPE_CHECKING, Any
 import pytest  # noqa: TC002 - it reads the annotations of its fixtures
 
 from architect_core.exceptions import ArchitectError
-from architect_core.testing.canary import SECRET, assert_hidden
-from architect_core.testing.client_subject import ClientSubject
-from architect_core.testing.sockets import can_see_sockets, left_open, open_sockets, refusing, silent
-from architect_core.testing.suite import error_of, fail, needs
-from architect_core.testing.threads import THREADS, together, within
+from architect_testing.conformance.canary import SECRET, assert_hidden
+from architect_testing.conformance.client_subject import ClientSubject
+from architect_testing.conformance.sockets import can_see_sockets, left_open, open_sockets, refusing, silent
+from architect_testing.conformance.suite import error_of, fail, needs
+from architect_testing.conformance.threads import THREADS, together, within
 
 if TYPE_CHECKING:
     from architect_core.resolver.service import Service
-    from architect_core.testing.client_subject import Entry, Resolve
+    from architect_testing.conformance.client_subject import Entry, Resolve
 
 _CLOSING_SECONDS = 3.0
 

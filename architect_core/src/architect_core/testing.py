@@ -1,0 +1,3 @@
+"""Names where the conformance suites went."""
+
+raise ImportError("architect_core.testing is now architect_testing: pip install architect-testing")

@@ -1,0 +1,37 @@
+"""Checks what a plugin must do to work with architect and with other plugins, as pytest suites to subclass.
+
+    from architect_testing import ClientFactorySuite
+
+    class TestSmtpClients(ClientFactorySuite):
+        api = "smtp"
+        errors = (OSError,)
+
+        @pytest.fixture
+        def entry(self, server):
+            return {"host": "127.0.0.1", "port": server.port}
+
+        def call(self, client):
+            client.noop()
+
+Each suite's docstring says what a subclass must define. Checks that do not apply to what a subclass defines are removed
+from it. To remove one that a plugin cannot pass for a good reason, set it to None: `test_... = None`. Pass
+`abstract=True` to a class that only other suites inherit from: `class LineClients(ClientFactorySuite, abstract=True)`.
+"""
+
+from architect_testing.conformance import (
+    AioClientSuite,
+    ClientFactorySuite,
+    CredentialParserSuite,
+    EventPublisherSuite,
+    SourceSuite,
+    assert_hidden,
+)
+
+__all__ = [
+    "AioClientSuite",
+    "ClientFactorySuite",
+    "CredentialParserSuite",
+    "EventPublisherSuite",
+    "SourceSuite",
+    "assert_hidden",
+]
