@@ -14,8 +14,8 @@ import pytest
 from workspace import clean_environ
 
 from architect_core.contract import parse_address
-from architect_core.datastore_url import parse_url
 from architect_core.resolver import Resolver
+from architect_datastore.kit.url import parse_url
 
 CANARY = "s3cret-canary"
 PASSWORD = f"{CANARY}@:/?#%\"' \\ ünïcode$ ${{HOME}}&+=,;|*"

@@ -61,7 +61,7 @@ def example(tmp_path) -> Path:
 
 
 def test_the_example_serves_its_protocol_and_passes_its_conformance_suite(environment, example, tmp_path):
-    environ = environment("core", "testing", more=[f"{example}[test]"])
+    environ = environment("core", "datastore", "testing", more=[f"{example}[test]"])
     lines = run(environ, tmp_path, "python", "-W", "error", "-c", MAILING).splitlines()
     assert lines == ["['ada@example.org']", "smtp relay.internal 587 ada s@cret"]
     assert " passed" in run(
@@ -83,7 +83,7 @@ def test_what_plugin_new_writes_passes_its_tests_lint_and_strict_types_untouched
     architect = str(Path(sys.executable).parent / "architect")
     folder = tmp_path / "plugin"
     subprocess.run([architect, "plugin", "new", name, "--folder", str(folder)], check=True, capture_output=True)
-    environ = environment("core", "testing", more=[f"{folder}[test,lint]"])
+    environ = environment("core", "datastore", "testing", more=[f"{folder}[test,lint]"])
     passed = run(environ, folder, "python", "-m", "pytest", "-q", "-rs")
     assert "skipped" not in passed
     run(environ, folder, "ruff", "check")

@@ -16,7 +16,7 @@ import architect_cli.dialects.variables
 SECRET = "s3cret-canary"
 NEST = """
 from architect_core.contract import hookimpl
-from architect_core.network import NetworkParser
+from architect_datastore.kit import NetworkParser
 
 ARCHITECT_CONTRACT = 1
 

@@ -8,8 +8,11 @@ from typing import Any
 
 import pytest
 from datastore_certificates import Files, make_certificates
+from datastore_reading import credentials
+from hypothesis import settings
 
-from architect_core.resolver import Resolver
+settings.register_profile("architect", deadline=None)  # examples run side by side with other tests
+settings.load_profile("architect")
 
 
 @pytest.fixture(autouse=True)
@@ -21,13 +24,8 @@ def clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def datastore() -> Callable[..., Any]:
-    """Gives the credentials of a datastore with the entry that is passed."""
-
-    def resolve(**entry: Any) -> Any:
-        config = {"acme/orders": {"datastores": {"primary_db": entry}}}
-        return Resolver(config, current_service="acme/orders", root="/nowhere").datastore("primary_db")
-
-    return resolve
+    """Returns the credentials of a datastore with the entry that is passed."""
+    return credentials
 
 
 @pytest.fixture(scope="session")

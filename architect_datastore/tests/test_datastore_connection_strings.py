@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from architect_core.connection_string import read_connection_string, split_connection_string
 from architect_core.exceptions import ConfigError
+from architect_datastore.kit.connection_string import read_connection_string, split_connection_string
 
 
 @pytest.mark.parametrize(

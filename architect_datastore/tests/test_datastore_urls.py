@@ -10,17 +10,15 @@ from urllib.parse import quote
 import pymongo
 import pytest
 import redis
+from datastore_reading import credentials
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from architect_core.exceptions import ArchitectError, ConfigError
-from architect_core.resolver import Resolver
 
-
-def credentials(**entry: Any) -> Any:
-    config = {"a": {"datastores": {"d": entry}}}
-    return Resolver(config, current_service="a", root="/nowhere").datastore("d")
-
+# examples for each engine
+FEW = 15
+MANY = 2_000 if os.environ.get("ARCHITECT_FUZZ") == "nightly" else 100
 
 LIBPQ = {"sslmode": "verify-full", "sslrootcert": "/ca.pem", "application_name": "a b"}
 REDIS = {"ssl_cert_reqs": "none", "socket_timeout": "2.5", "client_name": "x"}
@@ -72,9 +70,7 @@ def urls(draw: st.DrawFn, engine: str) -> tuple[str, dict[str, str | None]]:
     return url, {**login, "name": stated}
 
 
-@pytest.mark.parametrize("engine", ENGINES)
-@given(data=st.data())
-def test_a_url_that_was_read_and_printed_means_the_same(engine, data):
+def is_read_and_printed(data: st.DataObject, engine: str) -> None:
     url, stated = data.draw(urls(engine))
     try:
         db = credentials(type=engine, url=url)
@@ -91,19 +87,47 @@ def test_a_url_that_was_read_and_printed_means_the_same(engine, data):
     assert (dict(again), again.url, again.hosts) == (dict(db), db.url, db.hosts)
 
 
+@pytest.mark.parametrize("engine", ENGINES)
+@settings(max_examples=FEW)
+@given(data=st.data())
+def test_a_url_that_is_read_and_printed_means_the_same(engine, data):
+    is_read_and_printed(data, engine)
+
+
+@pytest.mark.exhaustive
+@pytest.mark.parametrize("engine", ENGINES)
+@settings(max_examples=MANY)
+@given(data=st.data())
+def test_many_urls_that_are_read_and_printed_mean_the_same(engine, data):
+    is_read_and_printed(data, engine)
+
+
 fields = st.fixed_dictionaries({"username": name, "password": name})
 
 
-@pytest.mark.parametrize("engine", [engine for engine in ENGINES if engine != "generic"])
-@given(login=fields, data=st.data())
-def test_fields_that_were_printed_as_a_url_are_the_same_again(engine, login, data):
-    stated = {"host": data.draw(hosts).replace("%25", "%"), **login}
+def is_printed_and_read(data: st.DataObject, engine: str) -> None:
+    stated = {"host": data.draw(hosts).replace("%25", "%"), **data.draw(fields)}
     if engine != "elasticsearch":
         stated["name"] = data.draw(ENGINES[engine][3])
     db = credentials(type=engine, **stated)
     again = credentials(type=engine, url=db.url)
     for field in (*stated, "port"):
         assert again[field] == db[field]
+
+
+@pytest.mark.parametrize("engine", [engine for engine in ENGINES if engine != "generic"])
+@settings(max_examples=FEW)
+@given(data=st.data())
+def test_fields_that_are_printed_as_a_url_are_the_same_again(engine, data):
+    is_printed_and_read(data, engine)
+
+
+@pytest.mark.exhaustive
+@pytest.mark.parametrize("engine", [engine for engine in ENGINES if engine != "generic"])
+@settings(max_examples=MANY)
+@given(data=st.data())
+def test_many_fields_that_are_printed_as_a_url_are_the_same_again(engine, data):
+    is_printed_and_read(data, engine)
 
 
 @pytest.mark.parametrize(
@@ -226,34 +250,34 @@ def test_no_port_and_no_host_of_several_is_lost(entry, hosts):
 @pytest.mark.parametrize(
     ("entry", "expected"),
     [
-        ({"type": "postgres", "hosts": ["a", "b"], "host": "canary"}, "d.host: is there beside `hosts`"),
-        ({"url": "postgresql://a,b/n?port=1,2,3"}, "d.url: it must name one port, or as many as hosts"),
-        ({"url": "postgresql://a/n?port=1,2"}, "d.url: it must name one port, or as many as hosts"),
+        ({"type": "postgres", "hosts": ["a", "b"], "host": "canary"}, "primary_db.host: is there beside `hosts`"),
+        ({"url": "postgresql://a,b/n?port=1,2,3"}, "primary_db.url: it must name one port, or as many as hosts"),
+        ({"url": "postgresql://a/n?port=1,2"}, "primary_db.url: it must name one port, or as many as hosts"),
         ({"url": "mysql://a,b/n"}, "the URL names several hosts; give one"),
-        ({"url": "postgresql://a,b/n", "host": "canary"}, "d.host: is there beside several hosts in `url`"),
-        ({"url": "postgresql://a,b/n", "port": 1}, "d.port: is there beside several hosts in `url`"),
-        ({"type": "postgres", "hosts": "canary"}, 'd.hosts: must be a list of hosts: ["a:5432", "b:5432"]'),
-        ({"type": "postgres", "hosts": ["canary canary", "b"]}, "d.hosts: the host is no host name"),
+        ({"url": "postgresql://a,b/n", "host": "canary"}, "primary_db.host: is there beside several hosts in `url`"),
+        ({"url": "postgresql://a,b/n", "port": 1}, "primary_db.port: is there beside several hosts in `url`"),
+        ({"type": "postgres", "hosts": "canary"}, 'primary_db.hosts: must be a list of hosts: ["a:5432", "b:5432"]'),
+        ({"type": "postgres", "hosts": ["canary canary", "b"]}, "primary_db.hosts: the host is no host name"),
         ({"url": "postgresql://u:%FFcanary@h/n"}, "what is percent-encoded in the URL is not UTF-8"),
         ({"url": "postgresql://canary%2Fx/n"}, "the host is no host name"),
-        ({"url": "postgresql://h/n?ssl=canary"}, "d.url.sslmode: input should be 'disable'"),
+        ({"url": "postgresql://h/n?ssl=canary"}, "primary_db.url.sslmode: input should be 'disable'"),
         ({"url": "postgresql://h/n?ssl=true&sslmode=prefer"}, "asks for TLS with `ssl`, and with `sslmode` does not"),
-        ({"url": "postgresql://h/n?sslmode=canary"}, "d.url.sslmode: input should be 'disable'"),
+        ({"url": "postgresql://h/n?sslmode=canary"}, "primary_db.url.sslmode: input should be 'disable'"),
         ({"url": "postgresql://h/n?sslmode=require&sslmode=canary"}, "states an option twice"),
         ({"url": "postgresql://h/n?dbname=a&dbname=canary"}, "is there twice"),
         ({"url": "postgresql://h/n?=canary"}, "has an option without a name"),
         ({"url": "postgresql://u:1@h?canary@h/n"}, "has an option without a name, or with one that is none"),
         (
             {"url": "postgresql://u:12/canary@h/n"},
-            "d.url: it has an '@' after a '/' or '?'. Special characters of a name or password must be",
+            "primary_db.url: it has an '@' after a '/' or '?'. Special characters of a name or password must be",
         ),
         (
             {"url": "postgresql://u:/canary@h/n"},
-            "d.url: it has an '@' after a '/' or '?'. Special characters of a name or password must be",
+            "primary_db.url: it has an '@' after a '/' or '?'. Special characters of a name or password must be",
         ),
         (
             {"url": "mysql://u:12?canary=@h/n"},
-            "d.url: it has an '@' after a '/' or '?'. Special characters of a name or password must be",
+            "primary_db.url: it has an '@' after a '/' or '?'. Special characters of a name or password must be",
         ),
         ({"url": "mssql://h/n;password=canary"}, "it has a ';', which is written %3B"),
         ({"url": "mssql://h;password=canary/n"}, "it has a ';', which is written %3B"),
@@ -264,25 +288,34 @@ def test_no_port_and_no_host_of_several_is_lost(entry, hosts):
         ({"url": "mssql://h/n?Encrypt=canary"}, "has a value of Encrypt that is neither on nor off; known: yes, no"),
         ({"url": "amqp://h/n?connection_timeout=canary"}, "no number of milliseconds"),
         ({"url": "amqp://h/n?verify=verify_peer"}, "has options of TLS, and a scheme without"),
-        ({"url": "redis+sentinel://:canary@h/x"}, "d.url: has a scheme with +sentinel: Sentinels tell where"),
-        ({"url": "rediss+cluster://:canary@h"}, "d.url: has a scheme with +cluster: a cluster has clients of its own"),
+        ({"url": "redis+sentinel://:canary@h/x"}, "primary_db.url: has a scheme with +sentinel: Sentinels tell where"),
+        (
+            {"url": "rediss+cluster://:canary@h"},
+            "primary_db.url: has a scheme with +cluster: a cluster has clients of its own",
+        ),
         (
             {"url": "clickhouse+native://u:canary@h"},
-            "d.url: has a scheme with +native: ClickHouse is reached over HTTP",
+            "primary_db.url: has a scheme with +native: ClickHouse is reached over HTTP",
         ),
-        ({"type": "postgres", "host": "canary,b"}, "d.host: must be one host; give several as `hosts`"),
-        ({"type": "postgres", "host": "@canary"}, "d.host: must be a host alone"),
-        ({"type": "s3", "port": 5}, "d.port: is there without `host`"),
-        ({"url": "redis://h/canary"}, "d.name: must be the number"),
+        ({"type": "postgres", "host": "canary,b"}, "primary_db.host: must be one host; give several as `hosts`"),
+        ({"type": "postgres", "host": "@canary"}, "primary_db.host: must be a host alone"),
+        ({"type": "s3", "port": 5}, "primary_db.port: is there without `host`"),
+        ({"url": "redis://h/canary"}, "primary_db.name: must be the number"),
         ({"url": "s3://canary/prefix"}, "may name a bucket or a host; write s3:///bucket"),
-        ({"url": "s3://k:s@h/bucket/canary"}, "d.name: must be a bucket's name alone"),
-        ({"type": "elasticsearch", "host": "h", "name": "canary"}, "d.name: means nothing"),
-        ({"type": "postgres", "host": "h", "password": "canary\ud800"}, "d.password: has a character that is no text"),
-        ({"type": "sqlite", "name": "canary\ud800"}, "d.name: has a character that is no text"),
-        ({"type": "amqp", "host": "/canary"}, "d.host: must be a host's name or address, not the path of a socket"),
+        ({"url": "s3://k:s@h/bucket/canary"}, "primary_db.name: must be a bucket's name alone"),
+        ({"type": "elasticsearch", "host": "h", "name": "canary"}, "primary_db.name: means nothing"),
+        (
+            {"type": "postgres", "host": "h", "password": "canary\ud800"},
+            "primary_db.password: has a character that is no text",
+        ),
+        ({"type": "sqlite", "name": "canary\ud800"}, "primary_db.name: has a character that is no text"),
+        (
+            {"type": "amqp", "host": "/canary"},
+            "primary_db.host: must be a host's name or address, not the path of a socket",
+        ),
         (
             {"url": "http://%2Fcanary", "type": "s3"},
-            "d.host: must be a host's name or address, not the path of a socket",
+            "primary_db.host: must be a host's name or address, not the path of a socket",
         ),
         ({"url": "sqlite:///%FFcanary"}, "that are not UTF-8"),
         ({"type": "postgres", "host": "h", "options": {"application_name": "canary\ud800"}}, "no text"),
@@ -300,14 +333,11 @@ schemes = st.sampled_from(sorted({scheme for schemes, *_ in ENGINES.values() for
 nearly = st.builds("{}://{}".format, schemes, st.text(alphabet="ab:/?#[]@%,&=+\\ \"'2éÿ\0\n", max_size=60))
 pairs = st.builds("{}={};{}".format, st.sampled_from(["Host", "Server", "Password", "x"]), anything, anything)
 MARK = "s3cr3t~canary"
-# for each of a dozen engines
-EXAMPLES = 2_000 if os.environ.get("ARCHITECT_FUZZ") == "nightly" else 100
+ALL = [*ENGINES, "sqlite", "minio", None]
 
 
-@pytest.mark.parametrize("engine", [*ENGINES, "sqlite", "minio", None])
-@settings(max_examples=EXAMPLES, deadline=None)
-@given(field=st.sampled_from(["url", "connection_string", "host", "name", "username", "password"]), data=st.data())
-def test_whatever_is_configured_only_our_errors_are_raised_and_none_has_the_password(engine, field, data):
+def raises_no_secret(data: st.DataObject, engine: str | None) -> None:
+    field = data.draw(st.sampled_from(["url", "connection_string", "host", "name", "username", "password"]))
     value = data.draw(anything | nearly | pairs)
     if field in {"url", "connection_string"}:
         at = data.draw(st.integers(0, len(value)))
@@ -326,3 +356,18 @@ def test_whatever_is_configured_only_our_errors_are_raised_and_none_has_the_pass
     else:
         shown = repr(db)
         assert MARK not in shown or MARK in "".join(str(db.get(key)) for key in ("host", "hosts", "name", "username"))
+
+
+@pytest.mark.parametrize("engine", ALL)
+@settings(max_examples=FEW)
+@given(data=st.data())
+def test_whatever_is_configured_only_our_errors_are_raised_and_none_has_the_password(engine, data):
+    raises_no_secret(data, engine)
+
+
+@pytest.mark.exhaustive
+@pytest.mark.parametrize("engine", ALL)
+@settings(max_examples=MANY)
+@given(data=st.data())
+def test_whatever_much_is_configured_only_our_errors_are_raised_and_none_has_the_password(engine, data):
+    raises_no_secret(data, engine)

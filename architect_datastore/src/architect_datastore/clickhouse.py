@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from pydantic import Field
 
 from architect_core.contract import hookimpl
+from architect_core.plugins.known import port_of
 from architect_datastore.arguments import given, mode_of, translated
 from architect_datastore.tls import Flag, TlsOptions, TlsParser, TlsUrls
 
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 ARCHITECT_CONTRACT = 1
 
 _SECURE = frozenset({"https", "clickhouses"})
-_SECURE_PORTS = frozenset({443, 8443})
+_SECURE_PORTS = frozenset({port_of("https"), port_of("clickhouses")})
 
 
 class ClickhouseOptions(TlsOptions):
@@ -70,11 +71,13 @@ class ClickhouseParser(TlsParser):
 
     def __init__(self) -> None:
         schemes = dict.fromkeys(("clickhouse", "http", *sorted(_SECURE)), "clickhouse")
-        super().__init__("clickhouse", 8123, schemes, drivers={"clickhouse-connect": clickhouse_connect})
+        super().__init__(
+            "clickhouse", port_of("clickhouse"), schemes, drivers={"clickhouse-connect": clickhouse_connect}
+        )
 
     def port(self, scheme: str, options: Mapping[str, Any]) -> int | None:  # noqa: ARG002 - to override
         """TLS has a port of its own."""
-        return self.default_port if options.get("sslmode") in {None, "disable"} else 8443
+        return self.default_port if options.get("sslmode") in {None, "disable"} else port_of("clickhouses")
 
     def read_options(self, scheme: str, query: Mapping[str, Any]) -> dict[str, Any]:
         """Some schemes say whether there is TLS."""

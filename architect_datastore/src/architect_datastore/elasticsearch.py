@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from architect_core.contract import hookimpl
-from architect_core.datastore_url import build_url
+from architect_core.plugins.known import port_of
 from architect_datastore.arguments import mode_of, translated
+from architect_datastore.kit.url import build_url
 from architect_datastore.tls import Flag, TlsOptions, TlsParser, TlsUrls
 
 if TYPE_CHECKING:
@@ -89,11 +90,11 @@ class ElasticsearchParser(TlsParser):
             "elasticsearch": elasticsearch,
             **dict.fromkeys(("opensearch-py", "opensearchpy", "opensearch"), opensearch),
         }
-        super().__init__("elasticsearch", 9200, schemes, drivers=drivers)
+        super().__init__("elasticsearch", port_of("elasticsearch"), schemes, drivers=drivers)
 
     def port(self, scheme: str, options: Mapping[str, Any]) -> int | None:  # noqa: ARG002 - to override
         """A URL with https means a web server's port, as it does for the clients."""
-        return 443 if scheme == "https" else self.default_port
+        return port_of(scheme) if scheme == "https" else self.default_port
 
     def credentials(self, target: DatastoreTarget) -> Credentials:
         """As of all others."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
-from architect_core.datastore_url import build_url
+from architect_datastore.kit.url import build_url
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

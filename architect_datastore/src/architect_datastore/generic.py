@@ -7,11 +7,13 @@ from typing import TYPE_CHECKING
 from pydantic import ConfigDict
 
 from architect_core.contract import CredentialParser, Credentials, Options, hookimpl
-from architect_core.datastore_entry import RESERVED, read_entry
-from architect_core.datastore_url import build_url
+from architect_datastore.kit.connection_string import read_connection_string
+from architect_datastore.kit.entry import RESERVED, read_entry
+from architect_datastore.kit.url import build_url
 
 if TYPE_CHECKING:
     from architect_core.contract import DatastoreTarget
+    from architect_core.schema import DatastoreConfig
 
 ARCHITECT_CONTRACT = 1
 
@@ -44,6 +46,16 @@ class GenericParser(CredentialParser):
         else:
             return Credentials(target.engine, {**fields, "url": url}, url)
         raise target.error("options", reason)
+
+    def engine_of(self, config: DatastoreConfig) -> str | None:
+        """The engine that only its connection strings have these keywords of."""
+        text = config.get("connection_string")
+        if not isinstance(text, str):
+            return None
+        try:
+            return read_connection_string(text).get("type")
+        except ValueError:  # raised again by the parser of the engine, with the path of the entry
+            return None
 
 
 @hookimpl

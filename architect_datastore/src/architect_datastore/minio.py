@@ -16,4 +16,4 @@ ARCHITECT_CONTRACT = 1
 @hookimpl
 def architect_credential_parser() -> CredentialParser:
     """Reads credentials."""
-    return S3Parser("minio", 9000)
+    return S3Parser("minio")

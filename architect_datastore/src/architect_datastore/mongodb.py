@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Literal
 
 from architect_core.contract import CredentialParser, Options, hookimpl
-from architect_core.datastore_url import build_url
+from architect_core.plugins.known import port_of
+from architect_datastore.kit.url import build_url
 from architect_datastore.path import Path  # noqa: TC001 - pydantic reads it
 from architect_datastore.tls import FALSE, TRUE, Flag, TlsParser, TlsUrls
 
@@ -74,7 +75,7 @@ class MongoParser(TlsParser):
 
     def __init__(self) -> None:
         drivers = {"pymongo": pymongo, "motor": pymongo}
-        super().__init__("mongodb", 27017, {"mongodb": "mongodb", _SRV: _SRV}, drivers=drivers)
+        super().__init__("mongodb", port_of("mongodb"), {"mongodb": "mongodb", _SRV: _SRV}, drivers=drivers)
 
     def port(self, scheme: str, options: Mapping[str, Any]) -> int | None:  # noqa: ARG002 - to override
         """With "mongodb+srv", the DNS says where."""

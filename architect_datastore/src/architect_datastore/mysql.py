@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from pydantic import Field
 
 from architect_core.contract import CredentialParser, Options, hookimpl
+from architect_core.plugins.known import port_of
 from architect_datastore.mysql_drivers import DRIVERS
 from architect_datastore.path import Path  # noqa: TC001 - pydantic reads it
 from architect_datastore.tls import TlsParser, TlsUrls
@@ -70,7 +71,7 @@ class MysqlParser(TlsParser):
     def __init__(self) -> None:
         super().__init__(
             "mysql",
-            3306,
+            port_of("mysql"),
             schemes={"mysql": "mysql", "mariadb": "mariadb"},
             aliases={"unix_socket": "host", "socket": "host"},
             drivers=DRIVERS,

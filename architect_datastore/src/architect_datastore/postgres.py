@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any, Literal
 from pydantic import Field
 
 from architect_core.contract import CredentialParser, DatastoreProvisioner, Options, hookimpl
-from architect_core.network import NetworkParser
+from architect_core.plugins.known import port_of
+from architect_datastore.kit.network import NetworkParser
 from architect_datastore.path import Path  # noqa: TC001 - pydantic reads it
 from architect_datastore.postgres_drivers import DRIVERS, SYSTEM
 from architect_datastore.tls_keys import TLS, read_tls_keys
@@ -65,7 +66,7 @@ class PostgresParser(NetworkParser):
     def __init__(self) -> None:
         super().__init__(
             "postgres",
-            5432,
+            port_of("postgres"),
             schemes={"postgresql": "postgresql", "postgres": "postgresql", "postgis": "postgresql"},
             aliases={"host": "host", "port": "port", "user": "username", "password": "password", "dbname": "name"},
             drivers=DRIVERS,

@@ -6,9 +6,9 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from architect_core.contract import Credentials
-from architect_core.datastore_url import build_url
 from architect_datastore.arguments import given, refusal
 from architect_datastore.engine_url import engine_arguments
+from architect_datastore.kit.url import build_url
 
 if TYPE_CHECKING:
     from architect_core.contract import Driver

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any
 from pydantic import Field
 
 from architect_core.contract import hookimpl
-from architect_core.datastore_url import build_url
+from architect_core.plugins.known import port_of
 from architect_datastore.arguments import given, mode_of, refusal, translated
+from architect_datastore.kit.url import build_url
 from architect_datastore.tls import Flag, TlsOptions, TlsParser, TlsUrls
 from architect_datastore.tls_keys import TLS
 
@@ -90,11 +91,12 @@ class RabbitmqParser(TlsParser):
 
     def __init__(self) -> None:
         drivers = {"pika": pika, "aio-pika": aio_pika}
-        super().__init__("rabbitmq", 5672, {"amqp": "amqp", "amqps": "amqps", "rabbitmq": "amqp"}, drivers=drivers)
+        schemes = {"amqp": "amqp", "amqps": "amqps", "rabbitmq": "amqp"}
+        super().__init__("rabbitmq", port_of("rabbitmq"), schemes, drivers=drivers)
 
     def port(self, scheme: str, options: Mapping[str, Any]) -> int | None:  # noqa: ARG002 - to override
         """TLS has a port of its own."""
-        return 5671 if options.get("sslmode") else self.default_port
+        return port_of("amqps") if options.get("sslmode") else self.default_port
 
     def check(self, fields: dict[str, Any], target: DatastoreTarget) -> None:  # noqa: ARG002 - to override
         """The virtual host is "/" unless stated."""

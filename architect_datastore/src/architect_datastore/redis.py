@@ -10,8 +10,9 @@ from urllib.parse import quote
 from pydantic import Field
 
 from architect_core.contract import hookimpl
-from architect_core.datastore_url import build_url
+from architect_core.plugins.known import port_of
 from architect_datastore.arguments import given, mode_of, translated
+from architect_datastore.kit.url import build_url
 from architect_datastore.tls import Flag, TlsOptions, TlsParser, TlsUrls
 
 if TYPE_CHECKING:
@@ -93,7 +94,9 @@ class RedisParser(TlsParser):
 
     def __init__(self) -> None:
         schemes = {"redis": "redis", "rediss": "rediss", "valkey": "redis", "valkeys": "rediss"}
-        super().__init__("redis", 6379, schemes, aliases={"db": "name"}, drivers={"redis": redis, "redis-py": redis})
+        super().__init__(
+            "redis", port_of("redis"), schemes, {"db": "name"}, drivers={"redis": redis, "redis-py": redis}
+        )
 
     def credentials(self, target: DatastoreTarget) -> Credentials:
         """As of all others; the URL of a socket is read as one with an encoded host."""

@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any, Literal
 
-from architect_core.contract import CredentialParser, DatastoreTarget, Options, hookimpl
+from architect_core.contract import Address, CredentialParser, DatastoreTarget, Options, hookimpl
+from architect_core.plugins.known import port_of
 from architect_datastore.arguments import given, translated
 from architect_datastore.path import Path  # noqa: TC001 - pydantic reads it
 from architect_datastore.tls import TlsParser
@@ -47,9 +48,9 @@ def boto3(db: Credentials) -> dict[str, Any]:
         arguments["verify"] = False
     if db.host is None:
         return arguments
-    scheme, port = ("http", 80) if mode == "disable" else ("https", 443)
-    host = f"[{db.host}]" if ":" in db.host else db.host
-    return {**arguments, "endpoint_url": f"{scheme}://{host}" + ("" if db.port == port else f":{db.port}")}
+    scheme = "http" if mode == "disable" else "https"
+    address = Address(scheme, db.host, None if db.port == port_of(scheme) else db.port)
+    return {**arguments, "endpoint_url": f"{scheme}://{address.netloc}"}
 
 
 def _mode(engine: str, options: Mapping[str, Any]) -> str:
@@ -67,9 +68,9 @@ class S3Parser(TlsParser):
     sockets = False
     needs_host = False
 
-    def __init__(self, engine: str = "s3", default_port: int = 443) -> None:
+    def __init__(self, engine: str = "s3") -> None:
         schemes = dict.fromkeys((engine, "https", "http"), engine)
-        super().__init__(engine, default_port, schemes, drivers={"boto3": boto3})
+        super().__init__(engine, port_of(engine), schemes, drivers={"boto3": boto3})
 
     def credentials(self, target: DatastoreTarget) -> Credentials:
         """As of all others, but a URL must say whether it names a bucket or a host."""
@@ -83,8 +84,8 @@ class S3Parser(TlsParser):
     def port(self, scheme: str, options: Mapping[str, Any]) -> int | None:
         """An endpoint of S3 is where a web server is, and so is any with https."""
         if scheme == "https":
-            return 443
-        return 80 if self.engine == "s3" and _mode("s3", options) == "disable" else self.default_port
+            return port_of(scheme)
+        return port_of("http") if self.engine == "s3" and _mode("s3", options) == "disable" else self.default_port
 
     def read_options(self, scheme: str, query: Mapping[str, Any]) -> dict[str, Any]:
         """An endpoint's own scheme says whether there is TLS."""

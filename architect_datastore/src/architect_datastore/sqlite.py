@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 from urllib.parse import quote, unquote
 
-from architect_core.connection_string import read_connection_string
 from architect_core.contract import CredentialParser, Credentials, hookimpl
+from architect_datastore.kit.connection_string import read_connection_string
 from architect_datastore.sqlite_drivers import DRIVERS, MEMORY
 
 if TYPE_CHECKING:

@@ -8,7 +8,8 @@ from urllib.parse import quote
 
 from pydantic import Field
 
-from architect_core.contract import CredentialParser, Options, hookimpl
+from architect_core.contract import Address, CredentialParser, Options, hookimpl
+from architect_core.plugins.known import port_of
 from architect_datastore.arguments import given, mode_of, translated
 from architect_datastore.engine_url import engine_arguments
 from architect_datastore.tls import FALSE, TRUE, Flag, TlsParser, TlsUrls
@@ -51,13 +52,11 @@ def pyodbc(db: Credentials) -> dict[str, Any]:
     options = translated(
         db, "pyodbc", {"application_name": "app", "connect_timeout": "timeout"}, "sslmode", "odbc_driver"
     )
-    host = f"[{db.host}]" if ":" in (db.host or "") else db.host
-    place = f"{host},{db.port}"
     mode = mode_of(db, "pyodbc")
     trusted = {None: None, "disable": None, "require": "yes", "verify-full": "no"}[mode]
     texts = given(
         driver=db.options.get("odbc_driver", "ODBC Driver 18 for SQL Server"),
-        server=place,
+        server=f"{Address('', db.host or '').netloc},{db.port}",
         database=db.name,
         uid=db.username,
         pwd=db.password,
@@ -105,7 +104,7 @@ class SqlServerParser(TlsParser):
             "sqlalchemy+pyodbc": sqlalchemy,
             "sqlalchemy+pymssql": partial(sqlalchemy, driver="pymssql"),
         }
-        super().__init__("sqlserver", 1433, {"mssql": "mssql", "sqlserver": "mssql"}, drivers=drivers)
+        super().__init__("sqlserver", port_of("sqlserver"), {"mssql": "mssql", "sqlserver": "mssql"}, drivers=drivers)
 
     def read_options(self, scheme: str, query: Mapping[str, Any]) -> dict[str, Any]:
         """As of all others; where a query names the database, the path is an instance's name, which has no port."""

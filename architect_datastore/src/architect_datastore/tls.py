@@ -17,7 +17,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from architect_core.contract import DatastoreTarget, Options
-from architect_core.network import NetworkParser
+from architect_datastore.kit.network import NetworkParser
 from architect_datastore.path import Path  # noqa: TC001 - pydantic reads it
 from architect_datastore.tls_keys import TLS, read_tls_keys
 

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
-from urllib.parse import unquote
+from urllib.parse import quote, unquote, urlencode
 
-from architect_core.contract import parse_address
-from architect_core.datastore_url import build_url
+from architect_core.contract import Address, parse_address
 from architect_core.resolver.engine import GENERIC
 from architect_core.sources.entries import with_login
 
@@ -48,12 +47,19 @@ def datastore_urls(credentials: Credentials) -> list[str]:
         return []
     if credentials.engine == GENERIC:
         return [credentials.url]
-    fields = {key: credentials.get(key) for key in ("host", "port", "hosts", "username", "password", "name")}
-    stated = {key: value for key, value in fields.items() if value is not None}
     try:
-        return [credentials.url, build_url(credentials.engine, stated, credentials.options, None)]
-    except ValueError:
+        return [credentials.url, _engine_url(credentials)]
+    except ValueError:  # a lone surrogate
         return [credentials.url]
+
+
+def _engine_url(credentials: Credentials) -> str:
+    # an IPv6 address keeps its colons, a socket's path does not
+    hosts = [(quote(host, safe="" if host.startswith("/") else ":"), port) for host, port in credentials.hosts]
+    netlocs = ",".join(Address("", *each).netloc for each in hosts)
+    url = f"{credentials.engine}://{netlocs}/{quote(credentials.name or '', safe='')}"
+    query = urlencode(credentials.options, doseq=True, quote_via=quote)
+    return with_login(f"{url}?{query}" if query else url, credentials.username, credentials.password)
 
 
 def without_options(url: str, values: Container[str]) -> str:

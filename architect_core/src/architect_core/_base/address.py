@@ -85,6 +85,16 @@ def parse_address(host: str, port: int | None = None) -> Address:
     )
 
 
+def scheme_of(url: str) -> str:
+    """Returns the scheme of a URL, in lower case; empty if it has none.
+
+    >>> scheme_of("HTTPS://billing.internal"), scheme_of("billing.internal:80")
+    ('https', '')
+    """
+    match = _SCHEME.match(url)
+    return match[1].lower() if match else ""
+
+
 def decoded(text: str) -> str:
     """`text` with what is percent-encoded in it decoded; ValueError where that is not UTF-8."""
     try:

@@ -4,7 +4,7 @@ A plugin is a module (or any object) named by an entry point in the group `archi
 the protocol, engine, source or command that it serves.
 """
 
-from architect_core._base.address import Address, parse_address
+from architect_core._base.address import Address, decoded, parse_address, parse_port, scheme_of
 from architect_core._base.json_text import dotted, is_text, read_json, require_object, showable
 from architect_core._base.names import MANIFEST_FILE, PROTOCOL, SERVICE_NAME, did_you_mean, listing, stub_folder
 from architect_core._base.reading import read_file
@@ -81,6 +81,7 @@ __all__ = [
     "Subscriptions",
     "Target",
     "Tls",
+    "decoded",
     "did_you_mean",
     "dotted",
     "find_root",
@@ -88,9 +89,11 @@ __all__ = [
     "is_text",
     "listing",
     "parse_address",
+    "parse_port",
     "read_file",
     "read_json",
     "require_object",
+    "scheme_of",
     "search_root",
     "serialise",
     "showable",

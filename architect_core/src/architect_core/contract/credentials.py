@@ -182,3 +182,10 @@ class CredentialParser(Provided):
 
         Called once for each datastore. It connects to nothing; a mistake is a `target.error(path, reason)`.
         """
+
+    def engine_of(self, config: DatastoreConfig) -> str | None:  # noqa: ARG002 - to override
+        """Returns the engine of an entry without `type`, `image` or a URL's scheme, or None if it cannot be recognised.
+
+        Only the plugin "generic" is asked.
+        """
+        return None

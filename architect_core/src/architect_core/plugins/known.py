@@ -1,14 +1,17 @@
 """The one table of what architect's own packages provide: names, aliases, default ports, and what to install.
 
-It is data for messages and for reading URLs; whether something is installed is decided by the entry points alone. Tests
-compare it with the entry points of every package.
+It serves error messages and the reading of URLs. The entry points alone decide what is installed; tests compare the
+table with the entry points of every package.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 Kind = Literal["protocol", "engine", "source", "observer", "command"]
 
@@ -18,24 +21,33 @@ class Known:
     """A protocol, engine, source, observer or command of architect's own packages.
 
     Attributes:
-        name: its entry point's name.
+        name: the name of its entry point.
         kind: what it is.
-        distribution: what to install.
-        aliases: further entry points and URL schemes that mean the same.
+        distribution: the distribution to install.
+        aliases: further entry points, which are URL schemes too.
+        schemes: further URL schemes, which are no entry points.
         port: the TCP port that is used unless one is configured.
-        marker: the environment variable by which a platform shows that the source is needed.
+        ports: the same for aliases and schemes whose port is another one.
+        marker: the environment variable that a platform sets if the source is needed.
     """
 
     name: str
     kind: Kind
     distribution: str
     aliases: tuple[str, ...] = ()
+    schemes: tuple[str, ...] = ()
     port: int | None = None
+    ports: Mapping[str, int] = field(default_factory=dict)
     marker: str | None = None
 
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The name and everything that means the same."""
+        return (self.name, *self.aliases, *self.schemes)
 
-def _engine(name: str, *aliases: str, port: int | None = None) -> Known:
-    return Known(name, "engine", "architect-datastore", aliases, port)
+
+def _engine(name: str, *aliases: str, port: int | None = None, **ports: int) -> Known:
+    return Known(name, "engine", "architect-datastore", aliases, port=port, ports=ports)
 
 
 def _source(name: str, marker: str | None = None) -> Known:
@@ -47,8 +59,8 @@ def _command(name: str) -> Known:
 
 
 KNOWN = (
-    Known("rest", "protocol", "architect-rest", ("http", "https")),
-    Known("grpc", "protocol", "architect-grpc", ("grpcs",)),
+    Known("rest", "protocol", "architect-rest", schemes=("http", "https"), ports={"http": 80, "https": 443}),
+    Known("grpc", "protocol", "architect-grpc", schemes=("grpcs",)),
     _engine("generic"),
     _engine("postgres", "postgresql", "postgis", port=5432),
     _engine("mysql", "mariadb", port=3306),
@@ -56,11 +68,11 @@ KNOWN = (
     _engine("sqlite"),
     _engine("mongodb", "mongodb+srv", "mongo", port=27017),
     _engine("sqlserver", "mssql", port=1433),
-    _engine("rabbitmq", "amqp", "amqps", port=5672),
+    _engine("rabbitmq", "amqp", "amqps", port=5672, amqps=5671),
     _engine("s3", port=443),
     _engine("minio", port=9000),
     _engine("elasticsearch", "opensearch", port=9200),
-    _engine("clickhouse", "clickhouses", "clickhouse-server", port=8123),
+    _engine("clickhouse", "clickhouses", "clickhouse-server", port=8123, clickhouses=8443),
     _source("bindings", marker="SERVICE_BINDING_ROOT"),
     _source("aspire"),
     _source("vcap", marker="VCAP_SERVICES"),
@@ -73,11 +85,11 @@ KNOWN = (
 
 @lru_cache(maxsize=1)
 def _by_name() -> dict[str, Known]:
-    return {name: each for each in KNOWN for name in (each.name, *each.aliases)}
+    return {name: each for each in KNOWN for name in each.names}
 
 
 def known(name: str) -> Known | None:
-    """What architect's own packages call `name`, which may be an alias; None if they have nothing of that name.
+    """Returns the row of `name`, which may be an alias or a URL scheme, or None if the table has no such row.
 
     >>> known("rediss").name, known("rediss").port, known("pigeon")
     ('redis', 6379, None)
@@ -85,8 +97,18 @@ def known(name: str) -> Known | None:
     return _by_name().get(name)
 
 
+def port_of(name: str) -> int | None:
+    """Returns the default port of a protocol, engine or URL scheme, or None if it has none.
+
+    >>> port_of("postgresql"), port_of("amqps"), port_of("https"), port_of("sqlite")
+    (5432, 5671, 443, None)
+    """
+    found = known(name)
+    return None if found is None else found.ports.get(name, found.port)
+
+
 def remedy(name: str) -> str:
-    """What to install so that a plugin serves `name`.
+    """Returns what to install so that a plugin serves `name`.
 
     >>> remedy("amqps")
     'pip install architect-datastore'

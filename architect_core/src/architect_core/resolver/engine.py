@@ -6,6 +6,7 @@ import re
 from typing import TYPE_CHECKING
 
 from architect_core._base import names
+from architect_core._base.address import scheme_of
 from architect_core.contract.credentials import CredentialParser, Credentials, DatastoreTarget
 from architect_core.exceptions import NoPluginError, PluginError, StubError
 from architect_core.schema.validation import validate
@@ -37,22 +38,18 @@ def engine_of_image(image: str) -> str | None:
 def credentials_of(
     name: str, found: Found, owner: str | None, plugins: Plugins, find_root: Callable[[], Path]
 ) -> Credentials:
-    """The credentials of the datastore `name`.
+    """Returns the credentials of the datastore `name`.
 
-    The engine is what `type` says; else the entry's image, its URL's scheme, what its platform calls it, or the image
-    in the manifest of the service `owner`. The plugin "generic" reads what tells nothing, and an engine that no plugin
-    serves. A `type` that no plugin serves is an error.
+    The engine is the entry's `type`; else that of its image, the scheme of its URL, what the plugin "generic"
+    recognises in it, its platform's name for it, or the image in the manifest of the service `owner`. The plugin
+    "generic" also reads an entry whose engine is unknown or has no plugin.
+
+    Raises:
+        NoPluginError: no plugin serves the entry's `type`; or neither its engine nor "generic".
     """
     config = _with_url(found.entry)
     asked_by = f"datastore {name!r}"
-    engine = config.type or _guess(config) or _from_manifest(name, owner, find_root) or GENERIC
-    try:
-        parser = plugins.get(CredentialParser, engine, asked_by)
-    except NoPluginError:
-        if config.type is not None:
-            raise
-        engine = GENERIC
-        parser = plugins.get(CredentialParser, engine, asked_by)
+    engine, parser = _parser(config, lambda: _from_manifest(name, owner, find_root), plugins, asked_by)
     if found.source == "bindings":
         config = _without_files(config, parser.Options)
     options = validate(parser.Options, config.options, found.where, f"{found.path}.options".removeprefix("."))
@@ -79,32 +76,47 @@ def _without_files(config: DatastoreConfig, options: type[BaseModel]) -> Datasto
 def _with_url(config: DatastoreConfig) -> DatastoreConfig:
     """A connection string that is a URL is the entry's `url`, for every engine alike."""
     text = config.get("connection_string")
-    if config.url is not None or not isinstance(text, str):
-        return config
-    from architect_core.connection_string import URL
-
-    if not URL.match(text):
+    if config.url is not None or not isinstance(text, str) or not scheme_of(text.strip()):
         return config
     return config.model_copy(update={"url": text.strip(), "connection_string": None})
 
 
-def _guess(config: DatastoreConfig) -> str | None:
+def _parser(
+    config: DatastoreConfig, from_manifest: Callable[[], str | None], plugins: Plugins, asked_by: str
+) -> tuple[str, CredentialParser]:
+    """Returns the engine and its parser; those of the plugin "generic" if no plugin serves an engine without `type`."""
+    if config.type is not None:
+        return config.type, plugins.get(CredentialParser, config.type, asked_by)
+    engine = _named_engine(config) or _recognised(config, plugins, asked_by) or _kind(config) or from_manifest()
+    if engine is None:
+        return GENERIC, plugins.get(CredentialParser, GENERIC, f"{asked_by}, whose entry names no engine")
+    try:
+        return engine, plugins.get(CredentialParser, engine, asked_by)
+    except NoPluginError:
+        if GENERIC not in plugins.names():
+            raise
+    return GENERIC, plugins.get(CredentialParser, GENERIC, asked_by)
+
+
+def _named_engine(config: DatastoreConfig) -> str | None:
     if config.image:
         return engine_of_image(config.image)
-    url, text = config.url, config.get("connection_string")
-    if url is None and isinstance(text, str):
-        from architect_core.connection_string import read_connection_string
+    match = _URL_SCHEME.match(config.url or "")
+    return match[1].lower() if match else None
 
-        try:
-            told = read_connection_string(text)
-        except ValueError:  # told by the engine's plugin, with its path
-            return None
-        if "type" in told:
-            return str(told["type"])
-        url = told.get("url")
-    match = _URL_SCHEME.match(url or "")
-    if match:
-        return match[1].lower()
+
+def _recognised(config: DatastoreConfig, plugins: Plugins, asked_by: str) -> str | None:
+    if not config.model_extra:
+        return None
+    try:
+        parser = plugins.get(CredentialParser, GENERIC, asked_by)
+    except PluginError:  # raised again if nothing else names the engine
+        return None
+    with plugins.blamed(GENERIC, asked_by, secrets=True):
+        return parser.engine_of(config)
+
+
+def _kind(config: DatastoreConfig) -> str | None:
     kind = (config.kind or "").lower()
     return kind if names.PROTOCOL.fullmatch(kind) else None
 

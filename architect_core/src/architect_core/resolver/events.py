@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING
 from architect_core._base.address import parse_address
 from architect_core.contract.events import Delivery, EventPublisher, Subscription, Subscriptions, serialise
 from architect_core.exceptions import ConfigError, PluginError
+from architect_core.plugins.known import port_of
 
 if TYPE_CHECKING:
     from architect_core.plugins.registry import Plugins
     from architect_core.schema.config import ServiceConfig, SubscriptionConfig
 
-_DEFAULT_PORTS = {"http": 80, "https": 443}
 _TIMEOUT = 10.0
 
 Send = Callable[[bytes, float], list[Delivery]]
@@ -123,7 +123,7 @@ def _subscription(name: str, wanted: SubscriptionConfig, service: ServiceConfig)
         raise ValueError("is missing, and this service is a subscriber")
     address = parse_address(service.host, service.port)
     scheme = address.scheme or "http"
-    port = address.port or _DEFAULT_PORTS.get(scheme)
+    port = address.port or port_of(scheme)
     if port is None:
         raise ValueError("names no port, and `port` is missing")
     auth = None if address.username is None else (address.username, address.password or "")

@@ -2,68 +2,35 @@
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
+from architect_core._base.address import scheme_of as scheme_of  # noqa: PLC0414 - sources import it from here
+from architect_core.plugins.known import known
 from architect_core.schema.config import DatastoreConfig, ServiceConfig
 from architect_core.schema.validation import validate
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-_SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://")
-_DATASTORES = frozenset(
-    {
-        "postgres",
-        "postgresql",
-        "postgis",
-        "mysql",
-        "mariadb",
-        "redis",
-        "rediss",
-        "valkey",
-        "valkeys",
-        "unix",
-        "mongodb",
-        "amqp",
-        "amqps",
-        "rabbitmq",
-        "sqlite",
-        "mssql",
-        "sqlserver",
-        "clickhouse",
-        "clickhouses",
-        "s3",
-        "minio",
-        "elasticsearch",
-        "opensearch",
-        "kafka",
-        "nats",
-        "file",
-    }
-)
-_PROTOCOLS = {"http": "rest", "https": "rest", "rest": "rest", "grpc": "grpc", "grpcs": "grpc"}
+_OTHER_DATASTORES = frozenset({"kafka", "nats", "file"})  # no package of ours serves them
 
 
 def protocol_of(scheme: str) -> str | None:
-    """The protocol of services whose URLs have `scheme`; None for those of datastores and unknown ones.
+    """Returns the protocol of services whose URLs have `scheme`; None for those of datastores and unknown ones.
 
     >>> protocol_of("https"), protocol_of("postgresql")
     ('rest', None)
     """
-    return _PROTOCOLS.get(scheme.lower())
-
-
-def scheme_of(url: str) -> str:
-    """The scheme of a URL, in lower case; empty where it has none."""
-    match = _SCHEME.match(url)
-    return match[1].lower() if match else ""
+    found = known(scheme.lower())
+    return found.name if found is not None and found.kind == "protocol" else None
 
 
 def is_datastore(scheme: str) -> bool:
-    """Whether URLs with `scheme` are those of well-known datastores, which are no services."""
-    return scheme.partition("+")[0] in _DATASTORES
+    """Returns whether URLs with `scheme` are those of well-known datastores, which are no services."""
+    base = scheme.partition("+")[0]
+    found = known(base)
+    return base in _OTHER_DATASTORES or (found is not None and found.kind == "engine")
 
 
 def service_at(urls: Sequence[str], where: str, api: str | None = None) -> ServiceConfig:

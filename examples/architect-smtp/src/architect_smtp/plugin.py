@@ -5,7 +5,7 @@ from __future__ import annotations
 from pydantic import PositiveFloat
 
 from architect_core.contract import ClientFactory, CredentialParser, Options, Target, hookimpl
-from architect_core.network import NetworkParser
+from architect_datastore.kit import NetworkParser
 from architect_smtp.client import MailClient
 
 ARCHITECT_CONTRACT = 1

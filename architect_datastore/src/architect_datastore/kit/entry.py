@@ -5,13 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from architect_core._base.address import parse_address, parse_port
-from architect_core.datastore_url import ParsedURL, parse_host, parse_url
+from architect_core.contract import parse_address, parse_port
+from architect_datastore.kit.connection_string import read_connection_string
+from architect_datastore.kit.url import ParsedURL, parse_host, parse_url
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from architect_core.contract.credentials import DatastoreTarget
+    from architect_core.contract import DatastoreTarget
 
 RESERVED = frozenset({"engine", "host", "hosts", "name", "options", "password", "port", "type", "url", "username"})
 """What an option of a URL cannot be called as an attribute of credentials."""
@@ -74,8 +75,6 @@ def read_entry(target: DatastoreTarget, aliases: Mapping[str, str] | None = None
 
 
 def _connection_string(text: object, target: DatastoreTarget) -> dict[str, Any]:
-    from architect_core.connection_string import read_connection_string
-
     reason = "must be text"
     if isinstance(text, str):
         try:

@@ -1,4 +1,4 @@
-"""A third party's engine on a host and port, made of the parts that the core has for it."""
+"""A third party's engine on a host and port, made with the kit."""
 
 from __future__ import annotations
 
@@ -8,13 +8,10 @@ import pickle
 import pytest
 from pydantic import Field
 
-from architect_core import connection_string, datastore_entry, datastore_url, network
-from architect_core.contract import credentials as datastore
-from architect_core.contract.client import Options
-from architect_core.contract.credentials import Credentials, DatastoreTarget
+from architect_core.contract import Credentials, DatastoreTarget, Options, credentials
 from architect_core.exceptions import ConfigError, UnknownDriverError
-from architect_core.network import NetworkParser
-from architect_core.schema.config import DatastoreConfig
+from architect_core.schema import DatastoreConfig
+from architect_datastore.kit import NetworkParser, connection_string, entry, network, url
 
 
 class EggOptions(Options):
@@ -81,6 +78,6 @@ def test_credentials_of_three_arguments_stay_what_they_were():
     assert pickle.loads(pickle.dumps(db)) == db
 
 
-@pytest.mark.parametrize("module", [connection_string, datastore, datastore_entry, datastore_url, network])
+@pytest.mark.parametrize("module", [connection_string, credentials, entry, network, url])
 def test_the_examples_in_the_docstrings_are_true(module):
     assert doctest.testmod(module).failed == 0

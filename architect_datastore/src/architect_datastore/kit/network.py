@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from architect_core.contract.credentials import CredentialParser, Credentials
-from architect_core.datastore_entry import RESERVED, read_entry
-from architect_core.datastore_url import build_url
-from architect_core.schema.validation import validate
+from architect_core.contract import CredentialParser, Credentials
+from architect_core.schema import validate
+from architect_datastore.kit.entry import RESERVED, read_entry
+from architect_datastore.kit.url import build_url
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from architect_core.contract.credentials import DatastoreTarget, Driver
-    from architect_core.datastore_entry import Stated
+    from architect_core.contract import DatastoreTarget, Driver
+    from architect_datastore.kit.entry import Stated
 
 
 class NetworkParser(CredentialParser):

@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from architect_core.connection_keywords import FIELDS, IGNORED, OPTIONS, REDIS, engine_of, search_path, security, switch
-from architect_core.datastore_url import JDBC, parse_host, place_of
+from architect_datastore.kit.keywords import FIELDS, IGNORED, OPTIONS, REDIS, engine_of, search_path, security, switch
+from architect_datastore.kit.url import JDBC, parse_host, place_of
 
 URL = re.compile(r"\s*[A-Za-z][A-Za-z0-9+.-]*://")
 _WRITING = frozenset({"readwrite", "readwritecreate"})  # Microsoft.Data.Sqlite's modes that forbid nothing

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import quote
 
-from architect_core._base.address import decoded, parse_address, parse_port
+from architect_core.contract import decoded, parse_address, parse_port
 
 JDBC = "this is a URL of JDBC; write engine://username:password@host:port/name, with the engine that follows jdbc:"
 
