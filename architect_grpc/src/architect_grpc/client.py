@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import grpc
 
 from architect_core.contract import did_you_mean, listing
-from architect_grpc.aio_call import AIO_CLASSES
-from architect_grpc.call import CLASSES, with_defaults
+from architect_grpc.call import call_class
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -28,7 +27,6 @@ class ServiceStub:
         """Register the rpcs with `channel`; the multicallables are grpc's own unless there are `defaults`."""
         untyped: Any = channel  # `_registered_method` is what generated code passes, and no type stub has it
         is_aio = isinstance(channel, grpc.aio.Channel)
-        observer = None if defaults is None else defaults.observer
         for rpc in type(self).service.rpcs:
             call = getattr(untyped, rpc.kind)(
                 rpc.path,
@@ -36,13 +34,9 @@ class ServiceStub:
                 response_deserializer=rpc.response.FromString,
                 _registered_method=True,
             )
-            if observer is not None:
-                from architect_grpc.observing import observed
-
-                call = observed(call, rpc.kind, observer, rpc.path, is_aio=is_aio)
-            if defaults is not None:
-                call = with_defaults(call, rpc.kind, defaults, AIO_CLASSES if is_aio else CLASSES)
-            vars(self)[rpc.name] = call
+            vars(self)[rpc.name] = (
+                call if defaults is None else call_class(rpc.kind, is_aio=is_aio)(call, rpc, defaults)
+            )
 
     def __getattr__(self, name: str) -> Any:
         known = sorted(vars(self))
