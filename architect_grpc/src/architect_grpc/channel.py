@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from architect_grpc.rpc import RpcService
 
 # https://grpc.github.io/grpc/core/group__grpc__arg__keys.html; all are milliseconds
-_CONNECTING = {
+CONNECTING = {
     "grpc.initial_reconnect_backoff_ms": 100,
     "grpc.max_reconnect_backoff_ms": 5_000,
     "grpc.min_reconnect_backoff_ms": 5_000,  # which is what an attempt to connect may take
@@ -68,7 +68,7 @@ def _arguments(target: Target, place: Endpoint, services: Sequence[RpcService]) 
     options = target.options
     server_name = options.tls and options.tls.server_name
     arguments: dict[str, int | str | None] = {
-        **_CONNECTING,
+        **CONNECTING,
         "grpc.service_config": service_config(services, retries=options.retries, balanced=place.balanced),
         "grpc.enable_retries": None if options.retries else 0,
         "grpc.max_receive_message_length": options.max_receive_message_bytes,
