@@ -1,20 +1,19 @@
-"""Services with definitions, their stubs, and real gRPC servers."""
+"""Projects with stubs, and real gRPC servers."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from concurrent import futures
 from pathlib import Path
 from typing import Any
 
 import grpc
 import pytest
+from grpc_project import Project
 from ledger import Ledger
 
-from architect_core.contract import Definitions, stub_folder
 from architect_core.resolver import Resolver
-from architect_grpc.generator import GrpcStubGenerator
 
 
 @pytest.fixture(autouse=True)
@@ -24,46 +23,6 @@ def clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
             monkeypatch.delenv(name)
 
 
-class Project:
-    """A service's folder, in which stubs of services are generated."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        self.root = folder / "root"
-        self.services = self.root / "architect_services"
-        self.services.mkdir(parents=True)
-        self.config: dict[str, Any] = {}
-        self._stubs: dict[str, Path] = {}
-        self._generator = GrpcStubGenerator()
-
-    def define(self, service: str, files: Mapping[str, str], listed: list[str] | None = None) -> Definitions:
-        """Write definition files of `service`; the first is the one that its manifest lists, unless told otherwise."""
-        folder = self.folder / "definitions" / service
-        for name, text in files.items():
-            path = folder / name
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_text(f'syntax = "proto3";\n{text}')
-        return Definitions(service, folder, tuple(listed or [f"./{next(iter(files))}"]))
-
-    def install(self, service: str, files: Mapping[str, str], listed: list[str] | None = None) -> list[str]:
-        """Generate the stubs as `architect install` does; gives its notes."""
-        stubs = self._stubs[service] = self.services / stub_folder(service)
-        for name, content in self._generator.generate(self.define(service, files, listed)).items():
-            path = stubs / name
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_bytes(content)
-        for folder in [self.services, stubs, *self.services.rglob("*/")]:
-            if folder.is_dir():
-                (folder / "__init__.py").touch()
-        self.config[service] = {"host": "127.0.0.1", "port": 1, "api": "grpc"}
-        return self._generator.finish(self._stubs, self.services)
-
-    def resolver(self, current: str | None = None, **ports: int) -> Resolver:
-        """A resolver that knows all of them; `ports` are of services without a slash."""
-        config = {name: entry | ({"port": ports[name]} if name in ports else {}) for name, entry in self.config.items()}
-        return Resolver(config, current_service=current, root=self.root)
-
-
 @pytest.fixture
 def project(tmp_path: Path) -> Project:
     return Project(tmp_path)
@@ -71,7 +30,7 @@ def project(tmp_path: Path) -> Project:
 
 @pytest.fixture
 def serve() -> Iterator[Callable[..., int]]:
-    """Starts a server for an implementation of the resolver's current service; gives its port."""
+    """Starts a server of the resolver's current service, and returns its port."""
     servers = []
 
     def start(resolver: Resolver, *servicers: Any) -> int:
@@ -90,7 +49,7 @@ def serve() -> Iterator[Callable[..., int]]:
 
 @pytest.fixture
 def ledger(project: Project, tmp_path: Path) -> Iterator[Callable[..., Ledger]]:
-    """Starts a `Ledger` with an instance at each of the addresses that it is given."""
+    """Starts a `Ledger` with an instance at each address."""
     started = []
 
     def start(*addresses: str, one_port: bool = False) -> Ledger:
@@ -104,7 +63,7 @@ def ledger(project: Project, tmp_path: Path) -> Iterator[Callable[..., Ledger]]:
 
 @pytest.fixture
 def files(tmp_path: Path) -> Any:
-    """An authority, a server's certificate of its, and files of both and of a client's."""
+    """A certificate authority, server credentials signed by it, and PEM files of the authority and a client."""
     trustme = pytest.importorskip("trustme")
 
     class Files:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 
@@ -27,6 +28,7 @@ service Kinds {
 }
 service Other { rpc Close (Ask) returns (Told); }
 """
+LONG = 20  # seconds that a call takes if nothing ends it
 
 
 @pytest.fixture
@@ -34,11 +36,11 @@ def kinds(project):
     """Gives the service "kinds", at a server of its own, which answers with what it knows of the call."""
     project.install("kinds", {"kinds.proto": DEFINITIONS})
     serving = project.resolver("kinds").current_service()
-    started = []
+    over, started = threading.Event(), []
 
     def start(credentials=None, host="127.0.0.1", **options):
         server = grpc.server(ThreadPoolExecutor(8))
-        serving.add_servicer(servicer(serving, f"server {len(started)}"), server)
+        serving.add_servicer(servicer(serving, f"server {len(started)}", over), server)
         at = "127.0.0.1:0"
         port = server.add_secure_port(at, credentials) if credentials else server.add_insecure_port(at)
         server.start()
@@ -49,19 +51,20 @@ def kinds(project):
 
     start.resolver = lambda: started[-1][0]
     yield start
+    over.set()
     for resolver, server in started:
         resolver.close()
         server.stop(None).wait()
 
 
-def servicer(serving, name):
+def servicer(serving, name, over):
     def told(number, context):
         metadata = {each.key: each.value for each in context.invocation_metadata()}
         return serving.defs.Told(number=number, left=context.time_remaining(), metadata=metadata, by=name)
 
     class Kinds(serving.Servicer.Kinds):
         def Pay(self, request, context):
-            time.sleep(request.seconds)
+            over.wait(request.seconds)
             if request.number < 0:
                 context.set_trailing_metadata([("x-reason", "7")])
                 context.abort(grpc.StatusCode.INVALID_ARGUMENT, "too little")
@@ -69,7 +72,7 @@ def servicer(serving, name):
 
         def Count(self, request, context):
             for number in range(request.number):
-                time.sleep(request.seconds)
+                over.wait(request.seconds)
                 yield told(number, context)
 
         def Sum(self, request_iterator, context):
@@ -104,11 +107,10 @@ async def code_of(call):
     return caught.value.code()
 
 
-async def cut_after(call):
-    """Seconds until the call was ended by its deadline."""
+async def assert_cut(call):
     started = time.monotonic()
     assert await code_of(call) is grpc.StatusCode.DEADLINE_EXCEEDED
-    return time.monotonic() - started
+    assert time.monotonic() - started < LONG / 2
 
 
 async def listed(stream):
@@ -220,12 +222,12 @@ def test_what_is_wrong_with_the_entry_or_the_stubs_is_told_as_by_the_other_clien
 def test_a_call_with_one_answer_ends_with_the_option_total_timeout_and_a_stream_does_not(kinds):
     async def use():
         client, ask = service.aio.client, service.defs.Ask
-        assert await cut_after(client.Pay(ask(seconds=1))) < 0.8
-        assert await cut_after(client.Sum()) < 0.8
-        assert len(await listed(client.Count(ask(number=3, seconds=0.2)))) == 3
-        assert len(await listed(client.Double([ask(seconds=0.2)] * 3))) == 3
+        await assert_cut(client.Pay(ask(seconds=LONG)))
+        await assert_cut(client.Sum())
+        assert len(await listed(client.Count(ask(number=3, seconds=0.05)))) == 3
+        assert len(await listed(client.Double([ask(seconds=0.05)] * 3))) == 3
 
-    service = kinds(total_timeout=0.3)
+    service = kinds(total_timeout=0.1)
     asyncio.run(use())
 
 
@@ -243,17 +245,17 @@ def test_no_call_outlives_the_deadline_around_it(kinds):
     async def use():
         client, ask = service.aio.client, service.defs.Ask
         for call in (
-            lambda: client.Pay(ask(seconds=1), timeout=60),
+            lambda: client.Pay(ask(seconds=LONG), timeout=60),
             client.Sum,
-            lambda: listed(client.Count(ask(number=1, seconds=1))),
-            lambda: listed(client.Double([ask(seconds=1)])),
+            lambda: listed(client.Count(ask(number=1, seconds=LONG))),
+            lambda: listed(client.Double([ask(seconds=LONG)])),
         ):
-            with deadline(0.2):
-                assert await cut_after(call()) < 0.8
+            with deadline(0.1):
+                await assert_cut(call())
         with deadline(0):
-            assert await cut_after(client.Pay(ask())) < 0.1
+            await assert_cut(client.Pay(ask()))
         with deadline(60):
-            assert await cut_after(client.Pay(ask(seconds=1), timeout=0.2)) < 0.8
+            await assert_cut(client.Pay(ask(seconds=LONG), timeout=0.1))
 
     service = kinds()
     asyncio.run(use())
@@ -262,13 +264,13 @@ def test_no_call_outlives_the_deadline_around_it(kinds):
 def test_each_task_has_a_deadline_of_its_own(kinds):
     async def left(seconds):
         with deadline(seconds):
-            return (await service.aio.client.Pay(service.defs.Ask(seconds=0.2))).left
+            return (await service.aio.client.Pay(service.defs.Ask(seconds=0.1))).left
 
     async def use():
-        return await asyncio.gather(left(5), left(20), left(10))
+        return await asyncio.gather(left(200), left(400), left(300))
 
-    service = kinds()
-    assert [round(each + 0.2) for each in asyncio.run(use())] == [5, 20, 10]
+    service = kinds(total_timeout=None)
+    assert [round(each, -2) for each in asyncio.run(use())] == [200, 400, 300]
 
 
 def test_a_servicer_s_calls_end_with_the_call_that_it_serves(kinds, project):
@@ -285,11 +287,11 @@ def test_a_servicer_s_calls_end_with_the_call_that_it_serves(kinds, project):
         service = project.resolver(front=server.add_insecure_port("127.0.0.1:0")).service("front")
         await server.start()
         try:
-            return (await service.aio.client.Pay(service.defs.Ask(), timeout=3)).left
+            return (await service.aio.client.Pay(service.defs.Ask(), timeout=20)).left
         finally:
             await server.stop(None)
 
-    assert 2 < asyncio.run(use()) < 3.1
+    assert 5 < asyncio.run(use()) < 21
 
 
 def test_who_calls_is_sent_over_tls_with_every_kind_of_call(kinds, files):
@@ -365,7 +367,7 @@ def test_no_socket_is_left_when_a_client_is_closed_or_its_loop_ends(kinds):
 
 def test_a_call_that_is_under_way_ends_when_its_client_is_closed(kinds):
     async def use():
-        call = service.aio.client.Pay(service.defs.Ask(seconds=1))
+        call = service.aio.client.Pay(service.defs.Ask(seconds=LONG))
         await asyncio.sleep(0.1)
         await service.aio.close()
         with pytest.raises(asyncio.CancelledError):
@@ -437,7 +439,7 @@ def test_no_idempotent_call_fails_and_no_other_is_sent_twice_while_each_of_three
                 over.set()
 
     asyncio.run(use())
-    three.assert_nothing_failed_or_was_done_twice(outcomes)
+    three.assert_no_look_failed_and_no_post_was_served_twice(outcomes)
 
 
 def test_an_idempotent_call_is_sent_again_as_often_as_the_option_retries_says_and_another_never(ledger):

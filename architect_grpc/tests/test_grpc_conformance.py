@@ -1,17 +1,19 @@
-"""gRPC clients are what a plugin's clients must be."""
+"""The clients for gRPC pass the conformance suites of the core."""
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import grpc
 import pytest
 from google.protobuf.wrappers_pb2 import StringValue
+from grpc_processes import ServerProcess
+from grpc_project import Project
 
+from architect_core.resolver import Resolver
 from architect_testing import AioClientSuite, ClientFactorySuite
 
 DEFINITIONS = """
@@ -19,45 +21,51 @@ package conformance;
 import "google/protobuf/wrappers.proto";
 service Echo { rpc Say (google.protobuf.StringValue) returns (google.protobuf.StringValue); }
 """
-# in another process, because gRPC does not fork beside a server
-SERVER = """
-import sys
-from concurrent.futures import ThreadPoolExecutor
-import grpc
-from architect_core.resolver import Resolver
 
-config = {"conformance": {"host": "127.0.0.1", "port": 1, "api": "grpc"}}
-service = Resolver(config, current_service="conformance", root=sys.argv[1]).current_service()
 
-class Echo(service.Servicer):
-    def Say(self, request, context):
-        return request
+def serve(root: str, connection: Any) -> None:
+    config = {"conformance": {"host": "127.0.0.1", "port": 1, "api": "grpc"}}
+    service = Resolver(config, current_service="conformance", root=root).current_service()
 
-server = grpc.server(ThreadPoolExecutor(4))
-service.add_servicer(Echo(), server)
-print(server.add_insecure_port("127.0.0.1:0"), flush=True)
-server.start()
-server.wait_for_termination()
-"""
+    class Echo(service.Servicer):
+        def Say(self, request, context):
+            return request
+
+    server = grpc.server(ThreadPoolExecutor(4))
+    service.add_servicer(Echo(), server)
+    port = server.add_insecure_port("127.0.0.1:0")
+    server.start()
+    connection.send(port)
+    server.wait_for_termination()
+
+
+@pytest.fixture(scope="module")
+def echo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, int]]:
+    """The root of a project with stubs, and the port of the service, which runs in a process of its own.
+
+    It is another process because gRPC does not fork beside a server.
+    """
+    project = Project(tmp_path_factory.mktemp("conformance"))
+    project.install("conformance", {"echo.proto": DEFINITIONS})
+    server = ServerProcess(serve, str(project.root))
+    yield project.root, server.port
+    server.kill()
 
 
 class OfEcho:
-    """What both kinds of client are checked with."""
+    """Configuration that both suites share."""
 
     api = "grpc"
     timeout = 5.0
     service = "conformance"
 
     @pytest.fixture
-    def root(self, project: Any) -> Path:
-        project.install("conformance", {"echo.proto": DEFINITIONS})
-        return project.root
+    def root(self, echo: Any) -> Path:
+        return echo[0]
 
     @pytest.fixture
-    def entry(self, root: Path) -> Iterator[dict[str, Any]]:
-        with subprocess.Popen([sys.executable, "-c", SERVER, str(root)], stdout=subprocess.PIPE, text=True) as server:
-            yield {"host": "127.0.0.1", "port": int(server.stdout.readline())}
-            server.kill()
+    def entry(self, echo: Any) -> dict[str, Any]:
+        return {"host": "127.0.0.1", "port": echo[1]}
 
     def with_secret(self, entry: Any, secret: str) -> Any:
         return {**entry, "options": {"auth": {"bearer": secret}}}

@@ -12,6 +12,7 @@ import time
 
 import pytest
 from google.protobuf.timestamp_pb2 import Timestamp
+from grpc_processes import run_program
 
 from architect_core.exceptions import StubError
 from architect_core.resolver import Resolver
@@ -117,9 +118,9 @@ def test_a_file_s_name_may_have_letters_beyond_ascii(project):
 def test_a_file_of_thousands_of_messages_loads_at_once(project):
     text = "".join(f"message M{n} {{}} enum E{n} {{ A{n} = 0; B{n} = 1; C{n} = 2; }}" for n in range(1500))
     project.install("large", {"a.proto": f"package large; message Order {{}} {text} {PAY}"})
-    started = time.perf_counter()
+    started = time.thread_time()
     assert project.resolver().service("large").defs.C1499 == 2
-    assert time.perf_counter() - started < 3
+    assert time.thread_time() - started < 5  # takes a quarter of a second; what is quadratic takes minutes
 
 
 def test_dependencies_that_share_a_file_name_both_work(project):
@@ -247,8 +248,7 @@ def test_a_copy_of_google_s_definitions_does_not_break_an_installed_distribution
         for use in [stubs, installed] if sys.argv[1] == "stubs" else [installed, stubs]:
             use()
     """
-    command = [sys.executable, "-c", textwrap.dedent(program), first]
-    subprocess.run(command, check=True, timeout=60)
+    run_program(textwrap.dedent(program), first)
 
 
 def test_two_that_clash_work_with_the_protobuf_that_is_written_in_python(project):
@@ -300,6 +300,7 @@ def test_generated_code_of_protoc_and_stubs_take_each_other_s_messages(project, 
     compile_definitions(includes, ["same_thing.proto"], f"--python_out={tmp_path}")
     program = f"""
         import sys
+        sys.path.insert(0, {str(tmp_path)!r})
         from architect_core.resolver import Resolver
         resolver = Resolver({{"same": {{"host": "h", "port": 1, "api": "grpc"}}}}, root={str(project.root)!r})
         first = [lambda: resolver.service("same").defs.Order, lambda: __import__("same_thing_pb2").Order]
@@ -307,8 +308,7 @@ def test_generated_code_of_protoc_and_stubs_take_each_other_s_messages(project, 
         assert one is other, (one, other)
     """
     for first in ("stubs", "generated"):
-        command = [sys.executable, "-c", textwrap.dedent(program), first]
-        subprocess.run(command, check=True, cwd=tmp_path, timeout=60)
+        run_program(textwrap.dedent(program), first)
 
 
 def test_stubs_are_found_wherever_the_process_was_started_and_no_path_is_touched(project, tmp_path):
@@ -400,7 +400,7 @@ def test_a_child_forked_while_another_thread_loads_stubs_can_load_them(project):
         assert status == 0, status
     """
     project.install("fork", {"service.proto": f"package forked; message Order {{}} {PAY}"})
-    subprocess.run([sys.executable, "-c", textwrap.dedent(program)], check=True, timeout=60)
+    run_program(textwrap.dedent(program))
 
 
 def test_missing_stubs_are_an_error_that_says_what_to_run(project):

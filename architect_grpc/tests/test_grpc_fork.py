@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
-import sys
 
 import pytest
+from grpc_processes import run_program
 
 # a program of its own, because gRPC does not fork where servers, or an open client for asyncio, ran before
 PROGRAM = """
@@ -70,9 +69,5 @@ for _ in range(3):
 def test_parent_and_children_call_after_forks(ledger, project, way):
     two = ledger("127.0.0.1", "127.0.0.1")
     two.service()
-    arguments = [json.dumps(project.config), str(project.root)]
-    ended = subprocess.run(
-        [sys.executable, "-c", PROGRAM + WAYS[way], *arguments], timeout=20, capture_output=True, text=True, check=False
-    )
-    assert ended.returncode == 0, ended.stderr
+    run_program(PROGRAM + WAYS[way], json.dumps(project.config), str(project.root))
     assert [two.times(f"Look {name}") for name in ("parent", "child")] == [4, 9]

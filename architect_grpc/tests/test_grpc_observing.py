@@ -14,7 +14,7 @@ import pytest
 from test_grpc_calls import PAYMENTS
 
 from architect_core.contract import ClientObserver
-from architect_grpc.observing import observed
+from architect_grpc.observing import ObservedCall
 from architect_grpc.plugin import GrpcClientFactory
 
 
@@ -145,12 +145,11 @@ def test_a_deadline_is_told_as_grpc_names_it(client, ask, recorder):
 
 
 def test_an_answer_that_something_else_made_a_generator_of_is_told_when_that_ends(recorder):
-    def count(request, timeout, metadata):
-        return (part for part in request)
+    def count():
+        return ObservedCall(recorder, "/shop.Example/Count").watch(part for part in (1, 2))
 
-    call = observed(count, "unary_stream", recorder, "/shop.Example/Count", is_aio=False)
-    assert list(call([1, 2])) == [1, 2]
-    parts = call([1, 2])
+    assert list(count()) == [1, 2]
+    parts = count()
     next(parts)
     parts.close()
     assert recorder.errors(2) == [None, "CANCELLED"]

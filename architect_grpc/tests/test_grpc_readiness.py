@@ -18,9 +18,9 @@ from architect_grpc.readiness import GrpcReadiness
 SERVING, NOT_SERVING = health_pb2.HealthCheckResponse.SERVING, health_pb2.HealthCheckResponse.NOT_SERVING
 
 
-def is_ready(port: int, service: str | None) -> bool:
+def is_ready(port: int, service: str | None, timeout: float = 10) -> bool:
     probe = Plugins().get(ReadinessProbe, "grpc", "the tests")
-    return probe.is_ready(Listener("acme/payments", "127.0.0.1", port, GrpcReadiness(service=service)), 1.0)
+    return probe.is_ready(Listener("acme/payments", "127.0.0.1", port, GrpcReadiness(service=service)), timeout)
 
 
 @pytest.fixture
@@ -51,10 +51,10 @@ def test_a_server_without_a_health_service_will_never_be_ready(server):
     assert is_ready(port, None)
 
 
-def test_nobody_and_one_who_never_answers_are_not_ready_within_the_time_out():
+def test_a_server_that_never_answers_and_a_port_without_one_are_not_ready_within_the_timeout():
     started = time.monotonic()
     with socket.create_server(("127.0.0.1", 0)) as silent:
         port = silent.getsockname()[1]
-        assert not is_ready(port, "")
-    assert not is_ready(port, "")
-    assert time.monotonic() - started < 5
+        assert not is_ready(port, "", 0.2)
+    assert not is_ready(port, "", 0.2)
+    assert time.monotonic() - started < 10

@@ -1,4 +1,4 @@
-"""What calls the rpcs of a service's definitions."""
+"""The client of a dependency: the rpcs of the services in its definitions."""
 
 from __future__ import annotations
 
@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import grpc
 
 from architect_core.contract import did_you_mean, listing
-from architect_grpc.aio_call import AIO_CLASSES
-from architect_grpc.call import CLASSES, with_defaults
+from architect_grpc.call import call_class
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -20,15 +19,14 @@ if TYPE_CHECKING:
 
 
 class ServiceStub:
-    """The rpcs of one service; each is a plain attribute that holds a multicallable."""
+    """The rpcs of one service; each is an attribute that holds a multicallable."""
 
     service: ClassVar[RpcService]
 
     def __init__(self, channel: AnyChannel, defaults: Defaults | None = None) -> None:
-        """Register the rpcs with `channel`; the multicallables are grpc's own unless there are `defaults`."""
-        untyped: Any = channel  # `_registered_method` is what generated code passes, and no type stub has it
+        """Register the rpcs with `channel`; without `defaults`, the multicallables are grpc's own."""
+        untyped: Any = channel  # type stubs have no `_registered_method`, which generated code passes
         is_aio = isinstance(channel, grpc.aio.Channel)
-        observer = None if defaults is None else defaults.observer
         for rpc in type(self).service.rpcs:
             call = getattr(untyped, rpc.kind)(
                 rpc.path,
@@ -36,12 +34,8 @@ class ServiceStub:
                 response_deserializer=rpc.response.FromString,
                 _registered_method=True,
             )
-            if observer is not None:
-                from architect_grpc.observing import observed
-
-                call = observed(call, rpc.kind, observer, rpc.path, is_aio=is_aio)
             if defaults is not None:
-                call = with_defaults(call, rpc.kind, defaults, AIO_CLASSES if is_aio else CLASSES)
+                call = call_class(rpc.kind, is_aio=is_aio)(call, rpc, defaults)
             vars(self)[rpc.name] = call
 
     def __getattr__(self, name: str) -> Any:
@@ -51,7 +45,7 @@ class ServiceStub:
 
 
 def stub_class(service: RpcService, module: str) -> type[ServiceStub]:
-    """The class that generated code calls `<service>Stub`; its instances take a channel, also one of `grpc.aio`."""
+    """The class that generated code calls `<service>Stub`; it takes a channel of grpc or grpc.aio."""
     content = {"service": service, "__module__": module, "__doc__": f"The rpcs of {service.full_name}."}
     return type(f"{service.name}Stub", (ServiceStub,), content)
 
@@ -63,46 +57,45 @@ class Client:
         client.Refunds.Create(request)           # an rpc of the service Refunds
         client["acme.v1.Refunds"].Create(...)    # a service by its full name, which is never ambiguous
 
-    An rpc is one of grpc's multicallables: `timeout` (seconds), `metadata`, `.future` and `.with_call` are as in grpc's
-    documentation, and so are the errors. With several services, a service's name wins over another's rpc of that name.
+    An rpc is one of grpc's multicallables: `timeout` (seconds), `metadata`, `.future`, `.with_call` and the errors are
+    those of grpc's documentation. If there are several services, a service's name wins over an equal name of an rpc.
 
     On a channel of grpc.aio, an rpc is one of grpc.aio's multicallables: `await client.Pay(request, timeout=5)`.
 
     Attributes:
-        channel: the `grpc.Channel` or `grpc.aio.Channel`, unless an rpc or a service is called that; a stub that is
-            made of it has neither the deadlines nor the option `auth` of these rpcs, and is not observed.
+        channel: the `grpc.Channel` or `grpc.aio.Channel`, unless an rpc or a service has that name. A stub made with it
+            adds no deadline and no `auth`, and is not observed.
     """
 
     def __init__(self, name: str, channel: AnyChannel, stubs: Sequence[type[ServiceStub]], defaults: Defaults) -> None:
-        """Make the rpcs of `stubs`, which belong to the service that is configured as `name`."""
-        # mangled, because any plainer name may be an rpc's
+        """Make the rpcs of `stubs` for the dependency `name`."""
+        # attributes of its own are mangled, because an rpc may have any other name
         self.__name = name
         self.__channel: Any = channel
         self.__closed = False
         self.__services = {stub.service.full_name: stub(channel, defaults) for stub in stubs}
-        rpcs: dict[str, list[tuple[str, Any]]] = {}
         services: dict[str, list[tuple[str, Any]]] = {}
-        for full_name, stub in self.__services.items():
-            services.setdefault(type(stub).service.name, []).append((f"client[{full_name!r}]", stub))
-        for full_name, stub in self.__services.items():
-            simple = type(stub).service.name
-            spelling = f"client.{simple}" if len(services[simple]) == 1 else f"client[{full_name!r}]"
-            for rpc, call in vars(stub).items():
-                rpcs.setdefault(rpc, []).append((f"{spelling}.{rpc}", call))
-        # the later wins
-        choices = rpcs | services if len(stubs) > 1 else services | rpcs
+        rpcs: dict[str, list[tuple[str, Any]]] = {}
+        for full_name, service in self.__services.items():
+            services.setdefault(type(service).service.name, []).append((f"client[{full_name!r}]", service))
+        for simple, found in services.items():
+            for spelling, service in found:
+                prefix = spelling if found[1:] else f"client.{simple}"
+                for rpc, call in vars(service).items():
+                    rpcs.setdefault(rpc, []).append((f"{prefix}.{rpc}", call))
+        choices = rpcs | services if stubs[1:] else services | rpcs  # of equal names, the later wins
         self.__ambiguous = {key: [spelling for spelling, _ in found] for key, found in choices.items() if found[1:]}
         self.__names = sorted(choices)
         vars(self).update({"channel": channel} | {key: found[0][1] for key, found in choices.items() if not found[1:]})
 
     def close(self) -> None:
-        """Close the channel; calls that are under way are cancelled."""
+        """Close the channel, which cancels the calls in progress."""
         self.__channel.close()
 
     async def aclose(self) -> None:
-        """Close a channel of grpc.aio, and let go of it.
+        """Close a channel of grpc.aio, and drop every reference to it.
 
-        grpc.aio has a thread and two sockets for all of its channels, and keeps them while anything refers to one.
+        grpc.aio has one thread and two sockets for all its channels, and keeps them while a channel is referenced.
         """
         await self.__channel.close()
         name = self.__name
@@ -115,7 +108,7 @@ class Client:
             raise grpc.aio.UsageError(f"this client of {name} is closed; take service({name!r}).aio.client anew")
 
     def __getitem__(self, full_name: str) -> ServiceStub:
-        """The service with this full name, such as "acme.v1.Refunds"; KeyError where there is none."""
+        """The service with a full name, such as "acme.v1.Refunds"; raises KeyError if there is none."""
         self.__check_open()
         try:
             return self.__services[full_name]
@@ -124,7 +117,7 @@ class Client:
         raise KeyError(f"{self.__name} has no service {full_name!r}{did_you_mean(full_name, known)}; {listing(known)}")
 
     def __getattr__(self, name: str) -> Any:
-        if name.startswith("__"):  # what copy and pickle look for
+        if name.startswith("__"):  # looked up by copy and pickle
             raise AttributeError(name)
         self.__check_open()
         if name in self.__ambiguous:
@@ -138,5 +131,5 @@ class Client:
 
 def is_closed(client: Client) -> bool:
     """Whether `aclose` has closed it; no method, because an rpc may have any name."""
-    closed: bool = client._Client__closed  # noqa: SLF001 - the class's own
+    closed: bool = client._Client__closed  # noqa: SLF001 - of the class above
     return closed

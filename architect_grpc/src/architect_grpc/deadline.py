@@ -1,4 +1,4 @@
-"""What a server does for a call ends with that call: its deadline holds for the calls that a servicer makes."""
+"""Server interceptors that apply the deadline of a call to the calls that its servicer makes."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
     from contextlib import AbstractContextManager
 
-_YEAR = 365 * 86400.0  # grpc tells a call without a deadline by one that is further away, or by None
+_YEAR = 365 * 86400.0  # a longer remaining time is how grpc says that there is no deadline, unless it says None
 _END = object()
 
 
 class DeadlineInterceptor(grpc.ServerInterceptor):
-    """Has no call that a servicer makes, over gRPC or REST, outlive the call that it serves.
+    """Ends the calls that a servicer makes, over gRPC or REST, no later than the call that it serves.
 
     server = grpc.server(threads, interceptors=[architect_grpc.DeadlineInterceptor()])
     """
 
     def intercept_service(self, continuation: Callable[..., Any], handler_call_details: Any) -> Any:
-        """Wrap what serves the call, because only there are its thread and its deadline known."""
+        """Wrap the servicer's method, because its thread and its deadline are not known before it runs."""
         handler = continuation(handler_call_details)
         return handler and _wrapped(handler, _plain(handler))
 
@@ -35,76 +35,72 @@ class AioDeadlineInterceptor(grpc.aio.ServerInterceptor):
     """The same for a `grpc.aio.server`."""
 
     async def intercept_service(self, continuation: Callable[..., Awaitable[Any]], handler_call_details: Any) -> Any:
-        """Wrap what serves the call; what is no coroutine of a servicer stays so, and runs in a thread as it did."""
+        """Wrap the servicer's method; one that is no coroutine still runs in a thread."""
         handler = await continuation(handler_call_details)
         return handler and _wrapped(handler, lambda serve: _aio(serve) or _plain(handler)(serve))
 
 
 def _wrapped(handler: Any, wrap: Callable[[Any], Any]) -> Any:
-    sent = "stream" if handler.request_streaming else "unary"
-    answered = "stream" if handler.response_streaming else "unary"
-    kind = f"{sent}_{answered}"
+    requests = "stream" if handler.request_streaming else "unary"
+    responses = "stream" if handler.response_streaming else "unary"
+    kind = f"{requests}_{responses}"
     make: Any = getattr(grpc, f"{kind}_rpc_method_handler")
     return make(wrap(getattr(handler, kind)), handler.request_deserializer, handler.response_serializer)
 
 
 def _plain(handler: Any) -> Callable[[Any], Any]:
-    return _streaming if handler.response_streaming else _answering
+    return _stream_response if handler.response_streaming else _single_response
 
 
-def _left(context: Any) -> float | None:
-    left: float | None = context.time_remaining()
-    return None if left is None or left > _YEAR else left
+def _remaining(context: Any) -> float | None:
+    seconds: float | None = context.time_remaining()
+    return None if seconds is None or seconds > _YEAR else seconds
 
 
-def _of(context: Any) -> AbstractContextManager[None]:
-    left = _left(context)
-    return nullcontext() if left is None else deadline(left)
+def _deadline_of(context: Any) -> AbstractContextManager[None]:
+    seconds = _remaining(context)
+    return nullcontext() if seconds is None else deadline(seconds)
 
 
-def _answering(serve: Callable[..., Any]) -> Callable[..., Any]:
-    def answer(request: Any, context: Any) -> Any:
-        with _of(context):
+def _single_response(serve: Callable[..., Any]) -> Callable[..., Any]:
+    def respond(request: Any, context: Any) -> Any:
+        with _deadline_of(context):
             return serve(request, context)
 
-    return answer
+    return respond
 
 
-def _streaming(serve: Callable[..., Any]) -> Callable[..., Any]:
+def _stream_response(serve: Callable[..., Any]) -> Callable[..., Any]:
     def stream(request: Any, context: Any) -> Iterator[Any]:
-        with _of(context):
+        with _deadline_of(context):
             own = copy_context()
-        # what a generator enters must not stay in the thread, which does other things between two answers
-        answers = iter(own.run(serve, request, context))
+        # between two responses the thread serves other calls, so the generator runs in a context of its own
+        responses = iter(own.run(serve, request, context))
         try:
-            while (answer := own.run(next, answers, _END)) is not _END:
-                yield answer
-        finally:  # also of a stream that is given up, whose generator leaves what it entered
-            own.run(getattr(answers, "close", _nothing))
+            while (response := own.run(next, responses, _END)) is not _END:
+                yield response
+        finally:  # a cancelled stream too: what its generator has entered must be left in the same context
+            own.run(getattr(responses, "close", lambda: None))
 
     return stream
-
-
-def _nothing() -> None:
-    """Ends an iterator that has no end to be told of."""
 
 
 def _aio(serve: Callable[..., Any]) -> Callable[..., Any] | None:
     if isasyncgenfunction(serve):
 
         async def stream(request: Any, context: Any) -> AsyncIterator[Any]:
-            left = _left(context)  # grpc.aio has a task for each call; a stream that is given up is closed by another
-            if left is not None:
-                hold(left)
-            async for answer in serve(request, context):
-                yield answer
+            # grpc.aio runs each call in a task, and closes a cancelled stream in another, where a reset would fail
+            if (seconds := _remaining(context)) is not None:
+                hold(seconds)
+            async for response in serve(request, context):
+                yield response
 
         return stream
     if iscoroutinefunction(serve):
 
-        async def answer(request: Any, context: Any) -> Any:
-            with _of(context):
+        async def respond(request: Any, context: Any) -> Any:
+            with _deadline_of(context):
                 return await serve(request, context)
 
-        return answer
+        return respond
     return None

@@ -1,4 +1,4 @@
-"""What is asked of a protobuf file's descriptor: its Python module, its symbols, and whether two say the same."""
+"""Facts about a protobuf file: its Python module, what it defines, and whether another defines the same."""
 
 from __future__ import annotations
 
@@ -11,11 +11,13 @@ from typing import TYPE_CHECKING
 from google.protobuf.descriptor_pb2 import FileDescriptorProto, FileOptions
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
+
+    from google.protobuf.descriptor_pb2 import DescriptorProto
 
 _GOOGLE = "google/"
 _WELL_KNOWN = "google/protobuf/"
-# the options of a file that tell other languages' compilers what to generate, and Python nothing
+# a file's options that compilers for other languages read, and Python does not
 _OTHER_LANGUAGES = [
     name
     for name in FileOptions.DESCRIPTOR.fields_by_name
@@ -24,7 +26,7 @@ _OTHER_LANGUAGES = [
 
 
 def module_name(file: str) -> str:
-    """The module that protoc makes of a file.
+    """The module that protoc generates for a file.
 
     >>> module_name("shop/price-list.proto")
     'shop.price_list_pb2'
@@ -33,13 +35,13 @@ def module_name(file: str) -> str:
 
 
 def is_well_known(file: str) -> bool:
-    """Whether protobuf's own distribution brings this file, such as google/protobuf/timestamp.proto."""
+    """Whether the file is part of protobuf's own distribution, such as google/protobuf/timestamp.proto."""
     return file.startswith(_WELL_KNOWN) and is_installed(file)
 
 
 @lru_cache(maxsize=256)
 def is_installed(file: str) -> bool:
-    """Whether a distribution brings the module of this file of Google's, such as google/rpc/status.proto."""
+    """Whether the file is Google's and a distribution with its module is installed, such as google/rpc/status.proto."""
     if not file.startswith(_GOOGLE):
         return False
     try:
@@ -48,28 +50,36 @@ def is_installed(file: str) -> bool:
         return False
 
 
+def messages_of(file: FileDescriptorProto) -> Iterator[tuple[str, DescriptorProto]]:
+    """All messages of a file, nested ones included, each with its name in the file, such as "Order.Line"."""
+    pending = [(message.name, message) for message in reversed(file.message_type)]
+    while pending:
+        name, message = pending.pop()
+        yield name, message
+        pending += [(f"{name}.{nested.name}", nested) for nested in message.nested_type]
+
+
+def full_name(file: FileDescriptorProto, name: str) -> str:
+    """A name with the package of the file that defines it."""
+    return f"{file.package}.{name}" if file.package else name
+
+
 def symbols(file: FileDescriptorProto) -> list[str]:
-    """The full names that a file defines at its top level, which a descriptor pool holds once."""
-    # protobuf scopes an enum's values as C++ does: beside the enum
+    """The full names that a file defines at its top level. A descriptor pool holds each of them once."""
+    # the scope of an enum's values is, as in C++, that of the enum itself
     values = chain.from_iterable(enum.value for enum in file.enum_type)
     groups = (file.message_type, file.enum_type, values, file.service, file.extension)
-    names = [each.name for group in groups for each in group]
-    return [f"{file.package}.{name}" if file.package else name for name in names]
+    return [full_name(file, each.name) for group in groups for each in group]
 
 
 def extension_numbers(file: FileDescriptorProto) -> list[str]:
-    """The numbers that a file's extensions take, each with what they extend; a descriptor pool holds those once too."""
-    extensions = [*file.extension]
-    pending = [*file.message_type]
-    while pending:
-        message = pending.pop()
-        extensions += message.extension
-        pending += message.nested_type
+    """The numbers of a file's extensions, each with what it extends. A pool holds each of these once, too."""
+    extensions = chain(file.extension, *(message.extension for _, message in messages_of(file)))
     return [f"extension {each.number} of {each.extendee.removeprefix('.')}" for each in extensions]
 
 
 def digests(files: Iterable[FileDescriptorProto]) -> dict[str, str]:
-    """File name -> `digest`, of files that come after those they import."""
+    """File name -> `digest`, for files of which each follows those it imports."""
     found: dict[str, str] = {}
     for file in files:
         found[file.name] = digest(file, found)
@@ -77,10 +87,10 @@ def digests(files: Iterable[FileDescriptorProto]) -> dict[str, str]:
 
 
 def digest(file: FileDescriptorProto, imported: Mapping[str, str]) -> str:
-    """A file's digest, for which those of the files that it imports are needed.
+    """A hash of a file's definitions; `imported` has the digests of the files that it imports.
 
-    Equal digests mean equal definitions, whatever the files are called and whatever package they have in another
-    language; those of protobuf itself are told by name.
+    Equal digests mean equal definitions, whatever the files' names and their packages in other languages are. The
+    digest of a file of protobuf's own is its name.
     """
     if is_well_known(file.name):
         return file.name
@@ -89,7 +99,7 @@ def digest(file: FileDescriptorProto, imported: Mapping[str, str]) -> str:
     anonymous.ClearField("name")
     anonymous.dependency[:] = [imported[name] for name in file.dependency]
     for option in _OTHER_LANGUAGES:
-        anonymous.options.ClearField(option)  # type: ignore[arg-type] # it is the name of one, and no literal
+        anonymous.options.ClearField(option)  # type: ignore[arg-type] # a field's name, which is no literal here
     if not anonymous.options.ByteSize():
         anonymous.ClearField("options")
     return hashlib.sha256(anonymous.SerializeToString(deterministic=True)).hexdigest()

@@ -1,4 +1,4 @@
-"""Stands in for a gRPC service in the tests of an application, with a server in the test's own process."""
+"""Stands in for a gRPC service in an application's tests, with a server in the test's process."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _MOST_THREADS = 32
 class GrpcDoubleFactory(DoubleFactory):
     """Stands in for gRPC services.
 
-    What one does is said by a servicer: a class, or any object with methods that are called like the service's rpcs.
+    The behaviour is a servicer: a class, or any object with methods named like the service's rpcs.
 
         class Payments:
             def Pay(self, request, context):
@@ -33,17 +33,17 @@ class GrpcDoubleFactory(DoubleFactory):
 
         types.SimpleNamespace(Pay=lambda request, context: defs.PayResponse(output=1))
 
-    An rpc that it does not have answers UNIMPLEMENTED. For definitions of several services, it may be a list of
-    servicers, of which the first that has an rpc counts; one that extends a generated class stands for that class's
-    service alone.
+    An rpc without a method answers UNIMPLEMENTED. With several services in the definitions, the behaviour may be a list
+    of servicers: the first that has a method for an rpc serves it. A servicer that extends a generated class serves
+    the service of that class only.
     """
 
     def double(self, target: DoubleTarget) -> GrpcDouble:
-        """A stand-in, whose server listens.
+        """Returns a double whose server listens.
 
         Raises:
-            StubError: the service's generated stubs are missing; the message says what to run.
-            TypeError: the behaviour has none of the service's rpcs, or async methods.
+            StubError: the service has no stubs; the message says what to run.
+            TypeError: the behaviour has a method for none of the rpcs, or an async one.
         """
         stubs = load(target.find_root() / STUBS_FOLDER, target.name)
         services = [base.architect_service for base in stubs.servicers]
@@ -57,7 +57,7 @@ class GrpcDoubleFactory(DoubleFactory):
 
 
 def _rpcs_of(servicer: Any, services: Sequence[RpcService], name: str) -> list[tuple[RpcService, Rpc]]:
-    """What `servicer` implements: of the services whose class it extends, if any, else of all."""
+    """The rpcs that `servicer` implements: of the services whose class it extends, or else of all services."""
     bases = [vars(base).get("architect_service") for base in type(servicer).__mro__]
     extended = {base.full_name for base in bases if base is not None}
     served = [service for service in services if not extended or service.full_name in extended]
@@ -83,40 +83,36 @@ def _method(servicer: Any, rpc: Rpc, name: str) -> Callable[..., Any]:
 
 
 class GrpcDouble(Double):
-    """One stand-in.
+    """The double of one service.
 
     Attributes:
-        requests: `(rpc, message)` for each message that was sent, such as `("Pay", PayRequest(amount=10))`; of one that
-            streams, as far as its servicer read it.
+        requests: `(rpc, message)` for each message received, such as `("Pay", PayRequest(amount=10))`; of a request
+            stream, those that the servicer has read.
     """
 
     def __init__(self, name: str, implemented: Mapping[RpcService, Mapping[str, Callable[..., Any]]]) -> None:
         self._threads = ThreadPoolExecutor(_MOST_THREADS, thread_name_prefix=f"double-of-{name}")
-        # without SO_REUSEPORT, by which another process could listen here too
+        # without SO_REUSEPORT, by which another process could listen on the port too
         self._server = grpc.server(self._threads, options=[("grpc.so_reuseport", 0)])
         super().__init__({"host": "127.0.0.1", "port": self._server.add_insecure_port("127.0.0.1:0")})
         for service, methods in implemented.items():
             handlers = {
-                rpc.name: getattr(grpc, f"{rpc.kind}_rpc_method_handler")(
-                    methods.get(rpc.name) or _unimplemented(name, rpc),
-                    request_deserializer=self._recording(rpc),
-                    response_serializer=rpc.response.SerializeToString,
-                )
+                rpc.name: rpc.handler(methods.get(rpc.name) or _unimplemented(name, rpc), self._recording(rpc))
                 for rpc in service.rpcs
             }
             self._server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(service.full_name, handlers),))
         self._server.start()
 
     def _recording(self, rpc: Rpc) -> Callable[[bytes], Any]:
-        def deserialise(data: bytes) -> Any:
-            # one for the record, and another that the servicer may change
+        def deserialize(data: bytes) -> Any:
+            # a copy of its own is recorded, because the servicer may change its message
             self.requests.append((rpc.name, rpc.request.FromString(data)))
             return rpc.request.FromString(data)
 
-        return deserialise
+        return deserialize
 
     def close(self) -> None:
-        """Stop the server; calls that are under way are cancelled."""
+        """Stop the server, which cancels the calls in progress."""
         self._server.stop(None).wait()
         self._threads.shutdown(wait=False, cancel_futures=True)
 

@@ -1,4 +1,4 @@
-"""From configured hosts and ports to where a channel leads, in gRPC's own naming."""
+"""From configured hosts and ports to a channel's target, in gRPC's own naming."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ _GRPC_NAME = re.compile(r"(?:unix|unix-abstract|dns|ipv4|ipv6):")
 
 @dataclass(frozen=True)
 class Endpoint:
-    """Where a channel leads.
+    """A channel's target.
 
     Attributes:
         name: in gRPC's own naming.
-        scheme: of the host; empty where it names none.
+        scheme: the host's scheme; empty if it has none.
         local: whether it is on this machine.
         several: whether it is the addresses of several instances.
-        authority: what the server is told that it was called; None for what gRPC makes of `name`.
+        authority: the pseudo-header `:authority`; None for the one that gRPC derives from `name`.
     """
 
     name: str
@@ -43,16 +43,16 @@ class Endpoint:
 
     @property
     def balanced(self) -> bool:
-        """Whether several machines may have the name; `localhost` is one, whatever addresses it has."""
+        """Whether the name may be that of several machines; `localhost` is one, however many addresses it has."""
         return not self.local or self.several
 
 
 def endpoint(target: Target) -> Endpoint:
-    """Where `target` listens: at its host and port, or at all of its instances.
+    """The endpoint of `target`: its host and port, or all of its instances.
 
     Raises:
-        ConfigError: a host has a part that gRPC has no use for, a port is missing, or one of several instances is no
-            IP address.
+        ConfigError: a host has a part that gRPC cannot use, a port is missing, or one of several instances is no IP
+            address.
     """
     if len(target.config.instances) > 1:
         return _several(target)
@@ -60,27 +60,33 @@ def endpoint(target: Target) -> Endpoint:
     if _GRPC_NAME.match(host):
         return Endpoint(host, "", local=host.startswith("unix"))
     address = _checked(target.address(), target, "")
-    # with its scheme, because a host may be called "dns" or "unix"
-    return Endpoint(f"dns:///{address.netloc}", address.scheme, local=_is_loopback(address.host))
+    ip = _ip(address.host)
+    local = address.host == "localhost" if ip is None else ip.is_loopback
+    # with its scheme, because a host may be named "dns" or "unix"
+    return Endpoint(f"dns:///{address.netloc}", address.scheme, local)
 
 
 def _several(target: Target) -> Endpoint:
-    addresses = [_instance(target, number) for number in range(len(target.config.instances))]
+    instances = [_instance(target, number) for number in range(len(target.config.instances))]
+    addresses = [address for address, _ in instances]
     if len({address.scheme for address in addresses}) > 1:
         raise target.error("instances", "must all have the same scheme")
-    ips = [ip_address(address.host) for address in addresses]
     # gRPC takes a list of either; an IPv4 address has a form in IPv6, RFC 4291 section 2.5.5.2
-    if all(isinstance(ip, IPv4Address) for ip in ips):
+    if all(isinstance(ip, IPv4Address) for _, ip in instances):
         name = "ipv4:" + ",".join(address.netloc for address in addresses)
     else:
-        name = "ipv6:" + ",".join(f"[{_ipv6(ip)}]:{each.port}" for ip, each in zip(ips, addresses, strict=True))
-    local = all(ip.is_loopback for ip in ips)
+        ips = (f"::ffff:{ip}" if isinstance(ip, IPv4Address) else str(ip) for _, ip in instances)
+        name = "ipv6:" + ",".join(f"[{ip}]:{address.port}" for ip, address in zip(ips, addresses, strict=True))
+    local = all(ip.is_loopback for _, ip in instances)
     return Endpoint(name, addresses[0].scheme, local, several=True, authority=addresses[0].netloc)
 
 
-def _instance(target: Target, number: int) -> Address:
+def _instance(target: Target, number: int) -> tuple[Address, IPv4Address | IPv6Address]:
     path, instance = f"instances[{number}].", target.config.instances[number]
-    reason = ""
+    reason = (
+        "gRPC balances between IP addresses; give those of the instances, or instead of `instances` a `host` that "
+        "DNS has all of them for"
+    )
     try:
         address = parse_address(instance.host or "", instance.port)
     except ValueError as problem:
@@ -88,12 +94,8 @@ def _instance(target: Target, number: int) -> Address:
     else:
         if _checked(address, target, path).host == "localhost":
             address = replace(address, host="127.0.0.1")
-        if _is_ip(address.host):
-            return address
-        reason = (
-            "gRPC balances between IP addresses; give those of the instances, or instead of `instances` a `host` that "
-            "DNS has all of them for"
-        )
+        if (ip := _ip(address.host)) is not None:
+            return address, ip
     raise target.error(f"{path}host", reason)
 
 
@@ -111,17 +113,8 @@ def _checked(address: Address, target: Target, path: str) -> Address:
     return address
 
 
-def _ipv6(ip: IPv4Address | IPv6Address) -> str:
-    return f"::ffff:{ip}" if isinstance(ip, IPv4Address) else str(ip)
-
-
-def _is_loopback(host: str) -> bool:
-    return host == "localhost" or (_is_ip(host) and ip_address(host).is_loopback)
-
-
-def _is_ip(host: str) -> bool:
+def _ip(host: str) -> IPv4Address | IPv6Address | None:
     try:
-        ip_address(host)
+        return ip_address(host)
     except ValueError:
-        return False
-    return True
+        return None

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import tempfile
 from importlib.metadata import version
-from itertools import combinations
+from itertools import chain, combinations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,8 +14,7 @@ from google.protobuf.descriptor_pb2 import FileDescriptorSet
 from architect_core.contract import StubGenerator
 from architect_core.exceptions import StubError
 from architect_grpc import definition_set, source
-from architect_grpc.descriptors import digests, extension_numbers, is_well_known, module_name, symbols
-from architect_grpc.isolation import write_isolated
+from architect_grpc.descriptors import digests, extension_numbers, is_well_known, messages_of, module_name, symbols
 from architect_grpc.protoc import compile_definitions, include_paths, plain_path
 
 if TYPE_CHECKING:
@@ -25,25 +24,25 @@ if TYPE_CHECKING:
 
     from architect_core.contract import Definitions
 
-_FORMAT = "1"  # of what is generated; a new one makes every `architect install` generate anew
+_FORMAT = "1"  # of the generated files; a new one makes every `architect install` generate them again
 
 
 class GrpcStubGenerator(StubGenerator):
     """Compiles definitions with grpcio-tools.
 
-    A service's stubs are `definitions.binpb`, which the runtime reads, and for every definition file the modules that
-    protoc would write, `x_pb2` and `x_pb2_grpc`, as a few lines that load it, with type stubs for editors beside them.
+    A service's stubs are `definitions.binpb`, which the runtime reads, and for each definition file the modules that
+    protoc would generate, `x_pb2` and `x_pb2_grpc`: a few lines that load it, and type stubs for editors.
     """
 
     def __init__(self) -> None:
-        # what `checksum` made, for the `generate` that mostly follows
+        # the results of `checksum`, which `generate` usually follows
         self._compiled: dict[Definitions, tuple[bytes, Sequence[Path]]] = {}
 
     def checksum(self, definitions: Definitions) -> str:
-        """A hash of the compiled definitions, imported ones included, and of the tools' version."""
+        """A hash of the compiled definitions, imported ones included, and of the compiler's version."""
         content, _ = self._compiled[definitions] = _compile(definitions)
-        made_by = f"{_FORMAT} {version('grpcio-tools')} ".encode()
-        return hashlib.sha256(made_by + content).hexdigest()
+        version_of_tools = f"{_FORMAT} {version('grpcio-tools')} ".encode()
+        return hashlib.sha256(version_of_tools + content).hexdigest()
 
     def generate(self, definitions: Definitions) -> Mapping[str, bytes]:
         """The stubs: path -> content."""
@@ -64,8 +63,8 @@ class GrpcStubGenerator(StubGenerator):
         return stubs
 
     def finish(self, stubs: Mapping[str, Path], folder: Path) -> list[str]:
-        """Note which services define something differently, for the runtime and for the user."""
-        defined = {name: _definitions_by_symbol(place) for name, place in sorted(stubs.items())}
+        """Write down, for `load`, which services' definitions clash, and return a note for the user on each pair."""
+        defined = {name: _definitions_by_symbol(path) for name, path in sorted(stubs.items())}
         clashing: set[str] = set()
         notes = []
         for one, other in combinations(defined, 2):
@@ -80,11 +79,11 @@ class GrpcStubGenerator(StubGenerator):
                     "message classes of its own: pass dicts and datetimes where a field is a google.protobuf message, "
                     "such as a Timestamp"
                 )
-        write_isolated(folder, [stubs[name] for name in sorted(clashing)])
+        definition_set.write_isolated(folder, [stubs[name] for name in sorted(clashing)])
         return notes
 
     def _message_types(self, includes: Sequence[Path], own: list[FileDescriptorProto]) -> dict[str, str]:
-        """Module path -> what protoc writes for type checkers, importing its neighbours as neighbours."""
+        """Module path -> the type stubs that protoc generates, with relative imports of each other."""
         with tempfile.TemporaryDirectory() as output:
             compile_definitions(includes, [file.name for file in own], f"--pyi_out={output}")
             modules = [module_name(file.name) for file in own]
@@ -98,20 +97,20 @@ class GrpcStubGenerator(StubGenerator):
 
 
 def _compile(definitions: Definitions) -> tuple[bytes, Sequence[Path]]:
-    """The content of `definitions.binpb`, and the include paths that it was compiled with."""
+    """The content of `definitions.binpb`, and the include paths with which it compiles."""
     for file in definitions.files:
         if not plain_path(definitions.folder / file).is_file():
             raise StubError(f"{definitions.service}: there is no file {file} in {definitions.folder} (api.definitions)")
     paths = list(dict.fromkeys(plain_path(definitions.folder / file) for file in definitions.files))
     folder, *others, protobuf = include_paths(definitions.folder, definitions.files)
-    told = ""
-    # listed files may import each other by their path in the service's folder, or else by that in their own
+    first_error = ""
+    # listed files may import each other by their path in the service's folder, or else by the path in their own folder
     for includes in dict.fromkeys([(folder, *others, protobuf), (*others, folder, protobuf)]):
         try:
             return _definition_set(includes, paths), includes
         except StubError as problem:
-            told = told or str(problem)
-    raise StubError(f"{definitions.service}: {told}")
+            first_error = first_error or str(problem)
+    raise StubError(f"{definitions.service}: {first_error}")
 
 
 def _definition_set(includes: Sequence[Path], paths: list[Path]) -> bytes:
@@ -123,22 +122,17 @@ def _definition_set(includes: Sequence[Path], paths: list[Path]) -> bytes:
 
 
 def _name_of(path: Path, includes: Sequence[Path]) -> str:
-    """What the compiler calls a file: its path below the first include path that holds it."""
-    return next(path.relative_to(place).as_posix() for place in includes if path.is_relative_to(place))
+    """The compiler's name of a file: its path below the first include path that holds it."""
+    return next(path.relative_to(folder).as_posix() for folder in includes if path.is_relative_to(folder))
 
 
 def _as_generated(file: FileDescriptorProto) -> FileDescriptorProto:
-    """`file` as generated code holds it, which has no derived JSON names.
+    """Returns `file` without derived JSON names, as generated code has it.
 
-    Protobuf takes definitions that it knows already only if they are the same to the byte.
+    A descriptor pool accepts a file that it has already only if both are equal byte by byte.
     """
-    fields = [*file.extension]
-    pending = [*file.message_type]
-    while pending:
-        message = pending.pop()
-        fields += [*message.field, *message.extension]
-        pending += message.nested_type
-    for field in fields:
+    own = (field for _, message in messages_of(file) for field in (*message.field, *message.extension))
+    for field in chain(file.extension, own):
         if field.json_name == _derived_json_name(field.name):
             field.ClearField("json_name")
     return file
@@ -150,7 +144,7 @@ def _derived_json_name(name: str) -> str:
 
 
 def _definitions_by_symbol(stubs: Path) -> dict[str, str]:
-    """Everything that a service defines -> the digest of the file that defines it."""
+    """The symbols and extension numbers that a service defines -> the digest of the file that defines them."""
     path = stubs / definition_set.FILE_NAME
     reason = ""
     try:

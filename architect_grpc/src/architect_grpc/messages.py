@@ -1,4 +1,4 @@
-"""The messages and enums of definitions, as modules and under one roof."""
+"""The messages and enums of definitions, by module and by name."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ if TYPE_CHECKING:
 
 
 def contents(file: FileDescriptor, module: str) -> dict[str, Any]:
-    """What a generated module holds: messages, enums, their values and extensions, and the file's DESCRIPTOR.
+    """The content of a generated module: messages, enums, their values, extensions, and the file's DESCRIPTOR.
 
     Args:
         file: the descriptor.
-        module: what the classes have as their `__module__`.
+        module: the `__module__` of the classes.
     """
     found: dict[str, Any] = {"DESCRIPTOR": file}
     for name, enum in file.enum_types_by_name.items():
@@ -38,7 +38,7 @@ def contents(file: FileDescriptor, module: str) -> dict[str, Any]:
 
 
 def _message_class(message: Descriptor, module: str, outer: str) -> Any:
-    # as in code that protoc generates, but not registered with the default pool, where another's may have its name
+    # like protoc's, but not registered with the default pool, which may have another message of that name
     name = f"{outer}{message.name}"
     content = {each.name: _message_class(each, module, f"{name}.") for each in message.nested_types}
     content |= {"DESCRIPTOR": message, "__module__": module, "__qualname__": name}
@@ -58,13 +58,13 @@ class Messages:
         defs["acme.v1.Money"]           # by full name, which is never ambiguous
         defs.service_pb2.PayRequest     # by file
 
-    The definitions' own names come first, then those of files they import, then protobuf's own, then modules. Two of
-    one rank that share a name are reachable by full name or by file.
+    Of equal names, the definitions' own wins over those of the files they import, these over protobuf's own, and these
+    over a module's. Equal names of one rank are ambiguous, and available by full name or by file.
     """
 
     def __init__(self, service: str, ranks: Sequence[Iterable[tuple[FileDescriptor, ModuleType]]]) -> None:
-        """Collect what the files and modules of `ranks` hold, the first rank winning."""
-        # mangled, because any plainer name may be a message's
+        """Collect the content of the files and modules of `ranks`; the first rank wins."""
+        # mangled, because a message may have any other name
         self.__service = service
         self.__by_full_name: dict[str, Any] = {}
         self.__ambiguous: dict[str, list[str]] = {}
@@ -88,7 +88,7 @@ class Messages:
         self.__names = sorted(modules | chosen)
 
     def __getitem__(self, full_name: str) -> Any:
-        """What has this full name in protobuf, such as "acme.v1.Money"; KeyError where there is none."""
+        """The object with a full name, such as "acme.v1.Money"; raises KeyError if there is none."""
         try:
             return self.__by_full_name[full_name]
         except KeyError:
@@ -97,7 +97,7 @@ class Messages:
         raise KeyError(f"the definitions of {self.__service} have no {full_name!r}{hint}; {listing(known)}")
 
     def __getattr__(self, name: str) -> Any:
-        if name.startswith("__"):  # what copy and pickle look for
+        if name.startswith("__"):  # looked up by copy and pickle
             raise AttributeError(name)
         if origins := self.__ambiguous.get(name):
             raise AttributeError(

@@ -1,4 +1,4 @@
-"""Tells an observer how each call of an rpc ended."""
+"""Notifies an observer of how each call of an rpc ended."""
 
 from __future__ import annotations
 
@@ -11,161 +11,84 @@ import grpc
 from architect_core.contract import Outcome
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from architect_core.contract import ClientObserver
 
-# No interceptor of gRPC's own: that makes the multicallable anew for each call, which crashes for a closed channel; and
-# the calls that those of grpc.aio give lack much of what grpc.aio documents.
 
+class ObservedCall:
+    """A call that begins now.
 
-class _Begun:
-    """A call that began now."""
+    Attributes:
+        metadata: pairs that the observer sends with the call, such as a trace's context.
+    """
 
-    def __init__(self, observer: ClientObserver, rpc: str) -> None:
-        begun = observer.begin(rpc)
-        self._told = observer if begun is None else begun
-        self._headers = {} if begun is None else begun.headers
+    def __init__(self, observer: ClientObserver, path: str) -> None:
+        """Tell `observer` that a call of the rpc at `path`, such as "/acme.v1.Payments/Pay", begins."""
+        begun = observer.begin(path)
+        self.metadata = () if begun is None else tuple(begun.headers.items())
+        self._observer = observer if begun is None else begun
         self._began = monotonic()
 
-    def metadata(self, stated: Any) -> Any:
-        """What is sent along."""
-        return (*(stated or ()), *self._headers.items()) if self._headers else stated
-
-    def end(self, error: str | None) -> None:
-        """Tell how it ended."""
-        self._told.ended(Outcome(monotonic() - self._began, error))
-
-
-class _Observed:
-    """Keeps one multicallable, and tells of its calls."""
-
-    def __init__(self, call: Any, observer: ClientObserver, rpc: str) -> None:
-        self._call = call
-        self._observer = observer
-        self._rpc = rpc
-
-
-class _OneAnswer(_Observed):
-    def __call__(self, request: Any, timeout: Any = None, metadata: Any = None, *more: Any, **named: Any) -> Any:
-        return self._finish(self._call, request, timeout, metadata, *more, **named)
-
-    def with_call(self, request: Any, timeout: Any = None, metadata: Any = None, *more: Any, **named: Any) -> Any:
-        return self._finish(self._call.with_call, request, timeout, metadata, *more, **named)
-
-    def future(self, request: Any, timeout: Any = None, metadata: Any = None, *more: Any, **named: Any) -> Any:
-        begun = _Begun(self._observer, self._rpc)
-        return _begin(begun, self._call.future, request, timeout, begun.metadata(metadata), *more, **named)
-
-    def _finish(
-        self, call: Callable[..., Any], request: Any, timeout: Any, metadata: Any, *more: Any, **named: Any
-    ) -> Any:
-        """Make a call that has ended when it returns."""
-        begun = _Begun(self._observer, self._rpc)
+    def begin(self, call: Callable[..., Any], arguments: Sequence[Any], named: Mapping[str, Any]) -> Any:
+        """Make the call; one that raises has ended."""
         try:
-            answer = call(request, timeout, begun.metadata(metadata), *more, **named)
+            return call(*arguments, **named)
         except BaseException as problem:
-            begun.end(_error_of(problem))
+            self._end(_error_of(problem))
             raise
-        begun.end(None)
-        return answer
 
+    def returned(self, response: Any) -> Any:
+        """End a call whose response is there."""
+        self._end(None)
+        return response
 
-class _StreamedAnswer(_Observed):
-    def __call__(self, request: Any, timeout: Any = None, metadata: Any = None, *more: Any, **named: Any) -> Any:
-        begun = _Begun(self._observer, self._rpc)
-        return _begin(begun, self._call, request, timeout, begun.metadata(metadata), *more, **named)
+    def watch(self, call: Any) -> Any:
+        """End the call when the service ends it, whether its response is read or not; returns the call."""
+        if isinstance(call, grpc.aio.Call):
+            call.add_done_callback(lambda ended: self._end(_status_of_ended(ended)))
+            return call
+        if not isinstance(call, grpc.RpcContext):  # an instrumentation of the channel made it a generator
+            return self._parts(call)
+        # grpc cancels a call that is no longer referenced, and a callback must not be what references it
+        kept: weakref.ref[Any] = weakref.ref(call)
 
+        def end() -> None:
+            ended = kept()
+            self._end("CANCELLED" if ended is None else _name(ended.code()))
 
-class _AioUnary(_Observed):
-    """Of grpc.aio, with one request."""
+        if not call.add_callback(end):  # it has ended before
+            end()
+        return call
 
-    def __call__(self, request: Any, *, metadata: Any = None, **named: Any) -> Any:
-        begun = _Begun(self._observer, self._rpc)
-        return _begin_aio(begun, self._call, request, metadata=begun.metadata(metadata), **named)
+    def _parts(self, parts: Iterator[Any]) -> Iterator[Any]:
+        error: str | None = "CANCELLED"  # unless it is read to its end
+        try:
+            yield from parts
+            error = None
+        except grpc.RpcError as problem:
+            error = _error_of(problem)
+            raise
+        finally:
+            self._end(error)
 
-
-class _AioStream(_Observed):
-    """Of grpc.aio, with a stream of requests."""
-
-    def __call__(
-        self, requests: Any = None, timeout: Any = None, metadata: Any = None, *more: Any, **named: Any
-    ) -> Any:
-        begun = _Begun(self._observer, self._rpc)
-        return _begin_aio(begun, self._call, requests, timeout, begun.metadata(metadata), *more, **named)
-
-
-def observed(call: Any, kind: str, observer: ClientObserver, rpc: str, *, is_aio: bool) -> Any:
-    """A multicallable that is called as `call` is, and tells `observer` of each call.
-
-    Args:
-        call: one of grpc's own, or of grpc.aio's.
-        kind: grpc's word for what streams, such as "unary_stream".
-        observer: who is told.
-        rpc: its path, such as "/acme.v1.Payments/Pay".
-        is_aio: whether it is one of grpc.aio's.
-    """
-    if is_aio:
-        return (_AioUnary if kind.startswith("unary") else _AioStream)(call, observer, rpc)
-    return (_OneAnswer if kind.endswith("unary") else _StreamedAnswer)(call, observer, rpc)
-
-
-def _begin(begun: _Begun, call: Callable[..., Any], *arguments: Any, **named: Any) -> Any:
-    """Make a call that ends later: when the service ends it, whether its answer was read or not."""
-    try:
-        made = call(*arguments, **named)
-    except BaseException as problem:
-        begun.end(_error_of(problem))
-        raise
-    if not isinstance(made, grpc.RpcContext):  # what instruments channels made a generator of it
-        return _parts(begun, made)
-    # a call that nobody keeps is cancelled, and what its callbacks refer to is kept
-    kept: weakref.ref[Any] = weakref.ref(made)
-
-    def end() -> None:
-        ended = kept()
-        begun.end("CANCELLED" if ended is None else _name(ended.code()))
-
-    if not made.add_callback(end):
-        end()
-    return made
-
-
-def _parts(begun: _Begun, parts: Iterator[Any]) -> Iterator[Any]:
-    error: str | None = "CANCELLED"  # unless it is read to its end
-    try:
-        yield from parts
-        error = None
-    except grpc.RpcError as problem:
-        error = _error_of(problem)
-        raise
-    finally:
-        begun.end(error)
-
-
-def _begin_aio(begun: _Begun, call: Callable[..., Any], *arguments: Any, **named: Any) -> Any:
-    try:
-        made = call(*arguments, **named)
-    except BaseException as problem:
-        begun.end(_error_of(problem))
-        raise
-    made.add_done_callback(lambda ended: begun.end(_error_of_ended(ended)))
-    return made
+    def _end(self, error: str | None) -> None:
+        self._observer.ended(Outcome(monotonic() - self._began, error))
 
 
 def _error_of(problem: BaseException) -> str | None:
-    """The name of the status that an error has, or of its type."""
+    """The name of an error's gRPC status, or of its type if it has none."""
     return _name(problem.code()) if isinstance(problem, grpc.RpcError) else type(problem).__name__
 
 
-def _error_of_ended(call: Any) -> str | None:
-    """The name of the status of a call of grpc.aio that has ended, so that its coroutine has nothing to wait for."""
-    asking = call.code()
+def _status_of_ended(call: Any) -> str | None:
+    """The name of the status of an ended call of grpc.aio, whose coroutine `code()` does not wait then."""
+    coroutine = call.code()
     try:
-        asking.send(None)
+        coroutine.send(None)
     except StopIteration as found:
         return _name(found.value)
-    asking.close()
+    coroutine.close()
     return "UNKNOWN"
 
 

@@ -19,23 +19,24 @@ if TYPE_CHECKING:
 
 ARCHITECT_CONTRACT = 1
 
-# Nothing here imports grpc or protobuf at the top: they come with the first client, not with the plugin.
+# This module imports neither grpc nor protobuf: they are imported with the first client.
 
 
 class GrpcOptions(contract.Options):
     """The `options` of a gRPC service.
 
     Attributes:
-        total_timeout: seconds that a call with one answer may take, unless it states `timeout`; None for no limit.
-        retries: how often gRPC sends a lost call again, if its rpc is idempotent: 0 to 4. Without, nothing is.
-        tls: which authorities may have signed the server's certificate, and the client's own.
+        total_timeout: seconds that a call with a single response may take, unless it passes `timeout`; None for no
+            limit.
+        retries: how often gRPC sends a failed call of an idempotent rpc again: 0 to 4. With 0, it sends no call again.
+        tls: the authorities that may have signed the server's certificate, and the client's own certificate.
         auth: what is sent with every call to say who calls.
-        max_receive_message_bytes: the largest message that is taken; None leaves gRPC's own limit, 4 MiB.
-        max_send_message_bytes: the largest message that is sent; None leaves gRPC's own, which is no limit.
+        max_receive_message_bytes: the largest response message; None for gRPC's own limit, 4 MiB.
+        max_send_message_bytes: the largest request message; None for no limit.
     """
 
     total_timeout: PositiveFloat | None = 30.0
-    retries: Annotated[int, Field(ge=0, le=4)] = 2  # gRPC itself makes no more than five attempts
+    retries: Annotated[int, Field(ge=0, le=4)] = 2  # gRPC itself makes at most five attempts
     tls: Tls | None = None
     auth: Auth | None = None
     max_receive_message_bytes: PositiveInt | None = None
@@ -43,7 +44,7 @@ class GrpcOptions(contract.Options):
 
 
 class GrpcClientFactory(contract.ClientFactory):
-    """Makes `Client`s from the stubs that `architect install` generated."""
+    """Makes clients from the stubs that `architect install` has generated."""
 
     Options = GrpcOptions
 
@@ -58,16 +59,6 @@ class GrpcClientFactory(contract.ClientFactory):
         import grpc.aio
 
         return _client(target, grpc.aio)
-
-    def aio_is_closed(self, client: Any) -> bool:
-        """Whether its user has closed it."""
-        from architect_grpc.client import is_closed
-
-        return is_closed(client)
-
-    async def aio_close(self, client: Any) -> None:
-        """Close the channel; on the class, for the reason that `close` has."""
-        await type(client).aclose(client)
 
     def definitions(self, target: Target) -> Messages:
         """The messages and enums of the target's definitions."""
@@ -85,18 +76,30 @@ class GrpcClientFactory(contract.ClientFactory):
         """
         _stubs(target).add_servicer(servicer, server)
 
+    # the following call methods of the class, because an rpc may have the name of the client's method
+
     def close(self, client: Any) -> None:
-        """Close the channel; on the class, because an rpc may be called `close`."""
+        """Close the channel."""
         type(client).close(client)
+
+    async def aio_close(self, client: Any) -> None:
+        """Close the channel."""
+        await type(client).aclose(client)
+
+    def aio_is_closed(self, client: Any) -> bool:
+        """Whether the application has closed it."""
+        from architect_grpc.client import is_closed
+
+        return is_closed(client)
 
 
 def _client(target: Target, library: ModuleType) -> Client:
-    from architect_grpc.auth import auth_metadata
     from architect_grpc.call import Defaults
     from architect_grpc.channel import open_channel
     from architect_grpc.client import Client
+    from architect_grpc.identity import auth_metadata
 
-    stubs = _stubs(target).services  # first, so that no channel is left open where there are none
+    stubs = _stubs(target).services  # first, because it may raise, and an open channel would be left
     defaults = Defaults(target.options.total_timeout, auth_metadata(target), target.observer)
     channel = open_channel(target, [stub.service for stub in stubs], library)
     return Client(target.name, channel, stubs, defaults)
@@ -110,13 +113,13 @@ def _stubs(target: Target) -> Stubs:
 
 @hookimpl
 def architect_client_factory() -> ClientFactory:
-    """Makes the clients."""
+    """Makes clients."""
     return GrpcClientFactory()
 
 
 @hookimpl
 def architect_stub_generator() -> StubGenerator:
-    """Generates the stubs."""
+    """Generates stubs."""
     from architect_grpc.generator import GrpcStubGenerator
 
     return GrpcStubGenerator()
@@ -124,7 +127,7 @@ def architect_stub_generator() -> StubGenerator:
 
 @hookimpl
 def architect_readiness_probe() -> ReadinessProbe:
-    """Tells whether a service takes calls."""
+    """Checks whether a service is ready."""
     from architect_grpc.readiness import GrpcReadinessProbe
 
     return GrpcReadinessProbe()

@@ -1,7 +1,7 @@
-"""Puts definitions into a descriptor pool: protobuf's default one if they fit, else one of their own.
+"""Adds definitions to a descriptor pool: protobuf's default one if they fit, or else one of their own.
 
-The default pool has one definition of a full name, and only messages in it accept `google.protobuf`'s own objects, such
-as a `Timestamp`. So definitions share it wherever they can.
+The default pool holds one definition of each full name, and only messages in it accept `google.protobuf`'s own objects,
+such as a `Timestamp`. So definitions share it whenever they can.
 """
 
 from __future__ import annotations
@@ -22,34 +22,33 @@ if TYPE_CHECKING:
 
 
 def share(files: Sequence[FileDescriptorProto], prefix: str) -> dict[str, FileDescriptor] | None:
-    """File name -> descriptor in the default pool, or None if a name is defined differently there.
+    """File name -> descriptor in the default pool, or None if the pool defines a name differently.
 
-    A file whose definitions are there already, be it under another name, is that file. A file whose name is taken by
-    other definitions gets `prefix` before its name.
+    A file whose definitions the pool has, perhaps under another file name, is the pool's file. A file whose name the
+    pool has for other definitions gets `prefix` before its name.
     """
     pool = descriptor_pool.Default()
     wanted = digests(files)
-    digests_there: dict[str, str] = {}
+    in_pool: dict[str, str] = {}
     found: dict[str, FileDescriptor] = {}
     names: dict[str, str] = {}
     for file in files:
         if is_installed(file.name):
-            _import(file.name)
-        there: FileDescriptor | None
-        if is_well_known(file.name):
-            there = pool.FindFileByName(file.name)
-        else:
-            there = _defining(pool, file)
-            if there is not None and _digest(there, digests_there) != wanted[file.name]:
-                return None
-        if there is not None:
-            found[file.name] = there
-        names[file.name] = there.name if there is not None else _free_name(pool, file.name, prefix)
+            # import the installed module now, because later it could not add its file under a name that is taken
+            with contextlib.suppress(Exception):  # nothing else in the process can import it either
+                import_module(module_name(file.name))
+        known = pool.FindFileByName(file.name) if is_well_known(file.name) else _defining(pool, file)
+        if known is None:
+            names[file.name] = _free_name(pool, file.name, prefix)
+            continue
+        if not is_well_known(file.name) and _digest(known, in_pool) != wanted[file.name]:
+            return None
+        found[file.name], names[file.name] = known, known.name
     try:
         for file in files:
             if file.name not in found:
                 found[file.name] = pool.AddSerializedFile(_renamed(file, names).SerializeToString())
-    except TypeError:  # a conflict that symbols do not show: two extensions of one number
+    except TypeError:  # a conflict that is not one of symbols: two extensions with one number
         return None
     return {file.name: found[file.name] for file in files}
 
@@ -61,29 +60,20 @@ def isolate(files: Sequence[FileDescriptorProto]) -> dict[str, FileDescriptor]:
         TypeError: protobuf does not accept the definitions.
     """
     pool = descriptor_pool.DescriptorPool()
-    # what is added and not what is found, which protobuf has trouble with where a file's name is not of ASCII
+    # the added files and not those that the pool finds, because it does not find a file name that is not ASCII
     return {file.name: pool.AddSerializedFile(file.SerializeToString()) for file in files}
 
 
-def _import(file: str) -> None:
-    """Let the distribution that brings `file` define it first: its module, imported later, finds a name taken."""
-    with contextlib.suppress(Exception):  # nobody can import it, then
-        import_module(module_name(file))
-
-
 def _defining(pool: descriptor_pool.DescriptorPool, file: FileDescriptorProto) -> FileDescriptor | None:
-    """The pool's file that defines something `file` defines."""
+    """The pool's file that defines one of the symbols of `file`."""
     for symbol in symbols(file):
-        try:
-            found: FileDescriptor = pool.FindFileContainingSymbol(symbol)
-        except KeyError:
-            continue
-        return found
+        with contextlib.suppress(KeyError):
+            return pool.FindFileContainingSymbol(symbol)
     return None
 
 
 def _digest(file: FileDescriptor, known: dict[str, str]) -> str:
-    """The digest of a file in a pool; `known` has those of others there, and gets this one and those it imports."""
+    """The digest of a pool's file; `known` has those of other files, and gets this one and those it imports."""
     if file.name not in known:
         for imported in file.dependencies:
             _digest(imported, known)

@@ -17,21 +17,21 @@ if TYPE_CHECKING:
 
 
 def include_paths(folder: Path, files: Sequence[str]) -> list[Path]:
-    """Where imports are looked for: the service's folder, those of its files, and protobuf's own definitions.
+    """The folders in which imports are found: the service's, those of its files, and that of protobuf's definitions.
 
     Raises:
-        StubError: grpcio-tools is not installed, or a path cannot be given to the compiler.
+        StubError: grpcio-tools is not installed, or the compiler cannot take a path.
     """
     unique = list(dict.fromkeys([plain_path(folder), *(plain_path(folder / file).parent for file in files)]))
-    for place in unique:
-        if any(character in str(place) for character in (os.pathsep, "=")):
-            raise StubError(f"{place}: the protobuf compiler reads no folder with {os.pathsep!r} or '=' in its path")
+    for path in unique:
+        if any(character in str(path) for character in (os.pathsep, "=")):
+            raise StubError(f"{path}: the protobuf compiler reads no folder with {os.pathsep!r} or '=' in its path")
     _compiler()
     return [*unique, Path(str(resources.files("grpc_tools") / "_proto"))]
 
 
 def plain_path(path: Path) -> Path:
-    """`path` from the root and without "..", which the compiler does not understand; links are left as they are."""
+    """The absolute `path` without "..", which the compiler does not understand; links are not resolved."""
     return Path(os.path.normpath(path.absolute()))
 
 
@@ -39,46 +39,43 @@ def compile_definitions(includes: Sequence[Path], files: Sequence[Path | str], o
     """Compile `files` with the option `output`, such as "--pyi_out=folder".
 
     Args:
-        includes: as `include_paths` gives them.
-        files: paths of definitions, or names below an include path.
-        output: what to make of them.
+        includes: the result of `include_paths`.
+        files: paths of definitions, or their names below an include path.
+        output: the option that says what is generated, and where.
 
     Raises:
-        StubError: with what the compiler says: file, line and column of every mistake.
+        StubError: with the compiler's messages: file, line and column of every mistake.
     """
     main = _compiler()
-    command = ["protoc", *(f"-I{place}" for place in includes), "--include_imports", output, *map(str, files)]
+    command = ["protoc", *(f"-I{path}" for path in includes), "--include_imports", output, *map(str, files)]
     with _captured_errors() as errors:
         failed = main(command)
         errors.seek(0)
-        told = errors.read().decode("utf-8", "replace").strip()
+        messages = errors.read().decode("utf-8", "replace").strip()
     if failed:
-        raise StubError(told or f"the protobuf compiler failed with exit code {failed} and said nothing")
+        raise StubError(messages or f"the protobuf compiler failed with exit code {failed} and said nothing")
 
 
 def _compiler() -> Callable[[list[str]], int]:
     try:
         from grpc_tools import protoc
     except ImportError:
-        missing = True
-    else:
-        missing = False
-    if missing:
-        raise StubError("generating gRPC stubs needs the protobuf compiler: pip install 'architect-grpc[tools]'")
-    main: Callable[[list[str]], int] = protoc.main
-    return main
+        raise StubError(
+            "generating gRPC stubs needs the protobuf compiler: pip install 'architect-grpc[tools]'"
+        ) from None
+    return protoc.main  # type: ignore[no-any-return] # grpc_tools has no types
 
 
 @contextmanager
 def _captured_errors() -> Iterator[tempfile._TemporaryFileWrapper[bytes]]:
-    """Collect what is written to the standard error's descriptor, where the compiler reports from C++."""
+    """Redirect the file descriptor of standard error, to which the compiler writes from C++."""
     sys.stderr.flush()
     kept = os.dup(2)
     try:
         with tempfile.TemporaryFile() as errors:
             os.dup2(errors.fileno(), 2)
             try:
-                yield errors  # type: ignore[misc] # what TemporaryFile gives differs between platforms
+                yield errors  # type: ignore[misc] # TemporaryFile's type differs between platforms
             finally:
                 os.dup2(kept, 2)
     finally:

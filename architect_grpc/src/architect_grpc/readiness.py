@@ -1,4 +1,4 @@
-"""Whether a gRPC service takes calls."""
+"""Whether a gRPC service is ready for calls."""
 
 from __future__ import annotations
 
@@ -15,23 +15,23 @@ class GrpcReadiness(contract.Options):
     """`api.readiness` of a gRPC service's manifest.
 
     Attributes:
-        service: what is asked of the standard health service (grpc.health.v1), such as "acme.v1.Payments", or "" for
-            the whole server; without one, the service is ready when it listens.
+        service: the service whose health is checked (grpc.health.v1), such as "acme.v1.Payments", or "" for the whole
+            server. Without it, a service is ready when it listens.
     """
 
     service: str | None = None
 
 
 class GrpcReadinessProbe(contract.ReadinessProbe):
-    """Asks a server's health service (https://github.com/grpc/grpc/blob/master/doc/health-checking.md)."""
+    """Calls a server's health service (https://github.com/grpc/grpc/blob/master/doc/health-checking.md)."""
 
     Options = GrpcReadiness
 
     def is_ready(self, listener: Listener, timeout: float) -> bool:
-        """Ask once.
+        """Call it once.
 
         Raises:
-            RunError: the server has no health service, or the package that asks it is not installed.
+            RunError: the server has no health service, or the package with its client is not installed.
         """
         service = listener.options.service
         if service is None:
@@ -42,14 +42,13 @@ class GrpcReadinessProbe(contract.ReadinessProbe):
             from grpc_health.v1 import health_pb2, health_pb2_grpc
         except ImportError:
             raise RunError(f"the `readiness` of {listener.name}: pip install 'architect-grpc[tools]'") from None
-        options = [("grpc.enable_http_proxy", 0)]  # no proxy stands between
+        options = [("grpc.enable_http_proxy", 0)]  # the environment's proxy is for other machines
         with grpc.insecure_channel(f"{listener.host}:{listener.port}", options) as channel:
             request = health_pb2.HealthCheckRequest(service=service)
             try:
                 answer = health_pb2_grpc.HealthStub(channel).Check(request, timeout=timeout)  # type: ignore[attr-defined]
             except grpc.RpcError as problem:
-                # NOT_FOUND and UNAVAILABLE: not yet
-                missing = problem.code() is grpc.StatusCode.UNIMPLEMENTED
+                missing = problem.code() is grpc.StatusCode.UNIMPLEMENTED  # others, such as NOT_FOUND: not yet
             else:
                 return bool(answer.status == health_pb2.HealthCheckResponse.SERVING)
         if missing:

@@ -1,14 +1,17 @@
-"""The rpcs of a service, as its descriptor tells them."""
+"""The services and rpcs of definitions, read from protobuf's descriptors."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+import grpc
 from google.protobuf.descriptor_pb2 import MethodOptions
 from google.protobuf.message_factory import GetMessageClass
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from google.protobuf.descriptor import MethodDescriptor, ServiceDescriptor
     from google.protobuf.message import Message
 
@@ -19,11 +22,11 @@ class Rpc:
 
     Attributes:
         name: as in the definitions.
-        kind: grpc's word for what streams: "unary_unary", "unary_stream", "stream_unary" or "stream_stream".
-        path: what it is called by on the wire.
-        request: the class of what is sent.
-        response: the class of what is answered.
-        idempotent: whether the definitions say that it may be done twice (`option idempotency_level`).
+        kind: grpc's name for what streams: "unary_unary", "unary_stream", "stream_unary" or "stream_stream".
+        path: its HTTP/2 path, such as "/acme.v1.Payments/Pay".
+        request: the class of its requests.
+        response: the class of its responses.
+        idempotent: whether the definitions say that a call may be sent twice (`option idempotency_level`).
     """
 
     name: str
@@ -33,10 +36,15 @@ class Rpc:
     response: type[Message]
     idempotent: bool = False
 
+    def handler(self, method: Callable[..., Any], deserialize: Callable[[bytes], Any] | None = None) -> Any:
+        """Returns grpc's handler for a server, which calls `method` of (request, context)."""
+        make = getattr(grpc, f"{self.kind}_rpc_method_handler")
+        return make(method, deserialize or self.request.FromString, self.response.SerializeToString)
+
 
 @dataclass(frozen=True)
 class RpcService:
-    """One service of a file, with its rpcs."""
+    """One service of a definition file, with its rpcs."""
 
     name: str
     full_name: str
@@ -51,11 +59,11 @@ def rpc_service(descriptor: ServiceDescriptor, file: str) -> RpcService:
 
 
 def _rpc(service: str, method: MethodDescriptor) -> Rpc:
-    sent = "stream" if method.client_streaming else "unary"
-    answered = "stream" if method.server_streaming else "unary"
+    requests = "stream" if method.client_streaming else "unary"
+    responses = "stream" if method.server_streaming else "unary"
     return Rpc(
         name=method.name,
-        kind=f"{sent}_{answered}",
+        kind=f"{requests}_{responses}",
         path=f"/{service}/{method.name}",
         request=GetMessageClass(method.input_type),
         response=GetMessageClass(method.output_type),

@@ -1,11 +1,11 @@
-"""Loads the stubs of a service from its folder: messages, callers and base classes for servers."""
+"""Loads the stubs of a service from its folder: messages, client stubs and base classes of servicers."""
 
 from __future__ import annotations
 
 import os
 import shlex
 import threading
-from functools import cached_property
+from functools import cached_property, partial
 from importlib import import_module
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
@@ -15,13 +15,13 @@ from architect_core.exceptions import StubError
 from architect_grpc import definition_set
 from architect_grpc.client import stub_class
 from architect_grpc.descriptors import is_well_known, module_name
-from architect_grpc.isolation import is_isolated
 from architect_grpc.messages import Messages, contents
 from architect_grpc.pool import isolate, share
 from architect_grpc.rpc import rpc_service
+from architect_grpc.servicer import add_servicer, add_to_server, combined, servicer_class
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from google.protobuf.descriptor import FileDescriptor
@@ -35,15 +35,15 @@ _loaded: dict[tuple[Path, bytes], Stubs] = {}
 
 
 class Stubs:
-    """What a service's definitions give.
+    """The classes made from a service's definitions.
 
     Attributes:
-        messages: all messages and enums under one roof.
+        messages: all messages and enums, by name.
         shared: whether they are in protobuf's default pool, and so accept `google.protobuf`'s own objects.
     """
 
     def __init__(self, service: str, files: Mapping[str, FileDescriptor], listed: list[str], *, shared: bool) -> None:
-        """Make them.
+        """Make the classes of the messages; those of the services follow on first use.
 
         Args:
             service: the service's name, such as "acme/payment-api".
@@ -67,52 +67,40 @@ class Stubs:
         self.messages = Messages(service, [[(files[file], self._modules[file]) for file in rank] for rank in ranks])
 
     def messages_of(self, file: str) -> dict[str, Any]:
-        """What the module `x_pb2` of one definition file holds."""
+        """The content of the module `x_pb2` of a definition file."""
         return {name: value for name, value in vars(self._modules[file]).items() if not name.startswith("__")}
 
     def services_of(self, file: str) -> dict[str, Any]:
-        """What the module `x_pb2_grpc` of one definition file holds."""
-        from architect_grpc.servicer import add_to_server, servicer_class
-
+        """The content of the module `x_pb2_grpc` of a definition file."""
         found: dict[str, Any] = {}
+        module = f"{self._package}.{module_name(file)}_grpc"
         for service in self._described([file]):
-
-            def register(servicer: object, server: object, service: RpcService = service) -> None:
-                add_to_server(service, servicer, server)
-
-            module = f"{self._package}.{module_name(file)}_grpc"
             found[f"{service.name}Stub"] = stub_class(service, module)
             found[f"{service.name}Servicer"] = servicer_class(service, module)
-            found[f"add_{service.name}Servicer_to_server"] = register
+            found[f"add_{service.name}Servicer_to_server"] = partial(add_to_server, service)
         return found
 
     @cached_property
     def services(self) -> list[type[ServiceStub]]:
-        """The callers of the services in the listed definitions, or, where these have none, in those they import.
+        """The stubs of the services in the listed definitions, or in those they import if these have no service.
 
         Raises:
-            StubError: there is no service in the definitions.
+            StubError: the definitions have no service.
         """
         return [stub_class(service, self._package) for service in self._served()]
 
     @cached_property
     def servicers(self) -> list[type[ServicerBase]]:
-        """Their base classes for an implementation; raises as `services` does."""
-        from architect_grpc.servicer import servicer_class
-
+        """The base classes of their servicers; raises as `services`."""
         return [servicer_class(service, self._package) for service in self._served()]
 
     @cached_property
     def servicer(self) -> type[ServicerBase]:
-        """What `current_service().Servicer` gives."""
-        from architect_grpc.servicer import combined
-
+        """The class that `current_service().Servicer` is."""
         return combined(self.servicers)
 
     def add_servicer(self, servicer: object, server: object) -> None:
-        """Register `servicer` with a `grpc.Server` or a `grpc.aio.Server`; TypeError if it implements no service."""
-        from architect_grpc.servicer import add_servicer
-
+        """Register `servicer` with a `grpc.Server` or `grpc.aio.Server`; TypeError if it implements no service."""
         add_servicer(self.servicers, servicer, server)
 
     def _served(self) -> list[RpcService]:
@@ -122,15 +110,15 @@ class Stubs:
             raise StubError(f"the definitions of {self._service} ({', '.join(self._listed)}) define no service")
         return services
 
-    def _described(self, files: list[str]) -> list[RpcService]:
+    def _described(self, files: Sequence[str]) -> list[RpcService]:
         return [rpc_service(service, file) for file in files for service in self._files[file].services_by_name.values()]
 
-    def _module(self, file: str, descriptor: FileDescriptor, public: list[ModuleType]) -> ModuleType:
+    def _module(self, file: str, descriptor: FileDescriptor, public: Sequence[ModuleType]) -> ModuleType:
         if self.shared and is_well_known(file):
             return import_module(module_name(file))
         name = f"{self._package}.{module_name(file)}"
         module = ModuleType(name, f"The messages of {file}.")
-        for imported in public:  # as by protoc, which writes `from imported import *`
+        for imported in public:  # protoc generates `from imported import *`
             vars(module).update({key: value for key, value in vars(imported).items() if not key.startswith("_")})
         vars(module).update(contents(descriptor, name))
         return module
@@ -139,79 +127,79 @@ class Stubs:
 def load(folder: Path, service: str) -> Stubs:
     """The stubs of `service` in `folder`, an `architect_services` folder; the same object for the same content.
 
-    Nothing is imported by name, so neither `sys.path` nor what another service's files are called matters.
+    Nothing is imported by name, so neither `sys.path` nor the file names of other services matter.
 
     Raises:
         StubError: there are none, or they cannot be used; the message says what to run.
     """
     name = stub_folder(service)
-    place = folder.absolute() / name
-    content = _read(place, name, service)
-    key = place.resolve(), content  # however the folder was spelled, because a private pool's classes must exist once
-    with _lock:  # pools are changed by one thread at a time
+    stubs = folder.absolute() / name
+    content = _read(stubs, name, service)
+    # resolved, because the classes of a private pool must exist once, however the folder is spelled
+    key = stubs.resolve(), content
+    with _lock:  # a pool may be changed by one thread at a time
         if key not in _loaded:
-            _loaded[key] = _load(place, name, service, content, isolated=is_isolated(folder, name))
+            isolated = definition_set.is_isolated(folder, name)
+            _loaded[key] = _load(stubs, name, service, content, isolated=isolated)
         return _loaded[key]
 
 
-def messages_of(place: Path, file: str) -> dict[str, Any]:
-    """For the generated module `x_pb2`: what it holds. `place` is the service's stub folder."""
-    return _load_from(place).messages_of(file)
+def messages_of(stubs: Path, file: str) -> dict[str, Any]:
+    """For the generated module `x_pb2`: its content. `stubs` is the service's folder."""
+    return _load_from(stubs).messages_of(file)
 
 
-def services_of(place: Path, file: str) -> dict[str, Any]:
-    """For the generated module `x_pb2_grpc`: what it holds. `place` is the service's stub folder."""
-    return _load_from(place).services_of(file)
+def services_of(stubs: Path, file: str) -> dict[str, Any]:
+    """For the generated module `x_pb2_grpc`: its content. `stubs` is the service's folder."""
+    return _load_from(stubs).services_of(file)
 
 
-def _load_from(place: Path) -> Stubs:
-    folder = next((parent for parent in place.parents if parent.name == STUBS_FOLDER), place.parent)
-    return load(folder, place.relative_to(folder).as_posix())
+def _load_from(stubs: Path) -> Stubs:
+    folder = next((parent for parent in stubs.parents if parent.name == STUBS_FOLDER), stubs.parent)
+    return load(folder, stubs.relative_to(folder).as_posix())
 
 
-def _load(place: Path, name: str, service: str, content: bytes, *, isolated: bool) -> Stubs:
+def _load(stubs: Path, name: str, service: str, content: bytes, *, isolated: bool) -> Stubs:
     reason = ""
     try:
         files, listed = definition_set.unpack(content)
         shared = None if isolated else share(files, f"{STUBS_FOLDER}/{name}")
-        descriptors = shared if shared is not None else isolate(files)
+        descriptors = isolate(files) if shared is None else shared
         return Stubs(service, descriptors, listed, shared=shared is not None)
     except ValueError as problem:
         reason = str(problem)
-    except (TypeError, KeyError):  # what protobuf raises for definitions that contradict themselves
+    except (TypeError, KeyError):  # protobuf's errors for definitions that contradict themselves
         reason = "is not accepted by the installed protobuf"
-    raise StubError(f"{place / definition_set.FILE_NAME} {reason}. Run: {_command(place, name)}")
+    raise _error(f"{stubs / definition_set.FILE_NAME} {reason}", stubs, name)
 
 
-def _read(place: Path, name: str, service: str) -> bytes:
+def _read(stubs: Path, name: str, service: str) -> bytes:
+    path = stubs / definition_set.FILE_NAME
     reason = ""
     try:
-        return (place / definition_set.FILE_NAME).read_bytes()
+        return path.read_bytes()
     except FileNotFoundError:
-        reason = _what_is_there(place, name, service)
+        reason = f"the stubs in {stubs} were written by another tool than this architect install"
+        if not stubs.is_dir():
+            folder = stubs.parents[name.count("/")]
+            there = sorted(each.parent.relative_to(folder).as_posix() for each in folder.rglob(path.name))
+            reason = (
+                f"there are no stubs of {service} in {folder}; {listing(there, 'there')}. The service must be listed "
+                "under `dependencies` in architect.json"
+            )
     except OSError as problem:
-        reason = f"{place / definition_set.FILE_NAME} cannot be read ({problem.strerror})"
-    raise StubError(f"{reason}. Run: {_command(place, name)}")
+        reason = f"{path} cannot be read ({problem.strerror})"
+    raise _error(reason, stubs, name)
 
 
-def _what_is_there(place: Path, name: str, service: str) -> str:
-    if place.is_dir():
-        return f"the stubs in {place} were written by another tool than this architect install"
-    folder = place.parents[name.count("/")]
-    there = sorted(path.parent.relative_to(folder).as_posix() for path in folder.rglob(definition_set.FILE_NAME))
-    return (
-        f"there are no stubs of {service} in {folder}; {listing(there, 'there')}. The service must be listed under "
-        "`dependencies` in architect.json"
-    )
-
-
-def _command(place: Path, name: str) -> str:
-    return f"architect install --prefix {shlex.quote(str(place.parents[name.count('/') + 1]))}"
+def _error(reason: str, stubs: Path, name: str) -> StubError:
+    root = stubs.parents[name.count("/") + 1]
+    return StubError(f"{reason}. Run: architect install --prefix {shlex.quote(str(root))}")
 
 
 def _after_fork_in_child() -> None:
-    """Another thread may have held the lock, and does not exist here."""
-    global _lock  # noqa: PLW0603
+    """Make a new lock: another thread of the parent may hold the former, and does not exist in the child."""
+    global _lock  # noqa: PLW0603 - the module's own
     _lock = threading.RLock()
 
 
