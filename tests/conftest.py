@@ -24,6 +24,7 @@ from architect_core.plugins import Plugins
 
 ROOT = Path(__file__).parent.parent
 PACKAGES = ("core", "rest", "grpc", "datastore", "otel", "cli")
+DISTRIBUTIONS = {"cli": "command"}  # where the distribution's name is not the folder's
 STARTUP = 30.0
 
 
@@ -167,7 +168,9 @@ def wheels(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
         shutil.copytree(ROOT / source.name, source, ignore=shutil.ignore_patterns("__pycache__", "dist"))
     command = [*new_environment(folder / "venv"), "wheel", "--no-deps", "-w", str(folder), *map(str, sources)]
     subprocess.run(command, check=True, env=clean_environ(), timeout=300)
-    return {package: next(folder.glob(f"architect_{package}-*.whl")) for package in PACKAGES}
+    return {
+        package: next(folder.glob(f"architect_{DISTRIBUTIONS.get(package, package)}-*.whl")) for package in PACKAGES
+    }
 
 
 @pytest.fixture

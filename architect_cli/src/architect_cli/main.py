@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 
 @click.group(cls=ArchitectGroup, context_settings={"help_option_names": ["-h", "--help"]})
-@click.version_option(package_name="architect-cli", prog_name="architect")
+@click.version_option(package_name="architect-command", prog_name="architect")
 def main() -> None:
     """Connect services: generate the stubs they need, and run them together on this machine."""
 
