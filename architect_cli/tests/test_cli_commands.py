@@ -117,3 +117,10 @@ def test_a_third_party_s_command_ends_as_its_parser_says(system, source):
     assert (done.returncode, done.stdout) == (2, "")
     assert "usage: architect fly" in done.stderr.replace("Usage", "usage")
     assert "--height" in done.stderr
+
+
+@pytest.mark.parametrize("arguments", [["env"], ["--help"], ["run", "."]])
+def test_where_another_distribution_replaced_the_sdk_each_command_says_only_that(system, monkeypatch, arguments):
+    monkeypatch.setattr("architect_cli.main.facade_problem", lambda: "architect.sdk was removed. Run this")
+    done = system.architect(*arguments)
+    assert (done.returncode, done.stdout, done.stderr) == (1, "", "architect: architect.sdk was removed. Run this\n")

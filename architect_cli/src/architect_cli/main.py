@@ -12,6 +12,7 @@ from architect_cli.reports import plugin_reports
 from architect_core.contract import PROTOCOL, Command
 from architect_core.exceptions import ArchitectError, NoPluginError, PluginError
 from architect_core.plugins import Plugins, inventory, loading
+from architect_core.plugins.collision import facade_problem
 from architect_core.plugins.known import known
 
 if TYPE_CHECKING:
@@ -27,6 +28,14 @@ class ArchitectGroup(click.Group):
     Only `--help` imports other plugins than the requested one. An ArchitectError ends a command with one message and
     the exit code 1.
     """
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Parse the arguments; nothing else is done if `architect.sdk` is not architect-core's."""
+        problem = facade_problem()
+        if problem is not None and not ctx.resilient_parsing:
+            print_error(problem)
+            ctx.exit(1)
+        return super().parse_args(ctx, args)
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run the command."""
