@@ -1,7 +1,8 @@
-"""Services and plugins on disk, and the real `architect` command run on them."""
+"""Services and plugins on disk, and the `architect` command run on them, in this process or in one of its own."""
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import pty
@@ -11,15 +12,23 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import textwrap
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import psutil
+import pytest
+from click.testing import CliRunner
 
-PATIENCE = 15.0
+from architect_cli import supervise
+from architect_cli.main import main
+from architect_core.plugins import loading
+
+PATIENCE = 30.0
 MARK = "CLI_TEST_MARK"
 FOUND = shutil.which("architect", path=str(Path(sys.executable).parent))
 COMMAND = [FOUND] if FOUND else [sys.executable, "-c", "from architect_cli.main import main; main()"]
@@ -147,8 +156,30 @@ def architect_datastore_provisioner():
 """
 
 
+@dataclass(frozen=True)
+class Done:
+    """A command that has ended."""
+
+    returncode: int
+    stdout: str
+    stderr: str
+
+    def succeeded(self) -> str:
+        """The standard output, after the exit code 0 and nothing on the standard error."""
+        assert self.returncode == 0, self.stdout + self.stderr
+        assert self.stderr == ""
+        return self.stdout
+
+    def failed(self) -> str:
+        """The standard error, after the exit code 1 and no traceback."""
+        assert self.returncode == 1, self.stdout + self.stderr
+        assert "Traceback" not in self.stdout + self.stderr
+        assert self.stderr.startswith("architect: ")
+        return self.stderr
+
+
 class Running:
-    """A run of the command that goes on; its output is in a file."""
+    """A command that runs in a process of its own; its output is in a file."""
 
     def __init__(self, process: subprocess.Popen[bytes], output: Path, system: System) -> None:
         self.process = process
@@ -212,40 +243,64 @@ class System:
         file.write_text(json.dumps({"services": services}))
         return str(file)
 
+    def installed_beside(self) -> list[str]:
+        """The distributions of plugins that are installed beside the command."""
+        return sorted({loading.named(entry)[0] for entry in loading.installed()} - {"architect-command"})
+
     def environ(self, **more: str) -> dict[str, str]:
         unwanted = ("ARCHITECT", "NO_COLOR", "FORCE_COLOR", "PYTHONPATH", "HOST", "PORT", "PYTEST")
         environ = {name: value for name, value in os.environ.items() if not name.startswith(unwanted)}
         own = {MARK: self.mark, "TMPDIR": str(self.temporary), "REPORTS": str(self.reports)}
         return environ | own | {"PYTHONPATH": str(self.site), "PYTHONDONTWRITEBYTECODE": "1"} | more
 
-    def architect(self, *arguments: str | Path, cwd: Path | None = None, **options: Any) -> Any:
-        """Run the command to its end."""
-        return subprocess.run(
+    def architect(
+        self, *arguments: str | Path, cwd: Path | None = None, environ: Mapping[str, str] | None = None
+    ) -> Done:
+        """Run the command to its end in this process; `run` without the two processes that watch each other."""
+        with self._inside(cwd or self.folder, self.environ(**environ or {})):
+            result = CliRunner().invoke(main, [*map(str, arguments)], catch_exceptions=False, prog_name="architect")
+        return Done(result.exit_code, result.stdout, result.stderr)
+
+    @contextlib.contextmanager
+    def _inside(self, cwd: Path, environ: Mapping[str, str]) -> Iterator[None]:
+        """This process with another environment and working directory, and with the plugins of the system."""
+        with pytest.MonkeyPatch.context() as patch:
+            for name in set(os.environ) - set(environ):
+                patch.delenv(name)
+            for name, value in environ.items():
+                patch.setenv(name, value)
+            patch.chdir(cwd)
+            patch.syspath_prepend(self.site)
+            patch.setattr(supervise, "supervised", _unsupervised)
+            try:
+                yield
+            finally:
+                for name in [name for name in sys.modules if (self.site / f"{name}.py").exists()]:
+                    del sys.modules[name]
+
+    def process(
+        self, *arguments: str | Path, cwd: Path | None = None, environ: Mapping[str, str] | None = None, **options: Any
+    ) -> Done:
+        """Run the command to its end in a process of its own."""
+        done = subprocess.run(
             [*COMMAND, *map(str, arguments)],
             cwd=cwd or self.folder,
-            env=self.environ(**options.pop("environ", {})),
-            stdin=options.pop("stdin", subprocess.DEVNULL),
+            env=self.environ(**environ or {}),
+            **({"stdin": subprocess.DEVNULL} | options if "input" not in options else options),
             capture_output=True,
             text=True,
             timeout=PATIENCE,
             check=False,
-            **options,
         )
+        return Done(done.returncode, done.stdout, done.stderr)
 
     def succeeds(self, *arguments: str | Path, **options: Any) -> str:
-        """What it printed, having ended with 0."""
-        done = self.architect(*arguments, **options)
-        assert done.returncode == 0, done.stdout + done.stderr
-        assert done.stderr == ""
-        return str(done.stdout)
+        """What the command prints; it must end with 0."""
+        return self.architect(*arguments, **options).succeeded()
 
     def fails(self, *arguments: str | Path, **options: Any) -> str:
-        """What it told on its standard error, having ended with 1 and without a traceback."""
-        done = self.architect(*arguments, **options)
-        assert done.returncode == 1, done.stdout + done.stderr
-        assert "Traceback" not in done.stdout + done.stderr
-        assert done.stderr.startswith("architect: ")
-        return str(done.stderr)
+        """What the command prints on its standard error; it must end with 1 and without a traceback."""
+        return self.architect(*arguments, **options).failed()
 
     def start(self, *arguments: str | Path, **environ: str) -> Running:
         output = self.folder / f"output-{len(self._running)}.txt"
@@ -346,3 +401,8 @@ def _read_terminal(master: int) -> bytes:
         return os.read(master, 65536)
     except OSError:  # what Linux gives when nobody has the other end open
         return b""
+
+
+def _unsupervised(work: Callable[[Path], int]) -> int:
+    with tempfile.TemporaryDirectory(prefix="architect-run-", dir=os.environ["TMPDIR"]) as folder:
+        return work(Path(folder))

@@ -119,7 +119,7 @@ def test_what_is_exported_as_bindings_has_the_specification_s_keys_and_is_for_it
     answer = resolved(nest, **dict(shlex.split(line)[0].split("=", 1) for line in lines))
     assert answer["services"]["acme-pay-api"]["entry"]["api"] == "grpc"
     again = ("env", "--export", "bindings", "--folder", "out")
-    assert "is already there. Name another with --folder" in nest.fails(*again, environ=environ(SERVICES))
+    assert "already exists. Name another with --folder" in nest.fails(*again, environ=environ(SERVICES))
 
 
 def test_a_compose_file_takes_secrets_from_its_own_variables(nest):

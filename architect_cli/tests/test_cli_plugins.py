@@ -67,15 +67,20 @@ STATES = {
 }
 
 
-def states(system: System, **environ: str) -> dict[str, list[str]]:
+def states(system: System, disabled: str = "") -> dict[str, list[str]]:
     """What the table says: name and distribution -> the other columns."""
-    lines = system.succeeds("plugins", environ=environ).splitlines()
+    lines = system.succeeds("plugins", environ=disabling(system, disabled)).splitlines()
     assert lines[0].split() == ["NAME", "DISTRIBUTION", "VERSION", "PROVIDES", "STATE"]
     starts = [lines[0].index(word) for word in lines[0].split()]
     rows = [
         [line[start:end].strip() for start, end in zip(starts, [*starts[1:], None], strict=True)] for line in lines[1:]
     ]
     return {f"{row[0]} {row[1]}": row[2:] for row in rows}
+
+
+def disabling(system: System, *names: str) -> dict[str, str]:
+    """The variable that disables these plugins, and those that are installed with architect and slow to import."""
+    return {"ARCHITECT_DISABLED_PLUGINS": ",".join([*system.installed_beside(), *names])}
 
 
 def test_it_lists_name_distribution_version_what_is_provided_and_the_state(system):
@@ -107,14 +112,16 @@ def test_a_plugin_that_hangs_is_given_up(system, monkeypatch):
     system.plugin("owl", OWL)
     monkeypatch.syspath_prepend(str(system.site))
     monkeypatch.setenv("PYTHONPATH", str(system.site))
-    reports = {report.name: report for report in plugin_reports(patience=3)}
+    found = plugin_reports(lambda entry: entry.name in {"hangs", "owl"}, timeout=3)
+    reports = {report.name: report for report in found}
     assert (reports["hangs"].state, reports["hangs"].reason) == ("broken", "was not loaded within 3 seconds")
     assert reports["owl"].state == "ok"
 
 
 def test_json_has_an_object_for_each(system):
     system.plugin("owl", OWL)
-    (owl,) = [each for each in json.loads(system.succeeds("plugins", "--json")) if each["name"] == "owl"]
+    reports = json.loads(system.succeeds("plugins", "--json", environ=disabling(system)))
+    (owl,) = [each for each in reports if each["name"] == "owl"]
     assert owl == {
         "name": "owl",
         "distribution": "architect-owl",
@@ -129,15 +136,15 @@ def test_json_has_an_object_for_each(system):
 @pytest.mark.parametrize("disabled", ["owl", " other , owl", "architect_owl", "Architect.Owl"])
 def test_a_disabled_plugin_is_listed_and_not_imported(system, disabled):
     system.plugin("owl", "import os; os._exit(3)")
-    done = system.architect("plugins", environ={"ARCHITECT_DISABLED_PLUGINS": disabled})
+    done = system.architect("plugins", environ=disabling(system, disabled))
     assert "disabled: by ARCHITECT_DISABLED_PLUGINS" in done.stdout
-    assert ("names 'other', which nothing installed is called" in done.stderr) == ("other" in disabled)
+    assert ("names 'other', which is not installed" in done.stderr) == ("other" in disabled)
 
 
 def test_disabling_one_of_two_that_claim_a_name_leaves_the_other(system):
     system.plugin("twin", OWL)
     system.plugin("twin2", OWL, serves="twin")
-    found = states(system, ARCHITECT_DISABLED_PLUGINS="architect-twin2")
+    found = states(system, "architect-twin2")
     assert found["twin architect-twin"][2] == "ok"
     assert found["twin architect-twin2"][2].startswith("disabled")
 
@@ -155,7 +162,7 @@ def test_a_plugin_s_command_gets_its_arguments_as_they_were_typed_and_its_exit_c
             "crash",
             "architect owl: the plugin 'owl' of architect-owl 1.2.3 failed with a KeyError: 'a fault of the plug",
         ),
-        ("nothing", "architect owl: the plugin 'owl' of architect-owl 1.2.3 gave no exit code, which is a number"),
+        ("nothing", "architect owl: the plugin 'owl' of architect-owl 1.2.3 returned no exit code, which is a number"),
     ],
 )
 def test_a_plugin_s_command_that_fails_is_told_with_its_plugin(system, argument, told):
@@ -178,10 +185,15 @@ def test_a_command_that_no_plugin_has_is_no_command(system):
         assert (done.returncode, "No such command" in done.stderr) == (2, True)
 
 
-def test_a_plugin_cannot_replace_a_command_of_architect(system):
-    system.plugin("install", OWL)
+def test_a_plugin_cannot_replace_a_built_in_command_and_both_are_named_until_one_is_disabled(system):
+    system.plugin("mine", OWL, serves="install")
     root = system.service("a/root", REPORT)
-    assert "0 generated" in system.succeeds("install", "-p", root)
+    claimed = "architect install: several distributions serve 'install': architect-command "
+    assert claimed in system.fails("install", "-p", root)
+    assert "architect-mine 1.2.3. Uninstall all but one, or name the others in" in system.fails("install", "-p", root)
+    assert "'install' is also served by architect-mine" in " ".join(system.succeeds("--help").split())
+    environ = {"ARCHITECT_DISABLED_PLUGINS": "architect-mine"}
+    assert "0 generated" in system.succeeds("install", "-p", root, environ=environ)
 
 
 @pytest.mark.parametrize("name", ["core", "cli", "rest"])
@@ -192,9 +204,8 @@ def test_a_new_plugin_cannot_take_the_name_of_a_package_of_architect(system, nam
 def test_a_distribution_of_which_only_its_entry_points_are_left_is_listed(system):
     (system.site / "gone-1.0.dist-info").mkdir()
     (system.site / "gone-1.0.dist-info" / "entry_points.txt").write_text("[architect]\ngone = no_such_module\n")
-    reports = json.loads(
-        system.architect("plugins", "--json", environ={"ARCHITECT_DISABLED_PLUGINS": "nothing"}).stdout
-    )
+    environ = disabling(system, "nothing")
+    reports = json.loads(system.architect("plugins", "--json", environ=environ).stdout)
     (gone,) = [each for each in reports if each["name"] == "gone"]
     assert (gone["distribution"], gone["version"], gone["state"]) == ("unknown", "", "broken")
-    assert "unknown" in system.succeeds("plugins")
+    assert "gone unknown" in states(system)

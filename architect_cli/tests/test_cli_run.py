@@ -219,14 +219,14 @@ def test_folders_with_spaces_and_other_scripts_run(system):
     root = system.service("a/root", SCRIPT, folder="my röot 根", dependencies={"a/base": "file:../the base ü"})
     long = system.folder / ("t" * 100) / ("ü" * 50)
     long.mkdir(parents=True)
-    system.succeeds("run", root, environ={"TMPDIR": str(long)})
+    system.process("run", root, environ={"TMPDIR": str(long)}).succeeded()
     assert list(long.iterdir()) == []
     assert set(system.started()) == {"a/base", "a/root"}
 
 
 def test_a_service_reads_an_empty_standard_input(system):
     root = system.service("a/root", "import sys; print(repr(sys.stdin.read()))")
-    done = system.architect("run", root, stdin=None, input="for nobody")
+    done = system.process("run", root, input="for nobody")
     assert "a/root | ''" in done.stdout
 
 
@@ -431,7 +431,7 @@ def test_binary_output_and_lines_without_an_end_are_shown_and_break_nothing(syst
     assert told.count("x") >= 300_000
     assert "a/root | windows\n" in told
     assert told.endswith("a/root | no end\n")
-    told = system.succeeds("run", root, environ={"PYTHONIOENCODING": "ascii"}, stdin=None)
+    told = system.process("run", root, environ={"PYTHONIOENCODING": "ascii"}).succeeded()
     assert told.endswith("a/root | no end\n")
 
 

@@ -18,27 +18,32 @@ def write_new(folder: Path, contents: Mapping[str, str], *, mode: int | None = N
     """Write files into a folder that does not exist, or is empty.
 
     Args:
-        folder: where to.
+        folder: the folder to make.
         contents: path below it, with "/" -> content.
-        mode: the files' permissions; those that are usual unless given.
+        mode: the files' permissions; the usual ones unless given.
 
     Raises:
-        RunError: the folder is already there.
-        OSError: it cannot be written.
+        RunError: the folder already exists, or cannot be written.
     """
-    folder = folder.resolve()
+    try:
+        _write(folder.resolve(), contents, 0o666 if mode is None else mode)
+    except OSError as problem:
+        raise RunError(f"{folder} cannot be written: {problem.strerror or problem}") from problem
+
+
+def _write(folder: Path, contents: Mapping[str, str], mode: int) -> None:
     exists = folder.exists()
     if exists and not (folder.is_dir() and not any(folder.iterdir())):
-        raise RunError(f"{folder} is already there. Name another with --folder")
+        raise RunError(f"{folder} already exists. Name another with --folder")
     folder.parent.mkdir(parents=True, exist_ok=True)
     made = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
     try:
         for path, content in contents.items():
             target = made / path
             target.parent.mkdir(parents=True, exist_ok=True)
-            target.touch(mode=0o666 if mode is None else mode)
+            target.touch(mode=mode)
             target.write_bytes(content.encode())
-        if exists:  # somebody may be in it
+        if exists:  # and may be somebody's working directory
             for each in made.iterdir():
                 each.rename(folder / each.name)
             made.rmdir()

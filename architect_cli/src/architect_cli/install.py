@@ -45,7 +45,7 @@ class Installed:
     notes: list[str] = field(default_factory=list)
 
 
-def install(node: Node, plugins: Plugins, progress: Callable[[str], None] = lambda _: None) -> Installed:
+def install_stubs(node: Node, plugins: Plugins, progress: Callable[[str], None] = lambda _: None) -> Installed:
     """Bring the stubs of one service up to date: its own, and those of its dependencies.
 
     Nothing is written before everything was generated, so a failure leaves the former stubs as they were.

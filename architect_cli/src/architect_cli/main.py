@@ -1,159 +1,133 @@
-"""The command line."""
+"""The `architect` command: a group of the commands that plugins provide."""
 
 from __future__ import annotations
 
-import sys
-from contextlib import nullcontext
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from architect_cli.env import env
-from architect_cli.group import ArchitectGroup, told
-from architect_cli.install import install as install_stubs
-from architect_cli.new_plugin import plugin as plugin_command
-from architect_cli.plugins import plugins as plugins_command
-from architect_cli.tree import load_tree
-from architect_core.exceptions import ArchitectError
-from architect_core.plugins import Plugins
+from architect_cli.click_command import HELP_OPTIONS
+from architect_cli.output import error_text, print_error
+from architect_cli.reports import plugin_reports
+from architect_core.contract import PROTOCOL, Command
+from architect_core.exceptions import ArchitectError, NoPluginError, PluginError
+from architect_core.plugins import Plugins, inventory, loading
+from architect_core.plugins.collision import facade_problem
+from architect_core.plugins.known import known
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Sequence
+    from importlib.metadata import EntryPoint
 
-    from architect_cli.install import Installed
-    from architect_cli.tree import Node
+DISTRIBUTION = "architect-command"
 
 
-@click.group(cls=ArchitectGroup, context_settings={"help_option_names": ["-h", "--help"]})
-@click.version_option(package_name="architect-cli", prog_name="architect")
+class ArchitectGroup(click.Group):
+    """A group in which `architect NAME` is the command of the plugin NAME.
+
+    Only `--help` imports other plugins than the requested one. An ArchitectError ends a command with one message and
+    the exit code 1.
+    """
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Parse the arguments; nothing else is done if `architect.sdk` is not architect-core's."""
+        problem = facade_problem()
+        if problem is not None and not ctx.resilient_parsing:
+            print_error(problem)
+            ctx.exit(1)
+        return super().parse_args(ctx, args)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the command."""
+        try:
+            return super().invoke(ctx)
+        except ArchitectError as problem:
+            print_error(error_text(problem))
+        return ctx.exit(1)
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
+        """The built-in commands, sorted; those of other plugins are known only once the plugins are imported."""
+        return [entry.name for entry in loading.installed() if _is_built_in(entry)]
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """The command of the plugin with this name, or None if there is none.
+
+        Raises:
+            PluginError: the plugin is broken, or several distributions claim the name.
+        """
+        plugins = Plugins()
+        try:
+            command = plugins.find(Command, cmd_name, f"architect {cmd_name}") if PROTOCOL.fullmatch(cmd_name) else None
+        except NoPluginError:
+            return None
+        except PluginError:
+            if ctx.resilient_parsing:  # a shell completes the line, and must not get an error
+                return None
+            raise
+        if command is None:
+            return None
+        completed = getattr(command, "click_command", None) if ctx.resilient_parsing else None
+        return completed if isinstance(completed, click.Command) else _as_click(cmd_name, command, plugins)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002 - likewise
+        """List the built-in commands, then those of other plugins, which are imported in a process of their own."""
+        built_in = [inventory.inspect(entry) for entry in loading.installed() if _is_built_in(entry)]
+        others = [each for each in plugin_reports(_may_be_a_command) if "command" in each.provides]
+        for title, reports in (("Commands", built_in), ("Commands of plugins", others)):
+            if reports:
+                with formatter.section(title):
+                    formatter.write_dl(
+                        (each.name, each.summary or each.reason or f"Of {each.distribution} {each.version}.")
+                        for each in reports
+                    )
+
+
+@click.group(cls=ArchitectGroup, context_settings={"help_option_names": HELP_OPTIONS})
+@click.version_option(package_name=DISTRIBUTION, prog_name="architect")
 def main() -> None:
     """Connect services: generate the stubs they need, and run them together on this machine."""
 
 
-main.add_command(env)
-main.add_command(plugins_command)
-main.add_command(plugin_command)
+def _is_built_in(entry: EntryPoint) -> bool:
+    return loading.normalised(loading.named(entry)[0]) == DISTRIBUTION
 
 
-@main.command()
-@click.option(
-    "-p",
-    "--prefix",
-    type=click.Path(path_type=Path),
-    default=Path(),
-    show_default="the working directory",
-    help="The folder of the service, which holds its architect.json.",
-)
-@click.option("-r", "--recursive", is_flag=True, help="Do the same for every service that it depends on by folder.")
-@click.option("-v", "--verbose", is_flag=True, help="Tell of each service whose stubs are generated or unchanged.")
-def install(prefix: Path, *, recursive: bool, verbose: bool) -> None:
-    """Generate the stubs of a service and its dependencies.
-
-    They are written to the folder architect_services beside architect.json. Definitions that did not change are
-    skipped, stubs that nothing needs any more are removed, and a failure leaves the former ones as they were.
-    """
-    nodes = load_tree(prefix)
-    chosen = nodes if recursive else nodes[-1:]
-    plugins = Plugins()
-    results: list[tuple[Node, Installed]] = []
-    with _progress(chosen) as progress:
-        for node in chosen:
-            results.append((node, install_stubs(node, plugins, _tell(node, progress))))
-            progress.update(1)
-    for node, done in results:
-        _report(node, done, verbose=verbose)
+def _may_be_a_command(entry: EntryPoint) -> bool:
+    """Whether only importing the plugin shows if it has a command: it is no built-in protocol, engine or source."""
+    found = known(entry.name)
+    return not _is_built_in(entry) and (found is None or found.kind == "command")
 
 
-def _progress(nodes: list[Node]) -> Any:
-    """A progress bar on a terminal, and something quiet elsewhere."""
-    if sys.stderr.isatty():
-        return click.progressbar(length=len(nodes), label="Generating stubs", file=sys.stderr, item_show_func=_shown)
-    return nullcontext(_Quiet())
+class _AsTyped(click.Command):
+    """A command whose arguments click does not parse."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Pass on all of them, "--" included."""
+        ctx.params["arguments"] = tuple(args)
+        return []
 
 
-def _shown(item: object) -> str | None:
-    return None if item is None else str(item)
+def _as_click(name: str, command: Command, plugins: Plugins) -> click.Command:
+    """A click command that leaves its arguments, `--help` included, to `command`."""
 
+    def run(arguments: Sequence[str]) -> None:
+        asked_by = f"architect {name}"
+        try:
+            with plugins.blamed(name, asked_by):
+                code: object = command.run(list(arguments))
+        except PluginError as problem:
+            cause = problem.__cause__
+            if isinstance(cause, click.ClickException | click.Abort | SystemExit):  # how click and argparse end
+                raise cause from None
+            raise
+        if not isinstance(code, int):
+            raise PluginError(f"{asked_by}: {plugins.owner(name)} returned no exit code, which is a number")
+        raise SystemExit(code)
 
-class _Quiet:
-    current_item: object = None
-
-    def update(self, steps: int) -> None:
-        """Show nothing."""
-
-    def render_progress(self) -> None:
-        """Show nothing."""
-
-
-def _tell(node: Node, progress: Any) -> Callable[[str], None]:
-    def tell(name: str) -> None:
-        progress.current_item = f"{name} for {node.name}"
-        progress.render_progress()
-
-    return tell
-
-
-def _report(node: Node, done: Installed, *, verbose: bool) -> None:
-    if verbose:
-        for what, names in (("generated", done.generated), ("unchanged", done.unchanged), ("removed", done.removed)):
-            for name in names:
-                click.echo(f"{node.name}: {what} {name}")
-    for note in done.notes:
-        click.echo(f"{node.name}: {note}")
-    counts = f"{len(done.generated)} generated, {len(done.unchanged)} unchanged, {len(done.removed)} removed"
-    click.echo(f"{node.name}: {counts}")
-
-
-@main.command()
-@click.argument("path", type=click.Path(path_type=Path))
-@click.option(
-    "--config",
-    type=click.Path(path_type=Path),
-    metavar="FILE",
-    help="A JSON file with overrides of hosts, ports, parameters and datastores.",
-)
-@click.option(
-    "--timeout",
-    type=click.FloatRange(min=0, min_open=True),
-    metavar="SECONDS",
-    default=30.0,
-    show_default=True,
-    help="How long each service and database may take until it is ready.",
-)
-def run(path: Path, config: Path | None, timeout: float) -> None:
-    """Run the service in PATH with all that it depends on.
-
-    Each service gets a free port on this machine and is told where its dependencies are. Dependencies start first;
-    databases are started for the run unless one is named. A service without an api is a script: its exit code ends the
-    run. Otherwise it runs until Ctrl-C. Nothing that was started is left behind.
-
-    A service is started with `debug` from its architect.json, else with main.py, app.py or server.py, or for node with
-    npm start or index.js. A parameter's value is the one in FILE, else the one in this environment, else its default.
-
-    \b
-    FILE holds what is different, each part optional:
-      {"services": {"acme/billing": {
-        "host": "http://billing.test", "port": 8080,
-        "parameters": {"KEY": "value"},
-        "datastores": {"primary_db": {
-          "host": "db.test", "port": 5432,
-          "username": "app", "password": "...", "name": "billing"}}}}}
-    A service or datastore with a host is used where it is, and not started.
-    """  # noqa: D301 - \b is click's mark for text that keeps its lines
-    if sys.platform == "win32":
-        raise click.ClickException("architect run needs a POSIX system; on Windows use its Linux subsystem")
-    from architect_cli.supervise import supervised
-
-    sys.exit(supervised(lambda temporary: _run(path, config, temporary, timeout)))
-
-
-def _run(path: Path, config: Path | None, temporary: Path, timeout: float) -> int:
-    from architect_cli.run import run_system
-
-    try:
-        return run_system(path, config, temporary, timeout)
-    except ArchitectError as problem:
-        reason = told(problem)
-    click.echo(f"architect: {reason}", err=True)
-    return 1
+    return _AsTyped(
+        name,
+        callback=run,
+        params=[click.Argument(["arguments"], nargs=-1, type=click.UNPROCESSED)],
+        add_help_option=False,
+        context_settings={"ignore_unknown_options": True, "help_option_names": []},
+    )

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, TextIO
 import click
 
 from architect_cli.masking import spellings
+from architect_core.exceptions import ArchitectError, PluginError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -55,8 +56,8 @@ class Console:
 
     def error(self, text: str) -> None:
         """What went wrong, on the standard error."""
-        told = f"architect: {self.masked(text)}"
-        click.echo(click.style(told, fg="red") if wants_colour(sys.stderr) else told, err=True, color=True)
+        text = f"architect: {self.masked(text)}"
+        click.echo(click.style(text, fg="red") if wants_colour(sys.stderr) else text, err=True, color=True)
 
     def last_lines(self, name: str) -> list[str]:
         """The last lines that `name` printed, masked."""
@@ -92,3 +93,14 @@ def wants_colour(stream: TextIO) -> bool:
     if os.environ.get("NO_COLOR"):
         return False
     return bool(os.environ.get("FORCE_COLOR")) or stream.isatty()
+
+
+def print_error(text: str) -> None:
+    """Print a message on the standard error: "architect: ..."."""
+    click.echo(f"architect: {text}", err=True)
+
+
+def error_text(problem: ArchitectError) -> str:
+    """The message of an error, with a plugin's exception if that is the cause and holds no configuration."""
+    cause = problem.__cause__ if isinstance(problem, PluginError) and not problem.may_hold_secrets else None
+    return str(problem) if cause is None or str(problem).endswith(str(cause)) else f"{problem}: {cause}"

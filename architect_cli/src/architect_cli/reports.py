@@ -1,4 +1,4 @@
-"""Loads every installed plugin, each where it can harm nobody: in a process that reports and may die of it."""
+"""Loads installed plugins in another process, so that one that crashes or hangs does no harm."""
 
 from __future__ import annotations
 
@@ -13,45 +13,51 @@ from typing import TYPE_CHECKING, Any
 from architect_core.plugins import inventory, loading
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
+    from importlib.metadata import EntryPoint
 
-_PATIENCE = 30.0
+_TIMEOUT = 30.0
 
 
-def plugin_reports(patience: float = _PATIENCE) -> list[inventory.PluginReport]:
-    """A report on every installed plugin, sorted by name.
+def plugin_reports(
+    wanted: Callable[[EntryPoint], bool] = lambda _: True, timeout: float = _TIMEOUT
+) -> list[inventory.PluginReport]:
+    """A report on every installed plugin that is `wanted`, sorted by name.
 
-    A plugin that ends or blocks the process that loads it is reported as broken; loading goes on in a new one.
+    A plugin that ends or blocks the process is reported as broken; a new process loads the plugins after it.
 
     Args:
-        patience: seconds that loading may take before the plugin at hand is given up.
+        wanted: whether to load the plugin of an entry point.
+        timeout: seconds that a process may take.
     """
     entries = loading.installed()
+    pending = [index for index, entry in enumerate(entries) if wanted(entry)]
     reports: list[inventory.PluginReport] = []
-    while len(reports) < len(entries):
-        found, failure = _load_from(len(reports), patience)
+    while pending:
+        found, failure = _load(pending, timeout)
         reports += found
-        if len(reports) < len(entries):
-            outline = inventory.outline(entries[len(reports)])
+        pending = pending[len(found) :]
+        if pending:
+            outline = inventory.outline(entries[pending.pop(0)])
             reports.append(dataclasses.replace(outline, state="broken", reason=failure))
     return reports
 
 
-def _load_from(first: int, patience: float) -> tuple[list[inventory.PluginReport], str]:
-    """Reports on the plugins from place `first` up to the one that ended the process, and what became of that."""
+def _load(indexes: list[int], timeout: float) -> tuple[list[inventory.PluginReport], str]:
+    """Reports on these plugins, up to the one that ended the process, and how it ended."""
     # -P: the working directory must not be imported from, as it is not by the `architect` command
-    command = [sys.executable, "-P", "-m", "architect_cli.reports", str(first)]
+    command = [sys.executable, "-P", "-m", "architect_cli.reports", *map(str, indexes)]
     with tempfile.TemporaryFile() as errors:
         with subprocess.Popen(  # noqa: S603 - this interpreter and a module of ours
             command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=errors
         ) as process:
             try:
-                output, _ = process.communicate(timeout=patience)
+                output, _ = process.communicate(timeout=timeout)
                 failure = f"ends the process that imports it (exit code {process.returncode})"
             except subprocess.TimeoutExpired:
                 process.kill()
                 output, _ = process.communicate()
-                failure = f"was not loaded within {patience:g} seconds"
+                failure = f"was not loaded within {timeout:g} seconds"
         errors.seek(0)
         last = errors.read().decode(errors="replace").strip().rpartition("\n")[2]
     return list(_read(output)), f"{failure}: {last}" if last else failure
@@ -61,20 +67,21 @@ def _read(output: bytes) -> Iterator[inventory.PluginReport]:
     for line in output.splitlines():
         try:
             fields: dict[str, Any] = json.loads(line)
-        except ValueError:  # what a plugin wrote there, and not a report
+        except ValueError:  # printed by a plugin
             continue
         yield inventory.PluginReport(**fields | {"provides": tuple(fields["provides"])})
 
 
-def _report(first: int) -> None:
-    """In the process that may die: one line of JSON for each plugin, and nothing else on the standard output."""
+def _report(indexes: list[int]) -> None:
+    """Print a line of JSON for each plugin, and nothing else on the standard output."""
+    entries = loading.installed()
     with os.fdopen(os.dup(1), "w", encoding="utf-8") as output:
         os.dup2(2, 1)  # what plugins print
-        for entry in loading.installed()[first:]:
-            output.write(json.dumps(dataclasses.asdict(inventory.inspect(entry))) + "\n")
+        for index in indexes:
+            output.write(json.dumps(dataclasses.asdict(inventory.inspect(entries[index]))) + "\n")
             output.flush()
-    os._exit(0)  # threads that a plugin started do not hold it
+    os._exit(0)  # without waiting for threads of plugins
 
 
 if __name__ == "__main__":
-    _report(int(sys.argv[1]))
+    _report([int(index) for index in sys.argv[1:]])

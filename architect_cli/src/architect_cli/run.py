@@ -16,10 +16,9 @@ from architect_cli.check import check
 from architect_cli.command import command_of
 from architect_cli.datastores import wanted_values, with_parameters
 from architect_cli.environment import LOCAL, Plan
-from architect_cli.group import told
-from architect_cli.install import install
+from architect_cli.install import install_stubs
 from architect_cli.masking import passwords_in, secrets_of
-from architect_cli.output import Console
+from architect_cli.output import Console, error_text
 from architect_cli.overrides import Overrides, load_overrides
 from architect_cli.processes import Program, spawn
 from architect_cli.readiness import readiness_of
@@ -63,7 +62,7 @@ def run_system(folder: Path, config: Path | None, temporary: Path, timeout: floa
     readiness = {node.name: readiness_of(node, plugins) for node in nodes if plan.is_started(node)}
     for node in nodes:
         if plan.is_started(node):
-            done = install(node, plugins)
+            done = install_stubs(node, plugins)
             if done.generated:
                 console.note(f"stubs of {', '.join(done.generated)} generated for {node.name}")
             for note in done.notes:
@@ -112,7 +111,7 @@ class Run:
         try:
             code = await self._outcome
         except ArchitectError as problem:
-            self._console.error(told(problem))
+            self._console.error(error_text(problem))
             code = 1
         finally:
             self._stopping = True

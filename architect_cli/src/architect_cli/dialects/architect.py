@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from architect_core.sources.catalog import Kind
 
 
-def architect_variables(resolved: Sequence[Resolved], current: str | None, *, secrets: bool) -> tuple[str, list[str]]:
+def export_variables(resolved: Sequence[Resolved], current: str | None, *, secrets: bool) -> tuple[str, list[str]]:
     """The variables `ARCHITECT` and `ARCHITECT_CURRENT_SERVICE`, as lines that a shell reads, and notes.
 
     Without `secrets`, each is a pointer to a variable that the one who uses it has to set.

@@ -13,6 +13,7 @@ import pluggy
 from pydantic import BaseModel
 
 from architect_core.contract import hooks
+from architect_core.plugins.collision import facade_problem
 
 DISABLED_VARIABLE = "ARCHITECT_DISABLED_PLUGINS"
 VERSION_ATTRIBUTE = "ARCHITECT_CONTRACT"
@@ -65,8 +66,12 @@ def load(entry: EntryPoint) -> pluggy.PluginManager:
     """Import a plugin and register its hooks.
 
     Raises:
-        BrokenError: it cannot be imported, was written for another version of the contract, or has a hook that is none.
+        BrokenError: it cannot be imported, was written for another version of the contract, or has a hook that is none;
+            or `architect.sdk` is not architect-core's.
     """
+    collision = facade_problem()
+    if collision:
+        raise BrokenError(f"cannot be used: {collision}")
     try:
         plugin: object = entry.load()
     except (Exception, SystemExit) as problem:

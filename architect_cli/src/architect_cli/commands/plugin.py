@@ -1,4 +1,4 @@
-"""`architect plugin new`: the start of a plugin, with tests that pass."""
+"""`architect plugin new`: writes the start of a plugin, with tests that pass."""
 
 from __future__ import annotations
 
@@ -10,13 +10,15 @@ from pathlib import Path
 
 import click
 
+from architect_cli.click_command import ClickCommand
 from architect_cli.folders import write_new
-from architect_core._base import names
-from architect_core.contract import hooks as hookspecs
+from architect_core.contract import CONTRACT, PROTOCOL, Command, hookimpl
 from architect_core.exceptions import RunError
 from architect_core.plugins import loading
 
-# where each file of the template belongs
+ARCHITECT_CONTRACT = 1
+
+# file of the template -> where it goes
 _FILES = {
     "pyproject.toml.template": "pyproject.toml",
     "README.md.template": "README.md",
@@ -30,8 +32,7 @@ _FILES = {
     "tests.template": "tests/test_@identifier@.py",
 }
 
-
-_RESERVED = frozenset({"core", "rest", "grpc", "datastore", "otel", "cli", "sdk"})
+_RESERVED = frozenset({"cli", "command", "core", "datastore", "grpc", "otel", "rest", "sdk", "sources", "testing"})
 
 
 @click.group()
@@ -45,31 +46,25 @@ def plugin() -> None:
     "--folder",
     type=click.Path(path_type=Path),
     show_default="architect-NAME",
-    help="Where to; it must not exist, or be empty.",
+    help="The folder to write; it must not exist, or be empty.",
 )
 def new(name: str, folder: Path | None) -> None:
     """Write a plugin that serves the protocol or engine NAME.
 
-    It is a distribution of its own with a client factory, a credential parser, and tests, among them the conformance
-    suites. All of it works as it is written; put your protocol's client in the place of the one that is there.
+    The plugin is a distribution with a client factory, a credential parser, and tests that include the conformance
+    suites. All of it works as written; replace its example client by your protocol's.
     """
-    if not names.PROTOCOL.fullmatch(name):
+    if not PROTOCOL.fullmatch(name):
         raise RunError(f"{name!r} cannot be the name of a protocol: it has lower-case letters, digits and '-'")
     if name in _RESERVED:
         raise RunError(f"architect-{name} is a package of architect itself. Take another name")
     folder = folder or Path(f"architect-{name}")
-    try:
-        write_new(folder, _rendered(name))
-    except OSError as problem:
-        reason = f"{folder} cannot be written: {problem.strerror or problem}"
-    else:
-        click.echo(
-            f"{folder} serves {name!r}. Try it:\n  cd {shlex.quote(str(folder))}\n  pip install -e '.[test]'\n  pytest"
-        )
-        for entry in loading.installed(name):
-            click.echo(f"Note: {name!r} is already served by {loading.distribution(entry)}", err=True)
-        return
-    raise RunError(reason)
+    write_new(folder, _rendered(name))
+    click.echo(
+        f"{folder} serves {name!r}. Try it:\n  cd {shlex.quote(str(folder))}\n  pip install -e '.[test]'\n  pytest"
+    )
+    for entry in loading.installed(name):
+        click.echo(f"Note: {name!r} is already served by {loading.distribution(entry)}", err=True)
 
 
 def _rendered(name: str) -> dict[str, str]:
@@ -81,9 +76,9 @@ def _rendered(name: str) -> dict[str, str]:
         "module": f"architect_{identifier}",
         "distribution": "architect-" + re.sub(r"[^a-z0-9]+", "-", name),
         "Class": re.sub(r"^(?=\d)", "N", "".join(word.capitalize() for word in identifier.split("_"))),
-        # of a URL (RFC 3986): it starts with a letter, and a "+" would set a driver apart
+        # a URL's scheme starts with a letter (RFC 3986); what follows a "+" in it names a driver
         "scheme": re.sub(r"^(?=\d)", "n", re.sub(r"[^a-z0-9.-]", "-", name)),
-        "contract": str(hookspecs.CONTRACT),
+        "contract": str(CONTRACT),
         "core": ".".join(version("architect-core").split(".")[:2]),
     }
 
@@ -92,3 +87,16 @@ def _rendered(name: str) -> dict[str, str]:
 
     template = files("architect_cli") / "template"
     return {fill(path): fill((template / file).read_text(encoding="utf-8")) for file, path in _FILES.items()}
+
+
+class Plugin(ClickCommand):
+    """`architect plugin`."""
+
+    summary = "Write plugins of your own."
+    click_command = plugin
+
+
+@hookimpl
+def architect_command() -> Command:
+    """The command `plugin`."""
+    return Plugin()

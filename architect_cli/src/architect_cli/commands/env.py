@@ -1,4 +1,4 @@
-"""`architect env`: what the environment resolves to here, and where each part is from."""
+"""`architect env`: what the environment resolves to, and where each part is from."""
 
 from __future__ import annotations
 
@@ -8,14 +8,16 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from architect_cli.dialects.architect import architect_variables
+from architect_cli.click_command import ClickCommand
+from architect_cli.dialects.architect import export_variables
 from architect_cli.dialects.aspire import Aspire
 from architect_cli.dialects.bindings import Bindings
 from architect_cli.dialects.compose import Compose
 from architect_cli.dialects.export import export
 from architect_cli.dialects.place import places_of
-from architect_cli.group import told
+from architect_cli.output import error_text, print_error
 from architect_cli.resolved import masked, resolve, resolve_one, shown
+from architect_core.contract import Command, hookimpl
 from architect_core.exceptions import UnknownNameError
 from architect_core.plugins import Plugins
 from architect_core.resolver import Resolver
@@ -27,10 +29,12 @@ if TYPE_CHECKING:
     from architect_cli.resolved import Resolved
     from architect_core.exceptions import ArchitectError
 
+ARCHITECT_CONTRACT = 1
+
 _DIALECTS = ("ARCHITECT", "aspire", "compose", "bindings")
 
 
-@click.command(short_help="Show what is resolved here, and from where.")
+@click.command()
 @click.argument("service", required=False)
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @click.option(
@@ -64,7 +68,7 @@ def env(service: str | None, dialect: str | None, folder: Path | None, *, as_jso
         raise UnknownEntryError(service, _names(resolver))
     current = resolver.current_name
     if dialect == "ARCHITECT":
-        _print_export(*architect_variables(found, current, secrets=show_secrets))
+        _print_export(*export_variables(found, current, secrets=show_secrets))
     elif dialect:
         chosen = Bindings(folder) if folder is not None else Aspire() if dialect == "aspire" else Compose()
         problems += _export(found, chosen, resolver, plugins, secrets=show_secrets)
@@ -73,7 +77,7 @@ def env(service: str | None, dialect: str | None, folder: Path | None, *, as_jso
     else:
         _print(found, current, is_all=service is None)
     for problem in problems:
-        _tell(told(problem))
+        print_error(error_text(problem))
     if problems:
         raise click.exceptions.Exit(1)
 
@@ -103,11 +107,7 @@ def _export(
 def _print_export(text: str, notes: Sequence[str]) -> None:
     click.echo(text)
     for note in notes:
-        _tell(note)
-
-
-def _tell(text: str) -> None:
-    click.echo(f"architect: {text}", err=True)
+        print_error(note)
 
 
 def _as_json(found: Sequence[Resolved], current: str | None, *, show_secrets: bool) -> dict[str, Any]:
@@ -142,3 +142,16 @@ def _print(found: Sequence[Resolved], current: str | None, *, is_all: bool) -> N
 def _line(text: str) -> None:
     """Print one line, in which what a terminal would obey is escaped."""
     click.echo("".join(each if each.isprintable() else each.encode("unicode_escape").decode() for each in text))
+
+
+class Env(ClickCommand):
+    """`architect env`."""
+
+    summary = "Show what is resolved here, and from where."
+    click_command = env
+
+
+@hookimpl
+def architect_command() -> Command:
+    """The command `env`."""
+    return Env()

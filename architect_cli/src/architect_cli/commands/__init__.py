@@ -1,0 +1,1 @@
+"""The built-in commands, each found by its entry point as a third party's is."""

@@ -1,0 +1,78 @@
+"""`architect install`."""
+
+from __future__ import annotations
+
+import io
+import sys
+from pathlib import Path
+
+import click
+
+from architect_cli.click_command import ClickCommand
+from architect_cli.install import Installed, install_stubs
+from architect_cli.tree import Node, load_tree
+from architect_core.contract import Command, hookimpl
+from architect_core.plugins import Plugins
+
+ARCHITECT_CONTRACT = 1
+
+
+@click.command()
+@click.option(
+    "-p",
+    "--prefix",
+    type=click.Path(path_type=Path),
+    default=Path(),
+    show_default="the working directory",
+    help="The folder of the service, which holds its architect.json.",
+)
+@click.option("-r", "--recursive", is_flag=True, help="Do the same for every service that it depends on by folder.")
+@click.option("-v", "--verbose", is_flag=True, help="List the stubs that are generated, unchanged or removed.")
+def install(prefix: Path, *, recursive: bool, verbose: bool) -> None:
+    """Generate the stubs of a service and its dependencies.
+
+    They are written to the folder architect_services beside architect.json. Stubs of unchanged definitions are not
+    generated again, stubs that are no longer needed are removed, and a failure leaves the former stubs as they were.
+    """
+    nodes = load_tree(prefix)
+    chosen = nodes if recursive else nodes[-1:]
+    plugins = Plugins()
+    results: list[tuple[Node, Installed]] = []
+    terminal = sys.stderr if sys.stderr.isatty() else io.StringIO()
+    with click.progressbar(
+        length=len(chosen), label="Generating stubs", file=terminal, item_show_func=_shown, update_min_steps=0
+    ) as bar:
+        for node in chosen:
+
+            def progress(name: str, node: Node = node) -> None:
+                bar.update(0, f"{name} for {node.name}")
+
+            results.append((node, install_stubs(node, plugins, progress)))
+            bar.update(1)
+    for node, done in results:
+        _report(node, done, verbose=verbose)
+
+
+def _shown(item: str | None) -> str | None:
+    return item
+
+
+def _report(node: Node, done: Installed, *, verbose: bool) -> None:
+    lists = {"generated": done.generated, "unchanged": done.unchanged, "removed": done.removed}
+    lines = [f"{what} {name}" for what, names in lists.items() for name in names] if verbose else []
+    counts = ", ".join(f"{len(names)} {what}" for what, names in lists.items())
+    for line in (*lines, *done.notes, counts):
+        click.echo(f"{node.name}: {line}")
+
+
+class Install(ClickCommand):
+    """`architect install`."""
+
+    summary = "Generate the stubs of a service and its dependencies."
+    click_command = install
+
+
+@hookimpl
+def architect_command() -> Command:
+    """The command `install`."""
+    return Install()

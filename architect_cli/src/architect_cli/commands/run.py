@@ -1,0 +1,81 @@
+"""`architect run`."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import click
+
+from architect_cli.click_command import ClickCommand
+from architect_cli.output import error_text, print_error
+from architect_core.contract import Command, hookimpl
+from architect_core.exceptions import ArchitectError
+
+ARCHITECT_CONTRACT = 1
+
+
+@click.command()
+@click.argument("path", type=click.Path(path_type=Path))
+@click.option(
+    "--config",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="A JSON file with overrides of hosts, ports, parameters and datastores.",
+)
+@click.option(
+    "--timeout",
+    type=click.FloatRange(min=0, min_open=True),
+    metavar="SECONDS",
+    default=30.0,
+    show_default=True,
+    help="How long each service and database may take until it is ready.",
+)
+def run(path: Path, config: Path | None, timeout: float) -> int:
+    """Run the service in PATH with all that it depends on.
+
+    Each service gets a free port on this machine and the addresses of its dependencies. Dependencies start first;
+    databases are started for the run unless one is named. A service without an api is a script: its exit code ends the
+    run. Otherwise it runs until Ctrl-C. Nothing that was started is left behind.
+
+    A service is started with `debug` from its architect.json, else with main.py, app.py or server.py, or for node with
+    npm start or index.js. A parameter's value is the one in FILE, else the one in this environment, else its default.
+
+    \b
+    FILE holds what is different, each part optional:
+      {"services": {"acme/billing": {
+        "host": "http://billing.test", "port": 8080,
+        "parameters": {"KEY": "value"},
+        "datastores": {"primary_db": {
+          "host": "db.test", "port": 5432,
+          "username": "app", "password": "...", "name": "billing"}}}}}
+    A service or datastore with a host is used where it is, and not started.
+    """  # noqa: D301 - \b is click's mark for text that keeps its lines
+    if sys.platform == "win32":
+        raise click.ClickException("architect run needs a POSIX system; on Windows use its Linux subsystem")
+    from architect_cli.supervise import supervised
+
+    return supervised(lambda temporary: _run(path, config, temporary, timeout))
+
+
+def _run(path: Path, config: Path | None, temporary: Path, timeout: float) -> int:
+    from architect_cli.run import run_system
+
+    try:
+        return run_system(path, config, temporary, timeout)
+    except ArchitectError as problem:
+        print_error(error_text(problem))
+    return 1
+
+
+class Run(ClickCommand):
+    """`architect run`."""
+
+    summary = "Run the service in PATH with all that it depends on."
+    click_command = run
+
+
+@hookimpl
+def architect_command() -> Command:
+    """The command `run`."""
+    return Run()

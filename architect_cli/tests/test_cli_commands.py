@@ -1,0 +1,126 @@
+"""The built-in commands are found through their entry points, as a third party's are."""
+
+from __future__ import annotations
+
+import pytest
+
+from architect_cli.main import DISTRIBUTION
+from architect_core.plugins import loading
+from architect_core.plugins.known import KNOWN
+
+COMMANDS = ["env", "install", "plugin", "plugins", "run"]
+# two ways of a third party to parse the arguments, with the same options
+ARGPARSE = """
+import argparse
+from architect_core.contract import Command, hookimpl
+
+ARCHITECT_CONTRACT = 1
+
+class Fly(Command):
+    summary = "Fly."
+    def run(self, arguments):
+        parser = argparse.ArgumentParser(prog="architect fly")
+        parser.add_argument("--height", type=int, default=1)
+        return parser.parse_args(arguments).height
+
+@hookimpl
+def architect_command():
+    return Fly()
+"""
+CLICK = """
+import click
+from architect_core.contract import Command, hookimpl
+
+ARCHITECT_CONTRACT = 1
+
+@click.command()
+@click.option("--height", type=int, default=1)
+def fly(height):
+    return height
+
+class Fly(Command):
+    summary = "Fly."
+    click_command = fly
+    def run(self, arguments):
+        return fly.main(arguments, "architect fly", standalone_mode=False)
+
+@hookimpl
+def architect_command():
+    return Fly()
+"""
+
+
+def completed(system, *words: str) -> list[str]:
+    """What bash offers for the last of the words; "" stands for files."""
+    environ = {"COMP_WORDS": " ".join(["architect", *words]), "COMP_CWORD": str(len(words))}
+    done = system.architect(environ={**environ, "_ARCHITECT_COMPLETE": "bash_complete"})
+    assert (done.returncode, done.stderr) == (0, "")
+    return [line.partition(",")[2] for line in done.stdout.splitlines()]
+
+
+def listed(help_text: str) -> list[str]:
+    """The names under "Commands:"."""
+    lines = help_text.partition("Commands:\n")[2].partition("\n\n")[0].splitlines()
+    return [line.split()[0] for line in lines if not line.startswith("   ")]
+
+
+@pytest.mark.parametrize("removed", COMMANDS)
+def test_without_its_entry_point_a_command_is_gone_and_only_that_one(system, monkeypatch, removed):
+    entry_points = loading.entry_points
+
+    def without(**selected):
+        return [each for each in entry_points(**selected) if each.name != removed]
+
+    monkeypatch.setattr(loading, "entry_points", without)
+    assert listed(system.succeeds("--help")) == [name for name in COMMANDS if name != removed]
+    for name in COMMANDS:
+        done = system.architect(name, "--help")
+        assert (done.returncode, f"No such command '{name}'" in done.stderr) == (
+            (2, True) if name == removed else (0, 0)
+        )
+
+
+def test_the_table_of_the_core_names_every_command_and_the_distribution_to_install():
+    assert [each.name for each in KNOWN if each.kind == "command"] == COMMANDS
+    assert {each.distribution for each in KNOWN if each.kind == "command"} == {DISTRIBUTION}
+
+
+@pytest.mark.parametrize(
+    ("words", "offered"),
+    [
+        (["i"], ["install"]),
+        (["pl"], ["plugin", "plugins"]),
+        (["run", "--c"], ["--config"]),
+        (["env", "--export", "a"], ["architect", "aspire"]),
+        (["plugin", ""], ["new"]),
+        (["plugin", "new", "--f"], ["--folder"]),
+    ],
+)
+def test_a_shell_completes_commands_and_their_options(system, words, offered):
+    assert completed(system, *words) == offered
+
+
+@pytest.mark.parametrize(("source", "offered"), [(CLICK, ["--height"]), (ARGPARSE, [""]), ("1 / 0", [""])])
+def test_a_shell_completes_the_options_of_a_third_party_s_command_if_click_parses_them(system, source, offered):
+    system.plugin("fly", source)
+    assert completed(system, "fly", "--hei") == offered
+
+
+@pytest.mark.parametrize("source", [ARGPARSE, CLICK], ids=["argparse", "click"])
+def test_a_third_party_s_command_ends_as_its_parser_says(system, source):
+    system.plugin("fly", source)
+    assert system.architect("fly", "--height", "3").returncode == 3
+    done = system.architect("fly", "--help")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "--height" in done.stdout
+    done = system.architect("fly", "--height", "high")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "usage: architect fly" in done.stderr.replace("Usage", "usage")
+    assert "--height" in done.stderr
+
+
+@pytest.mark.parametrize("arguments", [["env"], ["--help"], ["run", "."]])
+def test_where_another_distribution_replaced_the_sdk_each_command_says_only_that(system, monkeypatch, arguments):
+    monkeypatch.setattr("architect_cli.main.facade_problem", lambda: "architect.sdk was removed. Run this")
+    done = system.architect(*arguments)
+    assert (done.returncode, done.stdout, done.stderr) == (1, "", "architect: architect.sdk was removed. Run this\n")
