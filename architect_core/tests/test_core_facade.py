@@ -77,12 +77,16 @@ def test_nothing_makes_the_namespace_a_package_of_its_own():
 
 
 MODULES = [each.name for each in pkgutil.walk_packages(architect_core.__path__, "architect_core.")]
-MODULES.remove("architect_core.testing")  # raises an error that names the package it moved to
 
 
 @pytest.mark.parametrize("name", MODULES)
 def test_the_examples_in_the_docstrings_run(name):
-    assert doctest.testmod(importlib.import_module(name)).failed == 0
+    try:
+        module = importlib.import_module(name)
+    except ImportError as problem:
+        assert f"{name} is now" in str(problem)  # noqa: PT017 - a module that moved, and has no examples
+    else:
+        assert doctest.testmod(module).failed == 0
 
 
 def test_the_service_s_folder_is_found_upward_from_the_program(tmp_path):

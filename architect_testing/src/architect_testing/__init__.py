@@ -18,14 +18,18 @@ from it. To remove one that a plugin cannot pass for a good reason, set it to No
 `abstract=True` to a class that only other suites inherit from: `class LineClients(ClientFactorySuite, abstract=True)`.
 """
 
-from architect_testing.conformance import (
-    AioClientSuite,
-    ClientFactorySuite,
-    CredentialParserSuite,
-    EventPublisherSuite,
-    SourceSuite,
-    assert_hidden,
-)
+from __future__ import annotations
+
+TYPE_CHECKING = False  # what typing.TYPE_CHECKING is, without the cost of importing typing
+if TYPE_CHECKING:
+    from architect_testing.conformance import (
+        AioClientSuite,
+        ClientFactorySuite,
+        CredentialParserSuite,
+        EventPublisherSuite,
+        SourceSuite,
+        assert_hidden,
+    )
 
 __all__ = [
     "AioClientSuite",
@@ -35,3 +39,9 @@ __all__ = [
     "SourceSuite",
     "assert_hidden",
 ]
+
+
+def __getattr__(name: str) -> object:
+    from architect_core.lazy import load
+
+    return load(__name__, dict.fromkeys(__all__, "architect_testing.conformance"), name)

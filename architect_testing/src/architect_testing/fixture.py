@@ -1,7 +1,7 @@
-"""The pytest plugin of architect-core, which gives tests the fixture `architect_doubles`.
+"""The pytest plugin of architect-testing, which gives tests the fixture `architect_doubles`.
 
 While pytest collects tests, an application may look up services that only the tests' doubles will provide. pytest
-imports this module in every run where architect-core is installed, so it imports nothing heavy before the fixture is
+imports this module in every run where architect-testing is installed, so it imports nothing heavy before the fixture is
 used.
 `-p no:architect` turns it off.
 """
@@ -16,7 +16,7 @@ TYPE_CHECKING = False  # what typing.TYPE_CHECKING is, without the cost of impor
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator
 
-    from architect.testing.doubles import Doubles
+    from architect_testing.doubles.doubles import Doubles
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
@@ -46,8 +46,8 @@ def architect_doubles(request: pytest.FixtureRequest) -> Iterator[Doubles]:
             with Doubles(current_service="acme/reminders") as doubles:
                 yield doubles
     """
-    from architect.testing.doubles import Doubles
     from architect_core._base.root import search_root
+    from architect_testing.doubles.doubles import Doubles
 
     with Doubles(root=search_root(request.path.parent)) as doubles:
         yield doubles

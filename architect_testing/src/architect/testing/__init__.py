@@ -1,10 +1,10 @@
-"""Stand-ins for what an application depends on, in the tests of the application.
+"""Doubles of what an application depends on, for the tests of the application.
 
     def test_an_unpaid_invoice_is_reminded(architect_doubles):
         billing = architect_doubles.service("acme/billing", "rest", {"GET /invoices/7": {"paid": False}})
         letters = architect_doubles.notification("reminder_sent", schema=Reminder)
         architect_doubles.datastore("primary_db", type="sqlite", name=":memory:")
-        remind(7)  # the application, which asks architect.sdk
+        remind(7)  # the application, which uses architect.sdk
         assert [each.path_url for each in billing.requests] == ["/invoices/7"]
         assert letters.events == [{"invoice": 7}]
 
@@ -16,28 +16,24 @@ from __future__ import annotations
 
 TYPE_CHECKING = False  # what typing.TYPE_CHECKING is, without the cost of importing typing
 if TYPE_CHECKING:
-    from architect.testing.doubles import Doubles
-    from architect.testing.errors import NoDoubleError, UnfitEventError
-    from architect.testing.events import RecordedNotification
+    from architect_testing.doubles.doubles import Doubles
+    from architect_testing.doubles.errors import NoDoubleError, UnfitEventError
+    from architect_testing.doubles.events import RecordedNotification
 
 _HOMES = {
-    "Doubles": "doubles",
-    "NoDoubleError": "errors",
-    "RecordedNotification": "events",
-    "UnfitEventError": "errors",
+    "Doubles": "architect_testing.doubles.doubles",
+    "NoDoubleError": "architect_testing.doubles.errors",
+    "RecordedNotification": "architect_testing.doubles.events",
+    "UnfitEventError": "architect_testing.doubles.errors",
 }
 
 __all__ = ["Doubles", "NoDoubleError", "RecordedNotification", "UnfitEventError"]
 
 
 def __getattr__(name: str) -> object:
-    if name not in _HOMES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from importlib import import_module
+    from architect_core.lazy import load
 
-    value: object = getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
-    globals()[name] = value
-    return value
+    return load(__name__, _HOMES, name)
 
 
 def __dir__() -> list[str]:

@@ -703,7 +703,7 @@ def test_the_plugin_costs_a_run_that_does_not_use_it_nothing(tmp_path):
     (tmp_path / "test_other.py").write_text(
         "import sys\n"
         "def test_nothing():\n"
-        "    assert 'architect.testing.fixture' in sys.modules\n"
+        "    assert 'architect_testing.fixture' in sys.modules\n"
         "    names = ('architect_core', 'pydantic', 'requests', 'grpc', 'wsgiref')\n"
         "    assert [name for name in names if name in sys.modules] == []\n"
     )

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from architect.testing.errors import NoServiceDoubleError, no_double
 from architect_core.contract import Configuration, Double, Source
 from architect_core.resolver.stand_ins import StandIns
 from architect_core.schema import parse_services
+from architect_testing.doubles.errors import NoServiceDoubleError, no_double
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from typing import Any, NoReturn
 
-    from architect.testing.events import RecordedNotification
     from architect_core.exceptions import ArchitectError, UnknownNameError
+    from architect_testing.doubles.events import RecordedNotification
 
 WHERE = "the doubles of this test"
 

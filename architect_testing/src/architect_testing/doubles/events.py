@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import TypeAdapter, ValidationError
 
-from architect.testing.errors import UnfitEventError
 from architect_core.contract import Delivery, Subscription, Subscriptions, dotted
 from architect_core.resolver.events import Notification
+from architect_testing.doubles.errors import UnfitEventError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

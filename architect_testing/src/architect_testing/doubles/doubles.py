@@ -8,9 +8,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 from architect.sdk import use
-from architect.testing.errors import EndedDoubleError
-from architect.testing.events import RecordedNotification
-from architect.testing.stand_ins import Entries, TestStandIns
 from architect_core.contract import MANIFEST_FILE, STUBS_FOLDER, Double, DoubleFactory, DoubleTarget, search_root
 from architect_core.exceptions import PluginError, StubError
 from architect_core.plugins import Plugins
@@ -18,6 +15,9 @@ from architect_core.resolver import Resolver
 from architect_core.resolver.default import handed_out
 from architect_core.resolver.generation import Generation
 from architect_core.schema import load_manifest
+from architect_testing.doubles.errors import EndedDoubleError
+from architect_testing.doubles.events import RecordedNotification
+from architect_testing.doubles.stand_ins import Entries, TestStandIns
 
 if TYPE_CHECKING:
     import os

@@ -1,0 +1,44 @@
+"""What the documentation of earlier snapshots imported works, or says in one sentence where it is now."""
+
+from __future__ import annotations
+
+from importlib import import_module
+
+import pytest
+
+WORKING = {
+    "architect.sdk": "service",
+    "architect.testing": "Doubles",
+    "architect_core.contract": "ClientFactory",
+    "architect_core.deadline": "remaining",
+    "architect_core.exceptions": "ConfigError",
+    "architect_core.plugins": "Plugins",
+    "architect_core.resolver": "Resolver",
+    "architect_core.sources": "Source",
+    "architect_rest": "DeadlineMiddleware",
+    "architect_rest.client": "RestClient",
+    "architect_rest.aio.client": "AioRestClient",
+}
+MOVED = {
+    "architect_core.address": "architect_core.contract",
+    "architect_core.config": "architect_core.schema",
+    "architect_core.connection_string": "architect_datastore.kit",
+    "architect_core.datastore": "architect_core.contract",
+    "architect_core.hookspecs": "architect_core.contract",
+    "architect_core.manifest": "architect_core.schema",
+    "architect_core.network": "architect_datastore.kit",
+    "architect_core.notification": "architect_core.contract",
+    "architect_core.testing": "architect_testing",
+}
+
+
+@pytest.mark.parametrize("module", WORKING)
+def test_a_documented_module_has_its_documented_name(module):
+    assert getattr(import_module(module), WORKING[module])
+
+
+@pytest.mark.parametrize("module", MOVED)
+def test_a_module_that_moved_says_where_it_is_now(module):
+    with pytest.raises(ImportError, match=rf"^{module} is now (a part of )?{MOVED[module]}\b[^\n]*$"):
+        import_module(module)
+    assert import_module(MOVED[module])
