@@ -46,7 +46,7 @@ def architect_doubles(request: pytest.FixtureRequest) -> Iterator[Doubles]:
             with Doubles(current_service="acme/reminders") as doubles:
                 yield doubles
     """
-    from architect_core._base.root import search_root
+    from architect_core.contract import search_root
     from architect_testing.doubles.doubles import Doubles
 
     with Doubles(root=search_root(request.path.parent)) as doubles:
