@@ -23,7 +23,7 @@ from architect_core.exceptions import RunError
 from architect_core.plugins import Plugins
 
 ROOT = Path(__file__).parent.parent
-PACKAGES = ("core", "rest", "grpc", "datastore", "otel", "cli")
+PACKAGES = ("core", "sources", "rest", "grpc", "datastore", "otel", "cli")
 STARTUP = 30.0
 
 

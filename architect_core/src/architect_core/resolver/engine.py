@@ -53,8 +53,8 @@ def credentials_of(
             raise
         engine = GENERIC
         parser = plugins.get(CredentialParser, engine, asked_by)
-    if found.source == "bindings":
-        config = _without_files(config, parser.Options)
+    if found.keep_unknown_options:
+        config = _known_options(config, parser.Options)
     options = validate(parser.Options, config.options, found.where, f"{found.path}.options".removeprefix("."))
     with plugins.blamed(engine, asked_by, secrets=True):
         target = DatastoreTarget(name, engine, config, options, found.where, found.path)
@@ -67,8 +67,8 @@ def credentials_of(
     return credentials
 
 
-def _without_files(config: DatastoreConfig, options: type[BaseModel]) -> DatastoreConfig:
-    """Files of TLS that an engine takes none of are attributes: nobody can take one out of a platform's folder."""
+def _known_options(config: DatastoreConfig, options: type[BaseModel]) -> DatastoreConfig:
+    """The entry with the options that the engine does not have as attributes."""
     if options.model_config.get("extra") == "allow":
         return config
     kept = {key: value for key, value in config.options.items() if key in options.model_fields}
