@@ -1,4 +1,4 @@
-"""What platforms say reaches drivers and clients."""
+"""What a platform's source reads reaches drivers and clients."""
 
 from __future__ import annotations
 
@@ -6,12 +6,29 @@ import pytest
 
 import architect.sdk as architect
 
+PEM = "-----BEGIN CERTIFICATE-----\nMII=\n-----END CERTIFICATE-----\n"
+
 
 @pytest.fixture(autouse=True)
 def forget():
-    architect.reset()  # another test may have asked
+    architect.reset()  # another test may have resolved something
     yield
     architect.reset()
+
+
+@pytest.fixture
+def binding(monkeypatch, tmp_path):
+    """Makes a service binding with these files; returns its folder."""
+
+    def make(name, files):
+        folder = tmp_path / "bindings" / name
+        folder.mkdir(parents=True)
+        for key, value in files.items():
+            (folder / key).write_text(value)
+        monkeypatch.setenv("SERVICE_BINDING_ROOT", str(tmp_path / "bindings"))
+        return folder
+
+    return make
 
 
 def test_a_connection_string_of_aspire_is_read_by_its_engine_s_plugin(monkeypatch):
@@ -30,30 +47,38 @@ def test_a_connection_string_of_aspire_is_read_by_its_engine_s_plugin(monkeypatc
     assert (architect.datastore("cache").engine, architect.datastore("cache").port) == ("redis", 6380)
 
 
-def test_a_binding_s_authority_reaches_the_driver(monkeypatch, tmp_path):
-    folder = tmp_path / "bindings" / "db"
-    folder.mkdir(parents=True)
-    for key, value in {"type": "postgresql", "host": "db", "username": "app", "password": "p", "ca.crt": "PEM"}.items():
-        (folder / key).write_text(value)
-    monkeypatch.setenv("SERVICE_BINDING_ROOT", str(tmp_path / "bindings"))
+def test_a_binding_s_authority_reaches_the_driver(binding):
+    folder = binding("db", {"type": "postgresql", "host": "db", "username": "app", "password": "p", "ca.crt": "PEM"})
     assert architect.datastore("db").for_driver("psycopg")["sslrootcert"] == str(folder / "ca.crt")
 
 
+def test_a_binding_s_sslmode_and_authority_reach_the_driver(binding):
+    folder = binding("db", {"type": "postgresql", "host": "h", "sslmode": "verify-full", "ca.crt": PEM})
+    arguments = architect.datastore("db").for_driver("psycopg")
+    assert (arguments["sslmode"], arguments["sslrootcert"]) == ("verify-full", str(folder / "ca.crt"))
+
+
+def test_a_binding_s_file_that_is_a_certificate_is_used_as_one(binding):
+    files = {"type": "postgresql", "host": "h", "sslmode": "verify-full", "sslrootcert": PEM, "sslcert": "/c.pem"}
+    folder = binding("db", files)
+    assert architect.datastore("db").options == {
+        "sslmode": "verify-full",
+        "ca": str(folder / "sslrootcert"),
+        "certificate": "/c.pem",
+    }
+
+
 @pytest.mark.parametrize("engine", ["sqlserver", "mongodb", "s3"])
-def test_files_of_a_binding_that_an_engine_takes_none_of_are_attributes(monkeypatch, tmp_path, engine):
-    folder = tmp_path / "bindings" / "db"
-    folder.mkdir(parents=True)
-    for key, value in {"type": engine, "host": "db", "tls.crt": "PEM", "tls.key": "PEM"}.items():
-        (folder / key).write_text(value)
-    monkeypatch.setenv("SERVICE_BINDING_ROOT", str(tmp_path / "bindings"))
-    assert architect.datastore("db")["key"] == str(folder / "tls.key")
+@pytest.mark.parametrize("how", ["by default", "by its name", "as an object"])
+def test_files_of_a_binding_that_an_engine_does_not_use_are_attributes(binding, engine, how):
+    from architect_sources.bindings import BindingSource
+
+    folder = binding("db", {"type": engine, "host": "db", "tls.crt": "PEM", "tls.key": "PEM"})
+    source = {"by default": None, "by its name": "bindings", "as an object": BindingSource()}[how]
+    assert architect.Resolver(source=source).datastore("db")["key"] == str(folder / "tls.key")
 
 
-def test_an_engine_that_no_plugin_serves_is_generic_where_a_platform_says_it(monkeypatch, tmp_path):
-    folder = tmp_path / "bindings" / "events"
-    folder.mkdir(parents=True)
-    for key, value in {"type": "kafka", "bootstrap-servers": "k:9092", "password": "p"}.items():
-        (folder / key).write_text(value)
-    monkeypatch.setenv("SERVICE_BINDING_ROOT", str(tmp_path / "bindings"))
+def test_an_engine_of_a_platform_that_no_plugin_serves_is_generic(binding):
+    binding("events", {"type": "kafka", "bootstrap-servers": "k:9092", "password": "p"})
     events = architect.datastore("events")
     assert (events["bootstrap-servers"], events.password) == ("k:9092", "p")

@@ -300,28 +300,6 @@ def test_a_file_that_is_being_written_is_not_used_before_it_is_whole(file, tmp_p
     assert caplog.records == []
 
 
-def kubernetes(folder, content):
-    """Put files into a folder as Kubernetes does: links to links into a dated folder, of which one link is replaced."""
-    dated = folder / f"..{time.monotonic_ns()}"
-    dated.mkdir(parents=True)
-    for name, text in content.items():
-        (dated / name).write_text(text)
-        if not (folder / name).is_symlink():
-            (folder / name).symlink_to(f"..data/{name}")
-    (folder / "..new").symlink_to(dated.name)
-    (folder / "..new").replace(folder / "..data")
-
-
-def test_a_secret_that_kubernetes_changes_is_used(monkeypatch, tmp_path):
-    kubernetes(tmp_path / "bindings" / "db", {"type": "owl", "password": "first"})
-    monkeypatch.setenv("SERVICE_BINDING_ROOT", str(tmp_path / "bindings"))
-    assert architect.datastore("db").password == "first"
-    with architect.watch(0.02):
-        for password in ("second", "third"):
-            kubernetes(tmp_path / "bindings" / "db", {"type": "owl", "password": password})
-            wait_until(lambda password=password: architect.datastore("db").password == password)
-
-
 def test_a_secret_that_a_value_points_to_is_watched(file, tmp_path):
     (tmp_path / "secret").write_text("first")
     file(services(password={"$file": str(tmp_path / "secret")}))
@@ -329,22 +307,6 @@ def test_a_secret_that_a_value_points_to_is_watched(file, tmp_path):
     with architect.watch(0.02):
         (tmp_path / "secret").write_text("second")
         wait_until(lambda: architect.datastore("db").password == "second")
-
-
-def test_a_new_binding_is_found_after_it_was_added(monkeypatch, tmp_path):
-    kubernetes(tmp_path / "bindings" / "one", {"type": "owl", "password": "x"})
-    monkeypatch.setenv("SERVICE_BINDING_ROOT", str(tmp_path / "bindings"))
-    assert architect.datastore("one").password == "x"
-    with architect.watch(0.02):
-        kubernetes(tmp_path / "bindings" / "two", {"type": "owl", "password": "y"})
-
-        def is_there():
-            try:
-                return architect.datastore("two").password == "y"
-            except architect.UnknownDatastoreError:
-                return False
-
-        wait_until(is_there)
 
 
 def test_a_child_that_was_forked_watches_too(file):
@@ -448,22 +410,6 @@ def test_a_change_between_the_first_look_up_and_the_watcher_is_used(file):
     file(services(password="second"))
     with architect.watch(0.02):
         wait_until(lambda: architect.datastore("db").password == "second")
-
-
-def test_a_watcher_that_was_begun_before_anything_was_read_sees_what_is_read_later(file, tmp_path, monkeypatch):
-    bindings = tmp_path / "bindings" / "cache"
-    bindings.mkdir(parents=True)
-    for key, value in {"type": "owl", "host": "h", "password": "first"}.items():
-        (bindings / key).write_text(value)
-    monkeypatch.setenv("SERVICE_BINDING_ROOT", str(tmp_path / "bindings"))
-    with architect.watch(0.02):
-        assert architect.datastore("db").password == "first"
-        time.sleep(0.1)
-        assert architect.datastore("cache").password == "first"
-        file(services(password="second"))
-        wait_until(lambda: architect.datastore("db").password == "second")
-        (bindings / "password").write_text("second")
-        wait_until(lambda: architect.datastore("cache").password == "second")
 
 
 def test_a_file_that_changes_once_more_while_it_is_read_is_read_once_more(file, monkeypatch):

@@ -7,7 +7,6 @@ import doctest
 import pytest
 
 from architect_core.exceptions import ConfigError
-from architect_core.resolver import Resolver
 from architect_datastore import tls_keys
 
 PEM = "-----BEGIN CERTIFICATE-----\nMII=\n-----END CERTIFICATE-----\n"
@@ -92,31 +91,6 @@ def test_a_key_that_means_nothing_is_told_without_its_value(datastore, entry, ex
         datastore(host="h", **entry)
     assert expected in str(caught.value)
     assert "canary" not in str(caught.value)
-
-
-def bound(monkeypatch, folder, **files):
-    (folder / "db").mkdir()
-    for key, text in files.items():
-        (folder / "db" / key).write_text(text)
-    monkeypatch.setenv("SERVICE_BINDING_ROOT", str(folder))
-    return Resolver(source="bindings").datastore("db")
-
-
-def test_a_binding_s_sslmode_and_authority_reach_the_driver(monkeypatch, tmp_path):
-    files = {"type": "postgresql", "host": "h", "sslmode": "verify-full", "ca.crt": PEM}
-    arguments = bound(monkeypatch, tmp_path, **files).for_driver("psycopg")
-    assert arguments["sslmode"] == "verify-full"
-    assert arguments["sslrootcert"] == str(tmp_path / "db" / "ca.crt")
-
-
-def test_a_binding_s_file_that_is_a_certificate_is_used_as_one(monkeypatch, tmp_path):
-    files = {"type": "postgresql", "host": "h", "sslmode": "verify-full", "sslrootcert": PEM, "sslcert": "/c.pem"}
-    options = bound(monkeypatch, tmp_path, **files).options
-    assert options == {
-        "sslmode": "verify-full",
-        "ca": str(tmp_path / "db" / "sslrootcert"),
-        "certificate": "/c.pem",
-    }
 
 
 def test_the_example_is_true():

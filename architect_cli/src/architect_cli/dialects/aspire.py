@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import re
 import shlex
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from architect_cli.dialects.dialect import Dialect, Form
 from architect_cli.dialects.urls import datastore_urls, service_urls
 from architect_cli.resolved import MASK, public
-from architect_core.sources.aspire import AspireSource
+from architect_core.sources.variables import VariablesSource
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from architect_cli.dialects.place import Place
     from architect_core.contract import Source
+    from architect_core.plugins import Plugins
 
 
 class Aspire(Dialect):
@@ -46,9 +48,9 @@ class Aspire(Dialect):
             endpoint = urls[0].partition(":")[0] if urls else ""
         return [{f"{holder}__{endpoint}__{number}": url for number, url in enumerate(urls)}] if urls else []
 
-    def source(self, place: Place, form: Form) -> Source:  # noqa: ARG002 - as all others
+    def source(self, place: Place, form: Form, plugins: Plugins) -> Source:  # noqa: ARG002 - as all others
         """What reads these variables."""
-        return AspireSource(form)
+        return replace(plugins.get(VariablesSource, "aspire", "architect env --export aspire"), environ=form)
 
     def text(self, said: Sequence[tuple[Place, Form]], *, secrets: bool) -> tuple[str, list[str]]:
         """The variables. There is no way to point to a secret from them: it is masked."""

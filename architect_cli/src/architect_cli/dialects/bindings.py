@@ -12,7 +12,7 @@ from architect_cli.folders import write_new
 from architect_cli.resolved import MASK, SHOWN, public
 from architect_core.exceptions import RunError
 from architect_core.resolver.engine import GENERIC
-from architect_core.sources.bindings import CERTIFICATES, FIELDS, RESERVED
+from architect_core.sources.binding_keys import CERTIFICATES, FIELDS, RESERVED
 from architect_core.sources.entries import protocol_of
 from architect_core.sources.mapping import MappingSource
 from architect_core.sources.pointers import read_text
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
     from architect_cli.dialects.place import Place
     from architect_core.contract import Credentials, Source
+    from architect_core.plugins import Plugins
 
 _KEY = re.compile(r"(?!\.)[-._a-zA-Z0-9]+")
 _TAKEN = frozenset({*FIELDS, *FIELDS.values(), *CERTIFICATES, *RESERVED, "api", "type"})
@@ -56,7 +57,7 @@ class Bindings(Dialect):
         start = {**more, "type": api, "api": api, **_tls(place.entry)}
         return [{**start, "uri": url} for url in service_urls(place.entry)[:1]]
 
-    def source(self, place: Place, form: Form) -> Source:
+    def source(self, place: Place, form: Form, plugins: Plugins) -> Source:  # noqa: ARG002 - as all others
         """What has the entry that is read from the files."""
         entry: dict[str, Any] = {FIELDS.get(key, key): text for key, text in form.items() if key not in CERTIFICATES}
         kind = entry.pop("type")

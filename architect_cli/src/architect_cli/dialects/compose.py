@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from architect_cli.dialects.dialect import Dialect, Form
@@ -10,13 +11,14 @@ from architect_cli.dialects.urls import datastore_urls, service_urls
 from architect_cli.dialects.variables import notes_on, settable
 from architect_cli.resolved import MASK, public
 from architect_core.sources.naming import variable_stems
-from architect_core.sources.urls import UrlSource
+from architect_core.sources.variables import VariablesSource
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from architect_cli.dialects.place import Place
     from architect_core.contract import Source
+    from architect_core.plugins import Plugins
 
 
 class Compose(Dialect):
@@ -34,9 +36,9 @@ class Compose(Dialect):
         urls = service_urls(place.entry)[:1] if credentials is None else datastore_urls(credentials)
         return [{self.holder(place): url} for url in urls]
 
-    def source(self, place: Place, form: Form) -> Source:  # noqa: ARG002 - as all others
+    def source(self, place: Place, form: Form, plugins: Plugins) -> Source:  # noqa: ARG002 - as all others
         """What reads the variable."""
-        return UrlSource(form)
+        return replace(plugins.get(VariablesSource, "urls", "architect env --export compose"), environ=form)
 
     def text(self, said: Sequence[tuple[Place, Form]], *, secrets: bool) -> tuple[str, list[str]]:
         """The lines. Instead of a secret, they have a variable of Compose, which refuses to start without it."""

@@ -45,8 +45,12 @@ class Dialect(ABC):
         """What may say a place, the form to prefer first; none where nothing does."""
 
     @abstractmethod
-    def source(self, place: Place, form: Form) -> Source:
-        """A source that reads a form as an application would."""
+    def source(self, place: Place, form: Form, plugins: Plugins) -> Source:
+        """A source that reads a form as an application would.
+
+        Raises:
+            NoPluginError: the package that has the source is not installed.
+        """
 
     @abstractmethod
     def text(self, said: Sequence[tuple[Place, Form]], *, secrets: bool) -> tuple[str, list[str]]:

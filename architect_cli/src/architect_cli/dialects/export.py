@@ -9,7 +9,7 @@ from architect_cli.dialects.dialect import differing
 from architect_cli.dialects.urls import service_urls
 from architect_core.contract import showable
 from architect_core.exceptions import RunError
-from architect_core.sources.bindings import CERTIFICATES
+from architect_core.sources.binding_keys import CERTIFICATES
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -68,7 +68,7 @@ def _chosen(place: Place, dialect: Dialect, plugins: Plugins) -> tuple[Form | No
     """A form, or none and what keeps it from being read as the same."""
     reason = "what has no URL"
     for form in dialect.forms(place):
-        fields = differing(place, dialect.source(place, form), plugins)
+        fields = differing(place, dialect.source(place, form, plugins), plugins)
         if not fields:
             return form, ""
         reason = f"it so that it is read as the same ({', '.join(fields)})"

@@ -1,4 +1,4 @@
-"""What a source is, and what it gives."""
+"""A source of configuration, and what it returns."""
 
 from __future__ import annotations
 
@@ -26,12 +26,14 @@ class Configuration:
 
     Attributes:
         services: service name -> its checked entry. A mapping may know more names than it lists.
-        current_service: the name of the running service, or None where nothing names it.
+        current_service: the name of the running service, or None if the source does not know it.
         where: what was read, for error messages: "the environment variable ARCHITECT".
         datastores: datastores of the running service, whichever that is: name -> checked entry. Those that belong to a
             named service are in its entry in `services`.
-        files: the files that were read, or would have been if they were there; a watcher looks whether they change.
-        place_of: gives where one entry was read from, by "services" or "datastores" and its name; `where` unless given.
+        files: the files that were read, or would be read if they existed; `watch()` reloads when one changes.
+        place_of: returns where one entry was read from, by "services" or "datastores" and its name; `where` by default.
+        keep_unknown_options: whether an option that a datastore's engine does not have becomes an attribute of its
+            credentials, instead of an error. For platforms that add files, such as a `ca.crt`, to every entry.
     """
 
     services: Mapping[str, ServiceConfig]
@@ -40,9 +42,10 @@ class Configuration:
     datastores: Mapping[str, DatastoreConfig] = field(default_factory=dict)
     files: tuple[str, ...] = ()
     place_of: Callable[[str, str], str] | None = field(default=None, repr=False)
+    keep_unknown_options: bool = False
 
     def place(self, kind: str, name: str) -> str:
-        """Where an entry was read from: "the environment variable BILLING_URL".
+        """Returns where an entry was read from: "the environment variable BILLING_URL".
 
         Args:
             kind: "services" or "datastores".
@@ -55,25 +58,28 @@ class Source(Provided):
     """Something that a configuration can be read from.
 
     Attributes:
-        knows_current_service: whether it may name the running service; one that never does is not read for that.
+        name: what `architect env` and messages call it; the class's name if it is empty. A plugin's source is called by
+            the name of its entry point, which should be the same.
+        knows_current_service: whether it can name the running service; one that cannot is not read for that.
     """
 
     hook: ClassVar[str] = "architect_source"
+    name: ClassVar[str] = ""
     knows_current_service: ClassVar[bool] = True
 
     @abstractmethod
     def load(self) -> Configuration:
-        """Read it now; what holds nothing is an empty configuration.
+        """Reads it now; a source that holds nothing returns an empty configuration.
 
         Raises:
-            ConfigError: it is malformed; the message names the path of every wrong field, and no value.
+            ConfigError: it is malformed; the message has the path of every wrong field, and no value.
         """
 
 
 class Entries(Mapping[str, Entry], Generic[Entry]):
-    """Entries that are read and checked when they are asked for, so that a malformed one disturbs nobody else.
+    """Entries that are read and checked when they are looked up, so that a malformed one affects no other.
 
-    Asking for a name may find an entry that is not listed: from a variable's name, no service's name can be told.
+    A look-up may find a name that is not listed, because a service's name cannot be derived from a variable's.
     """
 
     def __init__(self, names: Iterable[str], read: Callable[[str], Entry | None]) -> None:
@@ -81,7 +87,7 @@ class Entries(Mapping[str, Entry], Generic[Entry]):
 
         Args:
             names: those that are listed.
-            read: gives the entry of a name, listed or not; None where there is none. Raises ConfigError.
+            read: returns the entry of a name, listed or not, or None if it has none. Raises ConfigError.
         """
         self._names = tuple(dict.fromkeys(names))
         self._read = read

@@ -28,7 +28,8 @@ class Known:
         schemes: further URL schemes, which are no entry points.
         port: the TCP port that is used unless one is configured.
         ports: the same for aliases and schemes whose port is another one.
-        marker: the environment variable that a platform sets if the source is needed.
+        marker: the environment variable that a source reads nothing without, such as `VCAP_SERVICES`.
+        extra: the extra of the distribution to install with it.
     """
 
     name: str
@@ -39,6 +40,7 @@ class Known:
     port: int | None = None
     ports: Mapping[str, int] = field(default_factory=dict)
     marker: str | None = None
+    extra: str | None = None
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -50,8 +52,8 @@ def _engine(name: str, *aliases: str, port: int | None = None, **ports: int) -> 
     return Known(name, "engine", "architect-datastore", aliases, port=port, ports=ports)
 
 
-def _source(name: str, marker: str | None = None) -> Known:
-    return Known(name, "source", "architect-sources", marker=marker)
+def _source(name: str, marker: str | None = None, extra: str | None = None) -> Known:
+    return Known(name, "source", "architect-sources", marker=marker, extra=extra)
 
 
 def _command(name: str) -> Known:
@@ -77,10 +79,14 @@ KNOWN = (
     _source("aspire"),
     _source("vcap", marker="VCAP_SERVICES"),
     _source("urls"),
-    _source("dns", marker="ARCHITECT_DNS"),
+    _source("dns", marker="ARCHITECT_DNS", extra="dns"),
     Known("otel", "observer", "architect-otel"),
     *(_command(name) for name in ("env", "install", "plugin", "plugins", "run")),
 )
+
+
+PRECEDENCE = ("environment", "bindings", "aspire", "vcap", "urls", "local", "dns")
+"""The sources that are read by default, the first of which wins. Only "environment" can name the running service."""
 
 
 @lru_cache(maxsize=1)
@@ -114,6 +120,8 @@ def remedy(name: str) -> str:
     'pip install architect-datastore'
     """
     found = known(name)
+    if found is not None and found.extra is not None:
+        return f"pip install '{found.distribution}[{found.extra}]'"
     if found is not None:
         return f"pip install {found.distribution}"
     return f"install the package whose entry point in the group 'architect' is named {name!r}"

@@ -7,13 +7,16 @@ import re
 import sys
 from importlib.metadata import EntryPoint, entry_points, version
 from inspect import isroutine
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pluggy
 from pydantic import BaseModel
 
 from architect_core.contract import hooks
 from architect_core.plugins.collision import facade_problem
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
 
 DISABLED_VARIABLE = "ARCHITECT_DISABLED_PLUGINS"
 VERSION_ATTRIBUTE = "ARCHITECT_CONTRACT"
@@ -26,9 +29,14 @@ class BrokenError(Exception):
 def installed(name: str | None = None) -> list[EntryPoint]:
     """The entry points of all plugins, or of those that serve `name`, sorted; one that is found twice is one."""
     group = entry_points(group=hooks.GROUP) if name is None else entry_points(group=hooks.GROUP, name=name)
-    if len(group) < 2:  # the distribution's metadata takes milliseconds to read
-        return list(group)
-    found = {(entry.name, distribution(entry), entry.value): entry for entry in group}
+    return unique(group)
+
+
+def unique(entries: Collection[EntryPoint]) -> list[EntryPoint]:
+    """Entry points, sorted; one that is found twice is one."""
+    if len(entries) < 2:  # the distribution's metadata takes milliseconds to read
+        return list(entries)
+    found = {(entry.name, distribution(entry), entry.value): entry for entry in entries}
     return [found[key] for key in sorted(found)]
 
 

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from contextlib import contextmanager
+from importlib.metadata import entry_points
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from architect_core._runtime.fork import ForkSafeLock
+from architect_core._runtime.once import once
+from architect_core.contract.hooks import GROUP
 from architect_core.contract.provided import Provided
 from architect_core.exceptions import ArchitectError, NoPluginError, PluginError
 from architect_core.plugins import loading
@@ -13,7 +16,7 @@ from architect_core.plugins.known import remedy
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from importlib.metadata import EntryPoint
+    from importlib.metadata import EntryPoint, EntryPoints
 
 Kind = TypeVar("Kind", bound=Provided)
 
@@ -27,7 +30,11 @@ class Plugins:
 
     def names(self) -> list[str]:
         """The names that installed plugins serve; none is loaded for it."""
-        return sorted({entry.name for entry in loading.installed()})
+        return sorted(self._entry_points.names)
+
+    def installed(self, name: str) -> list[EntryPoint]:
+        """The entry points of that name, disabled ones included; no plugin is loaded."""
+        return loading.unique(self._entry_points.select(name=name))
 
     def find(self, kind: type[Kind], name: str, asked_by: str) -> Kind | None:
         """Load the plugin `name` and return what it provides of `kind`, or None if it has no such hook.
@@ -61,7 +68,7 @@ class Plugins:
 
     def owner(self, name: str) -> str:
         """The plugin `name` with its distribution, for messages: "the plugin 'rest' of architect-rest 0.3.0"."""
-        usable = [entry for entry in loading.installed(name) if not loading.is_disabled(entry)]
+        usable = [entry for entry in self.installed(name) if not loading.is_disabled(entry)]
         return _owner(usable[0]) if usable else f"the plugin {name!r}"
 
     @contextmanager
@@ -79,6 +86,11 @@ class Plugins:
             error.may_hold_secrets = secrets
             raise error from problem
 
+    @once
+    def _entry_points(self) -> EntryPoints:
+        """Those of all plugins, searched once: the metadata of every installed distribution takes milliseconds."""
+        return entry_points(group=GROUP)
+
     def _load(self, kind: type[Kind], name: str, asked_by: str) -> Kind | None:
         entry = self._entry(name, asked_by)
         try:
@@ -90,7 +102,7 @@ class Plugins:
         raise PluginError(f"{asked_by}: {_owner(entry)} {reason}") from cause
 
     def _entry(self, name: str, asked_by: str) -> EntryPoint:
-        found = loading.installed(name)
+        found = self.installed(name)
         usable = [entry for entry in found if not loading.is_disabled(entry)]
         if not found:
             raise NoPluginError(name, self.names(), asked_by, remedy(name))

@@ -50,8 +50,8 @@ def credentials_of(
     config = _with_url(found.entry)
     asked_by = f"datastore {name!r}"
     engine, parser = _parser(config, lambda: _from_manifest(name, owner, find_root), plugins, asked_by)
-    if found.source == "bindings":
-        config = _without_files(config, parser.Options)
+    if found.keep_unknown_options:
+        config = _known_options(config, parser.Options)
     options = validate(parser.Options, config.options, found.where, f"{found.path}.options".removeprefix("."))
     with plugins.blamed(engine, asked_by, secrets=True):
         target = DatastoreTarget(name, engine, config, options, found.where, found.path)
@@ -64,8 +64,8 @@ def credentials_of(
     return credentials
 
 
-def _without_files(config: DatastoreConfig, options: type[BaseModel]) -> DatastoreConfig:
-    """Files of TLS that an engine takes none of are attributes: nobody can take one out of a platform's folder."""
+def _known_options(config: DatastoreConfig, options: type[BaseModel]) -> DatastoreConfig:
+    """The entry with the options that the engine does not have as attributes."""
     if options.model_config.get("extra") == "allow":
         return config
     kept = {key: value for key, value in config.options.items() if key in options.model_fields}

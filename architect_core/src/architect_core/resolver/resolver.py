@@ -26,7 +26,7 @@ from architect_core.resolver.reload import Changes, Draining, Listeners, close_a
 from architect_core.resolver.service import CurrentService, Service
 from architect_core.resolver.stand_ins import StandIns
 from architect_core.resolver.watch import Watcher, require_seconds
-from architect_core.sources.catalog import BUILT_IN, Catalog, named_sources
+from architect_core.sources.catalog import Catalog, NamedSource
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from architect_core.resolver.clients import Clients
     from architect_core.resolver.events import Notification
     from architect_core.schema.config import ServiceConfig
-    from architect_core.sources.catalog import Found, NamedSource
+    from architect_core.sources.catalog import Found
 
 
 class Resolver:
@@ -314,23 +314,22 @@ class Resolver:
             return []
         from architect_core.sources.mapping import MappingSource
 
-        return [("configure", lambda: MappingSource(config, self._current_service))]
+        return [NamedSource(MappingSource.name, lambda: MappingSource(config, self._current_service))]
 
     def _sources(self) -> list[NamedSource]:
-        named, asked_by = self._source, "configure(source=...)"
-        if named is None:
-            if self._config is not None:
-                return []
-            named, asked_by = os.environ.get(SOURCE_VARIABLE) or ",".join(BUILT_IN), f"the variable {SOURCE_VARIABLE}"
-        if isinstance(named, str):
-            return named_sources(named, asked_by, lambda name: self._plugin_source(name, asked_by))
-        source = named
-        return [(type(source).__name__, lambda: source)]
+        source = self._source
+        if source is not None and not isinstance(source, str):
+            return [NamedSource(source.name or type(source).__name__, lambda: source)]
+        if source is None and self._config is not None:
+            return []
+        from architect_core.sources.named import default_sources, sources_named
 
-    def _plugin_source(self, name: str, asked_by: str) -> Source:
-        from architect_core.sources.plugin import PluginSource
-
-        return PluginSource(name, asked_by, self._plugins)
+        if source is not None:
+            return sources_named(source, "configure(source=...)", self._plugins)
+        names = os.environ.get(SOURCE_VARIABLE)
+        if names:
+            return sources_named(names, f"the variable {SOURCE_VARIABLE}", self._plugins)
+        return default_sources(self._plugins)
 
     def _find_root(self) -> Path:
         if self._root is None:

@@ -2,45 +2,39 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from functools import partial
-from importlib import import_module
 from typing import TYPE_CHECKING, Any, Literal
 
 from architect_core._base.signatures import signatures
 from architect_core._runtime.once import once
-from architect_core.contract.source import Entries
-from architect_core.exceptions import ConfigError
+from architect_core.contract.source import Configuration, Entries, Source
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
     from architect_core._base.signatures import Signatures
     from architect_core._runtime.fork import ForkSafeLock
-    from architect_core.contract.source import Configuration, Source
     from architect_core.schema.config import ServiceConfig
 
     Kind = Literal["services", "datastores"]
-    NamedSource = tuple[str, Callable[[], Source]]
-
-# the built-in sources by precedence: name -> module and class
-BUILT_IN = {
-    "environment": ("environment", "EnvironmentSource"),
-    "bindings": ("bindings", "BindingSource"),
-    "aspire": ("aspire", "AspireSource"),
-    "vcap": ("vcap", "VcapSource"),
-    "urls": ("urls", "UrlSource"),
-    "local": ("local", "LocalSource"),
-    "dns": ("dns", "DnsSource"),
-}
 
 
-def built_in(name: str) -> Source:
-    """The built-in source called `name`."""
-    module, kind = BUILT_IN[name]
-    source: Source = getattr(import_module(f"architect_core.sources.{module}"), kind)()
-    return source
+@dataclass(frozen=True)
+class NamedSource:
+    """A source of a catalogue, found when it is first needed.
+
+    Attributes:
+        name: what it is called: "bindings".
+        find: returns it, or None if there is nothing to read.
+        load: reads it.
+        names_service: False if it need not be found for the name of the running service.
+    """
+
+    name: str
+    find: Callable[[], Source | None]
+    load: Callable[[Source], Configuration] = lambda source: source.load()
+    names_service: bool = True
 
 
 @dataclass(frozen=True)
@@ -50,34 +44,38 @@ class Found:
     Attributes:
         entry: a `ServiceConfig` or a `DatastoreConfig`.
         source: the name of the source: "bindings".
-        where: the place in it, for error messages: "the service binding /bindings/billing".
-        path: the entry's path in that place; empty where the place is the entry.
+        where: the part of it that was read, for error messages: "the service binding /bindings/billing".
+        path: the entry's path in that part; empty if the part is the entry.
+        keep_unknown_options: as the source's configuration says.
     """
 
     entry: Any
     source: str
     where: str
     path: str
+    keep_unknown_options: bool = False
 
 
 class Layer:
     """One source of a catalogue, read when it is first needed."""
 
-    def __init__(self, name: str, make: Callable[[], Source], lock: ForkSafeLock) -> None:
-        self.name = name
+    def __init__(self, source: NamedSource, lock: ForkSafeLock) -> None:
+        self.name = source.name
         self.signatures: Signatures = {}
-        self._make = make
+        self._source = source
         self._lock = lock
 
     @once
-    def source(self) -> Source:
-        """Where it is read from."""
-        return self._make()
+    def source(self) -> Source | None:
+        """The source, or None if there is nothing to read."""
+        return self._source.find()
 
     @once
     def configuration(self) -> Configuration:
-        """What it holds; raises ConfigError where that is malformed."""
-        loaded = self.source.load()
+        """What it holds; raises ConfigError if that is malformed."""
+        if self.source is None:
+            return Configuration({}, None, f"the source {self.name!r}, which is not used")
+        loaded = self._source.load(self.source)
         self.signatures = signatures(loaded.files)
         return loaded
 
@@ -86,26 +84,36 @@ class Layer:
         """Whether it was read."""
         return "configuration" in vars(self)
 
+    @property
+    def current_service(self) -> str | None:
+        """The running service's name; the source is read only if it may know it."""
+        is_asked = self._source.names_service and self.source is not None and self.source.knows_current_service
+        return self.configuration.current_service if is_asked else None
+
     def find(self, kind: Kind, name: str, owner: str | None) -> Iterator[Found]:
-        """Its entries of `name`: a datastore may be the owner's and anybody's."""
+        """Its entries of `name`: of a datastore, the owner's comes before one without an owner."""
         configuration = self.configuration
-        if kind == "datastores" and owner is not None and not isinstance(configuration.services, Entries):
-            own = configuration.services.get(owner)
+        services = configuration.services
+        # services that are looked up by the names of variables hold no datastores
+        if kind == "datastores" and owner is not None and not isinstance(services, Entries):
+            own = services.get(owner)
             if own is not None and name in own.datastores:
-                place = configuration.place("services", owner)
-                path = f"{owner}.datastores.{name}" if place == configuration.where else f"datastores.{name}"
-                yield Found(own.datastores[name], self.name, place, path)
+                yield self._found(own.datastores[name], "services", owner, f"datastores.{name}")
         entries: Mapping[str, Any] = getattr(configuration, kind)
         if name in entries:
-            place = configuration.place(kind, name)
-            path = name if place == configuration.where else ""
-            yield Found(entries[name], self.name, place, path)
+            yield self._found(entries[name], kind, name, "")
+
+    def _found(self, entry: Any, kind: Kind, key: str, path: str) -> Found:
+        configuration = self.configuration
+        where = configuration.place(kind, key)
+        if where == configuration.where:  # which holds more than one entry
+            path = f"{key}.{path}".removesuffix(".")
+        return Found(entry, self.name, where, path, configuration.keep_unknown_options)
 
     def names(self, kind: Kind, owner: str | None) -> set[str]:
-        """The names that it lists, the datastores of the service `owner` among them; raises ConfigError."""
+        """The names that it lists, among them the datastores of the service `owner`; raises ConfigError."""
         found = set(getattr(self.configuration, kind))
         services = self.configuration.services
-        # entries that are looked for by variables' names hold no datastores
         if kind == "datastores" and owner is not None and not isinstance(services, Entries) and owner in services:
             found.update(services[owner].datastores)
         return found
@@ -114,53 +122,50 @@ class Layer:
 class Catalog:
     """The merged view of several sources.
 
-    An entry is taken whole from the first source that has it, and fields of two sources are never mixed: a
-    password must not be sent to a host that another source named. A source of lower precedence is not read before a
-    name is asked for that no other has.
+    An entry is taken whole from the first source that has it. Fields of two sources are never mixed, because a
+    password must not be sent to a host that another source named. A source is neither loaded nor read before a name is
+    looked up that no source above it has.
     """
 
     def __init__(self, sources: Sequence[NamedSource], lock: ForkSafeLock) -> None:
-        """Make one of named sources, the first of which wins; nothing is read yet."""
-        self.layers = [Layer(name, make, lock) for name, make in sources]
+        """Make one of sources, the first of which wins; nothing is read yet."""
+        self.layers = [Layer(source, lock) for source in sources]
         self.services: Mapping[str, ServiceConfig] = _Services(self)
 
     @property
     def current_service(self) -> str | None:
         """The running service's name, from the first source that knows it."""
-        for layer in self.layers:
-            if layer.source.knows_current_service and layer.configuration.current_service is not None:
-                return layer.configuration.current_service
-        return None
+        return next((name for layer in self.layers if (name := layer.current_service) is not None), None)
 
     def service(self, name: str) -> Found | None:
         """The entry of a service, from the first source that has one."""
         return next(self.all("services", name), None)
 
     def datastore(self, name: str, owner: str | None) -> Found | None:
-        """The entry of a datastore: one of the service `owner`, or one that belongs to whoever runs."""
+        """The entry of a datastore: one of the service `owner`, or one without an owner."""
         return next(self.all("datastores", name, owner), None)
 
     def all(self, kind: Kind, name: str, owner: str | None = None) -> Iterator[Found]:
-        """Every entry of a name, the one that wins first."""
+        """Every entry of a name, in order of precedence."""
         for layer in self.layers:
             yield from layer.find(kind, name, owner)
 
     def names(self, kind: Kind, owner: str | None = None) -> list[str]:
-        """The names that sources list, sorted; all of them are read for it."""
+        """The names that sources list, sorted; all sources are read for it."""
         return sorted({name for layer in self.layers for name in layer.names(kind, owner)})
 
     @property
     def where(self) -> str:
-        """What was read, for messages about what is nowhere."""
-        places = [layer.configuration.where for layer in self.layers if layer.is_loaded]
-        return places[0] if places else "the configuration"
+        """What was read first, for messages about a name that no source has."""
+        read = (layer.configuration.where for layer in self.layers if layer.is_loaded)
+        return next(read, "the configuration")
 
     def signatures(self) -> Signatures:
-        """What the files that were read were like."""
+        """The signatures of the files that were read."""
         return {file: each for layer in self.layers for file, each in layer.signatures.items()}
 
     def load_as(self, former: Catalog) -> None:
-        """Read the sources that `former` has read; raises ConfigError where one is malformed."""
+        """Read the sources that `former` has read; raises ConfigError if one is malformed."""
         read = {layer.name for layer in former.layers if layer.is_loaded}
         for layer in self.layers:
             if layer.name in read:
@@ -185,20 +190,3 @@ class _Services(Mapping[str, "ServiceConfig"]):
 
     def __len__(self) -> int:
         return len(self._catalog.names("services"))
-
-
-def named_sources(names: str, where: str, plugin: Callable[[str], Source]) -> list[NamedSource]:
-    """The sources that a text such as "bindings,urls" names, in its order.
-
-    Args:
-        names: names of built-in sources and of plugins, separated by commas.
-        where: who named them, for messages.
-        plugin: makes the source of a plugin from its name.
-
-    Raises:
-        ConfigError: a name is there twice.
-    """
-    words = [word.strip() for word in names.split(",") if word.strip()]
-    if len(set(words)) != len(words):
-        raise ConfigError(where, [("", "names a source twice")])
-    return [(word, partial(built_in if word in BUILT_IN else plugin, word)) for word in words]

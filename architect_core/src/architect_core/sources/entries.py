@@ -1,4 +1,4 @@
-"""From what a platform says of an endpoint to an entry of ours."""
+"""Entries made of what a platform says about an endpoint."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from architect_core.schema.validation import validate
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-_OTHER_DATASTORES = frozenset({"kafka", "nats", "file"})  # no package of ours serves them
+_OTHER_DATASTORES = frozenset({"file", "kafka", "nats"})  # no package of ours serves them
 
 
 def protocol_of(scheme: str) -> str | None:
-    """Returns the protocol of services whose URLs have `scheme`; None for those of datastores and unknown ones.
+    """The protocol of services whose URLs have `scheme`; None for datastores' schemes and unknown ones.
 
     >>> protocol_of("https"), protocol_of("postgresql")
     ('rest', None)
@@ -27,17 +27,26 @@ def protocol_of(scheme: str) -> str | None:
 
 
 def is_datastore(scheme: str) -> bool:
-    """Returns whether URLs with `scheme` are those of well-known datastores, which are no services."""
-    base = scheme.partition("+")[0]
-    found = known(base)
-    return base in _OTHER_DATASTORES or (found is not None and found.kind == "engine")
+    """Whether URLs with `scheme` are those of a well-known datastore, and so of no service.
+
+    >>> is_datastore("postgresql+psycopg"), is_datastore("https")
+    (True, False)
+    """
+    name = scheme.partition("+")[0]
+    found = known(name)
+    return name in _OTHER_DATASTORES or (found is not None and found.kind == "engine" and name != "generic")
 
 
 def service_at(urls: Sequence[str], where: str, api: str | None = None) -> ServiceConfig:
-    """The entry of a service that is at one or several URLs.
+    """The entry of a service with one or several URLs.
+
+    Args:
+        urls: those of its instances.
+        where: what they were read from, for error messages.
+        api: its protocol; by default the one of the first URL's scheme.
 
     Raises:
-        ConfigError: a URL's scheme tells no protocol, or it is malformed.
+        ConfigError: a URL is malformed, or its scheme cannot be the name of a protocol.
     """
     scheme = scheme_of(urls[0])
     entry: dict[str, Any] = {"host": urls[0], "api": api or protocol_of(scheme) or scheme.partition("+")[0] or "rest"}
@@ -47,22 +56,26 @@ def service_at(urls: Sequence[str], where: str, api: str | None = None) -> Servi
 
 
 def checked_service(entry: Mapping[str, Any], where: str) -> ServiceConfig:
-    """An entry that was read from one place, checked; raises ConfigError."""
+    """The checked entry of a service that was read from `where`; raises ConfigError if it is malformed."""
     return validate(ServiceConfig, dict(entry), where)
 
 
 def checked_datastore(entry: Mapping[str, Any], where: str) -> DatastoreConfig:
-    """Likewise of a datastore."""
+    """The checked entry of a datastore that was read from `where`; raises ConfigError if it is malformed."""
     return validate(DatastoreConfig, dict(entry), where)
 
 
 def with_login(host: str, username: str | None, password: str | None) -> str:
-    """`host` with user information, which is how a service's entry has a login."""
+    """`host` with the user name and password in it, unless it has some.
+
+    >>> with_login("https://billing", "me", "p@ss")
+    'https://me:p%40ss@billing'
+    """
     if username is None and password is None:
         return host
     scheme = scheme_of(host)
     bare = host[len(scheme) + 3 :] if scheme else host
-    if "@" in bare.partition("/")[0]:  # it has its login already
+    if "@" in bare.partition("/")[0]:
         return host
     login = quote(username or "", safe="") + ("" if password is None else f":{quote(password, safe='')}")
     return f"{scheme}://{login}@{bare}" if scheme else f"{login}@{bare}"

@@ -26,9 +26,9 @@ def read_services(
     """The checked services of a file, and the files that were read: itself, and those that its values point to.
 
     Args:
-        path: the file; one whose name ends with ".toml" is TOML, any other JSON.
+        path: the file; TOML if its name ends with ".toml", else JSON.
         where: what error messages call it.
-        environ: where the variables are looked up that values point to.
+        environ: the variables that values may point to; those of the process by default.
 
     Raises:
         ConfigError: it cannot be read, or is malformed.
@@ -45,7 +45,7 @@ def path_in(variable: str, value: str) -> str:
     """The path that a variable holds.
 
     Raises:
-        ConfigError: it holds a configuration itself, whose secrets a path's place in messages would show.
+        ConfigError: it holds a configuration. As a path, messages would show its secrets.
     """
     if value.lstrip().startswith(("{", "[")) or "\n" in value:
         reason = "must name a file, and holds something else; a configuration itself goes into ARCHITECT"
@@ -62,10 +62,10 @@ def _read_toml(content: bytes, where: str) -> Any:
     except UnicodeDecodeError as problem:
         reason = f"is not UTF-8 (at byte {problem.start})"
     except (ValueError, RecursionError) as problem:
-        # a TOMLDecodeError is a ValueError, as is what a huge number raises
-        # its text may quote what it stumbled over, and only its end says where
-        place = str(problem).rpartition("(")[2].rstrip(")")
-        reason = f"is not TOML: {place}" if place.startswith("at ") else "is not TOML"
+        # TOMLDecodeError is a ValueError, which a huge number raises too; its text may quote the content and ends
+        # with the position
+        position = str(problem).rpartition("(")[2].rstrip(")")
+        reason = f"is not TOML: {position}" if position.startswith("at ") else "is not TOML"
     problems = [("", reason)] if reason else list(_unlike_json(data, ()))
     if problems:
         raise ConfigError(where, problems)
@@ -73,15 +73,15 @@ def _read_toml(content: bytes, where: str) -> Any:
 
 
 def _unlike_json(value: object, path: tuple[int | str, ...]) -> Iterator[tuple[str, str]]:
-    """The paths of what TOML has and JSON has not, each with what is wrong with it."""
+    """The paths of values that JSON does not have, each with the reason."""
     if len(path) > DEEPEST:
         yield dotted("", path), "is nested too deeply"
     elif isinstance(value, dict):
         for key, each in value.items():
             yield from _unlike_json(each, (*path, key))
     elif isinstance(value, list):
-        for place, each in enumerate(value):
-            yield from _unlike_json(each, (*path, place))
+        for index, each in enumerate(value):
+            yield from _unlike_json(each, (*path, index))
     elif isinstance(value, date | time):  # a datetime is a date
         yield dotted("", path), "is a date or a time, which JSON has not; write it as text, in quotes"
     elif isinstance(value, float) and not isfinite(value):

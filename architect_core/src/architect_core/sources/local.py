@@ -1,19 +1,16 @@
-"""A file for development, beside the service's `architect.json`, that only a variable turns on."""
+"""A file for development, beside the service's `architect.json`, that is read only if a variable asks for it."""
 
 from __future__ import annotations
 
-import os
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar
+from typing import ClassVar
 
 from architect_core._base.root import search_root
-from architect_core.contract.source import Configuration, Source
+from architect_core.contract.source import Configuration
 from architect_core.exceptions import ConfigError
 from architect_core.sources.files import path_in, read_services
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
+from architect_core.sources.variables import VariablesSource
 
 VARIABLE = "ARCHITECT_LOCAL"
 FILES = ("architect.local.json", "architect.local.toml")
@@ -22,37 +19,33 @@ _ON = {"1", "true", "yes", "on"}
 
 
 @dataclass(frozen=True)
-class LocalSource(Source):
-    """`architect.local.json` or `architect.local.toml` in the service's folder, where `ARCHITECT_LOCAL=1` is set.
+class LocalSource(VariablesSource):
+    """`architect.local.json` or `architect.local.toml` in the service's folder, if `ARCHITECT_LOCAL=1` is set.
 
-    `ARCHITECT_LOCAL` may also name the file. A release that does not set it never reads one, even if it was packed by
-    accident, and every other source wins over it.
+    `ARCHITECT_LOCAL` may also name the file. A release that does not set it never reads one, even if one was packed by
+    accident.
 
     Attributes:
-        environ: where the variable is looked up; the process's environment unless given.
+        environ: the variables; those of the process by default.
     """
 
-    knows_current_service: ClassVar[bool] = False
-    environ: Mapping[str, str] | None = field(default=None, repr=False)
+    name: ClassVar[str] = "local"
 
     def load(self) -> Configuration:
         """Read it.
 
         Raises:
-            ConfigError: it is asked for and is not there, or is malformed.
+            ConfigError: the variable asks for a file that does not exist, or the file is malformed.
         """
-        environ = os.environ if self.environ is None else self.environ
-        wanted = environ.get(VARIABLE, "")
+        wanted = self.variables.get(VARIABLE, "")
         if wanted.lower() in _OFF:
             return Configuration({}, None, f"the local file ({VARIABLE} is not set)")
         path = _found() if wanted.lower() in _ON else path_in(VARIABLE, wanted)
         if path is None:
-            raise ConfigError(
-                f"the environment variable {VARIABLE}",
-                [("", f"asks for {' or '.join(FILES)}, which is neither in the service's folder nor here")],
-            )
+            reason = f"asks for {' or '.join(FILES)}, which is neither in the service's folder nor here"
+            raise ConfigError(f"the environment variable {VARIABLE}", [("", reason)])
         where = f"the local file {path}"
-        services, files = read_services(path, where, environ)
+        services, files = read_services(path, where, self.variables)
         return Configuration(services, None, where, files=files)
 
 

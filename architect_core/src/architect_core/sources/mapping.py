@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import ClassVar
 
 from architect_core.contract.source import Configuration, Source
 from architect_core.schema.config import parse_services
@@ -19,11 +20,12 @@ class MappingSource(Source):
         current_service: the running service's name.
     """
 
+    name: ClassVar[str] = "configure"
     services: Mapping[str, object]
     current_service: str | None = None
 
     def load(self) -> Configuration:
-        """Check it."""
+        """Check it; raises ConfigError if it is malformed."""
         where = "the configuration given in code"
         services = dict(self.services) if isinstance(self.services, Mapping) else self.services
         entries, files = followed(services, where)

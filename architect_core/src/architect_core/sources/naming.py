@@ -1,8 +1,8 @@
-"""From the name of a service or datastore to the names of variables, and no two to one.
+"""The names of variables and resources for the name of a service or datastore.
 
-A variable's name has capital letters, digits and "_", so that "acme/pay-api", "acme-pay/api" and "acme_pay_api" all
-become ACME_PAY_API. Names are therefore mapped forward only, when they are asked for; two names that are asked for and
-lead to one variable are an error.
+A variable's name has capital letters, digits and "_", so "acme/pay-api", "acme-pay/api" and "acme_pay_api" all become
+ACME_PAY_API. Names are therefore mapped in this direction only, when they are looked up; two names that lead to one
+variable are an error.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from architect_core.exceptions import ConfigError
 
 
 def variable_stems(name: str) -> list[str]:
-    """What a variable about `name` may start with: the whole name, then the part after "/".
+    """What the name of a variable for `name` may start with: the whole name, then the part after "/".
 
     >>> variable_stems("acme/pay-api")
     ['ACME_PAY_API', 'PAY_API']
@@ -25,7 +25,7 @@ def variable_stems(name: str) -> list[str]:
 
 
 def resource_names(name: str) -> list[str]:
-    """What a platform whose names have no "/" may call `name`.
+    """The names of `name` on a platform whose names have no "/", in order of preference.
 
     >>> resource_names("acme/pay_api")
     ['acme-pay_api', 'acme-pay-api', 'acme_pay_api', 'pay_api', 'pay-api']
@@ -36,17 +36,17 @@ def resource_names(name: str) -> list[str]:
 
 
 class Claims:
-    """Which name each variable was read for."""
+    """The name that each variable was read for."""
 
     def __init__(self) -> None:
         self._names: dict[str, str] = {}
         self._lock = threading.Lock()
 
     def claim(self, variable: str, name: str) -> None:
-        """Note that `variable` is about `name`.
+        """Record that `variable` was read for `name`.
 
         Raises:
-            ConfigError: it is about another name already.
+            ConfigError: it was read for another name before.
         """
         with self._lock:
             other = self._names.setdefault(variable, name)

@@ -1,4 +1,4 @@
-"""Values that say where a value is instead of holding it: `{"$file": "/run/secrets/db"}`, `{"$env": "PASSWORD"}`."""
+"""Pointers in place of values: `{"$file": "/run/secrets/db"}`, `{"$env": "PASSWORD"}`."""
 
 from __future__ import annotations
 
@@ -21,15 +21,15 @@ _NO_TEXT = "has a character that is no text (a lone surrogate)"
 def followed(data: object, where: str, environ: Mapping[str, str] | None = None) -> tuple[Any, tuple[str, ...]]:
     """`data` with every pointer replaced by the text that it points to, and the files that were read for it.
 
-    A file's last line break is no part of the value.
+    A file's last line break is not part of the value.
 
     Args:
-        data: what was parsed, of any depth.
+        data: parsed JSON or TOML.
         where: what it was read from, for error messages.
-        environ: where variables are looked up; the process's environment unless given.
+        environ: the variables; those of the process by default.
 
     Raises:
-        ConfigError: with the path of each pointer that leads nowhere.
+        ConfigError: a pointer's target cannot be read; the message has the path of each such pointer.
     """
     followed_files: list[str] = []
     problems: list[tuple[str, str]] = []
@@ -37,7 +37,7 @@ def followed(data: object, where: str, environ: Mapping[str, str] | None = None)
 
     def follow(value: object, path: tuple[int | str, ...]) -> object:
         if len(path) > DEEPEST:
-            return value  # what is wrong with it is told by the schema
+            return value  # the schema refuses it
         if isinstance(value, dict):
             if is_pointer(value):
                 ((pointer, target),) = value.items()
@@ -47,7 +47,7 @@ def followed(data: object, where: str, environ: Mapping[str, str] | None = None)
                 return text
             return {key: follow(each, (*path, key) if isinstance(key, str) else path) for key, each in value.items()}
         if isinstance(value, list):
-            return [follow(each, (*path, place)) for place, each in enumerate(value)]
+            return [follow(each, (*path, index)) for index, each in enumerate(value)]
         if isinstance(value, str) and not is_text(value):
             problems.append((dotted("", path), _NO_TEXT))
         return value
@@ -59,12 +59,12 @@ def followed(data: object, where: str, environ: Mapping[str, str] | None = None)
 
 
 def is_pointer(value: object) -> bool:
-    """Whether a value says where a value is."""
+    """Whether a value is a pointer."""
     return isinstance(value, dict) and len(value) == 1 and (_FILE in value or _VARIABLE in value)
 
 
 def _text_at(pointer: str, target: object, variables: Mapping[str, str], files: list[str]) -> tuple[str, str]:
-    """The text that a pointer leads to, and why there is none."""
+    """The text that a pointer leads to, and the reason if it cannot be read."""
     if not isinstance(target, str) or not target or "\0" in target:
         return "", f"{pointer} must name a {'file' if pointer == _FILE else 'variable'}"
     if pointer == _VARIABLE:
@@ -76,7 +76,7 @@ def _text_at(pointer: str, target: object, variables: Mapping[str, str], files: 
 
 
 def read_text(path: str) -> tuple[str, str]:
-    """The text of a file without its last line break, and why it cannot be read."""
+    """The text of a file without its last line break, and the reason if it cannot be read."""
     content, reason = read_file(path, _MOST_MIB)
     if reason:
         return "", f"the file that it names {reason}"

@@ -1,27 +1,59 @@
-"""The variables that .NET Aspire gives to what it starts (https://aspire.dev/fundamentals/environment-variables)."""
+"""The variables that .NET Aspire sets for what it starts (https://aspire.dev/fundamentals/environment-variables)."""
 
 from __future__ import annotations
 
-import os
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar, NamedTuple
 
-from architect_core._base import names
-from architect_core.contract.source import Configuration, Entries, Source
+from architect_core.contract import SERVICE_NAME, Configuration, Entries, Source, hookimpl
 from architect_core.sources.entries import checked_datastore, scheme_of, service_at
 from architect_core.sources.naming import Claims, resource_names, variable_stems
+from architect_core.sources.variables import VariablesSource
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from architect_core.schema.config import DatastoreConfig, ServiceConfig
+    from architect_core.schema import DatastoreConfig, ServiceConfig
 
+ARCHITECT_CONTRACT = 1
 _SERVICE = re.compile(r"services__(.+?)__([^_](?:.*?[^_])?)__(\d+)", re.IGNORECASE)
 _CONNECTION = re.compile(r"ConnectionStrings__(.+)", re.IGNORECASE)
-# of the endpoints that a resource has, the one that is taken
+# the endpoint to use of a resource that has several
 _PREFERRED = ("grpc", "https", "http")
 _PROPERTIES = {"HOST": "host", "PORT": "port", "USERNAME": "username", "PASSWORD": "password", "DATABASENAME": "name"}
+
+
+@hookimpl
+def architect_source() -> Source:
+    """The source `aspire`."""
+    return AspireSource()
+
+
+@dataclass(frozen=True)
+class AspireSource(VariablesSource):
+    """`services__<name>__<endpoint>__<n>`, `ConnectionStrings__<name>`, and their forms for other languages.
+
+    The latter are `<NAME>_HTTPS`, `<NAME>_HTTP` and `<NAME>_GRPC` for services, and `<NAME>_URI`, or `<NAME>_HOST` with
+    `_PORT`, `_USERNAME`, `_PASSWORD` and `_DATABASENAME`, for datastores. Several `<n>` are several instances. The
+    resource "acme-billing" or "billing" is the service "acme/billing".
+
+    Attributes:
+        environ: the variables; those of the process by default.
+    """
+
+    name: ClassVar[str] = "aspire"
+
+    def load(self) -> Configuration:
+        """Read the variables. The names of `services__...` and `ConnectionStrings__...` are listed."""
+        reader = _Reader(dict(self.variables))
+        return Configuration(
+            services=Entries(_listed(each.resource for each in reader.endpoints), reader.service),
+            current_service=None,
+            where="the variables of .NET Aspire",
+            datastores=Entries(_listed(reader.connections), reader.datastore),
+            place_of=reader.where,
+        )
 
 
 class _Endpoint(NamedTuple):
@@ -32,36 +64,8 @@ class _Endpoint(NamedTuple):
     url: str
 
 
-@dataclass(frozen=True)
-class AspireSource(Source):
-    """`services__<name>__<endpoint>__<n>`, `ConnectionStrings__<name>`, and their forms for other languages.
-
-    The latter are `<NAME>_HTTPS`, `<NAME>_HTTP` and `<NAME>_GRPC` for services, and `<NAME>_URI`, or `<NAME>_HOST` with
-    `_PORT`, `_USERNAME`, `_PASSWORD` and `_DATABASENAME`, for datastores. Several `<n>` are several instances. A
-    resource "acme-billing" or "billing" serves the name "acme/billing".
-
-    Attributes:
-        environ: where they are looked up; the process's environment unless given.
-    """
-
-    knows_current_service: ClassVar[bool] = False
-    environ: Mapping[str, str] | None = field(default=None, repr=False)
-
-    def load(self) -> Configuration:
-        """Take the variables; what can be told from their names is listed."""
-        environ = dict(os.environ if self.environ is None else self.environ)
-        reader = _Reader(environ)
-        return Configuration(
-            services=Entries(_listed(each.resource for each in reader.endpoints), reader.service),
-            current_service=None,
-            where="the variables of .NET Aspire",
-            datastores=Entries(_listed(reader.connections), reader.datastore),
-            place_of=reader.place,
-        )
-
-
 def _listed(resources: Iterable[str]) -> list[str]:
-    return sorted({resource for resource in resources if names.SERVICE_NAME.fullmatch(resource)})
+    return sorted({resource for resource in resources if SERVICE_NAME.fullmatch(resource)})
 
 
 class _Reader:
@@ -84,30 +88,31 @@ class _Reader:
         for each in found:
             self._claims.claim(each.variable, name)
         api = "grpc" if found[0].endpoint == "grpc" else None
-        return service_at([each.url for each in found], f"the environment variable {found[0].variable}", api)
+        return service_at([each.url for each in found], self.where("services", name), api)
 
     def datastore(self, name: str) -> DatastoreConfig | None:
-        variable = self._connection(name)
+        variable, stem = self._connection(name), self._stem(name)
         if variable is not None:
             self._claims.claim(variable, name)
             key = "url" if scheme_of(self._environ[variable]) else "connection_string"
-            return checked_datastore({key: self._environ[variable]}, self.place("datastores", name))
-        stem = self._stem(name)
-        if stem is None:
+            entry = {key: self._environ[variable]}
+        elif stem is not None:
+            self._claims.claim(f"{stem}_HOST", name)
+            values = {field: self._environ.get(f"{stem}_{key}") for key, field in _PROPERTIES.items()}
+            entry = {field: value for field, value in values.items() if value}
+        else:
             return None
-        self._claims.claim(f"{stem}_HOST", name)
-        given = {field: self._environ.get(f"{stem}_{key}") for key, field in _PROPERTIES.items()}
-        entry = {field: value for field, value in given.items() if value}
-        return checked_datastore(entry, self.place("datastores", name))
+        return checked_datastore(entry, self.where("datastores", name))
 
-    def place(self, kind: str, name: str) -> str:
+    def where(self, kind: str, name: str) -> str:
+        """The variables that the entry `name` is read from."""
         if kind == "services":
             return f"the environment variable {self._endpoints(name)[0].variable}"
         variable, stem = self._connection(name), self._stem(name)
         return f"the environment variable {variable}" if variable else f"the variables {stem}_HOST and others"
 
     def _endpoints(self, name: str) -> list[_Endpoint]:
-        """The instances of the preferred endpoint of the first resource that serves `name`."""
+        """The instances of the preferred endpoint of the first resource that is the service `name`."""
         for resource in resource_names(name):
             of_it = [each for each in self.endpoints if each.resource == resource]
             if of_it:
@@ -129,7 +134,7 @@ class _Reader:
 
     def _stem(self, name: str) -> str | None:
         for stem in variable_stems(name):
-            # Kubernetes has variables of these names too, whose port is a URL
+            # Kubernetes sets variables of these names too; the port in its ones is a URL
             if self._environ.get(f"{stem}_HOST") and self._environ.get(f"{stem}_PORT", "").isdecimal():
                 return stem
         return None

@@ -1,4 +1,4 @@
-"""SRV records say where a service is."""
+"""Services are found by SRV records."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import threading
 import pytest
 
 import architect.sdk as architect
-from architect_core.sources.dns import DnsSource
+from architect_sources.dns import DnsSource
 
 dns = pytest.importorskip("dns.message", reason="dnspython is not installed")
 
@@ -52,19 +52,19 @@ def server(monkeypatch):
         server.shutdown()
 
 
-def test_records_of_the_lowest_priority_are_the_instances_those_of_more_weight_first(server):
+def test_records_of_the_lowest_priority_are_the_instances_in_the_order_of_their_weights(server):
     config = architect.service("acme/billing").config
     assert (config.api, config.host, config.port) == ("rest", "http://b1.example", 8081)
-    places = [(instance.host, instance.port, instance.weight) for instance in config.instances]
-    assert places == [("http://b1.example", 8081, 50), ("http://b0.example", 8080, 5)]
+    endpoints = [(instance.host, instance.port, instance.weight) for instance in config.instances]
+    assert endpoints == [("http://b1.example", 8081, 50), ("http://b0.example", 8080, 5)]
 
 
-def test_a_grpc_service_is_one(server):
+def test_a_record_of_grpc_is_a_grpc_service(server):
     config = architect.service("acme/payments").config
     assert (config.api, config.host, config.port, config.instances) == ("grpc", "grpc://pay.example", 50051, [])
 
 
-def test_what_has_no_record_is_unknown_and_another_source_is_not_asked_of_it(server, monkeypatch):
+def test_a_service_without_records_is_unknown_and_one_of_another_source_is_not_looked_up(server, monkeypatch):
     with pytest.raises(architect.UnknownServiceError):
         architect.service("acme/other")
     server.asked.clear()
@@ -73,7 +73,7 @@ def test_what_has_no_record_is_unknown_and_another_source_is_not_asked_of_it(ser
     assert server.asked == []
 
 
-def test_a_target_that_says_that_the_service_is_not_there_is_no_record(server):
+def test_a_record_that_says_that_a_service_is_not_available_is_ignored(server):
     config = architect.service("acme/moved").config
     assert (config.api, config.host, config.port) == ("rest", "http://real.example", 80)
     with pytest.raises(architect.UnknownServiceError):
@@ -100,7 +100,7 @@ WRONG = [
 
 
 @pytest.mark.parametrize("wrong", [*WRONG, "https://dns.google/dns-query", "[::1", "::1:x", "\ud800"])
-def test_a_server_that_is_no_ip_address_is_told(monkeypatch, wrong):
+def test_a_server_without_an_ip_address_is_an_error(monkeypatch, wrong):
     source = DnsSource({"ARCHITECT_DNS": "example", "ARCHITECT_DNS_SERVER": wrong})
     with pytest.raises(architect.ConfigError) as caught:
         source.load()
@@ -117,14 +117,14 @@ def test_a_server_is_an_ip_address_of_either_kind(server):
 
 @pytest.fixture
 def no_system_server(monkeypatch, tmp_path):
-    """The library reads an empty file in the place of /etc/resolv.conf."""
+    """dnspython reads an empty file instead of /etc/resolv.conf."""
     import dns.resolver
 
     (tmp_path / "resolv.conf").touch()
     monkeypatch.setattr(dns.resolver.Resolver.__init__, "__defaults__", (str(tmp_path / "resolv.conf"), True))
 
 
-def test_without_a_server_of_the_system_or_with_an_empty_variable_the_error_says_what_to_set(no_system_server):
+def test_without_a_server_the_error_says_what_to_set(no_system_server):
     for more in ({}, {"ARCHITECT_DNS_SERVER": ""}):
         with pytest.raises(architect.ConfigError, match="the system names no DNS server; set ARCHITECT_DNS_SERVER to"):
             DnsSource({"ARCHITECT_DNS": "example", **more}).load()
@@ -134,5 +134,5 @@ def test_without_its_library_the_error_says_what_to_install(server, monkeypatch)
     import sys
 
     monkeypatch.setitem(sys.modules, "dns.resolver", None)
-    with pytest.raises(architect.ConfigError, match=r"pip install 'architect-core\[dns\]'"):
+    with pytest.raises(architect.ConfigError, match=r"pip install 'architect-sources\[dns\]'"):
         architect.service("acme/billing")

@@ -4,80 +4,58 @@ from __future__ import annotations
 
 import os
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from architect_core._base import names
-from architect_core.contract.source import Configuration, Entries, Source
+from architect_core.contract import SERVICE_NAME, Configuration, Entries, Source, hookimpl
 from architect_core.exceptions import ConfigError
+from architect_core.sources.binding_keys import CERTIFICATES, FIELDS, RESERVED
 from architect_core.sources.entries import checked_datastore, checked_service, protocol_of, scheme_of, with_login
 from architect_core.sources.naming import Claims, resource_names
 from architect_core.sources.pointers import read_text
+from architect_core.sources.variables import VariablesSource
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from architect_core.schema.config import DatastoreConfig, ServiceConfig
+    from architect_core.schema import DatastoreConfig, ServiceConfig
 
+ARCHITECT_CONTRACT = 1
 ROOT_VARIABLE = "SERVICE_BINDING_ROOT"
-# a binding's keys -> ours
-FIELDS = {
-    "uri": "url",
-    "url": "url",
-    "host": "host",
-    "hostname": "host",
-    "port": "port",
-    "username": "username",
-    "user": "username",
-    "password": "password",
-    "database": "name",
-    "virtual-host": "name",
-    "virtual_host": "name",
-    "vhost": "name",
-    "name": "name",
-}
 _NAMES = frozenset(key for key, field in FIELDS.items() if field == "name" and key != "name")
-# those whose value is used as a file -> the option of a plugin
-CERTIFICATES = {
-    "ca.crt": "ca",
-    "ca-certificates": "ca",
-    "certificates": "ca",
-    "tls.crt": "certificate",
-    "certificate": "certificate",
-    "tls.key": "key",
-    "private-key": "key",
-}
-# likewise where the file holds a certificate or a key, and not the path of one
+# keys of datastores whose file is a certificate or a key, or holds the path of one
 _PEM = {"ca": "ca", "sslrootcert": "ca", "sslcert": "certificate", "sslkey": "key"}
-_OWN = ("api",)
-_NEEDED = frozenset({*FIELDS.values(), "type", *_OWN})  # those that cannot be given by their path
-# what a file of that name cannot be: parts of our schema that are no texts
-RESERVED = frozenset({"options", "instances", "datastores", "subscriptions"})
+# an error if they are not text; any other file can be an attribute with its path
+_TEXTS = frozenset({*FIELDS.values(), "type", "api"})
+
+
+@hookimpl
+def architect_source() -> Source:
+    """The source `bindings`."""
+    return BindingSource()
 
 
 @dataclass(frozen=True)
-class BindingSource(Source):
+class BindingSource(VariablesSource):
     """`$SERVICE_BINDING_ROOT/<name>/`, with a file for each of type, provider, host, port, uri, username, password, ...
 
-    A binding of the type http, https, rest or grpc, or with a file `api`, is a service; any other is a datastore, whose
-    engine is its `type`. A folder "acme-billing" or "billing" serves the name "acme/billing".
+    A binding of the type http, https, rest or grpc, or with a file `api`, is a service; any other is a datastore with
+    its `type` as the engine. The folder "acme-billing" or "billing" is the name "acme/billing".
 
     Attributes:
-        environ: where `SERVICE_BINDING_ROOT` is looked up; the process's environment unless given.
+        environ: the variables; those of the process by default.
     """
 
-    knows_current_service: ClassVar[bool] = False
-    environ: Mapping[str, str] | None = field(default=None, repr=False)
+    name: ClassVar[str] = "bindings"
 
     def load(self) -> Configuration:
-        """List the bindings; the files of one are read when it is asked for.
+        """List the bindings; the files of one are read when it is looked up.
 
         Raises:
             ConfigError: the variable names no folder that can be read.
         """
-        environ = os.environ if self.environ is None else self.environ
-        root = environ.get(ROOT_VARIABLE)
+        root = self.variables.get(ROOT_VARIABLE)
         if not root:
             return Configuration({}, None, f"the service bindings ({ROOT_VARIABLE} is not set)")
         reader = _Reader(Path(root))
@@ -88,7 +66,8 @@ class BindingSource(Source):
             where=f"the service bindings in {root}",
             datastores=Entries(datastores, reader.datastore),
             files=tuple(reader.files()),
-            place_of=lambda _, name: reader.place(name),
+            place_of=lambda _, name: reader.where(name),
+            keep_unknown_options=True,  # nobody can remove a file of TLS that an engine does not use
         )
 
 
@@ -106,11 +85,11 @@ class _Reader:
         self._bindings = {path.name: _Binding(path) for path in folders}
 
     def listed(self) -> tuple[list[str], list[str]]:
-        """The names of services and of datastores; a binding that cannot be read is told to those who ask for it."""
+        """The names of services and of datastores; a binding that cannot be read is listed as a datastore."""
         services: list[str] = []
         datastores: list[str] = []
         for name, binding in self._bindings.items():
-            if names.SERVICE_NAME.fullmatch(name):
+            if SERVICE_NAME.fullmatch(name):
                 try:
                     is_service = binding.is_service()
                 except ConfigError:
@@ -119,14 +98,14 @@ class _Reader:
         return services, datastores
 
     def files(self) -> Iterator[str]:
-        """What changes when a binding does: its files, and the folders, which change when one is added."""
+        """The files of all bindings, and the folders, which change when a file is added."""
         yield str(self._root)
         for binding in self._bindings.values():
             yield str(binding.path)
             with suppress(ConfigError):
-                yield from (str(binding.path / key) for key in binding.keys())  # noqa: SIM118 - no mapping
+                yield from (str(binding.path / key) for key in binding.keys())  # noqa: SIM118 - not a mapping
 
-    def place(self, name: str) -> str:
+    def where(self, name: str) -> str:
         binding = self._of(name)
         return _Binding(self._root / name).where if binding is None else binding.where
 
@@ -156,7 +135,7 @@ class _Binding:
         self.where = f"the service binding {path}"
 
     def keys(self) -> list[str]:
-        """The names of its files. Kubernetes puts hidden folders beside them, which the files link into."""
+        """The names of its files, without the hidden folders that Kubernetes has the files link to."""
         try:
             return sorted(path.name for path in self.path.iterdir() if _is_visible(path))
         except OSError as problem:
@@ -165,7 +144,7 @@ class _Binding:
 
     def is_service(self) -> bool:
         keys = self.keys()
-        if any(key in keys for key in _OWN):
+        if "api" in keys:
             return True
         kind, reason = read_text(str(self.path / "type")) if "type" in keys else ("", "")
         if reason:
@@ -203,22 +182,22 @@ class _Binding:
                 continue
             text, reason = read_text(str(path))
             if key in files and not (text or reason):
-                continue  # Kubernetes' own secrets have an empty ca.crt where there is none
+                continue  # a secret of Kubernetes may have an empty ca.crt
             if key in files and (key not in _PEM or "-----BEGIN " in text):
-                # the specification has the client's chain and its key as these two; others, who else is trusted
+                # beside `private-key`, the specification's `certificates` is the client's own chain
                 is_chain = key == "certificates" and "private-key" in keys
                 found.setdefault("certificate" if is_chain else files[key], str(path))
             elif not reason:
                 values[field] = text.strip() if key == "type" else text
-            elif field not in _NEEDED and os.path.isdir(path):  # noqa: PTH112 - it raises nothing
+            elif field not in _TEXTS and os.path.isdir(path):  # noqa: PTH112 - it raises nothing
                 continue
-            elif field not in _NEEDED and os.access(path, os.R_OK):
-                values[field] = str(path)  # what is no text, such as a key store, is given by its path
+            elif field not in _TEXTS and os.access(path, os.R_OK):
+                values[field] = str(path)  # not text, such as a key store
             else:
                 problems.append((key, _own(reason)))
         if problems:
             raise ConfigError(self.where, problems)
-        if "certificate" not in found and "key" in found:  # which may be a key to anything
+        if "certificate" not in found and "key" in found:  # not the key of a certificate
             values["key"] = found.pop("key")
         return values, found
 
@@ -230,7 +209,7 @@ def _own(reason: str) -> str:
 def _is_folder(path: Path) -> bool:
     try:
         return path.is_dir()
-    except OSError:  # who asks for it is told why it cannot be read
+    except OSError:  # the error is raised when the binding is looked up
         return True
 
 

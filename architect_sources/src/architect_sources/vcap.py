@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
-import os
 import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from architect_core._base import names
-from architect_core._base.json_text import is_text, read_json, require_object
-from architect_core.contract.source import Configuration, Entries, Source
+from architect_core.contract import (
+    PROTOCOL,
+    SERVICE_NAME,
+    Configuration,
+    Entries,
+    Source,
+    hookimpl,
+    is_text,
+    read_json,
+    require_object,
+)
 from architect_core.exceptions import ConfigError
+from architect_core.sources.binding_keys import RESERVED
 from architect_core.sources.entries import (
     checked_datastore,
     checked_service,
@@ -20,16 +28,18 @@ from architect_core.sources.entries import (
     with_login,
 )
 from architect_core.sources.naming import Claims, resource_names
+from architect_core.sources.variables import VariablesSource
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from architect_core.schema.config import DatastoreConfig, ServiceConfig
+    from architect_core.schema import DatastoreConfig, ServiceConfig
 
+ARCHITECT_CONTRACT = 1
 VARIABLE = "VCAP_SERVICES"
 _WHERE = f"the environment variable {VARIABLE}"
 _NAMES = ("binding_name", "instance_name", "name")
-# keys of credentials, which every broker chooses -> ours; the first that is there is taken
+# a field of an entry -> the keys of credentials that brokers use for it, in order of preference
 _FIELDS = {
     "url": ("uri", "url"),
     "host": ("host", "hostname"),
@@ -38,70 +48,89 @@ _FIELDS = {
     "password": ("password", "pass"),
     "name": ("database", "dbname", "vhost", "virtual_host", "name"),
 }
+_KEYS = frozenset(key for keys in _FIELDS.values() for key in keys)
+
+
+@hookimpl
+def architect_source() -> Source:
+    """The source `vcap`."""
+    return VcapSource()
 
 
 @dataclass(frozen=True)
-class VcapSource(Source):
+class VcapSource(VariablesSource):
     """`VCAP_SERVICES`, one JSON object: label -> bound services, each with a name and credentials.
 
-    A bound service whose URI is http, https or grpc is a service; any other is a datastore.
+    A bound service with a URI of http, https or grpc is a service; any other is a datastore.
 
     Attributes:
-        environ: where it is looked up; the process's environment unless given.
+        environ: the variables; those of the process by default.
     """
 
-    knows_current_service: ClassVar[bool] = False
-    environ: Mapping[str, str] | None = field(default=None, repr=False)
+    name: ClassVar[str] = "vcap"
 
     def load(self) -> Configuration:
-        """Read it.
+        """Read the variable; an entry is checked when it is looked up.
 
         Raises:
-            ConfigError: it is not JSON, not of that shape, or binds two services by one name.
+            ConfigError: it is not JSON, not of that shape, or two bound services have one name.
         """
-        environ = os.environ if self.environ is None else self.environ
-        text = environ.get(VARIABLE)
+        text = self.variables.get(VARIABLE)
         if not text:
             return Configuration({}, None, _WHERE)
-        bound = _bound(require_object(read_json(text, _WHERE), _WHERE))
-        listed = [each for each in dict.fromkeys(bound.values()) if names.SERVICE_NAME.fullmatch(each.name)]
-        claims = Claims()
-
-        def asked(name: str, *, is_service: bool) -> _Bound | None:
-            own = _alias(name, bound)
-            if own is None or bound[own].is_service is not is_service:
-                return None
-            claims.claim(f"{VARIABLE}, {bound[own].path} ({own})", name)  # it may have several names of its own
-            return bound[own]
-
-        def service(name: str) -> ServiceConfig | None:
-            found = asked(name, is_service=True)
-            return None if found is None else found.service()
-
-        def datastore(name: str) -> DatastoreConfig | None:
-            found = asked(name, is_service=False)
-            return None if found is None else found.datastore()
-
-        def place(_: str, name: str) -> str:
-            own = _alias(name, bound)
-            return _WHERE if own is None else bound[own].where
-
+        reader = _Reader(_bound(require_object(read_json(text, _WHERE), _WHERE)))
         return Configuration(
-            services=Entries([each.name for each in listed if each.is_service], service),
+            services=Entries(reader.listed(is_service=True), reader.service),
             current_service=None,
             where=_WHERE,
-            datastores=Entries([each.name for each in listed if not each.is_service], datastore),
-            place_of=place,
+            datastores=Entries(reader.listed(is_service=False), reader.datastore),
+            place_of=lambda _, name: reader.where(name),
         )
 
 
-def _alias(name: str, bound: Mapping[str, object]) -> str | None:
-    return next((each for each in (name, *resource_names(name)) if each in bound), None)
+class _Reader:
+    def __init__(self, bound: Mapping[str, _Bound]) -> None:
+        self._bound = bound
+        self._claims = Claims()
+
+    def listed(self, *, is_service: bool) -> list[str]:
+        found = [each for each in dict.fromkeys(self._bound.values()) if each.is_service is is_service]
+        return [each.name for each in found if SERVICE_NAME.fullmatch(each.name)]
+
+    def service(self, name: str) -> ServiceConfig | None:
+        found = self._find(name, is_service=True)
+        return None if found is None else found.service()
+
+    def datastore(self, name: str) -> DatastoreConfig | None:
+        found = self._find(name, is_service=False)
+        return None if found is None else found.datastore()
+
+    def where(self, name: str) -> str:
+        key = self._key(name)
+        return _WHERE if key is None else self._bound[key].where
+
+    def _find(self, name: str, *, is_service: bool) -> _Bound | None:
+        key = self._key(name)
+        if key is None or self._bound[key].is_service is not is_service:
+            return None
+        # by the key, because a bound service may have several names
+        self._claims.claim(f"{VARIABLE}, {self._bound[key].path} ({key})", name)
+        return self._bound[key]
+
+    def _key(self, name: str) -> str | None:
+        return next((each for each in (name, *resource_names(name)) if each in self._bound), None)
 
 
 @dataclass(frozen=True, eq=False)
 class _Bound:
-    """A bound service: the first of its names, its place, its credentials by our keys, and what kind it is."""
+    """A bound service.
+
+    Attributes:
+        name: the first of its names.
+        path: where it is in the variable.
+        fields: its credentials by the fields of an entry.
+        kind: what it is if its URL does not say it: "redis".
+    """
 
     name: str
     path: str
@@ -138,8 +167,9 @@ def _bound(services: Mapping[str, Any]) -> dict[str, _Bound]:
     found: dict[str, _Bound] = {}
     problems = []
     for label, instances in services.items():
-        for place, instance in enumerate(instances if isinstance(instances, list) else [None]):
-            path = f"{names_only(label)}[{place}]"
+        shown = label if PROTOCOL.fullmatch(label.lower()) else "<label that is no name>"
+        for index, instance in enumerate(instances if isinstance(instances, list) else [None]):
+            path = f"{shown}[{index}]"
             credentials = instance.get("credentials") or {} if isinstance(instance, dict) else None
             if not isinstance(credentials, dict):
                 problems.append((path, "must be an object with `credentials`, which is one too"))
@@ -155,13 +185,7 @@ def _bound(services: Mapping[str, Any]) -> dict[str, _Bound]:
     return found
 
 
-def names_only(label: str) -> str:
-    """A label if it looks like a name."""
-    return label if names.PROTOCOL.fullmatch(label.lower()) else "<label that is no name>"
-
-
 def _fields(credentials: Mapping[str, Any]) -> dict[str, Any]:
-    known = {key for keys in _FIELDS.values() for key in keys}
     fields = {
         field: next(credentials[key] for key in keys if credentials.get(key) is not None)
         for field, keys in _FIELDS.items()
@@ -170,20 +194,20 @@ def _fields(credentials: Mapping[str, Any]) -> dict[str, Any]:
     if "host" in fields and not scheme_of(str(fields.get("url", ""))):
         fields.pop("url", None)  # one for JDBC
     if "url" in fields and not any(key in credentials for key in _FIELDS["name"][:-1]):
-        fields.pop("name", None)  # the name of the service that was bound, which the platform's documentation has there
-    # others under their own keys, such as "sslmode"; not what would be taken for a part of our schema
-    reserved = {*_FIELDS, "type", "image", "kind", "options", "api", "instances", "datastores", "subscriptions"}
+        fields.pop("name", None)  # beside a URL, "name" is that of the bound service
+    # other keys, such as "sslmode", are attributes, unless a field of an entry has the name
+    reserved = {*_KEYS, *_FIELDS, *RESERVED, "type", "image", "kind", "api"}
     if "host" in fields or "url" in fields:
         reserved.add("hosts")
-    return {key: value for key, value in credentials.items() if key not in known | reserved} | fields
+    return {key: value for key, value in credentials.items() if key not in reserved} | fields
 
 
 def _kind(label: str, tags: object, fields: Mapping[str, Any]) -> str:
-    """What a bound service is: the well-known engine that its label or a tag names, else the label."""
+    """The well-known engine that a label or a tag names, else the label; empty if the URL says it."""
     if scheme_of(str(fields.get("url", ""))):
-        return ""  # which the URL tells
+        return ""
     stated = [each for each in tags if isinstance(each, str)] if isinstance(tags, list) else []
     words = [each.lower() for each in (label, *stated, *re.split(r"[^A-Za-z0-9]", label))]
-    label = words[0] if names.PROTOCOL.fullmatch(words[0]) else ""
-    # without a host it is an engine's in a shape of its own
+    label = words[0] if PROTOCOL.fullmatch(words[0]) else ""
+    # without a host, the credentials have a shape of the engine's own
     return next((word for word in words if is_datastore(word) and "host" in fields), label)

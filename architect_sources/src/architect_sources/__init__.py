@@ -1,0 +1,1 @@
+"""Where platforms keep the configuration of a service: one module for each, found by its entry point."""

@@ -1,0 +1,64 @@
+"""What service brokers write into VCAP_SERVICES is understood."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+import architect.sdk as architect
+
+BROKERS = {
+    "a user provides it": ({"uri": "mysql://u:p@h/d"}, {"url": "mysql://u:p@h/d"}),
+    "a queue": ({"hostname": "h", "vhost": "v", "name": "bound"}, {"host": "h", "name": "v"}),
+    "the name of what was bound": ({"uri": "redis://:p@h:1", "name": "bound"}, {"url": "redis://:p@h:1"}),
+    "a database beside a URI": ({"uri": "mysql://h", "database": "d"}, {"url": "mysql://h", "name": "d"}),
+    "a database without one": ({"host": "h", "name": "d"}, {"host": "h", "name": "d"}),
+    "a URL for JDBC": ({"url": "jdbc:sap://h:1", "host": "h", "port": 1}, {"host": "h", "port": 1}),
+    "its host in a list too": ({"host": "h", "hosts": ["h"]}, {"host": "h"}),
+    "no credentials": (None, {}),
+}
+
+
+@pytest.mark.parametrize("how", BROKERS)
+def test_what_brokers_bind_is_understood(monkeypatch, how):
+    credentials, expected = BROKERS[how]
+    bound = [{"binding_name": "db", "instance_name": "prod", "credentials": credentials}]
+    monkeypatch.setenv("VCAP_SERVICES", json.dumps({"user-provided": bound}))
+    catalog = architect.Resolver().catalog
+    found = catalog.datastore("db", None).entry.model_dump(exclude_unset=True, exclude={"kind"})
+    assert found == expected
+    assert catalog.datastore("prod", None).entry.name == expected.get("name")
+    assert catalog.names("datastores") == ["db"]
+    with pytest.raises(architect.ConfigError, match=r"user-provided\[0\] \(db\): is meant for 'db' and for 'acme/db'"):
+        catalog.datastore("acme/db", None)
+
+
+@pytest.mark.parametrize(
+    ("label", "tags", "expected"),
+    [
+        ("p.redis", [], "redis"),
+        ("rediscloud", ["Data Store", "redis", "key-value"], "redis"),
+        ("PostgreSQL", ["mysql"], "postgresql"),
+        ("hana", ["database"], "hana"),
+        ("hana", None, "hana"),
+        ("hana", [1], "hana"),
+        ("databases-for-postgresql", [], "postgresql"),
+    ],
+)
+def test_the_engine_of_what_a_broker_binds_is_in_its_label_or_its_tags(monkeypatch, label, tags, expected):
+    bound = [{"name": "db", "tags": tags, "credentials": {"host": "h"}}]
+    bound += [{"name": "own", "tags": tags, "credentials": {"connection": {"uri": "redis://h"}}}]
+    monkeypatch.setenv("VCAP_SERVICES", json.dumps({label: bound}))
+    catalog = architect.Resolver().catalog
+    assert catalog.datastore("db", None).entry.kind == expected
+    assert catalog.datastore("own", None).entry.kind == label.lower()
+
+
+def test_a_bound_datastore_is_not_found_as_a_service(monkeypatch):
+    bound = [{"name": "redis", "credentials": {"host": "h", "port": 1}}]
+    monkeypatch.setenv("VCAP_SERVICES", json.dumps({"p.redis": bound}))
+    monkeypatch.setenv("ACME_REDIS_URL", "http://admin:1")
+    resolver = architect.Resolver()
+    assert resolver.service("acme/redis").config.host == "http://admin:1"
+    assert resolver.catalog.datastore("redis", None).entry.host == "h"
