@@ -431,7 +431,7 @@ def test_no_idempotent_call_fails_and_no_other_is_sent_twice_while_each_of_three
     async def use():
         over = asyncio.Event()
         async with asyncio.TaskGroup() as tasks:
-            for task in range(16):
+            for task in range(8):
                 tasks.create_task(load(task, over))
             try:
                 await asyncio.to_thread(three.kill_each_in_turn, outcomes)

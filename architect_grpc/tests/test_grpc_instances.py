@@ -41,7 +41,7 @@ def test_no_idempotent_call_fails_and_no_other_is_sent_twice_while_each_of_three
             except grpc.RpcError as problem:
                 outcomes.lost[problem.code()] += 1
 
-    threads = [threading.Thread(target=load, args=(number,)) for number in range(16)]
+    threads = [threading.Thread(target=load, args=(number,)) for number in range(8)]
     for thread in threads:
         thread.start()
     try:

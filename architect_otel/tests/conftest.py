@@ -27,7 +27,8 @@ READER = InMemoryMetricReader(dict.fromkeys((Counter, Histogram), AggregationTem
 
 @pytest.fixture(scope="session", autouse=True)
 def providers() -> None:
-    """What an application sets; OpenTelemetry takes it once in a process."""
+    """The providers of an application; OpenTelemetry accepts them once in a process."""
+    gc.freeze()  # so that `clean` collects the garbage of a test without looking at all that was imported
     provider = TracerProvider()
     provider.add_span_processor(SimpleSpanProcessor(EXPORTER))
     trace.set_tracer_provider(provider)
@@ -49,19 +50,19 @@ def clean(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 @pytest.fixture
 def tracer() -> trace.Tracer:
-    """The application's own."""
+    """The application's tracer."""
     return trace.get_tracer("application")
 
 
 @pytest.fixture
 def spans() -> Callable[[], list[ReadableSpan]]:
-    """The spans of clients that have ended."""
+    """The client spans that have ended."""
     return lambda: [each for each in EXPORTER.get_finished_spans() if each.kind is trace.SpanKind.CLIENT]
 
 
 @pytest.fixture
 def points() -> Callable[[], dict[str, list[tuple[dict[str, Any], Any]]]]:
-    """What the meter "architect" has measured since it was asked last: name -> attributes and point."""
+    """Returns the measurements of the meter "architect" since the last call: name -> attributes and point."""
 
     def collect() -> dict[str, list[tuple[dict[str, Any], Any]]]:
         data = READER.get_metrics_data()
@@ -77,7 +78,7 @@ def points() -> Callable[[], dict[str, list[tuple[dict[str, Any], Any]]]]:
 
 
 class Handler(BaseHTTPRequestHandler):
-    """Answers with the headers that it got; with the status that a path such as /503 states."""
+    """Responds with the request's headers, and with the status that is its path, such as /503."""
 
     protocol_version = "HTTP/1.1"
 
@@ -95,7 +96,7 @@ class Handler(BaseHTTPRequestHandler):
 
 @pytest.fixture
 def port() -> Iterator[int]:
-    """Where an HTTP server listens."""
+    """The port of an HTTP server."""
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     server.daemon_threads = True
     threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True).start()
@@ -106,6 +107,6 @@ def port() -> Iterator[int]:
 
 @pytest.fixture
 def dead_port() -> int:
-    """Where nothing listens."""
+    """A port on which nothing listens."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         return int(listener.getsockname()[1])

@@ -1,4 +1,4 @@
-"""Calls of gRPC clients have a span each, which says whose they are, and are measured."""
+"""Each call of a gRPC client has a span that names the dependency, and is measured."""
 
 from __future__ import annotations
 
@@ -40,21 +40,32 @@ service Echo {
 """
 
 
-@pytest.fixture
-def echo(tmp_path: Path) -> Iterator[Callable[[], Any]]:
-    """Gives the service, which answers the word "fail" with UNAVAILABLE, and any other with the caller's trace."""
-    definitions = Definitions(NAME, tmp_path, ("otel_echo.proto",))
-    (tmp_path / "otel_echo.proto").write_text(PROTO)
-    for name, content in Plugins().get(StubGenerator, "grpc", "the tests").generate(definitions).items():
-        path = tmp_path / "architect_services" / "otel" / "echo" / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(content)
-    entry = {"host": "127.0.0.1", "port": 1, "api": "grpc", "options": {"retries": 0}}
-    serving = Resolver({NAME: entry}, current_service=NAME, root=tmp_path).current_service()
+class Server:
+    """Responds to "fail" with UNAVAILABLE, and to other words with the caller's trace; "wait" lasts 5 seconds.
 
-    waited: list[bool] = []
+    Attributes:
+        waited: for each call with the word "wait", whether the caller was still connected at its end.
+    """
 
-    class Echo(serving.Servicer):
+    def __init__(self, root: Path) -> None:
+        definitions = Definitions(NAME, root, ("otel_echo.proto",))
+        (root / "otel_echo.proto").write_text(PROTO)
+        for name, content in Plugins().get(StubGenerator, "grpc", "the tests").generate(definitions).items():
+            path = root / "architect_services" / "otel" / "echo" / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(content)
+        self.root = root
+        self.waited: list[bool] = []
+        self.entry = {"host": "127.0.0.1", "port": 1, "api": "grpc", "options": {"retries": 0}}
+        serving = Resolver({NAME: self.entry}, current_service=NAME, root=root).current_service()
+        self.server = grpc.server(ThreadPoolExecutor(4))
+        serving.add_servicer(servicer(serving.Servicer, serving.defs.Word, self.waited), self.server)
+        self.entry["port"] = self.server.add_insecure_port("127.0.0.1:0")
+        self.server.start()
+
+
+def servicer(base, word, waited):
+    class Echo(base):
         def answer(self, text: str, context: Any) -> Any:
             if text == "fail":
                 context.abort(grpc.StatusCode.UNAVAILABLE, "for now")
@@ -63,7 +74,7 @@ def echo(tmp_path: Path) -> Iterator[Callable[[], Any]]:
                 while context.is_active() and time.monotonic() < ends:
                     time.sleep(0.01)
                 waited.append(context.is_active())
-            return serving.defs.Word(text=dict(context.invocation_metadata()).get("traceparent", ""))
+            return word(text=dict(context.invocation_metadata()).get("traceparent", ""))
 
         def Say(self, request, context):
             return self.answer(request.text, context)
@@ -78,23 +89,30 @@ def echo(tmp_path: Path) -> Iterator[Callable[[], Any]]:
             for request in request_iterator:
                 yield self.answer(request.text, context)
 
-    server = grpc.server(ThreadPoolExecutor(4))
-    serving.add_servicer(Echo(), server)
-    port = server.add_insecure_port("127.0.0.1:0")
-    server.start()
+    return Echo()
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    server = Server(tmp_path_factory.mktemp("echo"))
+    yield server
+    server.server.stop(None).wait()
+
+
+@pytest.fixture
+def echo(server: Server) -> Callable[[], Any]:
+    """Returns the service at the server, whose client is made after an observer is set."""
+    server.waited.clear()
 
     def service() -> Any:
-        architect.configure({NAME: {**entry, "port": port}}, root=tmp_path)
-        found = architect.service(NAME)
-        vars(found)["waited"] = waited  # whether a call with the word "wait" was still there when it ended
-        return found
+        architect.configure({NAME: server.entry}, root=server.root)
+        return architect.service(NAME)
 
-    yield service
-    server.stop(None).wait()
+    return service
 
 
 def aio(call: Callable[[Any], Any]) -> Any:
-    """What a call of a coroutine gives, of which the answer may be streamed."""
+    """The response of an awaited call, or the last one of its stream."""
 
     async def begin() -> Any:
         answer = call(architect.service(NAME).aio.client)
@@ -117,16 +135,16 @@ CALLS = {
 }
 
 
-def when(there: Callable[[], list[Any]]) -> list[Any]:
-    """What there is, once there is something: gRPC tells of the end of some calls in threads of its own."""
+def when(find: Callable[[], list[Any]]) -> list[Any]:
+    """Returns what `find` returns, once that is not empty: gRPC ends some calls in threads of its own."""
     ends = time.monotonic() + 5
-    while not (found := there()) and time.monotonic() < ends:
+    while not (found := find()) and time.monotonic() < ends:
         time.sleep(0.01)
     return found
 
 
 @pytest.mark.parametrize("kind", CALLS)
-def test_a_call_has_one_span_that_names_the_dependency_and_reaches_it(echo, spans, points, tracer, kind):
+def test_a_call_has_one_span_that_names_the_dependency_and_is_sent_to_it(echo, spans, points, tracer, kind):
     architect.observe("otel")
     service = echo()
     with tracer.start_as_current_span("order") as order:
@@ -140,7 +158,7 @@ def test_a_call_has_one_span_that_names_the_dependency_and_reaches_it(echo, span
 
 
 @pytest.mark.parametrize("kind", CALLS)
-def test_a_call_that_fails_is_measured_by_the_name_of_its_status(echo, spans, points, kind):
+def test_a_failed_call_is_measured_with_the_name_of_its_status(echo, spans, points, kind):
     architect.observe("otel")
     service = echo()
     with pytest.raises(grpc.RpcError) as caught:
@@ -153,7 +171,7 @@ def test_a_call_that_fails_is_measured_by_the_name_of_its_status(echo, spans, po
     assert attributes["error.type"] == "UNAVAILABLE"
 
 
-def test_a_call_of_a_coroutine_that_is_given_up_ends_at_the_server_and_has_its_span(echo, spans, points):
+def test_an_awaited_call_that_is_cancelled_ends_at_the_server_and_has_a_span(echo, server, spans, points):
     architect.observe("otel")
     service = echo()
 
@@ -162,7 +180,7 @@ def test_a_call_of_a_coroutine_that_is_given_up_ends_at_the_server_and_has_its_s
             await asyncio.wait_for(service.aio.client.Say(service.defs.Word(text="wait")), 0.2)
 
     asyncio.run(give_up())
-    assert when(lambda: service.waited) == [False]
+    assert when(lambda: server.waited) == [False]
     (span,) = when(spans)
     assert span.attributes["error.type"] == "CANCELLED"
     ((attributes, _),) = when(lambda: points().get(DURATION, []))
@@ -170,7 +188,7 @@ def test_a_call_of_a_coroutine_that_is_given_up_ends_at_the_server_and_has_its_s
 
 
 class ShoutingPropagator(TraceContextTextMapPropagator):
-    """Names its header with capitals, as X-Ray's does."""
+    """Writes its header with capitals, as X-Ray's does."""
 
     def inject(self, carrier, context=None, setter=None):
         plain: dict[str, str] = {}
@@ -190,7 +208,7 @@ def test_a_propagator_may_name_its_headers_with_capitals(echo, kind):
         propagate.set_global_textmap(former)
 
 
-def test_requests_may_be_written_one_by_one(echo, spans):
+def test_requests_can_be_written_one_by_one(echo, spans):
     architect.observe("otel")
     service = echo()
 
@@ -204,7 +222,7 @@ def test_requests_may_be_written_one_by_one(echo, spans):
     assert len(when(spans)) == 1
 
 
-def test_a_streamed_answer_is_grpc_s_own_call(echo, spans):
+def test_a_response_stream_is_grpc_s_own_call(echo, spans):
     architect.observe("otel")
     service = echo()
     answer = service.client.Split(service.defs.Word(text="wait"))
@@ -213,7 +231,7 @@ def test_a_streamed_answer_is_grpc_s_own_call(echo, spans):
     assert span.attributes["rpc.grpc.status_code"] == grpc.StatusCode.CANCELLED.value[0]
 
 
-def test_what_the_application_has_switched_on_is_left_as_it_is(echo, spans, points):
+def test_an_instrumentation_that_the_application_has_switched_on_is_not_changed(echo, spans, points):
     GrpcInstrumentorClient().instrument(request_hook=lambda span, request: span.set_attribute("word", request.text))
     try:
         architect.observe("otel")
@@ -226,7 +244,7 @@ def test_what_the_application_has_switched_on_is_left_as_it_is(echo, spans, poin
     assert sum(point.count for _, point in points()[DURATION]) == 2
 
 
-def test_without_it_nothing_is_traced_or_measured(echo, spans, points):
+def test_without_an_observer_nothing_is_traced_or_measured(echo, spans, points):
     service = echo()
     assert service.client.Say(service.defs.Word(text="hello")).text == ""
     assert (spans(), points()) == ([], {})
@@ -234,7 +252,7 @@ def test_without_it_nothing_is_traced_or_measured(echo, spans, points):
 
 @pytest.mark.skipif(not can_see_sockets(), reason="this system does not tell which sockets are open")
 @pytest.mark.parametrize("kind", ["Say.aio", "Split.aio"])
-def test_a_client_of_an_event_loop_that_has_ended_leaves_nothing_open(echo, kind):
+def test_no_socket_is_left_open_when_the_event_loop_of_a_client_has_ended(echo, kind):
     architect.observe("otel")
     service = echo()
     before = open_sockets()
