@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING
 
-from architect_core.contract import Command
+from architect_core.contract import Command, hookimpl
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -15,13 +15,22 @@ HELP_OPTIONS = ["-h", "--help"]
 
 
 class ClickCommand(Command):
-    """A command that runs a click command, and whose options a shell can complete.
+    """A plugin that provides one command, which runs a click command and whose options a shell can complete.
 
     Attributes:
-        click_command: the click command, whose name is the entry point's.
+        click_command: the click command; its name is the entry point's, its short help the summary.
     """
 
-    click_command: ClassVar[click.Command]
+    ARCHITECT_CONTRACT = 1
+
+    def __init__(self, click_command: click.Command) -> None:
+        self.click_command = click_command
+        self.summary = click_command.get_short_help_str(limit=80)
+
+    @hookimpl
+    def architect_command(self) -> Command:
+        """The plugin's hook."""
+        return self
 
     def run(self, arguments: Sequence[str]) -> int:
         """Parse the arguments and run the command; returns the exit code, 0 unless the command returns another."""

@@ -1,7 +1,8 @@
-"""The datastores of a run: used where they are, or servers of its own."""
+"""The datastores of a run: used where they are, or started by the plugin of their engine."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from architect_core.contract import DatastoreProvisioner
@@ -10,80 +11,123 @@ from architect_core.resolver.engine import GENERIC, engine_of_image
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from pathlib import Path
 
     from architect_cli.overrides import DatastoreOverride
+    from architect_core.contract import Provisioned
     from architect_core.plugins import Plugins
-    from architect_core.schema import ManifestDatastore, Parameter
+    from architect_core.schema import ManifestDatastore
 
-_FIELDS = ("username", "password", "name")
-_GIVEN_BY_SERVER = {*_FIELDS, "host", "port", "url"}
-
-
-def engine_of(declared: ManifestDatastore) -> str:
-    """The engine that a manifest asks for."""
-    return declared.type or engine_of_image(declared.image or "") or GENERIC
+_LOGIN = ("username", "password", "name")
+_OF_SERVER = {*_LOGIN, "host", "port", "url"}
 
 
-def wanted_values(declared: ManifestDatastore, override: DatastoreOverride) -> dict[str, str]:
-    """What is asked for, by alias: any of username, password and name, and what else parameters name."""
-    values = {
-        parameter.alias: value
-        for name, parameter in declared.parameters.items()
-        if parameter.alias and (value := override.parameters.get(name, parameter.default)) is not None
-    }
-    stated = {field: getattr(override, field) for field in _FIELDS}
-    return values | {field: value for field, value in stated.items() if value is not None}
+@dataclass(frozen=True)
+class Datastore:
+    """A datastore of a service.
 
-
-def used_where_it_is(declared: ManifestDatastore, override: DatastoreOverride) -> dict[str, Any] | None:
-    """The entry of a datastore whose host is stated, or None for one that the run starts."""
-    host = override.host or declared.host
-    if host is None:
-        return None
-    port = override.port or declared.port
-    place = {"host": host} if port is None else {"host": host, "port": port}
-    return with_parameters(declared, override, place | wanted_values(declared, override))
-
-
-def with_parameters(
-    declared: ManifestDatastore, override: DatastoreOverride, entry: Mapping[str, Any]
-) -> dict[str, Any]:
-    """`entry` with the raw parameters beside their aliases, and with what tells its engine."""
-    raw = {}
-    for name, parameter in declared.parameters.items():
-        value = entry.get(parameter.alias) if parameter.alias else None
-        value = value if value is not None else override.parameters.get(name, parameter.default)
-        if value is not None:
-            raw[name] = value
-    engine = {"image": declared.image} if declared.image else {"type": declared.type}
-    return {**raw, **engine, **entry}
-
-
-def missing_values(path: str, parameters: Mapping[str, Parameter], entry: Mapping[str, Any]) -> list[str]:
-    """The required parameters of a datastore that got no value: `service.datastore: PARAMETER`."""
-    return [f"{path}: {name}" for name, parameter in parameters.items() if parameter.required and name not in entry]
-
-
-def missing_wishes(path: str, declared: ManifestDatastore, override: DatastoreOverride) -> list[str]:
-    """The same for one that is started: its server gives the user, the password and the like, and nothing else."""
-    wanted = wanted_values(declared, override)
-    given = _GIVEN_BY_SERVER.union(wanted)
-    known = {name for name, parameter in declared.parameters.items() if parameter.alias in given}
-    return missing_values(path, declared.parameters, with_parameters(declared, override, dict.fromkeys(known)))
-
-
-def provisioner_for(declared: ManifestDatastore, path: str, plugins: Plugins) -> DatastoreProvisioner:
-    """What starts a server for a datastore.
-
-    Raises:
-        NoPluginError: no installed plugin knows the engine.
-        RunError: the plugin cannot start one; the user has to say where one is.
+    Attributes:
+        service: the service's name.
+        key: its name in the service's manifest.
+        declared: what the manifest says.
+        override: what the user states instead.
     """
-    engine = engine_of(declared)
-    provisioner = plugins.find(DatastoreProvisioner, engine, f"datastore {path}")
-    if provisioner is None:
-        raise RunError(
-            f"datastore {path}: a {engine} server cannot be started here. Say where one is, with --config or as `host` "
-            "in architect.json"
-        )
-    return provisioner
+
+    service: str
+    key: str
+    declared: ManifestDatastore
+    override: DatastoreOverride
+
+    @property
+    def path(self) -> str:
+        """What it is called in messages."""
+        return f"{self.service}.{self.key}"
+
+    @property
+    def engine(self) -> str:
+        """The engine that the manifest names."""
+        return self.declared.type or engine_of_image(self.declared.image or "") or GENERIC
+
+    def wanted(self) -> dict[str, str]:
+        """The requested values by alias: username, password, name, and whatever else parameters are aliases of."""
+        values = {
+            parameter.alias: value
+            for name, parameter in self.declared.parameters.items()
+            if parameter.alias and (value := self.override.parameters.get(name, parameter.default)) is not None
+        }
+        stated = {key: getattr(self.override, key) for key in _LOGIN}
+        return values | {key: value for key, value in stated.items() if value is not None}
+
+    def remote_entry(self) -> dict[str, Any] | None:
+        """The entry of a datastore whose host is stated, or None if the run has to start it."""
+        host = self.override.host or self.declared.host
+        if host is None:
+            return None
+        port = self.override.port or self.declared.port
+        return self.entry({"host": host, **({} if port is None else {"port": port}), **self.wanted()})
+
+    def entry(self, values: Mapping[str, Any]) -> dict[str, Any]:
+        """`values` with the raw parameters beside their aliases, and with the engine."""
+        raw = {}
+        for name, parameter in self.declared.parameters.items():
+            value = values.get(parameter.alias) if parameter.alias else None
+            value = value if value is not None else self.override.parameters.get(name, parameter.default)
+            if value is not None:
+                raw[name] = value
+        engine = {"image": self.declared.image} if self.declared.image else {"type": self.declared.type}
+        return {**raw, **engine, **values}
+
+    def missing(self, entry: Mapping[str, Any] | None) -> list[str]:
+        """The required parameters that have no value: `service.datastore: PARAMETER`.
+
+        Args:
+            entry: the entry, or None if a server will be started; that provides the login, the host and the port.
+        """
+        declared = self.declared.parameters
+        if entry is None:
+            provided = _OF_SERVER.union(self.wanted())
+            entry = self.entry({each.alias: "" for each in declared.values() if each.alias in provided})
+        return [f"{self.path}: {name}" for name, each in declared.items() if each.required and name not in entry]
+
+
+@dataclass(frozen=True)
+class Server:
+    """A datastore that the run starts.
+
+    Attributes:
+        datastore: the datastore.
+        provisioner: starts it.
+        plugins: where the provisioner is from.
+    """
+
+    datastore: Datastore
+    provisioner: DatastoreProvisioner
+    plugins: Plugins
+
+    @classmethod
+    def of(cls, datastore: Datastore, plugins: Plugins) -> Server:
+        """The server of a datastore.
+
+        Raises:
+            NoPluginError: no installed plugin serves the engine.
+            RunError: the plugin starts no servers.
+        """
+        engine = datastore.engine
+        provisioner = plugins.find(DatastoreProvisioner, engine, f"datastore {datastore.path}")
+        if provisioner is None:
+            raise RunError(
+                f"datastore {datastore.path}: a {engine} server cannot be started here. State the host of one, with "
+                "--config or as `host` in architect.json"
+            )
+        return cls(datastore, provisioner, plugins)
+
+    def provision(self, folder: Path, port: int) -> Provisioned:
+        """Have the plugin make the server's data."""
+        with self.plugins.blamed(self.datastore.engine, f"datastore {self.datastore.path}"):
+            return self.provisioner.provision(self.datastore.wanted(), folder, port)
+
+    def prepare(self, provisioned: Provisioned) -> None:
+        """Have the plugin set up users and databases once the server listens."""
+        if provisioned.prepare is not None:
+            with self.plugins.blamed(self.datastore.engine, f"datastore {self.datastore.path}"):
+                provisioned.prepare()

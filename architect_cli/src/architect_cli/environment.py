@@ -1,4 +1,4 @@
-"""What each service of a run is told: the variables of the contract, and nobody else's secrets."""
+"""The environment of each service of a run, which has the secrets of no other service."""
 
 from __future__ import annotations
 
@@ -9,47 +9,59 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from architect_cli.datastores import Datastore
 from architect_core.contract import CURRENT_SERVICE_VARIABLE, ROOT_VARIABLE, SERVICES_VARIABLE, parse_address
 from architect_core.exceptions import RunError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
     from architect_cli.overrides import Overrides
     from architect_cli.tree import Node
     from architect_core.schema import Parameter
 
 LOCAL = "127.0.0.1"
-_SCHEMES = {"rest": "http://"}  # a REST service's host carries its scheme, others' none
+_SCHEMES = {"rest": "http://"}  # the host of a REST service has a scheme, that of another has none
 
 
 @dataclass
 class Plan:
-    """Where the services of a run are.
+    """The services of a run.
 
     Attributes:
         nodes: all of them, dependencies first, the root last.
-        overrides: what the user stated otherwise.
+        overrides: what the user states.
         ports: the local port of each service that is started and listens.
-        datastores: service -> datastore -> its entry; filled as they come up.
+        entries: service -> datastore -> entry; filled as the datastores become ready.
     """
 
     nodes: list[Node]
     overrides: Overrides
     ports: dict[str, int] = field(default_factory=dict)
-    datastores: dict[str, dict[str, dict[str, Any]]] = field(default_factory=dict)
+    entries: dict[str, dict[str, dict[str, Any]]] = field(default_factory=dict)
 
     @property
     def root(self) -> Node:
         """The service that the run is for."""
         return self.nodes[-1]
 
+    @property
+    def started(self) -> list[Node]:
+        """The services that the run starts, because no other host is stated for them."""
+        return [node for node in self.nodes if self.is_started(node)]
+
     def is_started(self, node: Node) -> bool:
-        """Whether the run starts it: it is not said to be elsewhere."""
+        """Whether the run starts the service."""
         return self.overrides.of(node.name).host is None
 
-    def place(self, node: Node) -> dict[str, Any]:
-        """Where a service is, as others see it."""
+    def datastores(self, node: Node) -> Iterator[Datastore]:
+        """The datastores of a service."""
+        override = self.overrides.of(node.name)
+        for key, declared in node.manifest.datastores.items():
+            yield Datastore(node.name, key, declared, override.of(key))
+
+    def address(self, node: Node) -> dict[str, Any]:
+        """The host, the port and the protocol of a service, as other services get them."""
         override = self.overrides.of(node.name)
         if override.host is not None:
             port = override.port or _port_in(override.host) or node.manifest.port
@@ -58,14 +70,18 @@ class Plan:
             return {"api": None}
         return {"host": _SCHEMES.get(node.api, "") + LOCAL, "port": self.ports[node.name], "api": node.api}
 
-    def place_by_version(self, name: str) -> dict[str, Any]:
-        """Where a dependency by version is, which only the user can say."""
+    def address_by_version(self, name: str) -> dict[str, Any]:
+        """The same for a dependency by version, which only the user can state."""
         override = self.overrides.of(name)
         port = {} if override.port is None else {"port": override.port}
         return {"host": override.host, **port, "api": override.api or "rest"}
 
     def subscribers(self, node: Node) -> dict[str, dict[str, dict[str, Any]]]:
-        """Who wants to hear of a service's events: event -> subscriber -> where and how."""
+        """The subscribers of a service's events: event -> subscriber -> its path and headers.
+
+        Raises:
+            RunError: a service subscribes to an event that is not announced.
+        """
         found: dict[str, dict[str, dict[str, Any]]] = {event: {} for event in node.manifest.notifications}
         for other in self.nodes:
             for name, wanted in other.manifest.subscriptions.items():
@@ -84,18 +100,17 @@ class Plan:
         """The content of `ARCHITECT` for a service: itself, its dependencies, and the subscribers of its events."""
         subscribers = self.subscribers(node)
         by_name = {other.name: other for other in self.nodes}
-        services = {name: self.place(by_name[name]) for event in subscribers.values() for name in event}
-        services |= {key: self.place(other) for key, other in node.dependencies.items()}
-        services |= {name: self.place_by_version(name) for name in node.versions}
-        own = self.place(node) if self.is_started(node) else {"api": node.api}
-        return services | {
-            node.name: {**own, "subscriptions": subscribers, "datastores": self.datastores.get(node.name, {})}
-        }
+        services = {name: self.address(by_name[name]) for event in subscribers.values() for name in event}
+        services |= {key: self.address(other) for key, other in node.dependencies.items()}
+        services |= {name: self.address_by_version(name) for name in node.versions}
+        own = self.address(node) if self.is_started(node) else {"api": node.api}
+        datastores = self.entries.get(node.name, {})
+        return services | {node.name: {**own, "subscriptions": subscribers, "datastores": datastores}}
 
     def variables_for(self, node: Node) -> dict[str, str]:
         """The whole environment of a service's process."""
         variables = {name: value for name, value in os.environ.items() if not name.startswith("ARCHITECT")}
-        # a parameter cannot change where the service is told to listen, or what it is told of the others
+        # before those below, which a parameter cannot replace
         variables |= parameters(node.manifest.parameters, self.overrides.of(node.name).parameters)
         variables |= {
             SERVICES_VARIABLE: json.dumps(self.services_for(node)),
@@ -108,37 +123,31 @@ class Plan:
             variables |= {"HOST": LOCAL, "PORT": str(self.ports[node.name])}
         return variables
 
+    def missing_parameters(self) -> list[str]:
+        """The required parameters of started services that have no value: `service: PARAMETER`."""
+        return [
+            f"{node.name}: {name}"
+            for node in self.started
+            for name, parameter in node.manifest.parameters.items()
+            if parameter.required and name not in parameters({name: parameter}, self.overrides.of(node.name).parameters)
+        ]
+
 
 def parameters(declared: Mapping[str, Parameter], stated: Mapping[str, str]) -> dict[str, str]:
-    """The value of every parameter that has one: stated by the user, in the runner's environment, or the default."""
-    values: dict[str, str] = {}
-    for name, parameter in declared.items():
-        value = stated.get(name, os.environ.get(name, parameter.default))
-        if value is not None:
-            values[name] = value
-    return values
-
-
-def missing_parameters(plan: Plan) -> list[str]:
-    """The required parameters of started services that have no value: `service: PARAMETER`."""
-    missing = []
-    for node in plan.nodes:
-        if plan.is_started(node):
-            declared = node.manifest.parameters
-            values = parameters(declared, plan.overrides.of(node.name).parameters)
-            missing += [f"{node.name}: {name}" for name in declared if declared[name].required and name not in values]
-    return missing
+    """The value of every parameter that has one: the stated one, else that in the environment, else the default."""
+    values = {name: stated.get(name, os.environ.get(name, each.default)) for name, each in declared.items()}
+    return {name: value for name, value in values.items() if value is not None}
 
 
 def _port_in(host: str) -> int | None:
-    """The port that a host itself names: `http://billing.test:9000`."""
+    """The port in a host such as `http://billing.test:9000`."""
     try:
         return parse_address(host).port
-    except ValueError:  # told to whoever wants a client for it
+    except ValueError:  # an error for the service that makes a client of it
         return None
 
 
 def _program_folders(folder: Path) -> list[str]:
-    """Where a service's `python` and other programs are looked for first: its own environment, then the runner's."""
+    """The folders in which `python` and other programs are searched first: the service's own, then the runner's."""
     own = folder / ".venv" / "bin"
     return [*([str(own)] if own.is_dir() else []), str(Path(sys.executable).parent)]

@@ -1,4 +1,4 @@
-"""`architect install`: the stubs that a service needs, in its `architect_services` folder."""
+"""The stubs that a service needs, in its `architect_services` folder."""
 
 from __future__ import annotations
 
@@ -22,9 +22,6 @@ if TYPE_CHECKING:
     from architect_core.plugins import Plugins
 
 CHECKSUM = "checksum"
-PYTHON = "python"
-
-
 _NEW = ".new-"
 
 
@@ -35,8 +32,8 @@ class Installed:
     Attributes:
         generated: the services whose stubs were written.
         unchanged: those whose definitions had not changed.
-        removed: the stub folders that nothing needs any more.
-        notes: what the user should know, a sentence each.
+        removed: the stub folders that were no longer needed.
+        notes: sentences for the user.
     """
 
     generated: list[str] = field(default_factory=list)
@@ -46,14 +43,14 @@ class Installed:
 
 
 def install_stubs(node: Node, plugins: Plugins, progress: Callable[[str], None] = lambda _: None) -> Installed:
-    """Bring the stubs of one service up to date: its own, and those of its dependencies.
+    """Bring the stubs of a service and of its dependencies up to date.
 
-    Nothing is written before everything was generated, so a failure leaves the former stubs as they were.
+    All stubs are generated before any is written, so a failure leaves the former stubs as they were.
 
     Args:
         node: the service.
-        plugins: where generators come from.
-        progress: called with the name of each service whose stubs are generated.
+        plugins: finds the stub generators.
+        progress: called with the name of each service whose stubs are about to be generated.
 
     Raises:
         NoPluginError: a protocol's package is not installed.
@@ -61,16 +58,16 @@ def install_stubs(node: Node, plugins: Plugins, progress: Callable[[str], None] 
         RunError: the stubs cannot be written.
     """
     try:
-        with _alone(node.folder):
+        with _locked(node.folder):
             return _install(node, plugins, progress)
     except OSError as problem:
         reason = f"{problem.strerror or problem} ({problem.filename or node.folder})"
-    raise RunError(f"the stubs of {node.name} cannot be written: {reason}")
+        raise RunError(f"the stubs of {node.name} cannot be written: {reason}") from problem
 
 
 @contextlib.contextmanager
-def _alone(folder: Path) -> Iterator[None]:
-    """Let a second installation of the same service wait for the first, on systems whose folders can be locked."""
+def _locked(folder: Path) -> Iterator[None]:
+    """Lock a folder, so that a second installation waits for the first; Windows has no such locks."""
     if sys.platform == "win32":
         yield
         return
@@ -78,7 +75,7 @@ def _alone(folder: Path) -> Iterator[None]:
 
     opened = os.open(folder, os.O_RDONLY)
     try:
-        with contextlib.suppress(OSError):  # some network file systems lock no folders
+        with contextlib.suppress(OSError):  # some network file systems have no locks
             fcntl.flock(opened, fcntl.LOCK_EX)
         yield
     finally:
@@ -87,17 +84,17 @@ def _alone(folder: Path) -> Iterator[None]:
 
 def _install(node: Node, plugins: Plugins, progress: Callable[[str], None]) -> Installed:
     done = Installed()
-    if node.manifest.language not in {None, PYTHON}:
+    if node.manifest.language not in {None, "python"}:
         done.notes.append(f"{node.name} is written in {node.manifest.language}, for which no stubs are generated")
         return done
     folder = node.folder / STUBS_FOLDER
     wanted = _wanted(node)
     _check_nesting(wanted)
-    for name in node.versions:
-        done.notes.append(
-            f"{name} is a dependency by version, which cannot be fetched: give `file:` and the path of its folder. "
-            "Stubs of it that are there are kept"
-        )
+    done.notes += [
+        f"{name} is a dependency by version, which cannot be fetched: write `file:` and the path of its folder. "
+        "Existing stubs of it are kept"
+        for name in node.versions
+    ]
     stubs: dict[StubGenerator, tuple[str, dict[str, Path]]] = {}
     contents: dict[str, dict[str, bytes]] = {}
     for name, (protocol, definitions) in wanted.items():
@@ -112,16 +109,17 @@ def _install(node: Node, plugins: Plugins, progress: Callable[[str], None]) -> I
         progress(name)
         with plugins.blamed(protocol, asked_by):
             generated = generator.generate(definitions)
-            for path in generated:
-                if PurePosixPath(path).is_absolute() or ".." in PurePosixPath(path).parts:
+            for path in map(PurePosixPath, generated):
+                if path.is_absolute() or ".." in path.parts:
                     raise ValueError("a path of generated stubs leads out of their folder")
-            contents[name] = {**generated, CHECKSUM: f"{checksum}\n{_digest(generated)}\n".encode()}
+        contents[name] = {**generated, CHECKSUM: f"{checksum}\n{_digest(generated)}\n".encode()}
         done.generated.append(name)
-    for left in folder.glob(f"{_NEW}*"):  # by an installation that was killed
-        shutil.rmtree(left)
-    # before the new ones are written: one of them may lie inside of a folder that is no longer needed
+    for leftover in folder.glob(f"{_NEW}*"):  # of an installation that was killed
+        shutil.rmtree(leftover)
+    # before the new stubs are written, because some may belong into a folder that is no longer needed
     done.removed = _remove_others(folder, {stub_folder(name) for name in (*wanted, *node.versions)})
-    _write(folder, contents)
+    if contents:
+        _write(folder, contents)
     for generator, (protocol, folders) in stubs.items():
         with plugins.blamed(protocol, f"the definitions of {node.name}"):
             done.notes.extend(generator.finish(folders, folder))
@@ -130,12 +128,11 @@ def _install(node: Node, plugins: Plugins, progress: Callable[[str], None]) -> I
 
 def _wanted(node: Node) -> dict[str, tuple[str, Definitions]]:
     """The services whose stubs the service needs: name -> protocol and definitions."""
-    wanted = {}
-    for name, service in ((node.name, node), *node.dependencies.items()):
-        api = service.manifest.api
-        if api is not None and api.definitions:
-            wanted[name] = (api.type, Definitions(name, service.folder, tuple(api.definitions)))
-    return wanted
+    return {
+        name: (api.type, Definitions(name, service.folder, tuple(api.definitions)))
+        for name, service in ((node.name, node), *node.dependencies.items())
+        if (api := service.manifest.api) is not None and api.definitions
+    }
 
 
 def _check_nesting(names: dict[str, tuple[str, Definitions]]) -> None:
@@ -149,43 +146,43 @@ def _check_nesting(names: dict[str, tuple[str, Definitions]]) -> None:
 
 
 def _write(folder: Path, contents: dict[str, dict[str, bytes]]) -> None:
-    """Write the stubs of all services beside the former ones, then put each in place by renaming."""
-    if not contents:
-        return
-    folder.mkdir(exist_ok=True)
-    _mark_package(folder)
+    """Write the stubs of all services to a temporary folder, then rename each."""
+    _make_package(folder)
     with tempfile.TemporaryDirectory(prefix=_NEW, dir=folder) as name:
         for service, files in contents.items():
+            new = Path(name) / stub_folder(service)
             for path, content in files.items():
-                target = Path(name) / stub_folder(service) / path
+                target = new / path
                 target.parent.mkdir(parents=True, exist_ok=True)
                 target.write_bytes(content)
+            for inner in (new, *(path for path in new.rglob("*") if path.is_dir())):
+                _make_package(inner)
         for service in contents:
             new, final = Path(name) / stub_folder(service), folder / stub_folder(service)
-            for inner in (new, *(path for path in new.rglob("*") if path.is_dir())):
-                _mark_package(inner)
-            final.parent.mkdir(exist_ok=True)
-            if final.parent != folder:
-                _mark_package(final.parent)
+            _make_package(final.parent)
             if final.exists():
-                former = Path(name) / "former"
-                final.rename(former)
-                try:
-                    new.rename(final)
-                except BaseException:
-                    former.rename(final)
-                    raise
-                shutil.rmtree(former)
+                _replace(final, new, Path(name) / "former")
             else:
                 new.rename(final)
 
 
-def _mark_package(folder: Path) -> None:
+def _replace(final: Path, new: Path, former: Path) -> None:
+    final.rename(former)
+    try:
+        new.rename(final)
+    except BaseException:
+        former.rename(final)
+        raise
+    shutil.rmtree(former)
+
+
+def _make_package(folder: Path) -> None:
+    folder.mkdir(exist_ok=True)
     (folder / "__init__.py").touch()
 
 
 def _remove_others(folder: Path, kept: set[str]) -> list[str]:
-    """Delete stub folders, known by their checksum, that nothing needs; gives their names."""
+    """Delete the stub folders, recognised by their checksum, that are not in `kept`; returns their names."""
     removed = []
     for checksum in sorted([*folder.glob(f"*/{CHECKSUM}"), *folder.glob(f"*/*/{CHECKSUM}")]):
         stubs = checksum.parent
@@ -200,7 +197,7 @@ def _remove_others(folder: Path, kept: set[str]) -> list[str]:
 
 
 def _is_intact(stubs: Path, checksum: str) -> bool:
-    """Whether the stubs are there, of definitions with this checksum, and as they were generated."""
+    """Whether the stubs exist, belong to definitions with this checksum, and are as they were generated."""
     try:
         noted = (stubs / CHECKSUM).read_text(encoding="utf-8").splitlines()
         files = [path for path in stubs.rglob("*") if path.is_file() and path.parent.name != "__pycache__"]
@@ -210,7 +207,7 @@ def _is_intact(stubs: Path, checksum: str) -> bool:
 
 
 def _digest(files: Mapping[str, bytes]) -> str:
-    """A hash of generated files, without those that are not a generator's."""
+    """A hash of generated files, without those that the installation adds."""
     digest = hashlib.sha256()
     for path in sorted(files):
         if Path(path).name not in {CHECKSUM, "__init__.py"}:

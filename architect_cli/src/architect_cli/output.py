@@ -1,4 +1,4 @@
-"""What a person sees of a run: each line with its service's name and colour, and without passwords."""
+"""What the command prints: lines of services with their names and colours, without passwords, and error messages."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ MASK = "***"
 
 
 class Console:
-    """Writes lines, prefixed with who says them.
+    """Writes lines, prefixed with the name of the service that printed them.
 
     Attributes:
-        on_failure: called, once, when nothing can be written any more: the reader is gone, or the disk is full.
+        on_failure: called once when nothing can be written any more: the reader is gone, or the disk is full.
     """
 
     def __init__(self, names: Iterable[str], stream: TextIO | None = None) -> None:
@@ -34,28 +34,28 @@ class Console:
         self._colourful = wants_colour(self._stream)
         names = list(names)
         self._width = max(map(len, names), default=0)
-        self._colours = {name: _COLOURS[place % len(_COLOURS)] for place, name in enumerate(names)}
+        self._colours = {name: _COLOURS[index % len(_COLOURS)] for index, name in enumerate(names)}
         self._secrets: list[str] = []
         self._last: dict[str, deque[str]] = {}
 
     def hide(self, secrets: Iterable[object]) -> None:
-        """Mask these wherever they occur from now on."""
+        """Mask these values in all further output."""
         found = {form for secret in secrets if secret is not None for form in spellings(str(secret))}
-        self._secrets = sorted(found.union(self._secrets), key=len, reverse=True)  # a longer one may hold a shorter
+        self._secrets = sorted(found.union(self._secrets), key=len, reverse=True)  # a longer one may contain a shorter
 
     def line(self, name: str, text: str) -> None:
-        """A line that the service or datastore `name` printed."""
+        """Write a line that the service or datastore `name` printed."""
         text = self.masked(text)
         self._last.setdefault(name, deque(maxlen=_LAST_LINES)).append(text)
         if name in self._colours:
             self._write(f"{self._style(name.ljust(self._width), self._colours[name])} {self._style('|', 'dim')} {text}")
 
     def note(self, text: str) -> None:
-        """A line of the runner's own."""
+        """Write a line of the run itself."""
         self._write(self._style(self.masked(text), "dim"))
 
     def error(self, text: str) -> None:
-        """What went wrong, on the standard error."""
+        """Write an error message on the standard error."""
         text = f"architect: {self.masked(text)}"
         click.echo(click.style(text, fg="red") if wants_colour(sys.stderr) else text, err=True, color=True)
 
@@ -77,7 +77,7 @@ class Console:
     def _write(self, text: str) -> None:
         if self._failed:
             return
-        encoding = self._stream.encoding or "utf-8"  # a service may print what this terminal cannot show
+        encoding = self._stream.encoding or "utf-8"  # which may lack characters that a service prints
         try:
             self._stream.write(text.encode(encoding, "backslashreplace").decode(encoding) + "\n")
             self._stream.flush()
@@ -89,7 +89,7 @@ class Console:
 
 
 def wants_colour(stream: TextIO) -> bool:
-    """Whether to colour what is written to `stream`: on a terminal, or as NO_COLOR and FORCE_COLOR say."""
+    """Whether to write colours to `stream`: if it is a terminal, unless NO_COLOR or FORCE_COLOR decides."""
     if os.environ.get("NO_COLOR"):
         return False
     return bool(os.environ.get("FORCE_COLOR")) or stream.isatty()

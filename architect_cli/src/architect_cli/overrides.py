@@ -1,29 +1,35 @@
-"""`architect run --config FILE`: what is where other than the manifests say."""
+"""The file of `architect run --config`: what differs from the manifests on this machine."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Annotated
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from architect_core.contract import did_you_mean, listing, read_json, require_object
 from architect_core.exceptions import ConfigError
 from architect_core.schema import validate
-from architect_core.schema.fields import Host, ParameterName, Port, Protocol, ServiceName, Text  # noqa: TC001 - pydantic reads them
+from architect_core.schema.fields import (  # noqa: TC001 - pydantic reads them
+    Host,
+    ParameterName,
+    Port,
+    Protocol,
+    ServiceName,
+    Text,
+)
+from architect_core.schema.strict import Strict
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator, Mapping
     from pathlib import Path
 
     from architect_cli.tree import Node
 
-
-class _Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
+Problem = tuple[str, str]
 
 
-class DatastoreOverride(_Strict):
-    """A datastore; with a host it is used where it is, otherwise these are what its own server is made with."""
+class DatastoreOverride(Strict):
+    """A datastore: with a host it runs elsewhere; otherwise the values that its server is made with."""
 
     host: Host | None = None
     port: Port | None = None
@@ -33,8 +39,8 @@ class DatastoreOverride(_Strict):
     parameters: dict[ParameterName, Text] = Field(default_factory=dict, repr=False)
 
 
-class ServiceOverride(_Strict):
-    """A service; with a host it is used where it is and not started, otherwise `port` is where it is to listen."""
+class ServiceOverride(Strict):
+    """A service: with a host it runs elsewhere and is not started; otherwise `port` is the port to listen on."""
 
     host: Host | None = None
     port: Port | None = None
@@ -43,17 +49,17 @@ class ServiceOverride(_Strict):
     datastores: dict[ServiceName, DatastoreOverride] = Field(default_factory=dict)
 
     def of(self, datastore: str) -> DatastoreOverride:
-        """What is different about one of its datastores."""
+        """The override of one of its datastores, empty if there is none."""
         return self.datastores.get(datastore) or DatastoreOverride()
 
 
-class Overrides(_Strict):
-    """The whole file: service name -> what is different."""
+class Overrides(Strict):
+    """The whole file: service name -> override."""
 
     services: dict[ServiceName, ServiceOverride] = Field(default_factory=dict)
 
     def of(self, name: str) -> ServiceOverride:
-        """What is different about the service `name`."""
+        """The override of the service `name`, empty if there is none."""
         return self.services.get(name) or ServiceOverride()
 
 
@@ -61,59 +67,53 @@ def load_overrides(path: Path, nodes: list[Node]) -> Overrides:
     """Read and check the file; every name in it must exist.
 
     Raises:
-        ConfigError: with the path of what is wrong.
+        ConfigError: the file is malformed; the message has the path of each problem.
     """
     where = str(path)
-    reason = ""
-    data: object = {}
     try:
-        data = read_json(path.read_bytes(), where)
+        text = path.read_bytes()
     except OSError as problem:
-        reason = f"cannot be read ({problem.strerror})"
-    if reason:
-        raise ConfigError(where, [("", reason)])
-    overrides = validate(Overrides, require_object(data, where), where)
-    problems = _unknown(overrides, nodes)
+        raise ConfigError(where, [("", f"cannot be read ({problem.strerror})")]) from problem
+    overrides = validate(Overrides, require_object(read_json(text, where), where), where)
+    problems = list(_problems(overrides, nodes))
     if problems:
         raise ConfigError(where, problems)
     return overrides
 
 
-def _unknown(overrides: Overrides, nodes: list[Node]) -> list[tuple[str, str]]:
+def _problems(overrides: Overrides, nodes: list[Node]) -> Iterator[Problem]:
     by_name = {node.name: node for node in nodes}
     by_version = {name for node in nodes for name in node.versions}
-    problems = []
     for name, service in overrides.services.items():
         path = f"services.{name}"
-        node = by_name.get(name)
-        if node is None:
-            if name not in by_version:
-                problems.append((path, _no("service", name, [*by_name, *by_version])))
-            elif service.host is None:
-                problems.append((f"{path}.host", "is missing: a dependency by version cannot be started here"))
-            continue
-        if service.api is not None and service.host is None:
-            problems.append((f"{path}.api", "needs a `host`: what a started service serves, its manifest says"))
-        if service.port is not None and service.host is None and node.api is None:
-            problems.append((f"{path}.port", "this service has no api, and listens nowhere"))
-        problems += [
-            (f"{path}.parameters.{each}", _no("parameter", each, node.manifest.parameters))
-            for each in service.parameters
-            if each not in node.manifest.parameters
-        ]
-        for key, datastore in service.datastores.items():
-            declared = node.manifest.datastores.get(key)
-            if declared is None:
-                problems.append((f"{path}.datastores.{key}", _no("datastore", key, node.manifest.datastores)))
-                continue
-            problems += [
-                (f"{path}.datastores.{key}.parameters.{each}", _no("parameter", each, declared.parameters))
-                for each in datastore.parameters
-                if each not in declared.parameters
-            ]
-    return problems
+        if name in by_name:
+            yield from _problems_of(path, service, by_name[name])
+        elif name not in by_version:
+            yield path, _unknown("service", name, [*by_name, *by_version])
+        elif service.host is None:
+            yield f"{path}.host", "is missing: a dependency by version cannot be started here"
 
 
-def _no(what: str, name: str, known: Iterable[str]) -> str:
+def _problems_of(path: str, service: ServiceOverride, node: Node) -> Iterator[Problem]:
+    if service.api is not None and service.host is None:
+        yield f"{path}.api", "needs a `host`: the protocol of a service that is started is in its manifest"
+    if service.port is not None and service.host is None and node.api is None:
+        yield f"{path}.port", "this service has no api, and listens nowhere"
+    yield from _unknown_parameters(path, service.parameters, node.manifest.parameters)
+    for key, datastore in service.datastores.items():
+        declared = node.manifest.datastores.get(key)
+        if declared is None:
+            yield f"{path}.datastores.{key}", _unknown("datastore", key, node.manifest.datastores)
+        else:
+            yield from _unknown_parameters(f"{path}.datastores.{key}", datastore.parameters, declared.parameters)
+
+
+def _unknown_parameters(path: str, stated: Iterable[str], declared: Mapping[str, object]) -> Iterator[Problem]:
+    for name in stated:
+        if name not in declared:
+            yield f"{path}.parameters.{name}", _unknown("parameter", name, declared)
+
+
+def _unknown(what: str, name: str, known: Iterable[str]) -> str:
     names = sorted(known)
     return f"there is no such {what}{did_you_mean(name, names)}; {listing(names)}"

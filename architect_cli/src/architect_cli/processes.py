@@ -1,4 +1,4 @@
-"""Programs that end with the run that started them, whatever ends that."""
+"""Programs that end with the run that started them, however the run ends."""
 
 from __future__ import annotations
 
@@ -17,31 +17,31 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
-STOP_SECONDS = 5.0
-_SWEEP_SECONDS = 5.0
+_STOP_SECONDS = 5.0
+_READER_SECONDS = 0.5
 _POLL_SECONDS = 0.02
 _CHUNK = 65536
 _PR_SET_PDEATHSIG = 1
 _PR_SET_CHILD_SUBREAPER = 36
 
-# looked up before any fork: a forked child of a program with threads must do as little as it can
+# looked up before any fork: a forked child of a program with threads must do as little as possible
 _prctl = ctypes.CDLL(None, use_errno=True).prctl if sys.platform == "linux" else None
 
 
 def die_with_parent() -> None:
-    """In a child, on Linux: have it killed when the thread that forked it ends."""
+    """In a child, on Linux: be killed when the thread that forked it ends."""
     if _prctl is not None:
         _prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
 def adopt_orphans() -> None:
-    """On Linux: make this process the parent of descendants whose own parent ends, so that it can find them."""
+    """On Linux: become the parent of descendants whose own parent ends, so that they can be found."""
     if _prctl is not None:
         _prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
 
 
 def kill_descendants() -> None:
-    """Kill every descendant of this process, those included that are born meanwhile, and wait until they are gone."""
+    """Kill every descendant of this process, also those that are started meanwhile, and wait for their end."""
     me = psutil.Process()
     for _ in range(100):
         found = [process for process in me.children(recursive=True) if _is_alive(process)]
@@ -50,7 +50,7 @@ def kill_descendants() -> None:
         for process in found:
             with contextlib.suppress(psutil.Error):
                 process.kill()
-        psutil.wait_procs(found, timeout=_SWEEP_SECONDS / 100)
+        psutil.wait_procs(found, timeout=0.05)
 
 
 def _is_alive(process: psutil.Process) -> bool:
@@ -65,9 +65,9 @@ class Program:
     """A running program.
 
     Attributes:
-        name: what it is called in the output.
+        name: what the output calls it.
         process: the process.
-        stop_signal: what asks it to end.
+        stop_signal: the signal that stops it.
         reader: reads its output to the end.
     """
 
@@ -78,32 +78,28 @@ class Program:
 
     @property
     def exit_code(self) -> int | None:
-        """What it ended with, 128 and more for a signal; None while it runs."""
+        """Its exit code, 128 and the number for a signal; None while it runs."""
         code = self.process.returncode
         return 128 - code if code is not None and code < 0 else code
 
     async def ended(self) -> int:
-        """Wait for its end and its last output; gives the exit code."""
+        """Wait for its end and its last output; returns the exit code."""
         await self._exit()
-        with contextlib.suppress(TimeoutError):  # a descendant may have kept the pipe
-            async with asyncio.timeout(0.5):
-                await asyncio.shield(self.reader)
+        await self._read_rest()
         code = self.exit_code
         assert code is not None  # noqa: S101 - it was waited for
         return code
 
-    async def stop(self, seconds: float = STOP_SECONDS) -> None:
-        """Ask its whole session to end, and kill what is left of it after some seconds."""
+    async def stop(self) -> None:
+        """Send its stop signal to its whole session, and kill what is left after some seconds."""
         if self.process.returncode is None:
             self._signal(self.stop_signal)
             with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(seconds):
+                async with asyncio.timeout(_STOP_SECONDS):
                     await self._exit()
-        self._signal(signal.SIGKILL)
+        self.kill()
         await self._exit()
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(0.5):
-                await asyncio.shield(self.reader)
+        await self._read_rest()
         self.reader.cancel()
 
     def kill(self) -> None:
@@ -111,9 +107,15 @@ class Program:
         self._signal(signal.SIGKILL)
 
     async def _exit(self) -> None:
-        """Wait for its end alone: asyncio's wait() may wait for whoever else holds its output open, too."""
+        """Wait for its end alone: asyncio's wait() may wait for other processes that hold its output open, too."""
         while self.process.returncode is None:
             await asyncio.sleep(_POLL_SECONDS)
+
+    async def _read_rest(self) -> None:
+        """Wait for the end of its output, but not long: a descendant may hold it open."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(_READER_SECONDS):
+                await asyncio.shield(self.reader)
 
     def _signal(self, number: int) -> None:
         with contextlib.suppress(ProcessLookupError, PermissionError):
@@ -133,13 +135,13 @@ async def spawn(
     """Start `command` in a session of its own.
 
     Args:
-        name: what it is called in the output.
+        name: what the output calls it.
         command: program and arguments.
         on_line: called with the name and each line of its standard output and error.
-        cwd: where it runs.
+        cwd: its working directory.
         env: its whole environment.
-        user: user and group id to run as.
-        stop_signal: what asks it to end.
+        user: the user and group id to run it as.
+        stop_signal: the signal that stops it.
 
     Raises:
         OSError: the program cannot be started.
@@ -162,14 +164,13 @@ async def spawn(
 
 
 async def _read_lines(stream: asyncio.StreamReader, on_line: Callable[[str], None]) -> None:
-    """Give each line; one without an end is given in pieces, and at the end."""
+    """Pass on each line; a very long one in pieces."""
     rest = b""
     while chunk := await stream.read(_CHUNK):
         *lines, rest = (rest + chunk).split(b"\n")
+        if len(rest) > _CHUNK:
+            lines, rest = [*lines, rest], b""
         for line in lines:
             on_line(line.rstrip(b"\r").decode("utf-8", "replace"))
-        if len(rest) > _CHUNK:
-            on_line(rest.decode("utf-8", "replace"))
-            rest = b""
     if rest:
         on_line(rest.decode("utf-8", "replace"))

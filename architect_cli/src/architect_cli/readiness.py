@@ -1,4 +1,4 @@
-"""When a service that `architect run` started takes calls: its protocol's readiness probe tells."""
+"""Whether a service of a run is ready, according to the readiness probe of its protocol."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ _ANSWER_SECONDS = 2.0
 
 @dataclass(frozen=True)
 class Readiness:
-    """A service's probe, with the options that its manifest states.
+    """A service's probe, with the options in its manifest.
 
     Attributes:
         name: the service.
         protocol: the protocol, which is the name of the probe's plugin.
-        probe: what is asked.
+        probe: the probe.
         options: an instance of the probe's `Options`.
         plugins: where the probe is from.
     """
@@ -35,13 +35,13 @@ class Readiness:
     plugins: Plugins
 
     def is_ready(self, host: str, port: int) -> bool:
-        """Ask once; an error of the plugin is told as one."""
+        """Probe once; an exception of the plugin becomes a PluginError."""
         with self.plugins.blamed(self.protocol, f"the readiness of {self.name}"):
             return self.probe.is_ready(Listener(self.name, host, port, self.options), _ANSWER_SECONDS)
 
 
 def readiness_of(node: Node, plugins: Plugins) -> Readiness | None:
-    """The readiness of a service, or None where its protocol has no probe: it is ready when something listens.
+    """The readiness of a service, or None if its protocol has no probe: then it is ready when something listens.
 
     Raises:
         ManifestError: `api.readiness` has wrong options, or there is no probe for them.
@@ -52,7 +52,7 @@ def readiness_of(node: Node, plugins: Plugins) -> Readiness | None:
         return None
     try:
         probe = plugins.find(ReadinessProbe, api.type, f"service {node.name!r}")
-    except NoPluginError:  # what a service of this protocol needs is its own affair
+    except NoPluginError:  # the run itself needs none
         probe = None
     where = str(node.folder / MANIFEST_FILE)
     if probe is not None:

@@ -1,10 +1,10 @@
 """Runs work in a process of its own, such that nothing of it survives, whichever process is killed.
 
-Two processes watch each other. The *outer* one is what the user started; it forwards signals, and when the inner one
-has ended it kills what that left behind and removes the run's folder. The *inner* one starts the programs; it learns of
-the outer one's death because the pipe that only that one holds is closed, and then kills everything itself. On Linux
-both adopt orphans, so that a program that went into the background is found, and the programs themselves die with the
-inner process even if both are killed at once.
+Two processes watch each other. The *outer* one is the one that the user started; it forwards signals, and when the
+inner one has ended it kills the remaining processes and removes the run's folder. The *inner* one starts the programs;
+when the outer one dies, a pipe that only that one holds is closed, and the inner one kills everything itself. On Linux
+both adopt orphans, so that a program in the background is found, and the programs themselves die with the inner process
+even if both are killed at once.
 """
 
 from __future__ import annotations
@@ -33,16 +33,16 @@ _PREFIX = "architect-run-"
 _LOCK = ".lock"
 _FORWARDED = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 _POLL_SECONDS = 0.05
-_PATIENCE = 3  # so many signals end a run that does not react any more
+_MOST_SIGNALS = 3  # the last one kills a run that does not react to the others
 _INTERRUPTED = 130
 _KILLED = 137
 _leaving = threading.Lock()
 
 
 def supervised(work: Callable[[Path], int]) -> int:
-    """Run `work` with a temporary folder of its own; gives the exit code that it returned.
+    """Run `work` with a temporary folder; returns its exit code.
 
-    The folder is traversable by other users, because a database's server may run as one, and readable by none.
+    Other users can traverse the folder, because a database's server may run as one, and none can list it.
     """
     _remove_stale_folders()
     folder = Path(tempfile.mkdtemp(prefix=_PREFIX))
@@ -63,7 +63,7 @@ def supervised(work: Callable[[Path], int]) -> int:
 
     def forward(number: int, _: object) -> None:
         signals.append(number)
-        _send(inner, number if len(signals) < _PATIENCE else signal.SIGKILL)
+        _send(inner, number if len(signals) < _MOST_SIGNALS else signal.SIGKILL)
 
     for number in _FORWARDED:
         signal.signal(number, forward)
@@ -82,9 +82,9 @@ def _inner(work: Callable[[Path], int], folder: Path, watched: int) -> NoReturn:
     code = _KILLED
     try:
         code = work(folder)
-    except KeyboardInterrupt:  # before the work minded signals itself
+    except KeyboardInterrupt:  # before the work handled signals itself
         code = _INTERRUPTED
-    except BaseException:  # noqa: BLE001 - a fault of ours: nobody else is left to tell it
+    except BaseException:  # noqa: BLE001 - a bug, which nothing else would report
         code = 1
         traceback.print_exc()
     finally:
@@ -100,14 +100,14 @@ def _end_with_outer(watched: int, folder: Path) -> None:
 
 
 def _leave(folder: Path, code: int) -> NoReturn:
-    with _leaving:  # whoever comes first does all of it: the other would end the process in the middle
+    with _leaving:  # the first thread does all of it: the other would end the process in the middle
         kill_descendants()
         shutil.rmtree(folder, ignore_errors=True)
         os._exit(code)
 
 
 def _wait(inner: int, parent: int | None) -> int:
-    """Wait for the inner process; if the launcher that started this one is killed, end it."""
+    """Wait for the end of the inner process; stop it if `parent`, the launcher of this one, is killed."""
     while True:
         pid, status = os.waitpid(inner, os.WNOHANG)
         if pid == inner:
@@ -125,7 +125,7 @@ def _send(pid: int, number: int) -> None:
 
 
 def _started_by_uv() -> bool:
-    """Whether `uv run` started this process: it stays as its parent, and the user may kill it instead."""
+    """Whether `uv run` started this process: it remains the parent, and the user may kill it instead."""
     try:
         parent = psutil.Process().parent()
         return parent is not None and parent.name() in {"uv", "uvx"}
@@ -134,7 +134,7 @@ def _started_by_uv() -> bool:
 
 
 def _remove_stale_folders() -> None:
-    """Remove what runs left whose outer and inner process were both killed: nobody holds their lock."""
+    """Remove the folders of runs whose two processes were both killed: no process holds their lock."""
     for folder in Path(tempfile.gettempdir()).glob(f"{_PREFIX}*"):
         try:
             lock = os.open(folder / _LOCK, os.O_RDWR)

@@ -1,10 +1,11 @@
-"""A service with all that it depends on, as their manifests say."""
+"""A service and all that it depends on, according to their manifests."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from architect_core.contract import MANIFEST_FILE
 from architect_core.exceptions import ManifestError, RunError
 from architect_core.schema import load_manifest
 
@@ -13,7 +14,7 @@ if TYPE_CHECKING:
 
     from architect_core.schema import Manifest
 
-FILE = "file:"
+_FILE = "file:"
 
 
 @dataclass(eq=False)
@@ -21,10 +22,10 @@ class Node:
     """A service in a folder.
 
     Attributes:
-        folder: where its architect.json lies.
-        manifest: what that says.
-        dependencies: the services that it depends on by folder, under the names that it calls them by.
-        versions: those that it depends on by version, which cannot be fetched from anywhere.
+        folder: the folder of its architect.json.
+        manifest: the content of that file.
+        dependencies: the services that it depends on by folder, under the names that it calls them.
+        versions: the dependencies by version, which cannot be fetched: name -> version.
     """
 
     folder: Path
@@ -44,7 +45,7 @@ class Node:
 
 
 def load_tree(folder: Path) -> list[Node]:
-    """The service in `folder` and all that it depends on by folder: dependencies first, the service itself last.
+    """Returns the service in `folder` and all that it depends on by folder, dependencies first.
 
     A cycle is cut where it would close.
 
@@ -67,26 +68,23 @@ def _resolved(folder: Path) -> Path:
     try:
         return folder.resolve()
     except (OSError, RuntimeError, ValueError) as problem:  # a link to itself, a NUL in the name
-        reason = str(problem)
-    raise ManifestError(str(folder), [("", f"cannot be read ({reason})")])
+        raise ManifestError(str(folder), [("", f"cannot be read ({problem})")]) from problem
 
 
 def _visit(folder: Path, nodes: dict[Path, Node], ordered: list[Node]) -> Node:
     node = nodes[folder] = Node(folder, load_manifest(folder))
     for key, wanted in node.manifest.dependencies.items():
-        if not wanted.startswith(FILE):
+        if not wanted.startswith(_FILE):
             node.versions[key] = wanted
             continue
-        target = folder / wanted.removeprefix(FILE)
+        target = folder / wanted.removeprefix(_FILE)
         try:
             target = _resolved(target)
             node.dependencies[key] = nodes[target] if target in nodes else _visit(target, nodes, ordered)
         except ManifestError as problem:
             if problem.where != str(target):
                 raise
-            reason = problem.problems[0][1]
-        else:
-            continue
-        raise ManifestError(str(folder / "architect.json"), [(f"dependencies.{key}", f"{target}: {reason}")])
+            reason = f"{target}: {problem.problems[0][1]}"
+            raise ManifestError(str(folder / MANIFEST_FILE), [(f"dependencies.{key}", reason)]) from problem
     ordered.append(node)
     return node

@@ -1,4 +1,4 @@
-"""`architect env`: what the environment resolves to, and where each part is from."""
+"""`architect env`: what the environment resolves to, and the source of each entry."""
 
 from __future__ import annotations
 
@@ -17,7 +17,6 @@ from architect_cli.dialects.export import export
 from architect_cli.dialects.place import places_of
 from architect_cli.output import error_text, print_error
 from architect_cli.resolved import masked, resolve, resolve_one, shown
-from architect_core.contract import Command, hookimpl
 from architect_core.exceptions import UnknownNameError
 from architect_core.plugins import Plugins
 from architect_core.resolver import Resolver
@@ -25,42 +24,36 @@ from architect_core.resolver import Resolver
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from architect_cli.dialects.dialect import Dialect
     from architect_cli.resolved import Resolved
-    from architect_core.exceptions import ArchitectError
-
-ARCHITECT_CONTRACT = 1
-
-_DIALECTS = ("ARCHITECT", "aspire", "compose", "bindings")
 
 
-@click.command()
+@click.command(short_help="Show what is resolved here, and from where.")
 @click.argument("service", required=False)
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @click.option(
     "--export",
     "dialect",
-    type=click.Choice(_DIALECTS, case_sensitive=False),
+    type=click.Choice(("ARCHITECT", "aspire", "compose", "bindings"), case_sensitive=False),
     help="Write it for a platform: as variables, as a Compose file's environment, or as service bindings.",
 )
-@click.option("--folder", type=click.Path(path_type=Path), help="Where `--export bindings` writes; it is made.")
-@click.option("--show-secrets", is_flag=True, help="With --json and --export: do not leave out secrets.")
+@click.option("--folder", type=click.Path(path_type=Path), help="The folder that `--export bindings` makes.")
+@click.option("--show-secrets", is_flag=True, help="Include secrets in the output of --json and --export.")
 def env(service: str | None, dialect: str | None, folder: Path | None, *, as_json: bool, show_secrets: bool) -> None:
-    """Show what services and datastores resolve to in this environment: from which source, and what that overrides.
+    """Show what services and datastores resolve to in this environment, the source of each, and what that overrides.
 
     SERVICE, or the name of a datastore, shows that one alone. Secrets are masked.
 
-    What is exported as ARCHITECT, and what bindings print, is for a shell. aspire is a file for Compose's env_file: it
-    has quotes, which `docker run --env-file` does not take off, and names with "-", which no shell can set.
+    The output of ARCHITECT and of bindings is for a shell. That of aspire is for Compose's env_file: it has quotes,
+    which `docker run --env-file` does not remove, and names with "-", which no shell can set.
 
-    What is malformed is told on the standard error and the exit code is then 1; the rest is shown all the same.
+    Malformed sources and entries are reported on the standard error, and the exit code is 1; the rest is still shown.
     """
     if show_secrets and not (as_json or dialect):
         raise click.UsageError("--show-secrets goes with --json or --export")
     if (folder is not None) != (dialect == "bindings"):
         raise click.UsageError("--folder goes with --export bindings, which needs it")
     if as_json and dialect:
-        raise click.UsageError("--json and --export are two answers; ask for one")
+        raise click.UsageError("--json and --export exclude each other")
     plugins = Plugins()
     resolver = Resolver(plugins=plugins)
     found, problems = resolve(resolver) if service is None else (resolve_one(resolver, service), [])
@@ -71,7 +64,11 @@ def env(service: str | None, dialect: str | None, folder: Path | None, *, as_jso
         _print_export(*export_variables(found, current, secrets=show_secrets))
     elif dialect:
         chosen = Bindings(folder) if folder is not None else Aspire() if dialect == "aspire" else Compose()
-        problems += _export(found, chosen, resolver, plugins, secrets=show_secrets)
+        places, unreadable = places_of(found, resolver)
+        made = export(places, chosen, plugins)
+        text, hidden = chosen.text(made.said, secrets=show_secrets)
+        _print_export(text, [*made.notes, *hidden])
+        problems += [*unreadable, *made.problems]
     elif as_json:
         click.echo(json.dumps(_as_json(found, current, show_secrets=show_secrets), indent=2))
     else:
@@ -83,25 +80,15 @@ def env(service: str | None, dialect: str | None, folder: Path | None, *, as_jso
 
 
 class UnknownEntryError(UnknownNameError):
-    """`architect env NAME` was asked for a name that no source has."""
+    """No source has the name in `architect env NAME`."""
 
     kind = "service or datastore"
-    remedy = "`architect env` shows what there is."
+    remedy = "`architect env` lists them."
 
 
 def _names(resolver: Resolver) -> set[str]:
     names, owner = resolver.catalog.names, resolver.current_name
     return {*names("services", owner), *names("datastores", owner)}
-
-
-def _export(
-    found: Sequence[Resolved], dialect: Dialect, resolver: Resolver, plugins: Plugins, *, secrets: bool
-) -> list[ArchitectError]:
-    places, problems = places_of(found, resolver)
-    made = export(places, dialect, plugins)
-    text, hidden = dialect.text(made.said, secrets=secrets)
-    _print_export(text, [*made.notes, *hidden])
-    return [*problems, *made.problems]
 
 
 def _print_export(text: str, notes: Sequence[str]) -> None:
@@ -140,18 +127,8 @@ def _print(found: Sequence[Resolved], current: str | None, *, is_all: bool) -> N
 
 
 def _line(text: str) -> None:
-    """Print one line, in which what a terminal would obey is escaped."""
+    """Print one line, with control characters escaped."""
     click.echo("".join(each if each.isprintable() else each.encode("unicode_escape").decode() for each in text))
 
 
-class Env(ClickCommand):
-    """`architect env`."""
-
-    summary = "Show what is resolved here, and from where."
-    click_command = env
-
-
-@hookimpl
-def architect_command() -> Command:
-    """The command `env`."""
-    return Env()
+command = ClickCommand(env)

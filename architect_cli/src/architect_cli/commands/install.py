@@ -11,10 +11,7 @@ import click
 from architect_cli.click_command import ClickCommand
 from architect_cli.install import Installed, install_stubs
 from architect_cli.tree import Node, load_tree
-from architect_core.contract import Command, hookimpl
 from architect_core.plugins import Plugins
-
-ARCHITECT_CONTRACT = 1
 
 
 @click.command()
@@ -65,14 +62,4 @@ def _report(node: Node, done: Installed, *, verbose: bool) -> None:
         click.echo(f"{node.name}: {line}")
 
 
-class Install(ClickCommand):
-    """`architect install`."""
-
-    summary = "Generate the stubs of a service and its dependencies."
-    click_command = install
-
-
-@hookimpl
-def architect_command() -> Command:
-    """The command `install`."""
-    return Install()
+command = ClickCommand(install)

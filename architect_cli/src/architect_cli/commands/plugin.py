@@ -12,11 +12,9 @@ import click
 
 from architect_cli.click_command import ClickCommand
 from architect_cli.folders import write_new
-from architect_core.contract import CONTRACT, PROTOCOL, Command, hookimpl
+from architect_core.contract import CONTRACT, PROTOCOL
 from architect_core.exceptions import RunError
 from architect_core.plugins import loading
-
-ARCHITECT_CONTRACT = 1
 
 # file of the template -> where it goes
 _FILES = {
@@ -89,14 +87,4 @@ def _rendered(name: str) -> dict[str, str]:
     return {fill(path): fill((template / file).read_text(encoding="utf-8")) for file, path in _FILES.items()}
 
 
-class Plugin(ClickCommand):
-    """`architect plugin`."""
-
-    summary = "Write plugins of your own."
-    click_command = plugin
-
-
-@hookimpl
-def architect_command() -> Command:
-    """The command `plugin`."""
-    return Plugin()
+command = ClickCommand(plugin)

@@ -10,18 +10,15 @@ import click
 
 from architect_cli.click_command import ClickCommand
 from architect_cli.reports import plugin_reports
-from architect_core.contract import Command, hookimpl
 from architect_core.plugins import loading
 
 if TYPE_CHECKING:
     from architect_core.plugins.inventory import PluginReport
 
-ARCHITECT_CONTRACT = 1
-
 _HEADER = ("NAME", "DISTRIBUTION", "VERSION", "PROVIDES", "STATE")
 
 
-@click.command()
+@click.command(short_help="List the installed plugins, and whether they work.")
 @click.option("--json", "as_json", is_flag=True, help="Print a JSON array with an object for each plugin.")
 def plugins(*, as_json: bool) -> None:
     """List the installed plugins: what each provides, and whether it works.
@@ -55,14 +52,4 @@ def _row(report: PluginReport) -> tuple[str, ...]:
     return report.name, report.distribution, report.version, ", ".join(report.provides) or "-", state
 
 
-class Plugins(ClickCommand):
-    """`architect plugins`."""
-
-    summary = "List the installed plugins, and whether they work."
-    click_command = plugins
-
-
-@hookimpl
-def architect_command() -> Command:
-    """The command `plugins`."""
-    return Plugins()
+command = ClickCommand(plugins)

@@ -9,10 +9,7 @@ import click
 
 from architect_cli.click_command import ClickCommand
 from architect_cli.output import error_text, print_error
-from architect_core.contract import Command, hookimpl
 from architect_core.exceptions import ArchitectError
-
-ARCHITECT_CONTRACT = 1
 
 
 @click.command()
@@ -68,14 +65,4 @@ def _run(path: Path, config: Path | None, temporary: Path, timeout: float) -> in
     return 1
 
 
-class Run(ClickCommand):
-    """`architect run`."""
-
-    summary = "Run the service in PATH with all that it depends on."
-    click_command = run
-
-
-@hookimpl
-def architect_command() -> Command:
-    """The command `run`."""
-    return Run()
+command = ClickCommand(run)

@@ -131,7 +131,7 @@ class Command(Provided):
     """A command of the `architect` command line; `summary` is its sentence in `architect --help`."""
 
     hook: ClassVar[str] = "architect_command"
-    summary: ClassVar[str]
+    summary: str
 
     @abstractmethod
     def run(self, arguments: Sequence[str]) -> int:

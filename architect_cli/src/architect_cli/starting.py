@@ -1,0 +1,102 @@
+"""What is needed to start a run: each service's command, and the checks before anything is started."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from typing import TYPE_CHECKING
+
+from architect_cli.datastores import Server
+from architect_core.contract import MANIFEST_FILE, read_json
+from architect_core.exceptions import ManifestError, RunError
+
+if TYPE_CHECKING:
+    from architect_cli.environment import Plan
+    from architect_cli.tree import Node
+    from architect_core.plugins import Plugins
+
+_PYTHON_PROGRAMS = ("main.py", "app.py", "server.py")
+# what only a shell understands: its operators, a variable before the command, and built-in commands
+_NEEDS_A_SHELL = re.compile(r"[;&|<>$`\n(){}\[*?~#]|^\s*(\w+=|(exec|cd|export|set|ulimit|umask|eval|source|\.|!)\s)")
+
+
+def check(plan: Plan, plugins: Plugins) -> dict[str, list[Server]]:
+    """Returns the datastore servers to start, by service, after a check of everything that can be checked.
+
+    The entries of datastores that run elsewhere are added to the plan.
+
+    Raises:
+        ArchitectError: something is wrong; the message lists all problems of one kind.
+    """
+    unknown = sorted(
+        f"{name} {version} (of {node.name})"
+        for node in plan.started
+        for name, version in node.versions.items()
+        if plan.overrides.of(name).host is None
+    )
+    if unknown:
+        raise RunError(
+            f"dependencies by version cannot be fetched: {', '.join(unknown)}. State the host of each with --config, "
+            "or depend on its folder (file:...)"
+        )
+    for node in plan.nodes:
+        plan.subscribers(node)  # raises an error for an event that is not announced
+    missing = plan.missing_parameters()
+    servers: dict[str, list[Server]] = {}
+    for node in plan.started:
+        command_of(node)  # raises an error if there is none
+        for datastore in plan.datastores(node):
+            entry = datastore.remote_entry()
+            missing += datastore.missing(entry)
+            if entry is None:
+                servers.setdefault(node.name, []).append(Server.of(datastore, plugins))
+            else:
+                plan.entries.setdefault(node.name, {})[datastore.key] = entry
+    if missing:
+        raise RunError(f"required parameters have no value: {', '.join(missing)}. State them with --config")
+    return servers
+
+
+def command_of(node: Node) -> list[str]:
+    """A service's `debug` command, or the usual one of its language.
+
+    Raises:
+        RunError: there is neither, or the command cannot be parsed.
+    """
+    debug, language = node.manifest.debug, node.manifest.language
+    if debug is not None:
+        return ["/bin/sh", "-c", debug] if _NEEDS_A_SHELL.search(debug) else _split(debug, node)
+    if language == "node":
+        if _has_start_script(node):
+            return ["npm", "start"]
+        if (node.folder / "index.js").is_file():
+            return ["node", "index.js"]
+        searched = "package.json with a start script, index.js"
+    else:
+        for program in _PYTHON_PROGRAMS if language in {None, "python"} else ():
+            if (node.folder / program).is_file():
+                return ["python", program]
+        searched = ", ".join(_PYTHON_PROGRAMS)
+    raise RunError(
+        f"{node.name}: the command that starts it is not known. Write `debug` in {node.folder / MANIFEST_FILE}; "
+        f"its folder has none of: {searched}"
+    )
+
+
+def _split(debug: str, node: Node) -> list[str]:
+    reason = "it is empty"
+    try:
+        if words := shlex.split(debug):
+            return words
+    except ValueError as problem:
+        reason = str(problem).lower()
+    raise RunError(f"{node.name}: `debug` in {node.folder / MANIFEST_FILE} cannot be read: {reason}")
+
+
+def _has_start_script(node: Node) -> bool:
+    package = node.folder / "package.json"
+    if not package.is_file():
+        return False
+    content = read_json(package.read_bytes(), str(package), error=ManifestError)
+    scripts = content.get("scripts") if isinstance(content, dict) else None
+    return isinstance(scripts, dict) and "start" in scripts
