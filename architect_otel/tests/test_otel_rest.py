@@ -21,7 +21,7 @@ from architect_otel import instrumentation
 
 DURATION = "architect.client.call.duration"
 RETRIES = "architect.client.call.retries"
-LEFT_OUT = "architect.client.instances.left_out"
+EJECTED = "architect.client.instances.ejected"
 OPEN = "architect.client.circuit.open"
 
 
@@ -87,7 +87,7 @@ def test_attempts_at_two_instances_are_one_span_that_counts_them(call, spans, po
     measured = points()
     assert sum(point.value for _, point in measured[RETRIES]) == 1
     of_service = {"service.peer.name": "acme/billing", "architect.protocol": "rest"}
-    assert [(attributes, point.value) for attributes, point in measured[LEFT_OUT]] == [(of_service, 1)]
+    assert [(attributes, point.value) for attributes, point in measured[EJECTED]] == [(of_service, 1)]
     assert [(attributes, point.value) for attributes, point in measured[OPEN]] == [(of_service, 0)]
     assert [(attributes, point.count) for attributes, point in measured[DURATION]] == [(of_service, len(spans()))]
 
@@ -112,7 +112,7 @@ def test_an_open_circuit_is_measured_and_sends_nothing(call, spans, points, dead
     assert spans()[-1].attributes["service.peer.name"] == "acme/billing"
     measured = points()
     assert [point.value for _, point in measured[OPEN]] == [1]
-    assert [point.value for _, point in measured[LEFT_OUT]] == [1]
+    assert [point.value for _, point in measured[EJECTED]] == [1]
     assert {attributes["error.type"]: point.count for attributes, point in measured[DURATION]} == {
         errors[0]: 5,
         "CircuitOpenError": 1,

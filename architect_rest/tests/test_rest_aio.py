@@ -23,7 +23,6 @@ from architect.testing import Doubles
 from architect_core.deadline import deadline
 from architect_core.exceptions import ArchitectError, ConfigError, PluginError
 from architect_core.resolver import Resolver
-from architect_rest.adapter import REMAINING_HEADER
 from architect_rest.aio import (
     AioRestClient,
     AnswerTooLargeError,
@@ -31,7 +30,8 @@ from architect_rest.aio import (
     DeadlineError,
     ForeignOriginError,
 )
-from architect_rest.double import UnansweredError
+from architect_rest.doubles import UnansweredError
+from architect_rest.policy.limits import REMAINING_HEADER
 from architect_testing.conformance.canary import assert_hidden
 from architect_testing.conformance.sockets import left_open, open_sockets
 
@@ -747,8 +747,8 @@ def test_a_retry_and_an_instance_that_is_left_out_are_logged(start, use, caplog)
             assert (await client.get("/x")).status_code == 200
 
     use(call, instances=instances)
-    assert "is left out" in caplog.text
-    assert "ConnectError; it is sent again" in caplog.text
+    assert "is ejected" in caplog.text
+    assert "ConnectError; retrying in" in caplog.text
 
 
 def test_without_httpx2_the_error_says_what_to_install(monkeypatch, use):

@@ -42,7 +42,9 @@ def test_a_set_of_what_is_no_text_is_refused(client, server):
     assert server.asked == []
 
 
-@pytest.mark.parametrize("name", ["compat", "origin", "path_params"])
+@pytest.mark.parametrize(
+    "name", ["policy.limits", "policy.origin", "policy.path_params", "policy.retry", "sync.bodies", "sync.urls"]
+)
 def test_the_examples_in_the_docstrings_run(name):
     assert doctest.testmod(importlib.import_module(f"architect_rest.{name}")).failed == 0
 

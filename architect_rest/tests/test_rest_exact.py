@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from requests.cookies import RequestsCookieJar
 
 from architect_core.resolver import Resolver
-from architect_rest.adapter import REMAINING_HEADER
-from architect_rest.client import RestClient
+from architect_rest import RestClient
+from architect_rest.policy.limits import REMAINING_HEADER
 
 CALLS = {
     "nothing": {},

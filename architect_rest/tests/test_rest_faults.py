@@ -21,9 +21,8 @@ import urllib3
 from faults import SCRIPT, free_port
 
 from architect_core.deadline import deadline
-from architect_rest.adapter import REMAINING_HEADER
-from architect_rest.answer import AnswerTooLargeError
-from architect_rest.limits import DeadlineError
+from architect_rest import AnswerTooLargeError, DeadlineError
+from architect_rest.policy.limits import REMAINING_HEADER
 
 
 def outcome(call: Callable[[], Any]) -> Any:

@@ -17,10 +17,9 @@ from faults import free_port
 
 from architect_core.deadline import deadline
 from architect_core.exceptions import ConfigError
-from architect_rest.adapter import CircuitOpenError
-from architect_rest.attempts import Attempts, Call
-from architect_rest.client import RestClient
-from architect_rest.instances import Instances
+from architect_rest import CircuitOpenError, RestClient
+from architect_rest.policy.attempts import Call, Policy
+from architect_rest.policy.endpoints import Endpoints
 
 FDS = Path("/proc/self/fd")
 
@@ -101,9 +100,9 @@ def test_an_instance_that_is_left_out_and_a_call_that_is_sent_again_are_logged(s
     client = resolve(instances=[{"host": "127.0.0.1", "port": each} for each in (port, well.port)])
     for _ in range(20):
         client.get("/x?token=s3cret")
-    left_out, again = caplog.messages[:2]
-    assert left_out == f"http://127.0.0.1:{port} is left out for 0.5 s: ConnectionError"
-    assert again == f"GET at http://127.0.0.1:{port}: ConnectionError; it is sent again in 0.00 s"
+    ejected, again = caplog.messages[:2]
+    assert ejected == f"http://127.0.0.1:{port} is ejected for 0.5 s: ConnectionError"
+    assert again == f"GET at http://127.0.0.1:{port}: ConnectionError; retrying in 0.00 s"
     assert "s3cret" not in caplog.text
 
 
@@ -122,25 +121,25 @@ def test_a_caller_in_a_hurry_leaves_no_instance_out(start, resolve, caplog):
     for _ in range(14):
         with deadline(0.02), pytest.raises(requests.RequestException):
             client.get("/x")
-    assert "left out" not in caplog.text
+    assert "ejected" not in caplog.text
 
 
 def test_an_instance_that_asks_for_a_long_rest_is_tried_again_within_half_a_minute(monkeypatch):
     now = [100.0]
-    monkeypatch.setattr("architect_rest.instances.monotonic", lambda: now[0])
-    instances = Instances(["http://a", "http://b"])
-    a = instances.all[0]
+    monkeypatch.setattr("architect_rest.policy.endpoints.monotonic", lambda: now[0])
+    endpoints = Endpoints(["http://a", "http://b"])
+    a = endpoints.all[0]
     a.active += 1
-    assert instances.failed(a, now[0], unreachable=False, asked=86_400.0)
-    assert a.left_out_until <= 130
+    assert endpoints.failed(a, now[0], unreachable=False, asked=86_400.0)
+    assert a.ejection.until <= 130
 
 
 def test_a_login_in_the_base_url_is_in_no_log(caplog):
     caplog.set_level("INFO", logger="architect.rest")
     with RestClient(f"http://app:s3cret@127.0.0.1:{free_port()}") as client, pytest.raises(requests.ConnectionError):
         client.get("/x")
-    assert "it is sent again" in caplog.text
-    assert "s3cret" not in caplog.text + repr(client) + repr(client.adapters["http://"].attempts.instances.all)
+    assert "retrying" in caplog.text
+    assert "s3cret" not in caplog.text + repr(client) + repr(client.adapters["http://"].policy.endpoints.all)
 
 
 def test_an_instance_that_is_unavailable_is_asked_seldom(start, resolve):
@@ -264,75 +263,82 @@ def test_a_service_that_answers_errors_is_not_left_alone(start, resolve):
     assert len(server.stop()) == 20
 
 
-def test_any_answer_closes_the_circuit():
+def test_any_answer_closes_the_circuit(monkeypatch):
+    now = [100.0]
+    monkeypatch.setattr("architect_rest.policy.endpoints.monotonic", lambda: now[0])
     for status in (200, 404, 429, 503):
-        attempts = Attempts(Instances(["http://a"]), retries=0)
+        policy = Policy(Endpoints(["http://a"]), retries=0, circuit_open=CircuitOpenError)
 
-        def call(attempts=attempts):
-            call = Call("GET", {}, lambda: True, lambda: False, None)
-            return call if attempts.begin(call) else None
+        def begin(policy=policy):
+            steps = policy.steps(Call("GET", {}, lambda: True, lambda: False, None))
+            return steps, next(steps)
 
-        while (asking := call()) is not None:
-            attempts.after_failure(asking, "gone", is_unsent=True, is_final=False)
-        (instance,) = attempts.instances.all
-        instance.left_out_at = attempts.instances._tried_at = -100.0  # as long ago as it takes
-        asking = call()
-        assert call() is None
-        attempts.after_answer(asking, status, {})
-        assert call() is not None
+        for _ in range(5):
+            steps, attempt = begin()
+            attempt.failed("gone", is_unsent=True, is_final=False)
+            assert list(steps) == []
+        with pytest.raises(CircuitOpenError):
+            begin()
+        now[0] += 0.5
+        steps, attempt = begin()  # half-open
+        with pytest.raises(CircuitOpenError):
+            begin()
+        attempt.answered(status, {})
+        assert list(steps) == []
+        begin()
 
 
 def test_the_circuit_lets_one_attempt_through_after_five_seconds_at_most(monkeypatch):
     now = 0.0
-    monkeypatch.setattr("architect_rest.instances.monotonic", lambda: now)
-    instances = Instances(["http://a", "http://b"])
+    monkeypatch.setattr("architect_rest.policy.endpoints.monotonic", lambda: now)
+    endpoints = Endpoints(["http://a", "http://b"])
     asked = []
     for tenth in range(3000):
         now = tenth / 10
-        found = instances.begin()
+        found = endpoints.begin()
         if found is not None:
             asked.append(now)
-            instances.failed(found, now, unreachable=True)
+            endpoints.failed(found, now, unreachable=True)
     pauses = [later - earlier for earlier, later in pairwise(asked[10:])]
     assert 4.9 <= max(pauses) <= 5.2
-    assert instances.seconds_open <= 5
+    assert endpoints.seconds_open <= 5
 
 
 def test_a_caller_that_gives_up_its_try_leaves_the_circuit_as_it_was(monkeypatch):
     now = 0.0
-    monkeypatch.setattr("architect_rest.instances.monotonic", lambda: now)
-    instances = Instances(["http://a"])
+    monkeypatch.setattr("architect_rest.policy.endpoints.monotonic", lambda: now)
+    endpoints = Endpoints(["http://a"])
     for _ in range(5):
-        instances.failed(instances.begin(), now, unreachable=True)
+        endpoints.failed(endpoints.begin(), now, unreachable=True)
     tried = 0
     for tenth in range(1, 101):
         now = tenth / 10
-        found = instances.begin()
+        found = endpoints.begin()
         if found is not None:
             tried += 1
-            instances.given_up(found)
+            endpoints.released(found)
     assert 15 < tried < 22  # every half second
 
 
 def test_an_instance_is_tried_by_one_attempt_at_a_time_after_its_rest(monkeypatch):
     now = [100.0]
-    monkeypatch.setattr("architect_rest.instances.monotonic", lambda: now[0])
-    instances = Instances(["http://a", "http://b"])
-    a = instances.all[0]
+    monkeypatch.setattr("architect_rest.policy.endpoints.monotonic", lambda: now[0])
+    endpoints = Endpoints(["http://a", "http://b"])
+    a = endpoints.all[0]
 
     def picked() -> list[str]:
-        found = [instances.begin() for _ in range(40)]
+        found = [endpoints.begin() for _ in range(40)]
         for each in found:
-            instances.given_up(each)
+            endpoints.released(each)
         return [each.url for each in found]
 
     a.active += 1
-    assert instances.failed(a, now[0], unreachable=True)
+    assert endpoints.failed(a, now[0], unreachable=True)
     assert set(picked()) == {"http://b"}
     now[0] += 1
     assert picked().count("http://a") == 1
     a.active += 1
-    instances.succeeded(a)
+    endpoints.succeeded(a)
     assert set(picked()) == {"http://a", "http://b"}
 
 

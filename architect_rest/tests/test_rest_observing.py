@@ -13,8 +13,7 @@ import requests
 from faults import free_port
 
 from architect_core.contract import ClientObserver
-from architect_rest.adapter import ServiceAdapter
-from architect_rest.client import RestClient
+from architect_rest import RestClient
 
 
 class Recorder(ClientObserver):
@@ -122,7 +121,7 @@ def test_attempts_at_two_instances_are_counted_and_the_last_is_told(server, reco
     while not any(each.attempts == 2 for each in recorder.outcomes):
         assert call("GET", "/x") == 200
     assert set(recorder.told) <= {(None, 1, server.url), (None, 2, server.url)}
-    assert recorder.health.left_out == [dead]
+    assert recorder.health.ejected == [dead]
     assert not recorder.health.is_open
 
 
@@ -145,7 +144,7 @@ def test_each_hop_of_a_redirect_at_the_service_is_a_call_and_one_elsewhere_is_no
 
 def test_what_is_watched_goes_with_the_client(server, recorder):
     client = RestClient(server.url, observer=recorder)
-    assert recorder.health.left_out == []
+    assert recorder.health.ejected == []
     client.close()
     del client
     gc.collect()
@@ -158,7 +157,7 @@ def test_a_forked_child_tells_of_its_own_instances(server, recorder):
     child = os.fork()
     if child == 0:
         client.get("/x")
-        own = client.get_adapter(server.url).attempts.instances
+        own = client.get_adapter(server.url).policy.endpoints
         os._exit(0 if recorder.health is own and recorder.told == [(None, 1, server.url)] else 1)
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
     assert recorder.told == []
@@ -171,4 +170,4 @@ def test_a_client_that_was_pickled_tells_nobody(server, recorder):
 
 
 def test_without_an_observer_there_is_none():
-    assert ServiceAdapter(["http://127.0.0.1:1"]).observer is None
+    assert RestClient("http://127.0.0.1:1").get_adapter("http://127.0.0.1:1").observer is None

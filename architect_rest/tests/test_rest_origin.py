@@ -10,8 +10,9 @@ from requests.auth import HTTPDigestAuth
 
 from architect_core.exceptions import ArchitectError, OriginError
 from architect_rest import ForeignOriginError, RestClient
-from architect_rest.origin import Origin, join, origin_of
-from architect_rest.path_params import fill
+from architect_rest.policy.origin import Origin
+from architect_rest.policy.path_params import fill
+from architect_rest.sync.urls import join, origin_of
 
 BASE = "http://billing:8080"
 

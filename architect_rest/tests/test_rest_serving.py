@@ -13,7 +13,7 @@ import requests
 
 from architect_core.deadline import remaining
 from architect_rest import AsgiDeadlineMiddleware, DeadlineMiddleware, RestClient
-from architect_rest.adapter import REMAINING_HEADER
+from architect_rest.policy.limits import REMAINING_HEADER
 
 
 class Quiet(WSGIRequestHandler):

@@ -42,10 +42,10 @@ class Metrics:
             description="How many attempts followed the first of a call.",
         )
         meter.create_observable_gauge(
-            "architect.client.instances.left_out",
-            callbacks=[self._left_out],
+            "architect.client.instances.ejected",
+            callbacks=[self._ejected],
             unit="{instance}",
-            description="How many instances of a service get no calls now, because they failed.",
+            description="How many instances of a service are ejected: they failed, and get no calls now.",
         )
         meter.create_observable_gauge(
             "architect.client.circuit.open",
@@ -68,10 +68,10 @@ class Metrics:
             attributes[_ERROR] = outcome.error
         self._duration.record(outcome.seconds, attributes)
 
-    def _left_out(self, options: CallbackOptions) -> Iterator[Observation]:  # noqa: ARG002 - what OpenTelemetry passes
+    def _ejected(self, options: CallbackOptions) -> Iterator[Observation]:  # noqa: ARG002 - what OpenTelemetry passes
         for (service, protocol), healths in self._now():
-            places = {place for health in healths for place in health.left_out}
-            yield Observation(len(places), {SERVICE: service, _PROTOCOL: protocol})
+            names = {name for health in healths for name in health.ejected}
+            yield Observation(len(names), {SERVICE: service, _PROTOCOL: protocol})
 
     def _open(self, options: CallbackOptions) -> Iterator[Observation]:  # noqa: ARG002 - likewise
         for (service, protocol), healths in self._now():

@@ -6,12 +6,15 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from architect_rest.adapter import CircuitOpenError
-    from architect_rest.answer import AnswerTooLargeError
-    from architect_rest.client import RestClient
-    from architect_rest.limits import DeadlineError
-    from architect_rest.origin import ForeignOriginError, PathParameterError
     from architect_rest.serving import AsgiDeadlineMiddleware, DeadlineMiddleware
+    from architect_rest.sync.client import RestClient
+    from architect_rest.sync.errors import (
+        AnswerTooLargeError,
+        CircuitOpenError,
+        DeadlineError,
+        ForeignOriginError,
+        PathParameterError,
+    )
 
 __all__ = [
     "AnswerTooLargeError",
@@ -25,14 +28,14 @@ __all__ = [
 ]
 
 _MODULES = {
-    "AnswerTooLargeError": "answer",
+    "AnswerTooLargeError": "sync.errors",
     "AsgiDeadlineMiddleware": "serving",
-    "CircuitOpenError": "adapter",
-    "DeadlineError": "limits",
+    "CircuitOpenError": "sync.errors",
+    "DeadlineError": "sync.errors",
     "DeadlineMiddleware": "serving",
-    "ForeignOriginError": "origin",
-    "PathParameterError": "origin",
-    "RestClient": "client",
+    "ForeignOriginError": "sync.errors",
+    "PathParameterError": "sync.errors",
+    "RestClient": "sync.client",
 }
 
 

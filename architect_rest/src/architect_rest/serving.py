@@ -1,11 +1,11 @@
-"""Middleware that has the calls made for a request end when its caller stops waiting."""
+"""Middleware for servers: the calls that are made for a request end when its caller stops waiting."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
 from architect_core.deadline import deadline
-from architect_rest.adapter import REMAINING_HEADER
+from architect_rest.policy.limits import REMAINING_HEADER
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable, MutableMapping
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 _WSGI_KEY = "HTTP_" + REMAINING_HEADER.upper().replace("-", "_")
 _ASGI_NAME = REMAINING_HEADER.encode()
-_LONGEST = 86_400.0  # seconds: a caller that waits longer is not waited for
+_LONGEST = 86_400.0  # seconds
 
 
 class DeadlineMiddleware:
@@ -24,8 +24,8 @@ class DeadlineMiddleware:
 
         app.wsgi_app = DeadlineMiddleware(app.wsgi_app)
 
-    Architect's clients, and Envoy, say how long they wait in the header `x-envoy-expected-rq-timeout-ms`. What the
-    application calls before it returns then takes no longer; an answer's iterator is not watched.
+    Architect's clients and Envoy send how long they wait in the header `x-envoy-expected-rq-timeout-ms`. It becomes the
+    deadline of the calls that the application makes before it returns; not of those in the iterator that it returns.
     """
 
     def __init__(self, app: WsgiApp) -> None:
@@ -45,7 +45,7 @@ class AsgiDeadlineMiddleware:
 
         app.add_middleware(AsgiDeadlineMiddleware)
 
-    It does what `DeadlineMiddleware` does, for as long as the application serves the request.
+    It does what `DeadlineMiddleware` does, until the application has served the request.
     """
 
     def __init__(self, app: AsgiApp) -> None:
@@ -55,8 +55,8 @@ class AsgiDeadlineMiddleware:
         self, scope: Scope, receive: Callable[..., Awaitable[Any]], send: Callable[..., Awaitable[Any]]
     ) -> None:
         """Serve a connection (https://asgi.readthedocs.io)."""
-        told = dict(scope.get("headers") or ()).get(_ASGI_NAME) if scope["type"] == "http" else None
-        seconds = None if told is None else _seconds(told.decode("latin-1"))
+        value = dict(scope.get("headers") or ()).get(_ASGI_NAME) if scope["type"] == "http" else None
+        seconds = None if value is None else _seconds(value.decode("latin-1"))
         if seconds is None:
             await self.app(scope, receive, send)
             return
@@ -65,7 +65,7 @@ class AsgiDeadlineMiddleware:
 
 
 def _seconds(milliseconds: str | None) -> float | None:
-    """What a header says; None where that is nothing that can be meant."""
+    """The seconds that a header has; None if it is missing or malformed."""
     if milliseconds is None or not (milliseconds.isascii() and milliseconds.isdigit()):
         return None
     return min(int(milliseconds[:12]) / 1000, _LONGEST)

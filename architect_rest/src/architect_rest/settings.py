@@ -1,66 +1,102 @@
-"""What a service's entry says of its clients, of whichever library they are."""
+"""The configuration of a REST service, whichever library its client is made with."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Annotated
 
-from architect_core.contract import Auth, Tls
-from architect_rest.places import places
+from pydantic import Field, PositiveFloat, PositiveInt
+
+from architect_core import contract
+from architect_core.contract import Auth, Tls, parse_address
+from architect_rest.policy.limits import MAX_ANSWER_BYTES
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from architect_core.contract import Target
-    from architect_rest.places import Place
-    from architect_rest.plugin import RestOptions
+    from architect_core.contract import Address, Target
 
-_LATIN_1 = 0xFF  # the last character of ISO 8859-1, which is what headers are sent in
+_LATIN_1 = 0xFF  # the last character of ISO 8859-1, in which headers are sent
+
+
+class RestOptions(contract.Options):
+    """The `options` of a REST service.
+
+    Attributes:
+        connect_timeout: seconds to connect; None waits for ever.
+        read_timeout: seconds for one attempt once it is connected; None waits for ever.
+        total_timeout: seconds for a call with all of its attempts; None for no limit.
+        retries: how many attempts may follow the first one, if the request may be sent again.
+        circuit_breaker: whether calls fail at once for a while after five consecutive attempts without an answer.
+        max_answer_bytes: the largest decoded response, in bytes, unless it is streamed; None for no limit.
+        tls: the service's authorities, and the client's certificate.
+        auth: the credentials that are sent with every call.
+    """
+
+    connect_timeout: PositiveFloat | None = 3.0
+    read_timeout: PositiveFloat | None = 10.0
+    total_timeout: PositiveFloat | None = 30.0
+    retries: Annotated[int, Field(ge=0, le=10)] = 2
+    circuit_breaker: bool = True
+    max_answer_bytes: PositiveInt | None = MAX_ANSWER_BYTES
+    tls: Tls | None = None
+    auth: Auth | None = None
+
+
+@dataclass(frozen=True)
+class BaseUrl:
+    """The base URL of one instance.
+
+    Attributes:
+        url: scheme, host and port.
+        path: the base path; empty for none.
+        login: user and password; None for none.
+        weight: its share of the calls, compared with the other instances' weights.
+    """
+
+    url: str
+    path: str
+    login: tuple[str, str] | None = field(default=None, repr=False)
+    weight: int = 1
+
+    def is_alike(self, other: BaseUrl) -> bool:
+        """Whether two instances differ in nothing but host and port."""
+        mine, theirs = ((each.url.split(":")[0], each.path, each.login) for each in (self, other))
+        return mine == theirs
 
 
 @dataclass(frozen=True)
 class Settings:
-    """What clients are made of.
+    """What a client is made of.
 
     Attributes:
-        options: the service's.
-        places: where it listens.
-        tls: whom to trust, and the client's certificate.
-        headers: what is sent with every call.
+        options: the service's options.
+        base_url: scheme, host, port and base path of the first instance.
+        instances: scheme, host and port of all instances, if there are several.
+        weights: the weight of each instance.
+        tls: the trusted authorities, and the client's certificate.
+        headers: sent with every call.
         bearer: a token; None for none.
         login: user and password in UTF-8 (RFC 7617); None for none.
     """
 
     options: RestOptions
-    places: list[Place]
+    base_url: str
+    instances: list[str]
+    weights: list[int]
     tls: Tls
     headers: Mapping[str, str] = field(repr=False)
     bearer: str | None = field(repr=False)
     login: tuple[bytes, bytes] | None = field(repr=False)
 
-    @property
-    def base_url(self) -> str:
-        """Scheme, host, port and base path of the first place."""
-        return self.places[0].url + self.places[0].path
-
-    @property
-    def instances(self) -> list[str]:
-        """Scheme, host and port of all places, if there are several."""
-        return [each.url for each in self.places] if len(self.places) > 1 else []
-
-    @property
-    def weights(self) -> list[int]:
-        """The weight of each place."""
-        return [each.weight for each in self.places]
-
 
 def settings(target: Target) -> Settings:
-    """The settings of a target's entry.
+    """The settings of a service's entry.
 
     Raises:
-        ConfigError: it is wrong.
+        ConfigError: the entry is wrong.
     """
-    found, tls = places(target), target.options.tls or Tls()
+    found, tls = _base_urls(target), target.options.tls or Tls()
     tls.check(target)
     auth = target.options.auth or Auth()
     for name, values in {"bearer": [auth.bearer or ""], "headers": list(auth.headers.values())}.items():
@@ -68,10 +104,57 @@ def settings(target: Target) -> Settings:
             raise target.error(f"options.auth.{name}", "has a character that no HTTP header can have")
         if any(value != value.strip() for value in values):
             raise target.error(f"options.auth.{name}", "has white space at an end, which no HTTP header can have")
-    stated = found[0].login
-    if stated is not None and (auth.bearer or auth.username):
-        raise target.error("options.auth", "says who logs in, and the host does too; leave one of them out")
+    login = found[0].login
+    if login is not None and (auth.bearer or auth.username):
+        raise target.error("options.auth", "has credentials, and the host does too; remove one of them")
     if auth.username is not None:
-        stated = auth.username, auth.password or ""
-    login = None if stated is None else (stated[0].encode(), stated[1].encode())
-    return Settings(target.options, found, tls, auth.headers, auth.bearer, login)
+        login = auth.username, auth.password or ""
+    return Settings(
+        target.options,
+        base_url=found[0].url + found[0].path,
+        instances=[each.url for each in found] if len(found) > 1 else [],
+        weights=[each.weight for each in found],
+        tls=tls,
+        headers=auth.headers,
+        bearer=auth.bearer,
+        login=None if login is None else (login[0].encode(), login[1].encode()),
+    )
+
+
+def _base_urls(target: Target) -> list[BaseUrl]:
+    several = target.config.instances
+    if len(several) < 2:
+        return [_base_url(target, target.address(), "")]
+    found: list[BaseUrl] = []
+    for number, each in enumerate(several):
+        path = f"instances[{number}]."
+        reason = ""
+        try:
+            address = parse_address(each.host or "", each.port)
+        except ValueError as problem:
+            reason = str(problem)
+        if reason:
+            raise target.error(f"{path}host", reason)
+        found.append(replace(_base_url(target, address, path), weight=each.weight))
+        if not found[-1].is_alike(found[0]):
+            reason = "has another scheme, base path or login than the first instance; make it a service of its own"
+            raise target.error(f"{path}host", reason)
+    return found
+
+
+def _base_url(target: Target, address: Address, path: str) -> BaseUrl:
+    from architect_rest.policy.origin import DEFAULT_PORTS, is_host
+
+    scheme = address.scheme or "http"
+    if scheme not in DEFAULT_PORTS:
+        raise target.error(f"{path}host", "a REST service's host starts with http://, https:// or no scheme")
+    if address.port is None and not address.scheme:
+        raise target.error(f"{path}port", "is missing")
+    if not is_host(address.host):
+        raise target.error(
+            f"{path}host",
+            "is no host name: a part between its dots is empty, too long, or has a character that IDNA does not allow",
+        )
+    login = None if address.username is None else (address.username, address.password or "")
+    # the port is written even if it is the scheme's default: the Host header then says what was configured
+    return BaseUrl(f"{scheme}://{address.netloc}", address.path, login)

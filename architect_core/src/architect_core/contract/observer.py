@@ -33,8 +33,8 @@ class Health(Protocol):
     """What a client knows of its service's instances. It lives as long as the client does."""
 
     @property
-    def left_out(self) -> Sequence[str]:
-        """The instances that get no calls now, because they failed."""
+    def ejected(self) -> Sequence[str]:
+        """The instances that are ejected: they failed, and get no calls now."""
 
     @property
     def is_open(self) -> bool:

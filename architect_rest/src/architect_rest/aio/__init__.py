@@ -3,6 +3,19 @@
 from __future__ import annotations
 
 from architect_rest.aio.client import AioRestClient
-from architect_rest.aio.errors import AnswerTooLargeError, CircuitOpenError, DeadlineError, ForeignOriginError
+from architect_rest.aio.errors import (
+    AnswerTooLargeError,
+    CircuitOpenError,
+    DeadlineError,
+    ForeignOriginError,
+    PathParameterError,
+)
 
-__all__ = ["AioRestClient", "AnswerTooLargeError", "CircuitOpenError", "DeadlineError", "ForeignOriginError"]
+__all__ = [
+    "AioRestClient",
+    "AnswerTooLargeError",
+    "CircuitOpenError",
+    "DeadlineError",
+    "ForeignOriginError",
+    "PathParameterError",
+]

@@ -1,4 +1,4 @@
-"""How the REST client for asyncio says who it is."""
+"""The authentication of the client for asyncio."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class BearerAuth(httpx2.Auth):
 
     def auth_flow(self, request: httpx2.Request) -> Generator[httpx2.Request, httpx2.Response, None]:
         """Called by httpx2 for every request."""
-        if "Authorization" not in request.headers:  # as bytes, because httpx2 takes a text for ASCII
+        if "Authorization" not in request.headers:  # as bytes, because httpx2 encodes a text in ASCII
             value = f"Bearer {self._token}".encode("latin-1")
             request.headers = httpx2.Headers([*request.headers.raw, (b"Authorization", value)])
         yield request

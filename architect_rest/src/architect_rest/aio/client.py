@@ -4,28 +4,43 @@ from __future__ import annotations
 
 import asyncio
 import re
+from functools import wraps
 from time import monotonic
 from typing import TYPE_CHECKING, Any
 
 import httpx2
 
-from architect_core.deadline import remaining
-from architect_rest.aio.errors import DeadlineError, ForeignOriginError
+from architect_rest.aio.errors import DeadlineError, ForeignOriginError, PathParameterError
 from architect_rest.aio.transport import OF_THE_SERVICE, Sending, ServiceTransport, sending
-from architect_rest.answer import MAX_ANSWER_BYTES
-from architect_rest.origin import LEAVES_THE_BASE, origin_of
-from architect_rest.path_params import fill
+from architect_rest.aio.urls import origin_of
+from architect_rest.policy.attempts import Upstream
+from architect_rest.policy.limits import MAX_ANSWER_BYTES, end_of_call
+from architect_rest.policy.origin import LEAVES_THE_BASE
+from architect_rest.policy.path_params import fill
 
 if TYPE_CHECKING:
     import ssl
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from architect_core.contract import ClientObserver
 
-    PathParams = Mapping[str, object] | None
-
-_GRACE = 0.05  # seconds, for an attempt to tell itself that its time is over
+_GRACE = 0.05  # seconds for an attempt to report its own timeout
 _ABSOLUTE = re.compile(r"[a-z][a-z0-9+.-]*://", re.IGNORECASE)
+
+
+def _with_path_params(method: Callable[..., Any]) -> Callable[..., Any]:
+    """A method of `httpx2.AsyncClient` that also takes `path_params`, and fills them into its `url`."""
+
+    @wraps(method)
+    def filling(self: AioRestClient, *args: Any, path_params: Mapping[str, object] | None = None, **named: Any) -> Any:
+        if path_params is not None:
+            if "url" in named:
+                named["url"] = fill(str(named["url"]), path_params, PathParameterError)
+            else:  # the last one that may be given by its position
+                args = (*args[:-1], fill(str(args[-1]), path_params, PathParameterError))
+        return method(self, *args, **named)
+
+    return filling
 
 
 class AioRestClient(httpx2.AsyncClient):
@@ -36,24 +51,24 @@ class AioRestClient(httpx2.AsyncClient):
 
     All that httpx2 documents holds. Beyond it:
 
-    - A URL that leads to another origin is refused before anything is sent. A redirect to one, where redirects are
-      followed, takes none of the client's headers, cookies, credentials and certificate along; one that would carry a
-      body there is refused.
+    - A URL of another origin is refused before anything is sent. A redirect to one, if redirects are followed, gets
+      none of the client's headers, cookies, credentials and certificate; one that would carry a body there is refused.
     - A call ends after `total_timeout`, and no call outlives an `architect_core.deadline.deadline` that it is made in.
-      An attempt takes no longer than `timeout` allows to connect and to read together; of a streamed answer, its head.
-    - What fails is sent again where that cannot be noticed twice: idempotent methods, requests with an
-      `Idempotency-Key`, and whatever was not sent at all.
+      An attempt takes no longer than `timeout` allows to connect and to read together; of a streamed response, its
+      head.
+    - A failed request is sent again if that is safe: idempotent methods, requests with an `Idempotency-Key`, and
+      whatever was not sent at all.
     - `path_params=` fills `:name` placeholders, percent-encoded.
 
     Attributes:
-        total_timeout: seconds for all attempts of a call and all redirects that it follows; None for no end.
+        total_timeout: seconds for all attempts of a call and all redirects that it follows; None for no limit.
     """
 
     def __init__(
         self,
         base_url: str,
         *,
-        timeout: httpx2.Timeout | float | None = httpx2.Timeout(10.0, connect=3.0),  # noqa: B008 - nothing changes it
+        timeout: httpx2.Timeout | float | None = httpx2.Timeout(10.0, connect=3.0),  # noqa: B008 - it is immutable
         total_timeout: float | None = 30.0,
         retries: int = 2,
         instances: Sequence[str] = (),
@@ -73,15 +88,15 @@ class AioRestClient(httpx2.AsyncClient):
             timeout: seconds to connect, and seconds to read, as httpx2 takes them.
             total_timeout: see the attribute.
             retries: how many attempts may follow the first one.
-            instances: scheme, host and port of all places where the service listens, if there are several.
-            weights: the share of the attempts that each of them gets; the same for all unless given.
-            circuit_breaker: whether nothing is sent for a moment to a service that gave no answer five times in a row.
-            verify: whom to trust, and the client's certificate, as httpx2 takes it.
-            server_name: the name that the server's certificate has; the host's unless given.
-            max_answer_bytes: how large an answer may be that is not streamed, once decoded; None for no limit.
+            instances: scheme, host and port of all instances of the service, if there are several.
+            weights: each instance's share of the attempts; equal shares unless given.
+            circuit_breaker: whether calls fail at once for a while after five consecutive attempts without an answer.
+            verify: the trusted authorities and the client's certificate, as httpx2 takes them.
+            server_name: the host name in the server's certificate; the URL's host unless given.
+            max_answer_bytes: the largest decoded response, unless it is streamed; None for no limit.
             auth: as httpx2 takes it.
-            headers: what is sent with every call.
-            observer: who is told of the calls to the service.
+            headers: sent with every call.
+            observer: reports the calls to the service.
 
         Raises:
             ValueError: `base_url` is no absolute HTTP URL.
@@ -89,21 +104,14 @@ class AioRestClient(httpx2.AsyncClient):
         origin = origin_of(base_url)
         if origin is None or origin.scheme not in {"http", "https"}:
             raise ValueError("base_url must be an absolute http or https URL")
-        self._service = ServiceTransport(
-            instances or ["/".join(base_url.split("/")[:3])],
-            weights=weights,
-            retries=retries,
-            circuit_breaker=circuit_breaker,
-            verify=verify,
-            server_name=server_name,
-            max_answer_bytes=max_answer_bytes,
-            observer=observer,
-        )
+        urls = instances or ["/".join(base_url.split("/")[:3])]
+        upstream = Upstream(urls, weights, retries, circuit_breaker, server_name, max_answer_bytes)
+        self._service = ServiceTransport(upstream, verify=verify, observer=observer)
         super().__init__(base_url=base_url, timeout=timeout, auth=auth, headers=headers, transport=self._service)
         self.total_timeout = total_timeout
 
     def send_through(self, transport: httpx2.AsyncBaseTransport) -> None:
-        """Send through another transport, which does what it does: there are no retries and instances with it."""
+        """Send through another transport instead, without the retries and instances of this client's own."""
         self._transport = transport
 
     async def aclose(self) -> None:
@@ -116,14 +124,14 @@ class AioRestClient(httpx2.AsyncClient):
         await self._service.aclose()
 
     def build_request(self, method: str, url: httpx2.URL | str, **named: Any) -> httpx2.Request:
-        """Build a request, whose URL may be a path of the service; one such as "urn:acme:7" is no scheme's.
+        """Build a request, whose URL may be a path of the service, even one with a colon such as "urn:acme:7".
 
         Raises:
-            ForeignOriginError: the URL is a host's, and not written as that.
+            ForeignOriginError: the URL could be read as one of another host.
         """
         if isinstance(url, str) and not _ABSOLUTE.match(url):
             if LEAVES_THE_BASE.match(url):
-                raise ForeignOriginError(self._service.told_foreign(httpx2.URL(url)))
+                raise ForeignOriginError(self._service.foreign_message(httpx2.URL(url)))
             if url[:1] not in {"", "/", "?", "#"}:
                 url = f"/{url}"
         return super().build_request(method, url, **named)
@@ -136,22 +144,22 @@ class AioRestClient(httpx2.AsyncClient):
         auth: Any = httpx2.USE_CLIENT_DEFAULT,
         follow_redirects: Any = httpx2.USE_CLIENT_DEFAULT,
     ) -> httpx2.Response:
-        """Send a request, within the client's total time.
+        """Send a request, within the client's total timeout.
 
         Raises:
-            ForeignOriginError: it leads to another origin, and is no redirect of the service's own; or it is one that
+            ForeignOriginError: its URL has another origin, and it is no redirect of the service; or it is one that
                 would take the request's body along (status 307 and 308).
-            DeadlineError: no time is left for it.
+            DeadlineError: no time is left.
         """
         if not self._service.is_own(request.url) and OF_THE_SERVICE not in request.extensions:
-            raise ForeignOriginError(self._service.told_foreign(request.url))
+            raise ForeignOriginError(self._service.foreign_message(request.url))
         request.extensions = {**request.extensions, OF_THE_SERVICE: True}
         follows = self.follow_redirects if follow_redirects is httpx2.USE_CLIENT_DEFAULT else follow_redirects
-        ends = self._end(request)
-        before = sending.set(Sending(ends, is_streamed=stream, follows=follows))
+        end = self._end(request)
+        before = sending.set(Sending(end, is_streamed=stream, follows=follows))
         try:
-            # httpx2 reads what an auth flow answers to, outside of any attempt
-            async with asyncio.timeout(None if ends is None else ends - monotonic() + _GRACE) as limit:
+            # httpx2 reads the answer to an auth flow's request outside of any attempt
+            async with asyncio.timeout(None if end is None else end - monotonic() + _GRACE) as limit:
                 return await super().send(request, stream=stream, auth=auth, follow_redirects=follow_redirects)
         except TimeoutError:
             if limit.expired():
@@ -161,75 +169,23 @@ class AioRestClient(httpx2.AsyncClient):
             sending.reset(before)
 
     def _end(self, request: httpx2.Request) -> float | None:
-        """When a call that begins now has to be over."""
+        """When a call that begins now has to end."""
         stated = request.extensions.get("timeout", {})
-        connect, read = stated.get("connect"), stated.get("read")
-        total = self.total_timeout
-        if stated and (connect, read) != (self.timeout.connect, self.timeout.read):
-            # a call that may take longer gets its time
-            total = None if total is None or connect is None or read is None else max(total, connect, read)
-        left = remaining()
-        seconds = min((each for each in (total, left) if each is not None), default=None)
-        return None if seconds is None else monotonic() + seconds
+        pair = stated.get("connect"), stated.get("read")
+        is_own = bool(stated) and pair != (self.timeout.connect, self.timeout.read)
+        return end_of_call(self.total_timeout, pair if is_own else ())
 
-    # What httpx2 takes, with `path_params`; each of its methods states its own parameters.
-
-    async def request(  # noqa: D102 - documented by httpx2
-        self, method: str, url: httpx2.URL | str, *, path_params: PathParams = None, **named: Any
-    ) -> httpx2.Response:
-        return await super().request(method, _filled(url, path_params), **named)
-
-    def stream(  # noqa: D102 - documented by httpx2
-        self, method: str, url: httpx2.URL | str, *, path_params: PathParams = None, **named: Any
-    ) -> Any:
-        return super().stream(method, _filled(url, path_params), **named)
-
-    def sse(self, url: httpx2.URL | str, *, path_params: PathParams = None, **named: Any) -> Any:  # noqa: D102
-        return super().sse(_filled(url, path_params), **named)
-
-    async def get(  # noqa: D102
-        self, url: httpx2.URL | str, *, path_params: PathParams = None, **named: Any
-    ) -> httpx2.Response:
-        return await super().get(_filled(url, path_params), **named)
-
-    async def options(  # noqa: D102
-        self, url: httpx2.URL | str, *, path_params: PathParams = None, **named: Any
-    ) -> httpx2.Response:
-        return await super().options(_filled(url, path_params), **named)
-
-    async def head(  # noqa: D102
-        self, url: httpx2.URL | str, *, path_params: PathParams = None, **named: Any
-    ) -> httpx2.Response:
-        return await super().head(_filled(url, path_params), **named)
-
-    async def post(  # noqa: D102
-        self, url: httpx2.URL | str, *, path_params: PathParams = None, **named: Any
-    ) -> httpx2.Response:
-        return await super().post(_filled(url, path_params), **named)
-
-    async def put(  # noqa: D102
-        self, url: httpx2.URL | str, *, path_params: PathParams = None, **named: Any
-    ) -> httpx2.Response:
-        return await super().put(_filled(url, path_params), **named)
-
-    async def patch(  # noqa: D102
-        self, url: httpx2.URL | str, *, path_params: PathParams = None, **named: Any
-    ) -> httpx2.Response:
-        return await super().patch(_filled(url, path_params), **named)
-
-    async def delete(  # noqa: D102
-        self, url: httpx2.URL | str, *, path_params: PathParams = None, **named: Any
-    ) -> httpx2.Response:
-        return await super().delete(_filled(url, path_params), **named)
-
-    async def query(  # noqa: D102
-        self, url: httpx2.URL | str, *, path_params: PathParams = None, **named: Any
-    ) -> httpx2.Response:
-        return await super().query(_filled(url, path_params), **named)
+    request = _with_path_params(httpx2.AsyncClient.request)
+    stream = _with_path_params(httpx2.AsyncClient.stream)
+    sse = _with_path_params(httpx2.AsyncClient.sse)
+    get = _with_path_params(httpx2.AsyncClient.get)
+    options = _with_path_params(httpx2.AsyncClient.options)
+    head = _with_path_params(httpx2.AsyncClient.head)
+    post = _with_path_params(httpx2.AsyncClient.post)
+    put = _with_path_params(httpx2.AsyncClient.put)
+    patch = _with_path_params(httpx2.AsyncClient.patch)
+    delete = _with_path_params(httpx2.AsyncClient.delete)
+    query = _with_path_params(httpx2.AsyncClient.query)
 
     def __repr__(self) -> str:
-        return f"{type(self).__name__}({str(origin_of(str(self.base_url)))!r})"
-
-
-def _filled(url: httpx2.URL | str, path_params: PathParams) -> httpx2.URL | str:
-    return url if path_params is None else fill(str(url), path_params)
+        return f"{type(self).__name__}({str(origin_of(self.base_url))!r})"

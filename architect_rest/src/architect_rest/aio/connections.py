@@ -6,36 +6,30 @@ from time import monotonic
 from typing import TYPE_CHECKING
 
 import httpx2
-from requests.utils import get_environ_proxies, select_proxy
 
 if TYPE_CHECKING:
     import ssl
     from collections.abc import AsyncIterator
 
 _LONGEST_USE = 30.0  # seconds
-# how many are opened is decided by how many calls are let through
+# the transport limits how many requests are sent at a time, and with it how many connections are open
 _LIMITS = httpx2.Limits(max_connections=None, max_keepalive_connections=256, keepalive_expiry=5.0)
 
 
-def proxy_to(url: str) -> str | None:
-    """The proxy that the environment, as requests reads it, says for a URL."""
-    found: str | None = select_proxy(url, get_environ_proxies(url, no_proxy=None))
-    return found if found is None or "://" in found else f"http://{found}"
-
-
 class Connections:
-    """Connections to one place, or to any.
+    """Connections to one endpoint, or to any host.
 
-    Those to a host name are not used for longer than half a minute, so that a name that leads elsewhere is followed.
+    Those to a host name are not used for longer than 30 seconds, so that a name that leads to another address is
+    followed.
     """
 
     def __init__(self, proxy: str | None, verify: ssl.SSLContext | bool, *, lasting: bool) -> None:
-        """Make them; nothing is connected to.
+        """Make the pool, without any connection.
 
         Args:
             proxy: the URL of a proxy.
             verify: as httpx2 takes it.
-            lasting: whether where they lead to cannot change.
+            lasting: whether the host is an address, and cannot lead elsewhere later.
         """
         self._proxy = proxy
         self._verify = verify
@@ -47,7 +41,7 @@ class Connections:
         return _Pool(httpx2.AsyncHTTPTransport(verify=self._verify, limits=_LIMITS, proxy=self._proxy))
 
     async def send(self, request: httpx2.Request) -> httpx2.Response:
-        """The answer to a request, of which nothing was read."""
+        """The response to a request, of which only the head was read."""
         pool = self._pool
         if not self._lasting and monotonic() - pool.began > _LONGEST_USE:
             self._former.add(pool)
@@ -60,7 +54,7 @@ class Connections:
         except BaseException:
             pool.active -= 1
             raise
-        assert isinstance(response.stream, httpx2.AsyncByteStream)  # noqa: S101 - what the transport promises
+        assert isinstance(response.stream, httpx2.AsyncByteStream)  # noqa: S101 - the transport is asynchronous
         response.stream = _Stream(response.stream, pool)
         return response
 
@@ -70,7 +64,7 @@ class Connections:
             await pool.transport.aclose()
 
     async def aclose(self) -> None:
-        """Close all."""
+        """Close all connections."""
         for pool in (self._pool, *self._former):
             await pool.transport.aclose()
         self._former.clear()
@@ -84,7 +78,7 @@ class _Pool:
 
 
 class _Stream(httpx2.AsyncByteStream):
-    """An answer's body, which tells its pool when it is done with."""
+    """A response's body, which counts as active in its pool until it is closed."""
 
     def __init__(self, stream: httpx2.AsyncByteStream, pool: _Pool) -> None:
         self._stream = stream

@@ -8,11 +8,11 @@ from architect_core.exceptions import ArchitectError, OriginError
 
 
 class AnswerTooLargeError(ArchitectError, httpx2.DecodingError):
-    """An answer is larger than `max_answer_bytes`. Also an `httpx2.DecodingError`."""
+    """A response is larger than `max_answer_bytes`. Also an `httpx2.DecodingError`."""
 
 
 class CircuitOpenError(ArchitectError, httpx2.ConnectError):
-    """A service gave no answer again and again, and is left alone for a moment. Also an `httpx2.ConnectError`."""
+    """The circuit is open, so that nothing was sent. Also an `httpx2.ConnectError`."""
 
 
 class DeadlineError(ArchitectError, httpx2.TimeoutException):
@@ -21,3 +21,7 @@ class DeadlineError(ArchitectError, httpx2.TimeoutException):
 
 class ForeignOriginError(OriginError, httpx2.InvalidURL):
     """A URL leads to another origin than the client's service. Also an `httpx2.InvalidURL`."""
+
+
+class PathParameterError(ArchitectError, httpx2.InvalidURL):
+    """`path_params` do not fit the URL's placeholders. Also an `httpx2.InvalidURL`."""

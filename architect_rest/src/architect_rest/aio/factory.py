@@ -1,4 +1,4 @@
-"""From a configured service to its client for asyncio."""
+"""Makes the client for asyncio of a configured service."""
 
 from __future__ import annotations
 
@@ -16,12 +16,13 @@ if TYPE_CHECKING:
 
 
 def make(target: Target) -> AioRestClient:
-    """A client whose base URL is the target's host, port and base path; "http" unless the host says "https".
+    """A client with the base URL and the options of a service.
 
     Raises:
         ConfigError: the entry is wrong, or a certificate cannot be read.
     """
-    stated, options = settings(target), target.options
+    stated = settings(target)
+    options = stated.options
     return AioRestClient(
         stated.base_url,
         timeout=httpx2.Timeout(options.read_timeout, connect=options.connect_timeout),
@@ -34,7 +35,7 @@ def make(target: Target) -> AioRestClient:
         verify=_verify(stated.tls),
         server_name=stated.tls.server_name,
         auth=stated.login if stated.bearer is None else BearerAuth(stated.bearer),
-        # as bytes, because httpx2 takes a text for ASCII
+        # as bytes, because httpx2 encodes a text in ASCII
         headers={name.encode(): value.encode("latin-1") for name, value in stated.headers.items()},
         observer=target.observer,
     )

@@ -1,4 +1,4 @@
-"""How a REST client says who it is."""
+"""The authentication of a REST client's requests."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ class BearerAuth(AuthBase):
         return f"{type(self).__name__}(***)"
 
 
-class StatedAuth(AuthBase):
-    """Leaves a call's own `Authorization` header alone, which requests would replace by what a netrc file says."""
+class KeepAuthorization(AuthBase):
+    """Keeps a call's own `Authorization` header, which requests would replace by the credentials of a netrc file."""
 
     def __call__(self, request: PreparedRequest) -> PreparedRequest:
         """Called by requests for every request."""

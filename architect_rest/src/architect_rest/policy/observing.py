@@ -1,4 +1,4 @@
-"""Tells an observer how a call ended."""
+"""Reports how a call ended to an observer."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from architect_core.contract import Outcome
 
 if TYPE_CHECKING:
     from architect_core.contract import ClientObserver
-    from architect_rest.attempts import Call
+    from architect_rest.policy.attempts import Call
 
 
 class Observed:
-    """Around all attempts of one call.
+    """A context manager around all attempts of one call.
 
     Attributes:
-        status: that of the answer, once there is one.
+        status: that of the answer; to be set as soon as there is one.
     """
 
     def __init__(self, observer: ClientObserver, call: Call) -> None:
@@ -31,5 +31,5 @@ class Observed:
     def __exit__(self, raised: type[BaseException] | None, *more: object) -> None:
         error = raised.__name__ if raised else str(self.status) if self.status >= 400 else None
         tried = self._call.tried
-        instance = tried[-1].place if tried else None
+        instance = tried[-1].name if tried else None
         self._observer.ended(Outcome(monotonic() - self._began, error, len(tried), instance))

@@ -1,4 +1,4 @@
-"""Connections whose answers are read until a time-out has passed as a whole, and not anew with every byte."""
+"""Connections whose timeout limits a whole response, where urllib3's starts again with every byte."""
 
 from __future__ import annotations
 
@@ -11,56 +11,61 @@ from typing import TYPE_CHECKING, Any
 import urllib3
 import urllib3.connection
 
-from architect_rest.origin import is_address
+from architect_rest.policy.limits import shortest
+from architect_rest.policy.origin import is_address
 
 if TYPE_CHECKING:
     import socket
 
     from _typeshed import WriteableBuffer
 
+    from architect_rest.policy.endpoints import Endpoint
+
 _LONGEST_USE = 30.0  # seconds
 _MOST_AT_ONCE = 16_384  # bytes or characters
 
 
-class Attempt(threading.local):
-    """What the attempt that a thread makes may take, for the connection that it is made on.
+class Current(threading.local):
+    """The attempt that a thread makes, for the adapter and the connection that it is made on.
 
     Attributes:
-        is_limited: whether an attempt is made, and the following holds.
-        seconds: to send the request, and to answer it; None for any.
-        ends: when all has to be over, as `time.monotonic()` tells it; None for never.
-        header: a header, name and value, that tells the server; None for none.
+        endpoint: where it is made; None for a request to another origin.
+        is_limited: whether `seconds` and `end` hold.
+        seconds: to send the request, and again to receive the response; None for no limit.
+        end: when everything has to end, in seconds of `time.monotonic()`; None for never.
+        header: a header, name and value, to send along; None for none.
     """
 
+    endpoint: Endpoint | None = None
     is_limited = False
     seconds: float | None = None
-    ends: float | None = None
+    end: float | None = None
     header: tuple[str, str] | None = None
 
 
-attempt = Attempt()
+current = Current()
 
 
 class _Reader(io.RawIOBase):
-    """Reads from a socket until its timeout has passed as a whole, however often another byte comes."""
+    """Reads from a socket until its timeout has passed in total."""
 
     def __init__(self, sock: socket.socket, buffered: io.BufferedReader) -> None:
         self._sock = sock
         self._buffered = buffered
         self._raw: Any = buffered.raw
         seconds = sock.gettimeout()
-        self._ends = None if seconds is None else monotonic() + seconds
+        self._end = None if seconds is None else monotonic() + seconds
         self._part_seconds = seconds
-        if attempt.is_limited:
-            self._part_seconds = attempt.seconds
-            self._ends = min((end for end in (self._ends, attempt.ends) if end is not None), default=None)
+        if current.is_limited:
+            self._part_seconds = current.seconds
+            self._end = shortest((self._end, current.end))
 
     def readable(self) -> bool:
         return True
 
     def readinto(self, buffer: WriteableBuffer) -> int | None:
-        if self._ends is not None:
-            left = self._ends - monotonic()
+        if self._end is not None:
+            left = self._end - monotonic()
             if left <= 0:
                 raise TimeoutError("timed out")
             self._sock.settimeout(left)
@@ -68,8 +73,7 @@ class _Reader(io.RawIOBase):
         return count
 
     def relax(self) -> None:
-        """Wait for each part as long as for all until now."""
-        self._ends = None
+        self._end = None
         self._sock.settimeout(self._part_seconds)
 
     def close(self) -> None:
@@ -78,22 +82,22 @@ class _Reader(io.RawIOBase):
 
 
 class TimedConnection(urllib3.connection.HTTPConnection):
-    """A connection whose answer is read until the time-out and no longer.
+    """A connection whose timeout limits a whole response.
 
-    One to a host name is not used for longer than half a minute, so that a name that leads elsewhere is followed.
+    One to a host name is not reused after 30 seconds, so that a name that leads to another address is followed.
     """
 
     _reader: _Reader | None = None
     _held: list[bytes] | None = None
-    _used_until: float | None = None
+    _reusable_until: float | None = None
 
     def connect(self) -> None:
         """Called by urllib3 for a new connection."""
         super().connect()
-        self._used_until = None if is_address(self.host) else monotonic() + _LONGEST_USE
+        self._reusable_until = None if is_address(self.host) else monotonic() + _LONGEST_USE
 
     def request(self, method: str, url: str, body: Any = None, *args: Any, **kwargs: Any) -> None:
-        """Called by urllib3 to send a request: a small one goes out as one packet, and not as a head and a body."""
+        """Called by urllib3 to send a request: a small one is sent as one packet, instead of a head and a body."""
         if not isinstance(body, str | bytes) or len(body) > _MOST_AT_ONCE:
             super().request(method, url, body, *args, **kwargs)
             return
@@ -106,9 +110,9 @@ class TimedConnection(urllib3.connection.HTTPConnection):
         self.send(b"".join(held))
 
     def endheaders(self, *args: Any, **kwargs: Any) -> None:
-        """Called by urllib3 when a request has its headers."""
-        if attempt.header is not None:
-            self.putheader(*attempt.header)
+        """Called by urllib3 after the last header of a request."""
+        if current.header is not None:
+            self.putheader(*current.header)
         super().endheaders(*args, **kwargs)
 
     def send(self, data: Any) -> None:
@@ -118,27 +122,27 @@ class TimedConnection(urllib3.connection.HTTPConnection):
             return
         if self.sock is None and self.auto_open:
             self.connect()
-        if attempt.is_limited:  # urllib3 leaves the time-out for connecting
-            left = None if attempt.ends is None else attempt.ends - monotonic()
+        if current.is_limited:  # urllib3 still has the timeout for connecting set
+            left = None if current.end is None else current.end - monotonic()
             if left is not None and left <= 0:
                 raise TimeoutError("timed out")
-            self.sock.settimeout(min((each for each in (attempt.seconds, left) if each is not None), default=None))
+            self.sock.settimeout(shortest((current.seconds, left)))
         super().send(data)
 
     @property
     def is_connected(self) -> bool:
-        """Asked by urllib3 before a connection is used again."""
-        return (self._used_until is None or monotonic() < self._used_until) and super().is_connected
+        """Called by urllib3 before it reuses a connection."""
+        return (self._reusable_until is None or monotonic() < self._reusable_until) and super().is_connected
 
     def response_class(self, sock: socket.socket, *args: Any, **kwargs: Any) -> http.client.HTTPResponse:  # type: ignore[override]
-        """Called by http.client to read an answer."""
+        """Called by http.client to read a response."""
         response = http.client.HTTPResponse(sock, *args, **kwargs)
         self._reader = _Reader(sock, response.fp)
         response.fp = io.BufferedReader(self._reader)
         return response
 
     def relax(self) -> None:
-        """Let whoever reads the rest of the answer, part by part, have the whole time-out for each of them."""
+        """From now on, the timeout limits each part of the response: it is streamed."""
         if self._reader is not None:
             self._reader.relax()
 
@@ -148,12 +152,16 @@ class TimedTLSConnection(TimedConnection, urllib3.connection.HTTPSConnection):
 
 
 class HTTPConnectionPool(urllib3.HTTPConnectionPool):
-    """Urllib3's, whose name its errors show, with answers that are read until the timeout and no longer."""
+    """A pool of `TimedConnection`s; urllib3 shows its name in errors."""
 
     ConnectionCls = TimedConnection
 
 
 class HTTPSConnectionPool(urllib3.HTTPSConnectionPool):
-    """The same for TLS."""
+    """The same with TLS."""
 
     ConnectionCls = TimedTLSConnection
+
+
+POOL_CLASSES = {"http": HTTPConnectionPool, "https": HTTPSConnectionPool}
+"""For urllib3's `PoolManager.pool_classes_by_scheme`."""

@@ -1,0 +1,160 @@
+"""What receives the requests to a double, whichever client sends them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Any, Protocol
+from urllib.parse import SplitResult, urlsplit
+
+from architect_core.exceptions import ArchitectError
+from architect_rest.sync.urls import origin_sent_to
+
+if TYPE_CHECKING:
+    from collections.abc import Generator, Iterator, Sequence
+
+    from requests import PreparedRequest
+
+
+class UnansweredError(ArchitectError, AssertionError):
+    """The application sent a request that the double has no answer for.
+
+    It is no `requests.RequestException`, so that an application does not mistake it for a network error.
+    """
+
+
+@dataclass(frozen=True)
+class Received:
+    """A request as a server receives it.
+
+    Attributes:
+        request: what requests has prepared.
+        body: all of its body.
+        base: the service's base path, if the request's path is below it.
+    """
+
+    request: PreparedRequest
+    body: bytes
+    base: str
+
+    @cached_property
+    def url(self) -> SplitResult:
+        """The parts of its URL."""
+        return urlsplit(self.request.url or "")
+
+    @property
+    def port(self) -> int:
+        """The port of its URL, or the scheme's own."""
+        return self.url.port or (443 if self.url.scheme == "https" else 80)
+
+    @property
+    def headers(self) -> list[tuple[str, str]]:
+        """Its headers. A body that was sent in chunks has a length, as from a proxy that buffers it."""
+        found = {
+            name: value.decode("latin-1") if isinstance(value, bytes) else value
+            for name, value in self.request.headers.items()
+        }
+        names = {name.lower(): name for name in found}
+        if "host" not in names:
+            found = {"Host": self.url.netloc.rpartition("@")[2], **found}
+        if "transfer-encoding" in names:
+            del found[names["transfer-encoding"]]
+            found[names.get("content-length", "Content-Length")] = str(len(self.body))
+        return list(found.items())
+
+
+class Parts(Protocol):
+    """An iterator of the parts of a body."""
+
+    def __iter__(self) -> Iterator[bytes]: ...
+    def __next__(self) -> bytes: ...
+    def close(self) -> None:
+        """The others are not read."""
+
+
+@dataclass(frozen=True)
+class Reply:
+    """An answer whose body is produced as far as it is read: `first`, and then `rest`."""
+
+    status: int
+    reason: str
+    headers: Sequence[tuple[str, str]]
+    first: bytes
+    rest: Parts
+
+
+class Behaviour(Protocol):
+    """What answers the requests to a double."""
+
+    def respond(self, received: Received) -> Reply:
+        """The reply to a request; an exception is raised in the test."""
+
+    def close(self) -> None:
+        """The test is over."""
+
+
+def phrase(status: int) -> str:
+    """The reason phrase of a status."""
+    return HTTPStatus(status).phrase if status in set(HTTPStatus) else "Unknown"
+
+
+def nothing() -> Generator[bytes, None, None]:
+    """No parts."""
+    yield from ()
+
+
+class StandIn:
+    """Receives and records requests.
+
+    Attributes:
+        behaviour: what answers them.
+        requests: the requests that were received; a body that can be read only once is bytes in them.
+    """
+
+    def __init__(self, name: str, behaviour: Behaviour) -> None:
+        self.behaviour = behaviour
+        self.requests: list[PreparedRequest] = []
+        self._name = name
+        self._is_closed = False
+
+    def receive(self, request: PreparedRequest, base_url: str) -> Received:
+        """Record a request.
+
+        Raises:
+            UnansweredError: the test is over, or the request has another origin than `base_url`.
+        """
+        if self._is_closed:
+            raise UnansweredError(
+                f"the double of {self._name} is asked for {request.method} {request.path_url} after its test. Ask "
+                "architect.service() where its client is used, and not when a module is imported"
+            )
+        found, own = origin_sent_to(request.url or ""), origin_sent_to(base_url)
+        if found != own:
+            raise UnansweredError(
+                f"the double of {self._name} redirects to {found}, for which nothing stands in; have it redirect to a "
+                "path of its own"
+            )
+        body, base = read_body(request.body), urlsplit(base_url).path
+        recorded = request.copy()
+        if not isinstance(request.body, str | None):
+            recorded.body = body
+        self.requests.append(recorded)
+        return Received(request, body, base if urlsplit(request.url or "").path.startswith(f"{base}/") else "")
+
+    def close(self) -> None:
+        """Answer no more requests."""
+        self._is_closed = True
+        self.behaviour.close()
+
+
+def read_body(body: Any) -> bytes:
+    """The bytes that requests would send for a body: a text, bytes, a file or an iterable.
+
+    >>> read_body(iter(["a", b"b"]))
+    b'ab'
+    """
+    if hasattr(body, "read"):
+        body = body.read()
+    parts = [body] if isinstance(body, str | bytes | bytearray) else body or ()
+    return b"".join(part.encode() if isinstance(part, str) else bytes(part) for part in parts)

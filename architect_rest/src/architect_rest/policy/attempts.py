@@ -1,0 +1,217 @@
+"""The attempts of a call: where each is made, whether another follows, and when."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass, field
+from time import monotonic
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from architect_rest.policy import retry
+from architect_rest.policy.endpoints import Endpoints
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Generator, Mapping, Sequence
+
+    from architect_rest.policy.endpoints import Endpoint
+
+_log = logging.getLogger("architect.rest")
+_NEARLY = 0.005  # seconds
+_OF_THE_CALLER = {408, 429}  # statuses that are no failure of the endpoint
+
+
+@dataclass(slots=True)
+class Call:
+    """One call, for which one or several attempts are made.
+
+    Attributes:
+        method: its HTTP method, in capitals.
+        headers: its headers, looked up without regard to case.
+        rewind: prepares its body to be sent again; returns False if that is impossible.
+        is_read_once: whether its body is produced while it is sent and has begun, so that an error may be the body's.
+        end: when it has to end, in seconds of `time.monotonic()`; None for never.
+        tried: the endpoints of all attempts so far.
+    """
+
+    method: str
+    headers: Mapping[str, Any]
+    rewind: Callable[[], bool]
+    is_read_once: Callable[[], bool]
+    end: float | None
+    tried: list[Endpoint] = field(default_factory=list)
+
+    def has_time_for(self, seconds: float) -> bool:
+        """Whether it may still wait for so long."""
+        return self.end is None or seconds < self.end - monotonic()
+
+
+@dataclass(slots=True)
+class Attempt:
+    """A step of a call: send the request to `endpoint`, then report with `answered` or `failed`.
+
+    Attributes:
+        endpoint: where to send it.
+        began: when the attempt began, in seconds of `time.monotonic()`.
+        status: that of the answer; None if there was none.
+        headers: those of the answer.
+        failure: the name of the error's type, for the log.
+        is_unsent: whether it is proven that nothing was sent.
+        is_final: whether it would fail again in the same way, as with a certificate that is not trusted.
+    """
+
+    endpoint: Endpoint
+    began: float
+    status: int | None = None
+    headers: Mapping[str, Any] | None = None
+    failure: str = ""
+    is_unsent: bool = False
+    is_final: bool = False
+
+    def answered(self, status: int, headers: Mapping[str, Any]) -> None:
+        """There was an answer, with whatever status."""
+        self.status, self.headers = status, headers
+
+    def failed(self, failure: str, *, is_unsent: bool, is_final: bool) -> None:
+        """There was no answer."""
+        self.failure, self.is_unsent, self.is_final = failure, is_unsent, is_final
+
+
+class Pause(NamedTuple):
+    """A step of a call: forget the last outcome, and sleep for some seconds."""
+
+    seconds: float
+
+
+class Policy:
+    """Decides on the attempts of all calls to one service, and remembers their outcomes.
+
+    Attributes:
+        endpoints: where attempts are made.
+    """
+
+    def __init__(self, endpoints: Endpoints, retries: int, circuit_open: Callable[[str], Exception]) -> None:
+        """Make a policy.
+
+        Args:
+            endpoints: where attempts are made.
+            retries: how many attempts may follow a call's first one.
+            circuit_open: makes the error, from its message, for a call while the circuit is open.
+        """
+        self.endpoints = endpoints
+        self._retries = retries
+        self._circuit_open = circuit_open
+        self._budget = retry.Budget(10)
+        self._failover = retry.Budget(100)  # for retries at another endpoint; a dying endpoint loses many calls at once
+
+    def steps(self, call: Call) -> Generator[Attempt | Pause, None, None]:
+        """Yield what to do for a call. At the end, the outcome of the last attempt is the call's outcome.
+
+        Closing the generator instead of reporting an outcome counts for nothing.
+
+        Raises:
+            Exception: what `circuit_open` makes.
+        """
+        attempt: Attempt | None = None
+        while True:
+            endpoint = self.endpoints.begin(call.tried)
+            if endpoint is None:
+                if attempt is not None and attempt.failure:
+                    return
+                raise self._circuit_open(self._open_message())
+            call.tried.append(endpoint)
+            attempt = Attempt(endpoint, monotonic())
+            try:
+                yield attempt
+            except GeneratorExit:
+                self.endpoints.released(endpoint)
+                raise
+            seconds = self._after_failure(call, attempt) if attempt.failure else self._after_answer(call, attempt)
+            if seconds is None or not call.has_time_for(seconds):
+                return
+            what = attempt.failure or f"status {attempt.status}"
+            _log.info("%s at %s: %s; retrying in %.2f s", call.method, endpoint.name, what, seconds)
+            yield Pause(seconds)
+
+    def _open_message(self) -> str:
+        names = ", ".join(each.name for each in self.endpoints.all)
+        return (
+            f"{names}: none of the last five attempts was answered, so the circuit is open and nothing is sent for "
+            f"{self.endpoints.seconds_open:.1f} s. With the service's option circuit_breaker: false every call is sent"
+        )
+
+    def _after_failure(self, call: Call, attempt: Attempt) -> float | None:
+        """Count an attempt without an answer; returns the seconds until the next one, None if there is none."""
+        endpoint = attempt.endpoint
+        is_hurried = call.end is not None and monotonic() >= call.end - _NEARLY
+        if is_hurried or call.is_read_once():  # then it says nothing about the endpoint
+            self.endpoints.released(endpoint)
+            return None
+        is_repeated = not attempt.is_unsent and endpoint in call.tried[:-1]  # one slow call counts once
+        ejects = self.endpoints.failed(
+            endpoint,
+            attempt.began,
+            unreachable=attempt.is_unsent,
+            answered=attempt.is_final,
+            counts=not is_repeated,
+        )
+        if ejects:
+            self._log_ejection(endpoint, attempt.failure)
+        if attempt.is_final or not self._may_repeat(call, is_unsent=attempt.is_unsent):
+            return None
+        is_elsewhere = self.endpoints.has_other(call.tried)
+        if not attempt.is_unsent and not (self._failover if is_elsewhere else self._budget).fail():
+            return None
+        if len(call.tried) > self._retries:
+            return None
+        return 0.0 if is_elsewhere else retry.pause(len(call.tried) - 1, None)
+
+    def _after_answer(self, call: Call, attempt: Attempt) -> float | None:
+        """Count an answer; returns the seconds until the next attempt, None if this is the call's answer."""
+        endpoint, status, headers = attempt.endpoint, attempt.status, attempt.headers or {}
+        if status not in retry.RETRYABLE_STATUSES:
+            self.endpoints.succeeded(endpoint)
+            self._budget.succeed()
+            self._failover.succeed()
+            return None
+        asked = retry.retry_after(headers.get("Retry-After"))
+        if status in _OF_THE_CALLER:
+            self.endpoints.released(endpoint, answered=True)
+        elif self.endpoints.failed(endpoint, attempt.began, unreachable=False, answered=True, asked=asked or 0.0):
+            self._log_ejection(endpoint, f"status {status}")
+        is_in_budget = self._budget.fail()
+        if len(call.tried) > self._retries or not is_in_budget or not self._may_repeat(call):
+            return None
+        return retry.pause(len(call.tried) - 1, None if self.endpoints.has_other(call.tried) else asked)
+
+    def _may_repeat(self, call: Call, *, is_unsent: bool = False) -> bool:
+        return (is_unsent or retry.is_idempotent(call.method, call.headers)) and call.rewind()
+
+    def _log_ejection(self, endpoint: Endpoint, why: str) -> None:
+        if len(self.endpoints.all) > 1:
+            _log.warning("%s is ejected for %.1f s: %s", endpoint.name, endpoint.ejection.seconds, why)
+
+
+@dataclass(frozen=True)
+class Upstream:
+    """A service as its clients reach it.
+
+    Attributes:
+        urls: scheme, host and port of each endpoint.
+        weights: the weight of each; empty if all have the same.
+        retries: how many attempts may follow a call's first one.
+        circuit_breaker: whether calls fail at once after five consecutive attempts without an answer.
+        server_name: the host name in the server's certificate; None for the URL's host.
+        max_answer_bytes: the largest decoded response that is read into memory; None for no limit.
+    """
+
+    urls: Sequence[str]
+    weights: Sequence[int]
+    retries: int
+    circuit_breaker: bool
+    server_name: str | None
+    max_answer_bytes: int | None
+
+    def policy(self, circuit_open: Callable[[str], Exception]) -> Policy:
+        """A new policy, which has counted nothing yet."""
+        endpoints = Endpoints(self.urls, self.weights, circuit_breaker=self.circuit_breaker)
+        return Policy(endpoints, self.retries, circuit_open)

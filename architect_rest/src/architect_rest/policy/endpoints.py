@@ -1,0 +1,141 @@
+"""The endpoints of a service, and which of them gets the next attempt."""
+
+from __future__ import annotations
+
+import random
+import threading
+from time import monotonic
+from typing import TYPE_CHECKING
+
+from architect_rest.policy.circuit import Circuit
+from architect_rest.policy.ejection import Ejection
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Sequence
+
+
+class Endpoint:
+    """One endpoint of a service: a configured instance.
+
+    Attributes:
+        url: scheme, host and port: "http://10.0.0.1:8080".
+        name: `url` without a login, for messages.
+        weight: its share of the attempts, compared with the other endpoints' weights.
+        active: how many attempts are under way.
+        ejection: whether it is ejected.
+    """
+
+    def __init__(self, url: str, weight: int = 1) -> None:
+        self.url = url
+        self.weight = weight
+        scheme, separator, rest = url.partition("://")
+        self.name = scheme + separator + rest.rpartition("@")[2]
+        self.active = 0
+        self.ejection = Ejection()
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self.name!r})"
+
+
+class Endpoints:
+    """Balances attempts across endpoints by power of two choices: of two random ones, the one with fewer active.
+
+    If all endpoints are ejected and the circuit is not open, the one whose ejection ends first is used: a wrong guess
+    must not make a working service unreachable. What `begin` returns has to be ended by `succeeded`, `failed` or
+    `released`. All methods may be called from any thread.
+    """
+
+    def __init__(self, urls: Sequence[str], weights: Sequence[int] = (), *, circuit_breaker: bool = True) -> None:
+        """Make the endpoints of `urls`, with equal weights unless `weights` has one for each."""
+        self.all = [Endpoint(url, weight) for url, weight in zip(urls, weights or [1] * len(urls), strict=True)]
+        self._is_weighted = len({each.weight for each in self.all}) > 1
+        self._circuit = Circuit(self.all, enabled=circuit_breaker)
+        self._lock = threading.Lock()
+
+    def begin(self, tried: Collection[Endpoint] = ()) -> Endpoint | None:
+        """The endpoint for the next attempt, if possible not one of `tried`; None while the circuit is open."""
+        with self._lock:
+            now = monotonic()
+            able = [each for each in self.all if each.ejection.until <= now]
+            fresh = [each for each in able if each not in tried] or able
+            if not fresh:
+                if self._circuit.seconds_open(now) > 0:
+                    return None
+                self._circuit.let_through(now)
+                fresh = [min(self.all, key=lambda each: each.ejection.until)]
+            chosen = fresh[0] if len(fresh) == 1 else self._less_busy(fresh)
+            chosen.active += 1
+            chosen.ejection.probe(now)
+            return chosen
+
+    def _less_busy(self, fresh: Sequence[Endpoint]) -> Endpoint:
+        if not self._is_weighted:
+            return min(random.sample(fresh, 2), key=lambda each: each.active)
+        two = random.choices(fresh, [each.weight for each in fresh], k=2)  # noqa: S311 - no secret
+        return min(two, key=lambda each: each.active / each.weight)
+
+    def succeeded(self, endpoint: Endpoint) -> None:
+        """End an attempt that succeeded."""
+        with self._lock:
+            endpoint.active -= 1
+            if endpoint.ejection.failures:
+                endpoint.ejection.succeeded()
+                self._circuit.answered(endpoint)
+
+    def released(self, endpoint: Endpoint, *, answered: bool = False) -> None:
+        """End an attempt that is neither a success nor a failure of the endpoint, such as one with status 429."""
+        with self._lock:
+            endpoint.active -= 1
+            if answered:
+                self._circuit.answered(endpoint)
+
+    def failed(
+        self,
+        endpoint: Endpoint,
+        began: float,
+        *,
+        unreachable: bool,
+        answered: bool = False,
+        counts: bool = True,
+        asked: float = 0.0,
+    ) -> bool:
+        """End an attempt that failed; returns whether that ejects the endpoint.
+
+        Args:
+            endpoint: where the attempt was made.
+            began: when it began, in seconds of `time.monotonic()`.
+            unreachable: whether no connection could be made.
+            answered: whether something answered, so that the circuit closes.
+            counts: whether an attempt without an answer counts for the circuit.
+            asked: seconds that the endpoint asks for with `Retry-After`.
+        """
+        with self._lock:
+            now = monotonic()
+            endpoint.active -= 1
+            if answered:
+                self._circuit.answered(endpoint)
+            elif counts:
+                self._circuit.unanswered(endpoint, began, now)
+            return endpoint.ejection.failed(began, now, unreachable=unreachable, asked=asked)
+
+    def has_other(self, tried: Collection[Endpoint]) -> bool:
+        """Whether there is an endpoint that is neither ejected nor in `tried`."""
+        now = monotonic()
+        return any(each not in tried and not each.ejection.is_active(now) for each in self.all)
+
+    @property
+    def ejected(self) -> list[str]:
+        """The names of the ejected endpoints."""
+        now = monotonic()
+        return [each.name for each in self.all if each.ejection.is_active(now)]
+
+    @property
+    def is_open(self) -> bool:
+        """Whether the circuit is open."""
+        return self.seconds_open > 0
+
+    @property
+    def seconds_open(self) -> float:
+        """For how many seconds the circuit stays open; 0 if something would be sent now."""
+        now = monotonic()
+        return self._circuit.seconds_open(now) if all(each.ejection.is_active(now) for each in self.all) else 0.0

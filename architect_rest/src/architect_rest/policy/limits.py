@@ -1,0 +1,60 @@
+"""How long a call may take, and how large a response may be."""
+
+from __future__ import annotations
+
+from time import monotonic
+from typing import TYPE_CHECKING
+
+from architect_core.deadline import remaining
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+MAX_ANSWER_BYTES = 268_435_456
+"""The largest response that is read into memory, unless the service's options say otherwise."""
+
+REMAINING_HEADER = "x-envoy-expected-rq-timeout-ms"
+"""The request header with the milliseconds that the caller still waits; Envoy and other proxies know it."""
+
+NO_TIME_LEFT = "no time is left: total_timeout, or the deadline that the call is made in, has passed"
+
+
+def shortest(limits: Iterable[float | None]) -> float | None:
+    """The smallest of some limits, where None is no limit.
+
+    >>> shortest([None, 3.0, 2.0]), shortest([None])
+    (2.0, None)
+    """
+    return min((limit for limit in limits if limit is not None), default=None)
+
+
+def end_of_call(total: float | None, stated: tuple[float | None, ...] = ()) -> float | None:
+    """When a call that begins now has to end, in seconds of `time.monotonic()`; None for never.
+
+    Args:
+        total: seconds for all attempts of the call.
+        stated: the timeouts that the call itself has, if any. A `total` that is shorter than these is raised.
+    """
+    if stated:
+        longest = [limit for limit in (total, *stated) if limit is not None]
+        total = max(longest) if len(longest) == len(stated) + 1 else None
+    seconds = shortest([total, remaining()])
+    return None if seconds is None else monotonic() + seconds
+
+
+def seconds_until(end: float | None) -> float | None:
+    """Seconds until `end`, negative if it has passed; None if there is no end."""
+    return None if end is None else end - monotonic()
+
+
+def remaining_header(seconds: float) -> str:
+    """The value of `REMAINING_HEADER` for a caller that waits for `seconds`."""
+    return str(max(1, int(1000 * seconds)))
+
+
+def too_large(max_answer_bytes: int, how_to_stream: str) -> str:
+    """The message for a response that is larger than `max_answer_bytes`."""
+    return (
+        f"the response is larger than {max_answer_bytes} bytes. Read it in parts, with {how_to_stream}, or raise the "
+        "service's option max_answer_bytes"
+    )

@@ -1,0 +1,1 @@
+"""REST clients on requests."""

@@ -1,0 +1,206 @@
+"""The adapter of a REST client, which sends a request as often as the policy says."""
+
+from __future__ import annotations
+
+import time
+from contextlib import closing
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from requests.adapters import HTTPAdapter
+
+from architect_rest.policy.attempts import Call, Pause
+from architect_rest.policy.limits import REMAINING_HEADER, remaining_header
+from architect_rest.policy.observing import Observed
+from architect_rest.sync.bodies import is_read_once, read, rewind
+from architect_rest.sync.connections import POOL_CLASSES, TimedConnection, current
+from architect_rest.sync.errors import CircuitOpenError
+from architect_rest.sync.failures import FAILURES, is_distrust, is_unsent
+from architect_rest.sync.timeouts import Timeouts
+from architect_rest.sync.urls import origin_of, origin_sent_to
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from requests import PreparedRequest, RequestException, Response
+    from urllib3 import HTTPConnectionPool as Pool
+
+    from architect_core.contract import ClientObserver
+    from architect_rest.policy.attempts import Upstream
+    from architect_rest.policy.endpoints import Endpoint
+
+_CONNECTIONS = 256
+
+
+class ServiceAdapter(HTTPAdapter):
+    """A `requests` adapter for one service; a request to another origin is sent as by requests' own adapter.
+
+    An attempt that cannot have been processed, or that may be processed twice, is made again: at another endpoint if
+    there is one, else after a pause. The caller gets the outcome of the last attempt.
+
+    Attributes:
+        upstream: the service's endpoints and rules.
+        policy: what is counted of its endpoints.
+        observer: reports the calls; None for an adapter that was unpickled.
+    """
+
+    observer: ClientObserver | None = None
+    __attrs__ = [*HTTPAdapter.__attrs__, "upstream"]  # noqa: RUF012 - what pickling reads
+
+    def __init__(self, upstream: Upstream, observer: ClientObserver | None = None) -> None:
+        self.upstream = upstream
+        self.observer = observer
+        super().__init__(pool_connections=max(10, len(upstream.urls)), pool_maxsize=_CONNECTIONS)
+
+    def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
+        """Called by requests for an adapter that is new or unpickled, and by `RestClient` in a forked child."""
+        super().init_poolmanager(*args, **kwargs)
+        self.poolmanager.pool_classes_by_scheme = POOL_CLASSES
+        self.policy = self.upstream.policy(CircuitOpenError)
+        if self.observer is not None:
+            self.observer.watch(self.policy.endpoints)
+        self._pools: dict[Any, Pool] = {}
+        self._prefixes = tuple(f"{url}/" for url in self.upstream.urls)
+        self._origins = set(filter(None, map(origin_of, self.upstream.urls)))
+
+    def close(self) -> None:
+        """Close all connections; new ones are made when they are needed."""
+        super().close()
+        self._pools.clear()
+
+    def proxy_manager_for(self, proxy: str, **kwargs: Any) -> Any:
+        """Called by requests for connections through a proxy."""
+        manager = super().proxy_manager_for(proxy, **kwargs)
+        manager.pool_classes_by_scheme = POOL_CLASSES
+        return manager
+
+    def send(
+        self,
+        request: PreparedRequest,
+        stream: bool = False,
+        timeout: Any = None,
+        verify: Any = True,
+        cert: Any = None,
+        proxies: Any = None,
+    ) -> Response:
+        """Send `request`, more than once if need be.
+
+        Raises:
+            DeadlineError: no time is left.
+            CircuitOpenError: the circuit is open, so that nothing was sent.
+            AnswerTooLargeError: the response is larger than `max_answer_bytes`.
+        """
+        attempt = partial(self._attempt, request, stream, timeout, verify, cert, proxies)
+        url = request.url or ""
+        if not url.startswith(self._prefixes) and origin_sent_to(url) not in self._origins:
+            return attempt(None)
+        end = timeout.end if isinstance(timeout, Timeouts) else None
+        call = Call(
+            request.method or "", request.headers, partial(rewind, request), partial(is_read_once, request), end
+        )
+        if self.observer is None:
+            return self._follow_policy(call, attempt)
+        with Observed(self.observer, call) as observed:
+            response = self._follow_policy(call, attempt)
+            observed.status = response.status_code
+            return response
+
+    def _follow_policy(self, call: Call, attempt: Callable[[Endpoint], Response]) -> Response:
+        began = time.monotonic()
+        response: Response | None = None
+        failure: RequestException | None = None
+        with closing(self.policy.steps(call)) as steps:
+            for step in steps:
+                if isinstance(step, Pause):
+                    if response is not None:
+                        response.close()
+                    time.sleep(step.seconds)
+                    continue
+                response = failure = None
+                try:
+                    response = attempt(step.endpoint)
+                except FAILURES as problem:
+                    step.failed(type(problem).__name__, is_unsent=is_unsent(problem), is_final=is_distrust(problem))
+                    failure = problem
+                else:
+                    step.answered(response.status_code, response.headers)
+                    response._until_head += step.began - began  # type: ignore[attr-defined] # noqa: SLF001 - our mark
+        if response is not None:
+            return response
+        assert failure is not None  # noqa: S101 - there was an attempt, or the policy has raised
+        try:
+            raise failure
+        finally:
+            del failure  # or its traceback, which has this frame, would keep the connection open
+
+    def _attempt(
+        self,
+        request: PreparedRequest,
+        stream: bool,
+        timeout: Any,
+        verify: Any,
+        cert: Any,
+        proxies: Any,
+        endpoint: Endpoint | None,
+    ) -> Response:
+        """Send `request` once: to `endpoint`, or without one to the origin of its URL."""
+        if isinstance(timeout, Timeouts):
+            current.is_limited, current.seconds, current.end = True, timeout[1], timeout.end
+            timeout = timeout.of_attempt()
+            if endpoint is not None and current.end is not None and REMAINING_HEADER not in request.headers:
+                current.header = REMAINING_HEADER, remaining_header(timeout[1])
+        current.endpoint = endpoint
+        started = time.monotonic()
+        try:
+            response = super().send(request, stream, timeout, verify, cert, proxies)
+            response._until_head = time.monotonic() - started  # type: ignore[attr-defined] # noqa: SLF001 - our mark
+            if response.is_redirect:
+                pass  # requests reads its body, and ignores what is wrong with it
+            elif not stream:
+                read(response, self.upstream.max_answer_bytes)  # so that an error while reading is one of the attempt
+            elif isinstance(response.raw.connection, TimedConnection):
+                response.raw.connection.relax()
+        finally:
+            current.is_limited = False
+            current.header = current.endpoint = None
+        return response
+
+    def get_connection_with_tls_context(
+        self, request: PreparedRequest, verify: Any, proxies: Any = None, cert: Any = None
+    ) -> Any:
+        """Called by requests for the connections to use: those to the attempt's endpoint."""
+        endpoint = current.endpoint
+        if endpoint is None:
+            return super().get_connection_with_tls_context(request, verify, proxies, cert)
+        key = endpoint.url, verify, tuple(cert) if isinstance(cert, list) else cert
+        pool = None if proxies else self._pools.get(key)
+        if pool is None:
+            pool = super().get_connection_with_tls_context(_at(request, endpoint), verify, proxies, cert)
+            if not proxies:
+                self._pools[key] = pool
+        return pool
+
+    def build_connection_pool_key_attributes(
+        self, request: PreparedRequest, verify: Any, cert: Any = None
+    ) -> tuple[dict[str, Any], dict[str, Any]]:
+        """Called by requests for what identifies a pool of connections."""
+        host, tls = super().build_connection_pool_key_attributes(request, verify, cert)
+        name = self.upstream.server_name
+        if name is not None and current.endpoint is not None and host["scheme"] == "https":
+            tls |= {"server_hostname": name, "assert_hostname": name}
+        return host, tls
+
+    def request_url(self, request: PreparedRequest, proxies: Any) -> str:
+        """Called by requests for the target in the request line: with a proxy the whole URL."""
+        if not proxies and not request.path_url.startswith("//"):
+            return request.path_url  # requests would parse the URL twice
+        return super().request_url(_at(request, current.endpoint) if proxies and current.endpoint else request, proxies)
+
+
+def _at(request: PreparedRequest, endpoint: Endpoint) -> PreparedRequest:
+    """`request` with the URL of an endpoint."""
+    if (request.url or "").startswith(f"{endpoint.url}/"):
+        return request
+    moved = request.copy()
+    moved.url = endpoint.url + request.path_url
+    return moved

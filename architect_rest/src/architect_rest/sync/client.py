@@ -1,0 +1,235 @@
+"""The REST client: a `requests.Session` that knows its base URL and stays with it."""
+
+from __future__ import annotations
+
+import os
+import weakref
+from copy import copy
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+import requests
+from requests.auth import AuthBase
+from requests.sessions import merge_setting
+from requests.structures import CaseInsensitiveDict
+
+from architect_rest.policy.attempts import Upstream
+from architect_rest.policy.limits import MAX_ANSWER_BYTES
+from architect_rest.policy.origin import REDIRECT_WITH_BODY, foreign_message, private_headers
+from architect_rest.policy.path_params import fill
+from architect_rest.sync.adapter import ServiceAdapter
+from architect_rest.sync.auth import KeepAuthorization
+from architect_rest.sync.bodies import accepted
+from architect_rest.sync.errors import ForeignOriginError, PathParameterError
+from architect_rest.sync.fast import FastPath
+from architect_rest.sync.timeouts import Timeouts, timeouts
+from architect_rest.sync.urls import join, origin_of, origin_sent_to, prepared_url
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from architect_core.contract import ClientObserver
+    from architect_rest.policy.origin import Origin
+    from architect_rest.sync.timeouts import Timeout
+
+_PLACE_OF_TIMEOUT = 6  # among the arguments that requests takes after the URL
+
+
+class RestClient(requests.Session):
+    """A `requests.Session` whose URLs are paths of one service.
+
+        client.get("/invoices/7")
+        client.put("/invoices/:invoice_id", json={"paid": True}, path_params={"invoice_id": "2026/7"})
+
+    All that requests documents holds. Beyond it:
+
+    - A URL of another origin is refused before anything is sent. A redirect to one is followed without the session's
+      headers, cookies, credentials and client certificate; one that would carry a body there is refused.
+    - Without `timeout=` a call has the client's own; `timeout=None` waits for ever. No call outlives an
+      `architect_core.deadline.deadline` that it is made in.
+    - A failed request is sent again if that is safe: idempotent methods, requests with an `Idempotency-Key`, and
+      whatever was not sent at all.
+    - `path_params=` fills `:name` placeholders, percent-encoded.
+
+    Attributes:
+        base_url: scheme, host, port and base path, without "/" at its end.
+        timeout: seconds to connect, and seconds for an attempt from then on; for a streamed response, seconds to wait
+            for its head and for each part.
+        total_timeout: seconds for all attempts of a call and all redirects that it follows; None for no limit.
+        instances: scheme, host and port of all instances of the service, if there are several.
+        ca: the file with the authorities that may have signed its certificate; those of requests unless given.
+    """
+
+    # what requests' pickling reads
+    __attrs__ = [*requests.Session.__attrs__, "base_url", "timeout", "total_timeout", "ca", "instances"]  # noqa: RUF012
+
+    def __init__(
+        self,
+        base_url: str,
+        *,
+        timeout: Timeout = (3.0, 10.0),
+        total_timeout: float | None = 30.0,
+        retries: int = 2,
+        instances: Sequence[str] = (),
+        weights: Sequence[int] = (),
+        circuit_breaker: bool = True,
+        ca: str | None = None,
+        server_name: str | None = None,
+        max_answer_bytes: int | None = MAX_ANSWER_BYTES,
+        observer: ClientObserver | None = None,
+    ) -> None:
+        """Make a client.
+
+        Args:
+            base_url: scheme, host, port and base path.
+            timeout: see the attribute.
+            total_timeout: see the attribute.
+            retries: how many attempts may follow the first one.
+            instances: scheme, host and port of all instances of the service, if there are several.
+            weights: each instance's share of the attempts; equal shares unless given.
+            circuit_breaker: whether calls fail at once for a while after five consecutive attempts without an answer.
+            ca: see the attribute.
+            server_name: the host name in the server's certificate; the URL's host unless given.
+            max_answer_bytes: the largest decoded response, unless it is streamed; None for no limit.
+            observer: reports the calls to the service.
+
+        Raises:
+            ValueError: `base_url` is no absolute HTTP URL.
+        """
+        super().__init__()
+        self.base_url = base_url.rstrip("/")
+        self.timeout = timeout
+        self.total_timeout = total_timeout
+        self.ca = ca
+        if ca is not None:
+            self.verify = ca
+        self.instances = tuple(map(prepared_url, instances))
+        self._prepare()
+        urls = self.instances or [self._fast.origin]
+        upstream = Upstream(urls, weights, retries, circuit_breaker, server_name, max_answer_bytes)
+        adapter = ServiceAdapter(upstream, observer)
+        self.mount("http://", adapter)
+        self.mount("https://", adapter)
+
+    def _prepare(self) -> None:
+        origin = origin_of(self.base_url)
+        if origin is None or origin.scheme not in {"http", "https"}:
+            raise ValueError("base_url must be an absolute http or https URL")
+        self._origin = origin
+        self._origins = {origin, *filter(None, map(origin_of, self.instances))}
+        self._fast = FastPath(self.base_url)
+        _alive.add(self)
+
+    def request(  # noqa: D102 - documented by requests
+        self,
+        method: str | bytes,
+        url: str | bytes,
+        *args: Any,
+        path_params: Mapping[str, object] | None = None,
+        **named: Any,
+    ) -> requests.Response:
+        if path_params is not None:
+            url = fill(_text(url), path_params, PathParameterError)
+        if len(args) <= _PLACE_OF_TIMEOUT:
+            named.setdefault("timeout", self.timeout)
+        return super().request(method, url, *args, **named)  # type: ignore[arg-type] # it takes bytes too
+
+    def prepare_request(self, request: requests.Request) -> requests.PreparedRequest:
+        """Prepare `request`, whose URL may be a path of the service."""
+        url = _text(request.url or "")
+        if isinstance(request.data, set | frozenset):
+            request.data = accepted(request.data)
+        prepared = self._fast.prepare(self, self.base_url, request, url)
+        if prepared is not None:
+            return prepared
+        request = copy(request)
+        request.url = join(self.base_url, url, self._origin)
+        headers = merge_setting(request.headers, self.headers, dict_class=CaseInsensitiveDict)
+        if "Authorization" in headers and self.trust_env and not (request.auth or self.auth):
+            request.auth = KeepAuthorization()
+        return super().prepare_request(request)
+
+    def merge_environment_settings(self, url: Any, proxies: Any, stream: Any, verify: Any, cert: Any) -> dict[str, Any]:
+        """Called by requests for proxies and certificates from the environment."""
+        if verify is None and self.ca is not None and self.verify == self.ca:  # REQUESTS_CA_BUNDLE would replace it
+            verify = self.ca
+        found = self._fast.environment_settings(self, url, proxies, stream, verify, cert)
+        return found or super().merge_environment_settings(url, proxies, stream, verify, cert)
+
+    def send(self, request: requests.PreparedRequest, **kwargs: Any) -> requests.Response:
+        """Send a prepared request, with the client's timeouts unless `timeout` is given.
+
+        Raises:
+            ForeignOriginError: its URL has another origin, and it is no redirect of the service; or it is one that
+                would take the request's body along (status 307 and 308).
+            DeadlineError: no time is left.
+        """
+        url = request.url or ""
+        if not self._fast.is_own(url):
+            self._check_origin(request, origin_sent_to(url), kwargs)
+        timeout = kwargs.get("timeout", self.timeout)
+        if not isinstance(timeout, Timeouts):
+            kwargs["timeout"] = timeouts(timeout, self.total_timeout, is_own=timeout != self.timeout)
+        response = super().send(request, **kwargs)
+        # requests' `elapsed` ends with the head, but the adapter has read the body as well
+        until_head = getattr(response, "_until_head", None)
+        if until_head is not None:
+            response.elapsed = timedelta(seconds=until_head)
+        return response
+
+    def _check_origin(self, request: requests.PreparedRequest, found: Origin | None, kwargs: dict[str, Any]) -> None:
+        """Refuse a request to another origin, unless the service has redirected it there, without its body."""
+        if found in self._origins:
+            return
+        if getattr(request, "_left_by_redirect", None) is not self._origin:
+            raise ForeignOriginError(foreign_message(found, self._origin))
+        if request.body is not None:
+            raise ForeignOriginError(foreign_message(found, self._origin, REDIRECT_WITH_BODY))
+        kwargs["cert"] = None  # a client certificate is for the service alone
+
+    def rebuild_auth(self, prepared_request: requests.PreparedRequest, response: requests.Response) -> None:
+        """Called by requests for every redirect: one to another origin takes nothing of the session along.
+
+        A redirect is refused only when it is sent: requests prepares it also if redirects are not followed.
+        """
+        found = origin_sent_to(prepared_request.url or "")
+        if found in self._origins:
+            if found == self._origin:
+                super().rebuild_auth(prepared_request, response)
+            return
+        for name in private_headers(prepared_request.headers, but="proxy-authorization"):
+            del prepared_request.headers[name]
+        # such as the response to a digest challenge; the new dictionary keeps the redirected request, which shares
+        # the old one and may be sent again, as it is
+        prepared_request.hooks = {
+            event: [hook for hook in hooks if not isinstance(getattr(hook, "__self__", None), AuthBase)]
+            for event, hooks in prepared_request.hooks.items()
+        }
+        if found is not None:
+            prepared_request._left_by_redirect = self._origin  # type: ignore[attr-defined] # noqa: SLF001 - our mark
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        super().__setstate__(state)
+        self._prepare()
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({str(self._origin)!r})"
+
+
+def _text(url: str | bytes) -> str:
+    return url.decode("utf-8") if isinstance(url, bytes) else str(url)
+
+
+_alive: weakref.WeakSet[RestClient] = weakref.WeakSet()
+
+
+def _reset_connections() -> None:
+    """In a forked child: two processes must not use the same connections."""
+    for client in list(_alive):
+        for adapter in client.adapters.values():
+            if isinstance(adapter, requests.adapters.HTTPAdapter):
+                adapter.__setstate__(adapter.__getstate__())  # as unpickling does: new, empty pools
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_reset_connections)

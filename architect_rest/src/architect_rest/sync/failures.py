@@ -1,0 +1,34 @@
+"""What an error of requests says about its attempt."""
+
+from __future__ import annotations
+
+import ssl
+from typing import Any
+
+from requests import exceptions
+from urllib3.exceptions import ConnectTimeoutError, MaxRetryError, NewConnectionError
+
+FAILURES = (exceptions.ConnectionError, exceptions.Timeout, exceptions.ChunkedEncodingError)
+"""The errors of an attempt without an answer."""
+
+
+def is_unsent(problem: Exception) -> bool:
+    """Whether an error proves that nothing was sent: there was no connection.
+
+    A connection that breaks later proves nothing: the request may have been processed.
+    """
+    cause = problem.args[0] if isinstance(problem, exceptions.ConnectionError) and problem.args else None
+    return isinstance(cause, MaxRetryError) and isinstance(cause.reason, NewConnectionError | ConnectTimeoutError)
+
+
+def is_distrust(problem: Exception) -> bool:
+    """Whether a certificate is not trusted, or TLS cannot be negotiated, so that another attempt would fail too.
+
+    A connection that breaks during the TLS handshake is an `SSLError` as well, but not this.
+    """
+    if not isinstance(problem, exceptions.SSLError):
+        return False
+    cause: Any = problem
+    while isinstance(cause, Exception) and not isinstance(cause, ssl.SSLError):
+        cause = getattr(cause, "reason", None) or (cause.args[0] if cause.args else None)
+    return not isinstance(cause, ssl.SSLEOFError)

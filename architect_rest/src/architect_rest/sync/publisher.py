@@ -1,0 +1,126 @@
+"""Posts events to all of their subscribers at once."""
+
+from __future__ import annotations
+
+import os
+import threading
+from base64 import b64encode
+from collections import deque
+from importlib.metadata import version
+from time import monotonic
+from typing import TYPE_CHECKING, Any
+from urllib.request import getproxies
+
+import urllib3
+from certifi import where
+
+from architect_core.contract import Delivery, EventPublisher
+from architect_rest.policy.proxies import proxy_for
+from architect_rest.sync.connections import POOL_CLASSES
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from architect_core.contract import Subscription
+
+_MOST_THREADS = 512
+_MOST_BODY = 65536  # bytes of an answer that are read to reuse its connection
+_PART = 4096  # bytes
+_HEADERS = {"Content-Type": "application/json", "User-Agent": f"architect-rest/{version('architect-rest')}"}
+_POOLS: dict[str, Any] = {"num_pools": 1024, "maxsize": 8}
+
+
+class RestPublisher(EventPublisher):
+    """Delivers over HTTP, by one thread for each subscriber, on connections that are kept for the next event.
+
+    Proxies and certificate authorities come from the environment variables that requests reads. A subscriber's headers
+    are sent to that subscriber only; a redirect is not followed, because it could lead to another host.
+    """
+
+    def __init__(self) -> None:
+        self._managers: dict[Any, urllib3.PoolManager] = {}
+
+    def publish(self, subscriptions: Sequence[Subscription], body: bytes, timeout: float) -> list[Delivery]:
+        """Post `body` to all subscribers; returns one result for each, in order. Never raises an exception.
+
+        Args:
+            subscriptions: the subscribers.
+            body: the request's body.
+            timeout: seconds that a subscriber may take to accept the connection and answer.
+        """
+        started = monotonic()
+        proxies = getproxies()
+        waiting = deque(enumerate(subscriptions))
+        results: list[Any] = [None] * len(subscriptions)
+
+        def deliver() -> None:
+            while True:
+                try:
+                    number, subscription = waiting.popleft()
+                except IndexError:
+                    return
+                status = error = None
+                try:
+                    status = self._post(subscription, body, timeout, proxies)
+                except Exception as problem:  # noqa: BLE001 - reported in the result, so that the others are delivered
+                    error = problem
+                results[number] = Delivery(subscription, status, monotonic() - started, error)
+
+        threads = []
+        for _ in subscriptions[1:_MOST_THREADS]:
+            thread = threading.Thread(target=deliver, name="architect-publish", daemon=True)
+            try:
+                thread.start()
+            except RuntimeError:  # the interpreter is ending, or the system has no more threads
+                break
+            threads.append(thread)
+        deliver()
+        for thread in threads:
+            thread.join()
+        return results
+
+    def _post(self, subscription: Subscription, body: bytes, timeout: float, proxies: dict[str, str]) -> int:
+        deadline = monotonic() + timeout
+        headers = urllib3.HTTPHeaderDict(_HEADERS)
+        if subscription.auth is not None:
+            headers["Authorization"] = f"Basic {b64encode(':'.join(subscription.auth).encode()).decode()}"
+        for name, value in subscription.headers.items():
+            # UTF-8 on the wire; http.client writes Latin-1, and its error would show the value
+            headers[name] = value.encode().decode("latin-1")
+        response = self._manager(proxy_for(subscription.url, proxies)).urlopen(
+            "POST",
+            subscription.url,
+            body=body,
+            headers=headers,
+            redirect=False,
+            retries=False,
+            timeout=urllib3.Timeout(total=timeout),
+            preload_content=False,
+        )
+        try:
+            _finish(response, deadline)
+        except (urllib3.exceptions.HTTPError, OSError):  # the status has been received, and that is what counts
+            response.close()
+        return response.status
+
+    def _manager(self, proxy: str | None) -> urllib3.PoolManager:
+        authorities = os.environ.get("REQUESTS_CA_BUNDLE") or os.environ.get("CURL_CA_BUNDLE") or where()
+        key = os.getpid(), proxy, authorities  # a forked child must not use its parent's connections
+        manager = self._managers.get(key)
+        if manager is None:
+            kwargs = {"ca_certs": authorities, **_POOLS}
+            new = urllib3.ProxyManager(proxy, **kwargs) if proxy else urllib3.PoolManager(**kwargs)
+            new.pool_classes_by_scheme = POOL_CLASSES
+            manager = self._managers.setdefault(key, new)
+        return manager
+
+
+def _finish(response: urllib3.BaseHTTPResponse, deadline: float) -> None:
+    """Read the answer's body, so that its connection can be reused, unless that takes too long."""
+    read = 0
+    while part := response.read1(_PART):
+        read += len(part)
+        if read > _MOST_BODY or monotonic() > deadline:
+            response.close()
+            return
+    response.release_conn()
