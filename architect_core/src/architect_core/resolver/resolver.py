@@ -66,12 +66,10 @@ class Resolver:
         """Make a resolver; nothing is read before the first look-up.
 
         Args:
-            config: service name -> entry, in the shape of the variable `ARCHITECT`.
-            current_service: the running service's name.
-            root: the running service's own folder; searched for unless given.
-            source: what is read for names that `config` does not have: a source, or names of sources, separated by
-                commas, the first of which wins. If it is absent and `config` is given, nothing else is read; if both
-                are, the sources that the variable `ARCHITECT_SOURCE` names, else all that are installed.
+            config: as that of `architect.configure`; so are `current_service`, `root` and `source`.
+            current_service: see there.
+            root: see there.
+            source: see there.
             plugins: where protocols and engines are looked up; those installed unless given.
             stand_ins: what takes the place of real dependencies in a test.
             handed_out: a set to which every service that is looked up is added.
@@ -94,20 +92,15 @@ class Resolver:
         call_after_fork(self)
 
     def service(self, name: str) -> Service:
-        """The service called `name`; the same object for the same name.
-
-        Raises:
-            ConfigError: the configuration is malformed.
-            UnknownServiceError: it holds no such service; the message has the names that exist.
-        """
-        known = self.services.get(name) if isinstance(name, str) else None
+        """See `architect.service`."""
+        if not isinstance(name, str):
+            raise self._unknown_service(name)
+        known = self.services.get(name)
         if known is not None:  # without the lock, which a reload holds while it resolves
             return known
         with self._lock:
-            if isinstance(name, str) and name in self.services:
-                return self.services[name]
-            found = self.catalog.service(name) if isinstance(name, str) else None
-            if found is None and not (isinstance(name, str) and self._stand_ins.defers_unknown()):
+            found = self.catalog.service(name)
+            if found is None and not self._stand_ins.defers_unknown():
                 raise self._unknown_service(name)
             kind = CurrentService if name == self.current_name else Service
             service = next((each for each in self._known if each.name == name and type(each) is kind), None)
@@ -120,11 +113,7 @@ class Resolver:
             return service
 
     def current_service(self) -> CurrentService:
-        """The running service.
-
-        Raises:
-            NoCurrentServiceError: nothing states which it is, or the configuration has no entry for it.
-        """
+        """See `architect.current_service`."""
         name = self.current_name
         if name is None:
             raise NoCurrentServiceError(
@@ -142,18 +131,10 @@ class Resolver:
         return service
 
     def datastore(self, name: str) -> Credentials:
-        """The credentials of the running service's datastore `name`.
-
-        Raises:
-            NoCurrentServiceError: nothing has such a datastore, and which service is running is not known.
-            UnknownDatastoreError: it has no such datastore.
-            ConfigError: the datastore's entry is malformed.
-            NoPluginError: no installed plugin reads its engine's credentials.
-        """
-        reading = self._read()
-        known = reading.credentials.get(name) if isinstance(name, str) else None
-        if known is not None:
-            return known
+        """See `architect.datastore`."""
+        known = self._read().credentials
+        if isinstance(name, str) and name in known:
+            return known[name]
         with self._lock:
             reading = self._read()
             credentials = self._credentials(name, reading) if isinstance(name, str) else None
@@ -165,38 +146,20 @@ class Resolver:
             return reading.keep(name, credentials)
 
     def notification(self, event: str) -> Notification:
-        """The current service's event `event`, with its subscribers.
-
-        Raises:
-            NoCurrentServiceError: which service is running is not known.
-            UnknownEventError: it has no such event.
-            ConfigError: a subscriber has no entry of its own, or a malformed one.
-        """
-        reading = self._read()
-        known = reading.notifications.get(event) if isinstance(event, str) else None
-        if known is not None:
-            return known
+        """See `architect.notification`."""
+        known = self._read().notifications
+        if isinstance(event, str) and event in known:
+            return known[event]
         with self._lock:
             reading = self._read()
             events = self.current_service().config.subscriptions
             found = self._notification(event, reading) if isinstance(event, str) else None
             if found is None:
                 raise self._stand_ins.unknown(UnknownEventError(event, events))
-            reading.notifications[event] = found
-            return found
+            return reading.notifications.setdefault(event, found)
 
     def reload(self, *, drain: float = 30.0) -> Changes:
-        """Read the configuration anew; returns the names whose values have changed.
-
-        A service whose entry did not change keeps its client. One whose entry did gets a new one, and the former is
-        closed after some time, so that calls on it can end. If anything is malformed, everything stays as it was.
-
-        Args:
-            drain: seconds until former clients are closed; what they are still doing then may fail.
-
-        Raises:
-            ConfigError: the new configuration is malformed; the former one stays in use.
-        """
+        """See `architect.reload`. If anything fails, everything stays as it was."""
         require_seconds("drain", drain)
         with self._reloading:
             new = self._new_reading()
@@ -213,11 +176,9 @@ class Resolver:
                     former.changed_events(new),
                 )
                 self._reading = new
-                for name in {each.name for each in self._known if next_ones[each.name].unknown is not None}:
-                    self.services.pop(name, None)
-                for each in self._known:
-                    if next_ones[each.name].unknown is None:
-                        self.services.setdefault(each.name, each)
+                for name, following in next_ones.items():
+                    if following.unknown is not None:
+                        self.services.pop(name, None)
             self._replace(next_ones, drain)  # without the lock, which a thread that makes a client may need
         self._listeners.call(changes)
         return changes
@@ -237,21 +198,11 @@ class Resolver:
             each.become(next_ones[each.name])
 
     def on_change(self, listener: Callable[[Changes], object]) -> Callable[[], None]:
-        """Call `listener` after every reload that changed something; returns what ends that.
-
-        It is called in the thread that reloads. What it raises is logged, and keeps no other from being called.
-        """
+        """See `architect.on_change`."""
         return self._listeners.add(listener)
 
     def watch(self, interval: float = 2.0, *, drain: float = 30.0) -> Watcher:
-        """Look for changes of the files that the configuration is read from, and reload after one.
-
-        A change that makes it malformed is logged as a warning of the logger "architect", and changes nothing.
-
-        Args:
-            interval: seconds between looks.
-            drain: seconds until the clients that a change replaces are closed.
-        """
+        """See `architect.watch`."""
         require_seconds("drain", drain)
         with self._lock:
             former = self._watcher
@@ -381,18 +332,18 @@ class Resolver:
                 new.notifications[event] = before if is_same else found
 
     def _replace(self, next_ones: Mapping[str, Generation], drain: float) -> None:
-        replaced = set()
+        former = {service.generation.clients for service in self._known}
         for service in self._known:
-            former, following = service.generation.clients, next_ones[service.name]
-            service.become(following)
-            if former is not None and former is not following.clients:
-                replaced.add(former)
-        closers = [close for clients in replaced for close in clients.closers()]
+            service.become(next_ones[service.name])
+        replaced = former - {following.clients for following in next_ones.values()} - {None}
+        closers = [close for clients in replaced if clients for close in clients.closers()]
         if closers:
             self._draining.add(closers, drain)
 
     def _credentials(self, name: str, reading: Reading) -> Credentials | None:
-        """The credentials of a datastore; None if there is no such datastore."""
+        """The credentials of a datastore in a reading; None if there is no such datastore."""
+        if name in reading.credentials:
+            return reading.credentials[name]
         from architect_core.resolver.engine import credentials_of
 
         owner = reading.current_name
