@@ -483,7 +483,7 @@ def test_configuring_anew_ends_the_watcher(file):
     architect.service("a")
     watcher = architect.watch(0.02)
     architect.configure({})
-    assert watcher.is_stopped
+    assert not watcher._thread.is_alive()
 
 
 @pytest.mark.parametrize("named_in", ["service", "datastore", "datastore, from the working folder"])

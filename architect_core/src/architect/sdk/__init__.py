@@ -40,11 +40,10 @@ if TYPE_CHECKING:
         UnknownNameError,
         UnknownServiceError,
     )
-    from architect_core.resolver.aio import AioService
     from architect_core.resolver.events import Notification
     from architect_core.resolver.reload import Changes
     from architect_core.resolver.resolver import Resolver
-    from architect_core.resolver.service import CurrentService, Service
+    from architect_core.resolver.service import AioService, CurrentService, Service
     from architect_core.resolver.watch import Watcher
     from architect_core.schema.config import DatastoreConfig, Instance, ServiceConfig, SubscriptionConfig
     from architect_core.sources.environment import EnvironmentSource
@@ -59,11 +58,10 @@ _MODULES = {
     "exceptions": "ArchitectError ConfigError DriverError ManifestError NoCurrentServiceError NoEventLoopError "
     "NoPluginError OriginError PayloadError PluginError RunError StubError UnknownDatastoreError UnknownDriverError "
     "UnknownEventError UnknownNameError UnknownServiceError",
-    "resolver.aio": "AioService",
     "resolver.events": "Notification",
     "resolver.reload": "Changes",
     "resolver.resolver": "Resolver",
-    "resolver.service": "CurrentService Service",
+    "resolver.service": "AioService CurrentService Service",
     "resolver.watch": "Watcher",
     "schema.config": "DatastoreConfig Instance ServiceConfig SubscriptionConfig",
     "sources.environment": "EnvironmentSource",
@@ -165,7 +163,7 @@ def notification(event: str) -> Notification:
     Raises:
         NoCurrentServiceError: which service is running is not known.
         UnknownEventError: it has no such event.
-        ConfigError: the configuration is malformed.
+        ConfigError: the configuration is malformed, or a subscriber has no entry.
     """
     return _default().notification(event)
 
@@ -175,7 +173,7 @@ def current_service() -> CurrentService:
 
     Raises:
         ConfigError: the configuration is malformed.
-        NoCurrentServiceError: which service is running is not known.
+        NoCurrentServiceError: which service is running is not known, or it has no entry.
     """
     return _default().current_service()
 
@@ -194,7 +192,8 @@ def configure(
     Args:
         config: service name -> entry, in the shape of the variable `ARCHITECT`.
         current_service: the running service's name; `ARCHITECT_CURRENT_SERVICE` otherwise, unless `config` is given.
-        root: the running service's own folder, which holds `architect.json` and `architect_services`.
+        root: the running service's folder, which holds `architect.json` and `architect_services`; searched for unless
+            given.
         source: what is read for names that `config` does not have: a source, or names of sources, separated by commas,
             the first of which wins. If it is absent and `config` is given, nothing else is read; if both are absent,
             the sources that the variable `ARCHITECT_SOURCE` names, else all that are installed.
@@ -283,7 +282,7 @@ def reset() -> None:
 def use(resolver: Resolver | None) -> Resolver | None:
     """Look names up in `resolver` from now on, or in the environment if it is None; returns the former one, still open.
 
-    It is for packages that stand in for the environment, such as architect_testing; an application calls `configure`.
+    It is for packages that replace the environment, such as architect_testing; an application calls `configure`.
     """
     global _resolver, _services
     from architect_core.resolver.default import lock
@@ -295,9 +294,9 @@ def use(resolver: Resolver | None) -> Resolver | None:
 
 
 def defer_unknown(defers: bool) -> None:
-    """Have a service that the environment does not hold be an error when it is used, and not when it is looked up.
+    """Raise the error for an unknown service when it is used, and not when it is looked up, for as long as `defers`.
 
-    It is for test frameworks, which import an application before a test can make doubles.
+    It is for test frameworks, which import an application before its tests make doubles.
     """
     global _defers_unknown  # noqa: PLW0603 - one for the process
     _defers_unknown = defers

@@ -1,19 +1,162 @@
-"""A service as it is at one time."""
+"""A service as it is at one time: its entry, and the clients that are made of it."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
 from architect_core._base.signatures import Signatures, files_in, signatures
+from architect_core._runtime.fork import ForkSafeLock
+from architect_core._runtime.once import is_computed, once
+from architect_core.contract.client import ClientFactory, Target
+from architect_core.exceptions import ArchitectError, ConfigError, PluginError
+from architect_core.resolver.aio import AioClients
+from architect_core.resolver.observing import client_observer
+from architect_core.schema.validation import validate
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from asyncio import AbstractEventLoop
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
 
     from architect_core.contract.double import Double
-    from architect_core.exceptions import ArchitectError
-    from architect_core.resolver.clients import Clients
+    from architect_core.plugins.registry import Plugins
     from architect_core.schema.config import ServiceConfig
+
+
+class Clients:
+    """The clients of one entry, each made on first use.
+
+    Attributes:
+        double: what stands in for the service in a test; None outside tests.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        config: ServiceConfig,
+        where: str,
+        plugins: Plugins,
+        find_root: Callable[[], Path],
+        double: Double | None = None,
+    ) -> None:
+        self.double = double
+        self._name = name
+        self._config = config
+        self._where = where
+        self._plugins = plugins
+        self._find_root = find_root
+        self._lock = ForkSafeLock()
+        self._made: list[Any] = []  # what the factory made, which is not always what a double returns
+        self._aio = AioClients()
+
+    @once
+    def factory(self) -> ClientFactory:
+        """The plugin's factory; raises as `Service.client` does."""
+        if self._config.api is None:
+            path = f"{self._name}.api"
+            raise ConfigError(self._where, [(path, "is null: this service serves nothing to connect to")])
+        return self._plugins.get(ClientFactory, self._config.api, f"service {self._name!r}")
+
+    @once
+    def target(self) -> Target:
+        """What the factory makes a client for."""
+        options = validate(self.factory.Options, self._config.options, self._where, f"{self._name}.options")
+        return Target(self._name, self._config, options, self._where, self._find_root)
+
+    @once
+    def client(self) -> Any:
+        """See `Service.client`."""
+        make = partial(self._make, self.factory.client, self._made)
+        return make() if self.double is None else self.double.client(make)
+
+    def aio_client(self, loop: AbstractEventLoop) -> Any:
+        """See `AioService.client`."""
+        known = self._aio.client(loop)
+        if known is not None:
+            return known
+        with self._lock:  # no other thread runs this loop, but one may close all clients
+            made: list[Any] = []
+            make = partial(self._make, self.factory.aio_client, made)
+            client = make() if self.double is None else self.double.aio_client(make)
+            self._aio.add(loop, self.factory, client, made)
+            return client
+
+    async def aio_close(self, loop: AbstractEventLoop) -> None:
+        """Release what the client of `loop`, which runs, holds."""
+        await self._aio.close(loop)
+
+    @once
+    def definitions(self) -> Any:
+        """See `Service.defs`."""
+        with self._noted():
+            return self.factory.definitions(self.target)
+
+    @once
+    def servicer(self) -> Any:
+        """See `CurrentService.Servicer`."""
+        with self._noted():
+            servicer = self.factory.servicer(self.target)
+        if servicer is None:
+            raise PluginError(f"service {self._name!r} serves {self._config.api!r}, which has no Servicer")
+        return servicer
+
+    def add_servicer(self, servicer: Any, server: Any) -> None:
+        """See `CurrentService.add_servicer`."""
+        _ = self.servicer  # raises for a protocol that has none
+        self.factory.add_servicer(self.target, servicer, server)
+
+    def make_as(self, former: Clients) -> None:
+        """Make what `former` had made, so that an entry that makes none is refused before it is used."""
+        if is_computed(former, "client"):
+            _ = self.client
+        elif former._aio:
+            # a client for asyncio needs the loop that asks for it; a plain one takes the same entry
+            try:
+                self.factory.close(self.factory.client(self.target))
+            except PluginError:
+                return  # the plugin has clients for asyncio alone
+        elif is_computed(former, "target"):
+            _ = self.target
+
+    def closers(self) -> list[Callable[[], None]]:
+        """What closes each client; those for asyncio are closed in their own loops."""
+        with self._lock:
+            made, self._made = self._made, []
+        return [*(partial(self.factory.close, each) for each in made), *self._aio.closers()]
+
+    def again(self) -> Clients:
+        """Clients of the same entry, none of which is made yet."""
+        return Clients(self._name, self._config, self._where, self._plugins, self._find_root, self.double)
+
+    def in_forked_child(self) -> Clients:
+        """What a forked child goes on with: these, or new ones if they do not survive; the parent closes its own."""
+        self._aio = AioClients()
+        survives = not is_computed(self, "client") or self.factory.fork_safe
+        return self if survives else self.again()
+
+    def _make(self, make: Callable[[Target], Any], made: list[Any]) -> Any:
+        observer = client_observer(self._name, str(self._config.api))
+        target = self.target if observer is None else replace(self.target, observer=observer)
+        with self._noted():
+            client = make(target)
+        made.append(client)
+        if observer is not None:
+            observer.made(client)
+        return client
+
+    @contextmanager
+    def _noted(self) -> Iterator[None]:
+        """Leave an error of the client's library as it is, with a note that names the plugin."""
+        try:
+            yield
+        except ArchitectError:
+            raise
+        except Exception as problem:
+            problem.add_note(f"service {self._name!r}: raised in {self._plugins.owner(str(self._config.api))}")
+            raise
 
 
 @dataclass(frozen=True)

@@ -49,7 +49,7 @@ def client_observer(service: str, protocol: str) -> ClientObserver | None:
         return None
     observer = _load(name, asked_by)
     try:
-        return Harmless(observer.observe(service, protocol))
+        return _Guarded(observer.observe(service, protocol))
     except Exception:  # noqa: BLE001 - an observer never keeps an application from its client
         _log.exception("the observer %r failed; the calls to %s are not observed", name, service)
         return None
@@ -62,7 +62,7 @@ def _load(name: str, asked_by: str) -> Observer:
         return _observers[name]
 
 
-class Harmless(ClientObserver):
+class _Guarded(ClientObserver):
     """Calls another observer, whose errors break no call; the first of them is logged by the logger "architect"."""
 
     def __init__(self, observer: ClientObserver) -> None:
@@ -70,23 +70,20 @@ class Harmless(ClientObserver):
         self._has_failed = False
 
     def ended(self, outcome: Outcome) -> None:
-        """As the other's."""
-        self._call(self._observer.ended, outcome)
+        self.call(self._observer.ended, outcome)
 
     def made(self, client: Any) -> None:
-        """As the other's."""
-        self._call(self._observer.made, client)
+        self.call(self._observer.made, client)
 
     def watch(self, health: Health) -> None:
-        """As the other's."""
-        self._call(self._observer.watch, health)
+        self.call(self._observer.watch, health)
 
     def begin(self, rpc: str) -> BegunCall | None:
-        """As the other's; None if that fails."""
-        begun = self._call(self._observer.begin, rpc)
-        return None if begun is None else _HarmlessCall(begun, self._call)
+        begun = self.call(self._observer.begin, rpc)
+        return None if begun is None else _GuardedCall(begun, self)
 
-    def _call(self, method: Callable[..., Any], *arguments: Any) -> Any:
+    def call(self, method: Callable[..., Any], *arguments: Any) -> Any:
+        """What the method returns; None if it fails."""
         try:
             return method(*arguments)
         except Exception:  # noqa: BLE001 - whatever it raises
@@ -95,16 +92,16 @@ class Harmless(ClientObserver):
                 _log.warning("an observer of calls failed; its next errors are not logged", exc_info=True)
 
 
-class _HarmlessCall:
+class _GuardedCall:
     """The same for the observation of one call."""
 
-    def __init__(self, begun: BegunCall, tell: Callable[..., Any]) -> None:
+    def __init__(self, begun: BegunCall, guard: _Guarded) -> None:
         self._begun = begun
-        self._call = tell
+        self._guard = guard
 
     @property
     def headers(self) -> Mapping[str, str]:
-        return self._call(lambda: dict(self._begun.headers)) or {}
+        return self._guard.call(lambda: dict(self._begun.headers)) or {}
 
     def ended(self, outcome: Outcome) -> None:
-        self._call(self._begun.ended, outcome)
+        self._guard.call(self._begun.ended, outcome)

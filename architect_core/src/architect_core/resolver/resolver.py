@@ -20,7 +20,7 @@ from architect_core.exceptions import (
     UnknownServiceError,
 )
 from architect_core.plugins.registry import Plugins
-from architect_core.resolver.generation import Generation, signatures_of
+from architect_core.resolver.generation import Clients, Generation, signatures_of
 from architect_core.resolver.reading import Reading
 from architect_core.resolver.reload import Changes, Draining, Listeners, close_all
 from architect_core.resolver.service import CurrentService, Service
@@ -35,7 +35,6 @@ if TYPE_CHECKING:
     from architect_core.contract.credentials import Credentials
     from architect_core.contract.source import Source
     from architect_core.exceptions import ArchitectError
-    from architect_core.resolver.clients import Clients
     from architect_core.resolver.events import Notification
     from architect_core.schema.config import ServiceConfig
     from architect_core.sources.catalog import Found
@@ -245,9 +244,7 @@ class Resolver:
     def after_fork_in_child(self) -> None:
         """Close nothing that is the parent's, and go on watching."""
         self._draining = Draining()
-        former = self._watcher
-        if former is not None and not former.is_stopped:
-            self._watcher = former.again()
+        self._watcher = self._watcher and self._watcher.in_forked_child()
 
     def _read(self) -> Reading:
         if self._reading is None:
@@ -298,8 +295,6 @@ class Resolver:
         double = self._stand_ins.double(name)
         if former is not None and former.serves(config, double):
             return Generation(config, former.clients, files=former.files)
-        from architect_core.resolver.clients import Clients
-
         clients = Clients(name, config, found.where, self._plugins, self._find_root, double)
         return Generation(config, clients, files=signatures_of(config))
 

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from architect_core._runtime.fork import ForkSafeLock, call_after_fork
 from architect_core._runtime.once import forget, once
+from architect_core.exceptions import NoEventLoopError
 
 if TYPE_CHECKING:
-    from architect_core.resolver.aio import AioService
-    from architect_core.resolver.clients import Clients
-    from architect_core.resolver.generation import Generation
+    from asyncio import AbstractEventLoop
+    from collections.abc import Callable
+
+    from architect_core.resolver.generation import Clients, Generation
     from architect_core.schema.config import ServiceConfig
 
 
@@ -59,8 +62,6 @@ class Service:
     @once
     def aio(self) -> AioService:
         """Clients for asyncio, one for each event loop; `aio.client` raises what keeps it from being made."""
-        from architect_core.resolver.aio import AioService
-
         return AioService(self.name, self._clients)
 
     @once
@@ -118,3 +119,44 @@ class CurrentService(Service):
     def add_servicer(self, servicer: Any, server: Any) -> None:
         """Register `servicer`, an instance of a subclass of `Servicer`, with `server`."""
         self.generation.use().add_servicer(servicer, server)
+
+
+class AioService:
+    """A service that can be talked to from coroutines.
+
+        async def total() -> int:
+            response = await architect.service("acme/billing").aio.client.get("/invoices")
+            return len(response.json())
+
+    Each event loop has a client of its own, because connections belong to a loop. It is closed when its loop ends, as
+    `asyncio.run` ends it, when the service is closed, or by `close()`.
+    """
+
+    def __init__(self, name: str, clients: Callable[[], Clients]) -> None:
+        self._name = name
+        self._clients = clients
+
+    @property
+    def client(self) -> Any:
+        """The client of the running loop: made on first use, and the same until it is closed or that loop ends.
+
+        Raises:
+            NoEventLoopError: no event loop runs in this thread.
+            NoPluginError, ConfigError, StubError: as those of `Service.client`.
+            PluginError: the protocol's plugin has no clients for asyncio.
+        """
+        return self._clients().aio_client(self._running_loop())
+
+    async def close(self) -> None:
+        """Release the sockets of the running loop's client; the next use of `client` makes a new one."""
+        await self._clients().aio_close(self._running_loop())
+
+    def _running_loop(self) -> AbstractEventLoop:
+        from asyncio import get_running_loop
+
+        with suppress(RuntimeError):
+            return get_running_loop()
+        raise NoEventLoopError(
+            f"service({self._name!r}).aio.client is for coroutines, and no asyncio event loop runs in this thread; "
+            "use it inside of an `async def`, or use `.client`"
+        )
