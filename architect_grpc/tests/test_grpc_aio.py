@@ -14,7 +14,7 @@ from ledger import Outcomes
 from architect_core.deadline import deadline
 from architect_core.exceptions import ConfigError, StubError
 from architect_grpc import AioDeadlineInterceptor
-from architect_testing.conformance.sockets import can_see_sockets, left_open, open_sockets
+from architect_testing.tools.sockets import can_see_sockets, left_open, open_sockets
 
 DEFINITIONS = """
 package asked;

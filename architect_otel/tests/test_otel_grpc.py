@@ -24,7 +24,7 @@ import architect.sdk as architect
 from architect_core.contract import Definitions, StubGenerator
 from architect_core.plugins import Plugins
 from architect_core.resolver import Resolver
-from architect_testing.conformance.sockets import can_see_sockets, left_open, open_sockets
+from architect_testing.tools.sockets import can_see_sockets, left_open, open_sockets
 
 DURATION = "architect.client.call.duration"
 NAME = "otel/echo"

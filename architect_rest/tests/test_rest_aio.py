@@ -32,8 +32,8 @@ from architect_rest.aio import (
 )
 from architect_rest.doubles import UnansweredError
 from architect_rest.policy.limits import REMAINING_HEADER
-from architect_testing.conformance.canary import assert_hidden
-from architect_testing.conformance.sockets import left_open, open_sockets
+from architect_testing.tools.canary import assert_hidden
+from architect_testing.tools.sockets import left_open, open_sockets
 
 Use = Callable[[AioRestClient], Awaitable[Any]]
 

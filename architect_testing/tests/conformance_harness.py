@@ -1,29 +1,31 @@
-"""Runs a suite of `architect_testing.conformance` on a plugin that breaks one rule, and tells which checks failed."""
+"""Runs the checks of a suite on a plugin that breaks one rule, and returns which of them fail."""
 
 from __future__ import annotations
 
-import multiprocessing
-import os
+import inspect
+import json
 import sys
 import textwrap
 import traceback
-from collections.abc import Callable
-from dataclasses import dataclass
-from multiprocessing.connection import Connection
+from collections.abc import Callable, Generator, Mapping
+from contextlib import ExitStack, suppress
+from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from architect_testing.conformance import imports
+from architect_core.plugins import loading
+from architect_testing.conformance import suite as suite_module
 from architect_testing.conformance.suite import Suite
 
 HEAD = """
-from architect_core.contract.hooks import hookimpl
+from architect_core.contract import hookimpl
 
 ARCHITECT_CONTRACT = 1
 """
-FOUND = "test_the_plugin_is_found_and_its_hooks_give_what_the_contract_asks_for"
+FOUND = "test_the_plugin_is_found_and_its_hooks_work"
 BROKEN_HOOK = """
 @hookimpl
 def architect_stub_generator():
@@ -38,99 +40,85 @@ class Violation:
 
     Attributes:
         check: the check that must fail.
-        plugin: what stands behind the good plugin's source.
-        suite: what the suite's subclass has beside what it must have.
+        plugin: source that is appended to the good plugin's.
+        suite: attributes of the suite's subclass.
     """
 
     check: str
     plugin: str = ""
-    suite: str = ""
+    suite: Mapping[str, Any] = field(default_factory=dict)
 
 
-GOOD = Violation("")
+def checks_of(suite: type[Suite]) -> list[str]:
+    """The checks that a suite has, in the order in which pytest runs them."""
+    names = dict.fromkeys(name for base in reversed(suite.__mro__) for name in vars(base) if name.startswith("test_"))
+    return [name for name in names if getattr(suite, name) is not None]
 
 
-def checks_of(suite: type[Suite]) -> set[str]:
-    """The checks that a suite has."""
-    return {name for name in dir(suite) if name.startswith("test_")}
-
-
-_context = multiprocessing.get_context("forkserver")
-_context.set_forkserver_preload(["architect_testing.conformance"])
-
-
-def _run_program(pipe: Connection, program: str, asked: dict[str, Any]) -> None:
-    sys.path[:] = asked["path"]
-    os.environ.update(asked["environ"])
-    before = set(sys.modules)
-    try:
-        exec(program, {"asked": asked})
-        pipe.send(sorted(set(sys.modules) - before))
-    except BaseException:
-        pipe.send(traceback.format_exc())
-
-
-def imported_by_a_fresh_process(program: str, asked: dict[str, Any]) -> list[str]:
-    """What the suites find out in a fresh interpreter, which takes long to start, found out in a fork of one."""
-    here, there = _context.Pipe(duplex=False)
-    process = _context.Process(
-        target=_run_program, args=(there, program, {**asked, "path": sys.path, "environ": dict(os.environ)})
-    )
-    process.start()
-    there.close()
-    imported = here.recv()
-    here.close()
-    process.join()
-    process.close()
-    assert isinstance(imported, list), f"the plugin, which works here, fails in a fresh interpreter:\n{imported}"
-    return imported
+def run_here(plugin: str, program: str, asked: Mapping[str, object]) -> dict[str, str]:
+    """Run what `foreign_imports` runs in a fresh interpreter, and find nothing."""
+    exec(program, {"asked": json.loads(json.dumps(asked))})
+    return {}
 
 
 class Harness:
-    """Runs suites in this process, on plugins that are installed for one test."""
+    """Installs a plugin under the name "subject" for one test, and runs a suite on it."""
+
+    collected: type[Suite]
+    """The class that pytest collects in `failures_in_pytest`."""
 
     def __init__(
         self,
-        pytester: pytest.Pytester,
         install_plugin: Callable[..., None],
-        folder: Path,
+        site: Path,
         monkeypatch: pytest.MonkeyPatch,
+        caplog: pytest.LogCaptureFixture,
     ) -> None:
-        self._pytester = pytester
         self._install = install_plugin
-        self._site = folder / "site-packages"
+        self._site = site
         self._monkeypatch = monkeypatch
+        self._caplog = caplog
 
-    def failures(self, plugin: str, suite: str, violation: Violation = GOOD, **values: Any) -> dict[str, str]:
-        """Which checks fail -> what they tell.
+    def failures(self, plugin: str, suite: type[Suite], violation: Violation, **attributes: object) -> dict[str, str]:
+        """Which checks of `suite` fail for the plugin with the violation, with their tracebacks."""
+        self._install_both(plugin + textwrap.dedent(violation.plugin))
+        # looking for entry points reads the metadata of all distributions
+        self._monkeypatch.setattr(loading, "entry_points", cache(loading.entry_points))
+        if violation.check != IMPORTS:  # which alone needs a fresh interpreter
+            self._monkeypatch.setattr(suite_module, "foreign_imports", run_here)
+        subject = type("Subject", (suite,), {**attributes, **violation.suite})
+        failed = {name: self._failure(subject(), name) for name in checks_of(subject)}
+        return {name: text for name, text in failed.items() if text}
 
-        Args:
-            plugin: the source of a good plugin, which is installed under the name "subject".
-            suite: the source of a test module that ends with a subclass of the suite.
-            violation: what is wrong; nothing, unless it is given.
-            values: what is written in place of `@name@` in the test module.
-        """
-        self._install(
-            "architect-subject",
-            {"subject": "architect_subject"},
-            {"architect_subject": plugin + textwrap.dedent(violation.plugin)},
-        )
-        self._install_another()
-        for name, value in values.items():
-            suite = suite.replace(f"@{name}@", repr(value))
-        if violation.check not in {"", IMPORTS}:
-            self._monkeypatch.setattr(imports, "_imported", imported_by_a_fresh_process)
-        self._pytester.makefile(".ini", pytest="[pytest]\nfilterwarnings = error")
-        self._pytester.makepyfile(test_subject=suite + textwrap.indent(textwrap.dedent(violation.suite), "    "))
+    def failures_in_pytest(
+        self, pytester: pytest.Pytester, plugin: str, suite: type[Suite], **attributes: object
+    ) -> dict[str, str]:
+        """The same for the good plugin, with pytest itself."""
+        self._install_both(plugin)
+        Harness.collected = type("TestSubject", (suite,), attributes)
+        pytester.makefile(".ini", pytest="[pytest]\nfilterwarnings = error")
+        pytester.makepyfile(test_subject="from conformance_harness import Harness\nTestSubject = Harness.collected")
         # hypothesis's own plugin takes a second to load
-        done = self._pytester.inline_run("-q", "-p", "no:hypothesispytest", "-p", "no:cacheprovider")
+        done = pytester.inline_run("-q", "-p", "no:hypothesispytest", "-p", "no:cacheprovider")
         passed, skipped, failed = done.listoutcomes()
         assert not skipped
-        assert passed
+        assert len(passed) + len(failed) == len(checks_of(Harness.collected))
         return {report.nodeid.rpartition("::")[2]: report.longreprtext for report in failed}
 
-    def _install_another(self) -> None:
-        """Another plugin, with a requirement that nobody else has."""
+    def _failure(self, subject: Suite, check: str) -> str:
+        """The traceback of a check that fails."""
+        self._caplog.clear()
+        with ExitStack() as ends:
+            try:
+                getattr(subject, "setup_method", lambda: None)()
+                call(getattr(subject, check), subject, {"caplog": self._caplog}, ends)
+            except Exception:
+                return traceback.format_exc()
+        return ""
+
+    def _install_both(self, plugin: str) -> None:
+        """Install the plugin, and another with a requirement that no other distribution has."""
+        self._install("architect-subject", {"subject": "architect_subject"}, {"architect_subject": plugin})
         self._install("architect-other", {"other": "architect_other"}, {"architect_other": "", "other_library": ""})
         with (self._site / "architect_other-1.2.3.dist-info" / "METADATA").open("a") as metadata:
             metadata.write("Requires-Dist: Other.Library>=1; python_version>'3'\nRequires-Dist: architect-core\n")
@@ -138,3 +126,24 @@ class Harness:
         info.mkdir()
         (info / "METADATA").write_text("Metadata-Version: 2.1\nName: other-library\nVersion: 1.2.3\n")
         (info / "RECORD").write_text("other_library.py,,\n")
+        for name in ("architect_subject", "architect_other", "other_library"):
+            self._monkeypatch.delitem(sys.modules, name, raising=False)
+
+
+def call(function: Callable[..., Any], subject: Suite, values: dict[str, Any], ends: ExitStack) -> Any:
+    """Call a check or a fixture of `subject` with the fixtures that it asks for, which end with `ends`."""
+    for name in inspect.signature(function).parameters:
+        if name not in values:
+            fixture = inspect.unwrap(getattr(type(subject), name)).__get__(subject)
+            made = call(fixture, subject, values, ends)
+            if isinstance(made, Generator):
+                ends.callback(finish, made)
+                made = next(made)
+            values[name] = made
+    return function(**{name: values[name] for name in inspect.signature(function).parameters})
+
+
+def finish(fixture: Generator[Any]) -> None:
+    """Run what stands behind the `yield` of a fixture."""
+    with suppress(StopIteration):
+        next(fixture)

@@ -7,15 +7,14 @@ import socketserver
 import sys
 import threading
 import warnings
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections.abc import Iterator
+from typing import ClassVar
 
 import pytest
-from conformance_harness import BROKEN_HOOK, FOUND, HEAD, Harness, Violation, checks_of
+from conformance_harness import BROKEN_HOOK, FOUND, HEAD, Violation, checks_of
 
-from architect_testing.conformance import AioClientSuite, aio_client
-
-pytest_plugins = ["pytester"]
+from architect_testing import AioClientSuite
+from architect_testing.conformance import aio_client
 
 PLUGIN = (
     HEAD
@@ -23,21 +22,22 @@ PLUGIN = (
 import asyncio
 import logging
 
-from architect_core.contract.client import ClientFactory
+from architect_core.contract import ClientFactory, Options
 from architect_core.exceptions import ConfigError
 
 log = logging.getLogger(__name__)
 
 
 class LineClient:
-    def __init__(self, address, password):
+    def __init__(self, address, password, timeout):
         self._address = address
+        self._timeout = timeout
         self._password = password
         self._turn = asyncio.Lock()
         self._connection = None
 
     async def ask(self, question):
-        async with self._turn, asyncio.timeout(1):
+        async with self._turn, asyncio.timeout(self._timeout):
             if self._connection is None:
                 self._connection = await self._connect()
             reading, writing = self._connection
@@ -60,13 +60,19 @@ class LineClient:
         return f"LineClient({self._address})"
 
 
+class LineOptions(Options):
+    timeout: float = 5.0
+
+
 class LineClientFactory(ClientFactory):
+    Options = LineOptions
+
     def client(self, target):
         raise NotImplementedError
 
     def aio_client(self, target):
         address = target.address()
-        return LineClient((address.host, address.port), address.password)
+        return LineClient((address.host, address.port), address.password, target.options.timeout)
 
 
 @hookimpl
@@ -77,24 +83,23 @@ def architect_client_factory():
 connect, ask, make = LineClient._connect, LineClient.ask, LineClientFactory.aio_client
 """
 )
-SUITE = """
-import pytest
-
-from architect_testing.conformance import AioClientSuite
 
 
-class TestSubject(AioClientSuite):
+class Subject(AioClientSuite, abstract=True):
     api = "subject"
     errors = (OSError,)
-    timeout = 2.0
+    port: ClassVar[int]
 
     @pytest.fixture
     def entry(self):
-        return {"host": "127.0.0.1", "port": @port@}
+        return {"host": "127.0.0.1", "port": self.port}
+
+    def impatient(self, entry):
+        return {**entry, "options": {"timeout": 0.1}}
 
     async def call(self, client):
         assert await client.ask(b"question") == b"question"
-"""
+
 
 WORKS = "test_a_call_works"
 TASKS = "test_fifty_tasks_share_a_client"
@@ -102,8 +107,8 @@ LOOPS = "test_fifty_loops_each_have_a_client"
 SOCKETS = "test_no_socket_is_left_when_a_loop_has_ended"
 AGAIN = "test_a_service_can_be_used_again_after_close"
 SECRETS = "test_secrets_show_in_no_repr_no_log_and_no_error"
-REFUSED = "test_a_refused_connection_is_told_as_the_library_tells_it"
-SILENT = "test_a_service_that_never_answers_is_told_as_the_library_tells_it"
+REFUSED = "test_a_refused_connection_raises_the_library_s_error"
+SILENT = "test_a_service_that_never_answers_raises_the_library_s_error"
 
 VIOLATIONS = {
     "another hook fails": Violation(FOUND, BROKEN_HOOK),
@@ -111,9 +116,10 @@ VIOLATIONS = {
         WORKS,
         """
         calls = []
+        calls = []
         async def ask_or_fail(self, question):
-            import os, sys
-            if "test_a_call_works" in os.environ.get("PYTEST_CURRENT_TEST", ""):
+            calls.append(question)
+            if len(calls) == 1:
                 raise RuntimeError("the first")
             return await ask(self, question)
         LineClient.ask = ask_or_fail
@@ -137,7 +143,7 @@ VIOLATIONS = {
             return made.setdefault(target.config.port, make(self, target))
         LineClientFactory.aio_client = make_once
         async def ask_apart(self, question):
-            other = LineClient(self._address, None)
+            other = LineClient(self._address, None, 5.0)
             try:
                 return await ask(other, question)
             finally:
@@ -216,6 +222,7 @@ VIOLATIONS = {
                 await asyncio.sleep(60)
         LineClient.ask = ask_for_ever
         """,
+        {"timeout": 1.0},
     ),
 }
 
@@ -256,23 +263,20 @@ def collected() -> Iterator[None]:
         gc.collect()
 
 
-@pytest.fixture
-def harness(
-    pytester: pytest.Pytester, install_plugin: Callable[..., None], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> Harness:
-    monkeypatch.setattr(aio_client, "_CLOSING_SECONDS", 0.5)
-    return Harness(pytester, install_plugin, tmp_path, monkeypatch)
+@pytest.fixture(autouse=True)
+def closing_soon(monkeypatch):
+    monkeypatch.setattr(aio_client, "CLOSING_SECONDS", 0.2)
 
 
-def test_a_good_plugin_passes_every_check(harness, port):
-    assert harness.failures(PLUGIN, SUITE, port=port) == {}
+def test_a_good_plugin_passes_every_check(harness, pytester, port):
+    assert harness.failures_in_pytest(pytester, PLUGIN, Subject, port=port) == {}
 
 
 @pytest.mark.parametrize("violation", VIOLATIONS.values(), ids=VIOLATIONS)
 def test_what_breaks_a_rule_fails_its_check_and_no_other(harness, port, violation):
-    failures = harness.failures(PLUGIN, SUITE, violation, port=port)
+    failures = harness.failures(PLUGIN, Subject, violation, port=port)
     assert set(failures) == {violation.check}, "\n".join(failures.values())
 
 
 def test_every_check_has_a_plugin_that_fails_it():
-    assert {violation.check for violation in VIOLATIONS.values()} == checks_of(AioClientSuite)
+    assert {violation.check for violation in VIOLATIONS.values()} == set(checks_of(AioClientSuite))

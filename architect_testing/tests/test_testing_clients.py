@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import socketserver
 import threading
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections.abc import Iterator
+from typing import ClassVar
 
 import pytest
-from conformance_harness import BROKEN_HOOK, FOUND, HEAD, IMPORTS, Harness, Violation, checks_of
+from conformance_harness import BROKEN_HOOK, FOUND, HEAD, IMPORTS, Violation, checks_of
 
-from architect_testing.conformance import ClientFactorySuite, client_use
-
-pytest_plugins = ["pytester"]
+from architect_testing import ClientFactorySuite
+from architect_testing.conformance import client_factory
 
 PLUGIN = (
     HEAD
@@ -31,7 +30,7 @@ log = logging.getLogger(__name__)
 
 
 class LineOptions(Options):
-    timeout: PositiveFloat = 0.2
+    timeout: PositiveFloat = 5.0
     token: SecretStr = SecretStr("")
 
 
@@ -100,31 +99,33 @@ def architect_client_factory():
 connect, ask, make = LineClient._connect, LineClient.ask, LineClientFactory.client
 """
 )
-SUITE = """
-import pytest
-
-from architect_testing.conformance import ClientFactorySuite
 
 
-class TestSubject(ClientFactorySuite):
+class Subject(ClientFactorySuite, abstract=True):
     api = "subject"
     errors = (OSError,)
-    timeout = 2.0
+    port: ClassVar[int]
 
     @pytest.fixture
     def entry(self):
-        return {"host": "127.0.0.1", "port": @port@}
+        return {"host": "127.0.0.1", "port": self.port}
+
+    def impatient(self, entry):
+        return {**entry, "options": {"timeout": 0.1}}
 
     def call(self, client):
         assert client.ask(b"question") == b"question"
-"""
-SECRET_AS_OPTION = """
-def with_secret(self, entry, secret):
+
+
+def with_secret_as_option(self, entry, secret):
     return {**entry, "options": {"token": secret}}
-"""
+
+
+SECRET_AS_OPTION = {"with_secret": with_secret_as_option}
+
 
 OWN_CLIENT = "test_each_service_has_a_client_of_its_own"
-THREADS = "test_fifty_threads_that_ask_at_once_share_a_client"
+THREADS = "test_fifty_threads_share_a_client"
 FORK = "test_a_client_used_before_a_fork_works_in_the_child_and_after"
 SOCKETS = "test_close_releases_the_sockets"
 AGAIN = "test_a_service_can_be_used_again_after_close"
@@ -133,8 +134,8 @@ ADDRESSES = "test_a_malformed_host_or_port_is_refused_with_its_path"
 HOSTS = "test_an_error_about_a_host_shows_no_password"
 REPRS = "test_secrets_show_in_no_repr_and_no_log"
 ERRORS = "test_secrets_show_in_no_error_of_a_dead_endpoint"
-REFUSED = "test_a_refused_connection_is_told_as_the_library_tells_it"
-SILENT = "test_a_service_that_never_answers_is_told_as_the_library_tells_it"
+REFUSED = "test_a_refused_connection_raises_the_library_s_error"
+SILENT = "test_a_service_that_never_answers_raises_the_library_s_error"
 
 
 def in_a_child(then: str) -> str:
@@ -216,7 +217,7 @@ VIOLATIONS = {
         """,
     ),
     "a child cannot use it": Violation(FORK, in_a_child("raise RuntimeError('of another process')")),
-    "a child hangs": Violation(FORK, in_a_child("threading.Event().wait()"), "timeout = 1.0"),
+    "a child hangs": Violation(FORK, in_a_child("threading.Event().wait()"), {"timeout": 1.0}),
     "a child dies": Violation(FORK, in_a_child("os.abort()")),
     "a child uses the parent's connection": Violation(FORK, "LineClientFactory.fork_safe = True"),
     "a parent cannot use it any longer": Violation(
@@ -323,7 +324,7 @@ VIOLATIONS = {
         REPRS,
         """
         class Shown(Options):
-            timeout: PositiveFloat = 0.2
+            timeout: PositiveFloat = 5.0
             token: str = ""
         LineClientFactory.Options = Shown
         """,
@@ -381,7 +382,7 @@ VIOLATIONS = {
         """,
     ),
     "it waits for ever": Violation(
-        SILENT, "LineClient._connect = lambda self: socket.create_connection(self._address)", "timeout = 0.8"
+        SILENT, "LineClient._connect = lambda self: socket.create_connection(self._address)", {"timeout": 1.0}
     ),
     "silence is another error": Violation(
         SILENT,
@@ -422,24 +423,21 @@ def port() -> Iterator[int]:
         server.shutdown()
 
 
-@pytest.fixture
-def harness(
-    pytester: pytest.Pytester, install_plugin: Callable[..., None], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> Harness:
-    monkeypatch.setattr(client_use, "_CLOSING_SECONDS", 0.5)
-    return Harness(pytester, install_plugin, tmp_path, monkeypatch)
+@pytest.fixture(autouse=True)
+def closing_soon(monkeypatch):
+    monkeypatch.setattr(client_factory, "CLOSING_SECONDS", 0.2)
 
 
-@pytest.mark.parametrize("suite", ["", SECRET_AS_OPTION])
-def test_a_good_plugin_passes_every_check(harness, port, suite):
-    assert harness.failures(PLUGIN, SUITE, Violation("", suite=suite), port=port) == {}
+@pytest.mark.parametrize("suite", [{}, SECRET_AS_OPTION], ids=["in the host", "as an option"])
+def test_a_good_plugin_passes_every_check(harness, pytester, port, suite):
+    assert harness.failures_in_pytest(pytester, PLUGIN, Subject, port=port, **suite) == {}
 
 
 @pytest.mark.parametrize("violation", VIOLATIONS.values(), ids=VIOLATIONS)
 def test_what_breaks_a_rule_fails_its_check_and_no_other(harness, port, violation):
-    failures = harness.failures(PLUGIN, SUITE, violation, port=port)
+    failures = harness.failures(PLUGIN, Subject, violation, port=port)
     assert set(failures) == {violation.check}, "\n".join(failures.values())
 
 
 def test_every_check_has_a_plugin_that_fails_it():
-    assert {violation.check for violation in VIOLATIONS.values()} == checks_of(ClientFactorySuite)
+    assert {violation.check for violation in VIOLATIONS.values()} == set(checks_of(ClientFactorySuite))

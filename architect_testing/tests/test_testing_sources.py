@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import json
+import os
 from pathlib import Path
 
 import pytest
-from conformance_harness import BROKEN_HOOK, FOUND, HEAD, IMPORTS, Harness, Violation, checks_of
+from conformance_harness import BROKEN_HOOK, FOUND, HEAD, IMPORTS, Violation, checks_of
 
-from architect_testing.conformance import SourceSuite
-
-pytest_plugins = ["pytester"]
+from architect_testing import SourceSuite
 
 PLUGIN = (
     HEAD
@@ -23,10 +22,9 @@ import threading
 from pathlib import Path
 from types import SimpleNamespace
 
-from architect_core.schema.config import ServiceConfig, parse_services
+from architect_core.contract import Configuration, Source, read_json
 from architect_core.exceptions import ConfigError
-from architect_core.contract.source import Configuration, Source
-from architect_core._base.json_text import read_json
+from architect_core.schema import ServiceConfig, parse_services
 
 log = logging.getLogger(__name__)
 
@@ -46,35 +44,28 @@ def architect_source():
 load = FileSource.load
 """
 )
-SUITE = """
-import json
-
-import pytest
-
-from architect_testing.conformance import SourceSuite
 
 
-class TestSubject(SourceSuite):
+class Subject(SourceSuite, abstract=True):
     name = "subject"
 
-    @pytest.fixture(autouse=True)
-    def place(self, tmp_path, monkeypatch):
-        self.path = tmp_path / "services.json"
-        monkeypatch.setenv("SUBJECT_FILE", str(self.path))
+    def setup_method(self):  # before each check
+        self.path = Path(os.environ["SUBJECT_FILE"])
+        self.path.unlink(missing_ok=True)
 
     def store(self, services, current_service):
         self.path.write_text(json.dumps({"services": services, "current": current_service}))
 
     def store_malformed(self, secret):
         self.path.write_text('{"password": "' + secret)
-"""
+
 
 STORED = "test_what_was_stored_is_loaded_and_checked"
 CURRENT = "test_the_current_service_is_loaded"
-EMPTY = "test_a_place_that_holds_nothing_is_an_empty_configuration"
+EMPTY = "test_an_empty_store_is_an_empty_configuration"
 CHANGE = "test_a_change_is_seen_by_loading_again"
-MALFORMED = "test_what_is_malformed_is_told_without_its_content"
-FIELD = "test_a_wrong_field_is_told_with_its_path_and_without_its_value"
+MALFORMED = "test_malformed_content_is_an_error_that_does_not_show_it"
+FIELD = "test_a_wrong_field_is_an_error_with_its_path_and_without_its_value"
 REPRS = "test_secrets_show_in_no_repr_and_no_log"
 THREADS = "test_fifty_threads_resolve_one_configuration"
 BY_NAME = "test_a_resolver_finds_the_source_by_its_name"
@@ -214,22 +205,20 @@ VIOLATIONS = {
 }
 
 
-@pytest.fixture
-def harness(
-    pytester: pytest.Pytester, install_plugin: Callable[..., None], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> Harness:
-    return Harness(pytester, install_plugin, tmp_path, monkeypatch)
+@pytest.fixture(autouse=True)
+def file(tmp_path, monkeypatch):
+    monkeypatch.setenv("SUBJECT_FILE", str(tmp_path / "services.json"))
 
 
-def test_a_good_plugin_passes_every_check(harness):
-    assert harness.failures(PLUGIN, SUITE) == {}
+def test_a_good_plugin_passes_every_check(harness, pytester):
+    assert harness.failures_in_pytest(pytester, PLUGIN, Subject) == {}
 
 
 @pytest.mark.parametrize("violation", VIOLATIONS.values(), ids=VIOLATIONS)
 def test_what_breaks_a_rule_fails_its_check_and_no_other(harness, violation):
-    failures = harness.failures(PLUGIN, SUITE, violation)
+    failures = harness.failures(PLUGIN, Subject, violation)
     assert set(failures) == {violation.check}, "\n".join(failures.values())
 
 
 def test_every_check_has_a_plugin_that_fails_it():
-    assert {violation.check for violation in VIOLATIONS.values()} == checks_of(SourceSuite)
+    assert {violation.check for violation in VIOLATIONS.values()} == set(checks_of(SourceSuite))

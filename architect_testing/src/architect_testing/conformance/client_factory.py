@@ -2,70 +2,133 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 from contextlib import suppress
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import Any
 from urllib.parse import quote
 
+import pytest
+
 from architect_core.exceptions import ArchitectError
-from architect_testing.conformance.canary import SECRET, assert_hidden
-from architect_testing.conformance.client_use import ClientUse
-from architect_testing.conformance.sockets import refusing, silent
-from architect_testing.conformance.suite import NO_PORTS, UNKNOWN, error_of, fail, needs, refusal
-from architect_testing.conformance.threads import within
+from architect_core.resolver.service import Service
+from architect_testing.conformance.client import CLOSING_SECONDS, ClientSuite, Entry, Resolve
+from architect_testing.conformance.suite import UNKNOWN, WRONG_PORTS, config_error, error_of, needs
+from architect_testing.tools.canary import SECRET, assert_hidden
+from architect_testing.tools.forking import can_fork, in_child
+from architect_testing.tools.sockets import can_see_sockets, left_open, open_sockets, refusing
+from architect_testing.tools.threads import together
 
-if TYPE_CHECKING:
-    import pytest
+_MAKE_A_CLIENT = """
+from architect_core.resolver import Resolver
+Resolver(asked["config"], root=asked["root"]).service(asked["service"]).client
+"""
 
-    from architect_core.resolver.service import Service
-    from architect_testing.conformance.client_use import Entry, Resolve
 
-
-class ClientFactorySuite(ClientUse, abstract=True):
-    """What must hold for the clients of a protocol.
+class ClientFactorySuite(ClientSuite, abstract=True):
+    """Checks the clients of a protocol.
 
         class TestSmtpClients(ClientFactorySuite):
             api = "smtp"
             errors = (OSError,)
-            timeout = 5.0
 
             @pytest.fixture
             def entry(self, server):
-                return {"host": "127.0.0.1", "port": server.port, "options": {"timeout": 1}}
+                return {"host": "127.0.0.1", "port": server.port}
 
             def call(self, client):
                 client.noop()
 
-    A subclass states `api`, `errors`, `call` and a fixture `entry`: the entry of a service that answers, without `api`.
-    Its server takes fifty connections at once, and runs in another process if the protocol's library cannot fork beside
-    a server. A fixture `root` gives the folder that holds generated stubs, for a protocol that has them. Where a secret
-    or a port is not where most protocols have it, `with_secret` and `at` are overridden.
+    A subclass defines `api`, `errors`, `call` and a fixture `entry`: the configuration of a service that answers,
+    without `api`. Its server must accept fifty connections at once, and run in another process if the protocol's
+    library cannot fork while it serves. For a protocol with stubs, a fixture `root` returns the folder that holds them.
+    Override `with_secret` and `at` if a secret or the port is not where most protocols have it.
 
     Attributes:
-        api: the plugin's name, which is the entry point's.
-        errors: what the client's own library raises where nothing answers; None where it cannot tell, as over UDP.
-        timeout: seconds within which a dead endpoint is told, and a forked child has its answer.
-        answers: whether a call waits for an answer. Where not, a service that never answers need not be told.
+        api: the plugin's name, which is its entry point's.
+        errors: what the client's own library raises if a server cannot be reached; None if it cannot know, as over UDP.
+        timeout: seconds within which a call must fail if nothing answers, and a forked child must have its answer.
+        answers: whether a call waits for an answer. If not, a server that never answers is no error.
         checks_options: whether an unknown option is an error.
-        malformed_hosts: what is no `host` of this protocol.
-        service: the service's name, where stubs depend on it.
+        malformed_hosts: values that are no `host` of this protocol.
+        service: the service's name, if stubs depend on it.
     """
+
+    def _call(self, service: Service) -> None:
+        self.call(service.client)
+
+    def test_each_service_has_a_client_of_its_own(self, entry: Entry, resolve: Resolve) -> None:
+        """The factory makes a new client for each service, and closing one closes no other."""
+        first, second = resolve(entry), resolve(entry)
+        self._call(first)
+        self._call(second)
+        assert first.client is not second.client, "two services share one client; return a new one from each client()"
+        first.close()
+        self._assert_works(second, "after another service's client was closed")
+
+    def test_fifty_threads_share_a_client(self, entry: Entry, resolve: Resolve) -> None:
+        """Fifty threads that use a service at once get one client, and all of their calls succeed."""
+        service = resolve(entry)
+
+        def call(_: int) -> Any:
+            self._call(service)
+            return service.client
+
+        clients = {id(client) for client in together(call)}
+        assert len(clients) == 1, f"fifty threads got {len(clients)} clients of one service"
+
+    @needs(lambda _: can_fork())
+    def test_a_client_used_before_a_fork_works_in_the_child_and_after(self, entry: Entry, resolve: Resolve) -> None:
+        """A service that was used before `os.fork` works in the child, and in the parent after the child has ended."""
+        service = resolve(entry)
+        self._call(service)
+        in_child(lambda: self._call(service), self.timeout)
+        self._assert_works(service, "after a forked child has used the service")
+
+    @needs(lambda _: can_see_sockets())
+    def test_close_releases_the_sockets(self, entry: Entry, resolve: Resolve) -> None:
+        """After `close()`, no socket is open that was not open before the client was made."""
+        warm = resolve(entry)  # opens what the library opens only once
+        self._call(warm)
+        warm.close()
+        service = resolve(entry)
+        before = open_sockets()
+        client = service.client  # referenced, so that only closing it can close its sockets
+        self._call(service)
+        gc.freeze()  # nor can the garbage collector
+        service.close()
+        left = left_open(before, CLOSING_SECONDS)
+        gc.unfreeze()
+        assert not left, f"{left} sockets of a {type(client).__name__} stay open; ClientFactory.close() must close them"
+
+    def test_a_service_can_be_used_again_after_close(self, entry: Entry, resolve: Resolve) -> None:
+        """After `close()`, the next `client` is one that works."""
+        service = resolve(entry)
+        self._call(service)
+        service.close()
+        self._assert_works(service, "after close()")
+
+    def test_nothing_of_other_plugins_is_imported(self, entry: Entry, root: Path | None) -> None:
+        """Making a client imports no other plugin, and nothing that only other plugins require."""
+        config = {self.service: {**entry, "api": self.api}}
+        self._assert_own_imports(_MAKE_A_CLIENT, config=config, root=root and str(root), service=self.service)
 
     @needs(lambda suite: suite.checks_options)
     def test_an_unknown_option_is_refused_with_its_path(self, entry: Entry, resolve: Resolve) -> None:
-        """An option that the plugin does not have is a ConfigError with its path and without its value."""
+        """An unknown option raises a ConfigError that has its path and not its value."""
         wrong = {**entry, "options": {**entry.get("options", {}), UNKNOWN: SECRET}}
         path = f"{self.service}.options.{UNKNOWN}"
-        assert_hidden(SECRET, error=refusal("an unknown option", path, _make, resolve, wrong))
+        assert_hidden(SECRET, error=config_error("an unknown option", path, _make, resolve, wrong))
 
     def test_a_malformed_host_or_port_is_refused_with_its_path(self, entry: Entry, resolve: Resolve) -> None:
-        """What is no address is a ConfigError about the field that is wrong, when the client is made."""
-        wrong = [*(("host", host) for host in self.malformed_hosts), *(("port", port) for port in NO_PORTS)]
+        """A malformed host or port raises a ConfigError about that field when the client is made."""
+        wrong = [*(("host", host) for host in self.malformed_hosts), *(("port", port) for port in WRONG_PORTS)]
         for field, value in wrong:
-            refusal(f"the {field} {value!r}", f"{self.service}.{field}", _make, resolve, {**entry, field: value})
+            config_error(f"the {field} {value!r}", f"{self.service}.{field}", _make, resolve, {**entry, field: value})
 
     def test_an_error_about_a_host_shows_no_password(self, entry: Entry, resolve: Resolve) -> None:
-        """Whatever is said about a malformed host with a password in it, the password is not."""
+        """The error about a malformed host does not show the password in it."""
         for password in (SECRET, quote(SECRET, safe="")):
             wrong = {**entry, "host": f"http://architect:{password}@[broken"}
             assert_hidden(SECRET, error=error_of(_make, resolve, wrong))
@@ -73,47 +136,22 @@ class ClientFactorySuite(ClientUse, abstract=True):
     def test_secrets_show_in_no_repr_and_no_log(
         self, entry: Entry, resolve: Resolve, caplog: pytest.LogCaptureFixture
     ) -> None:
-        """Configured secrets are in no repr, str and format of what is made, and in no log record of making a call."""
+        """Configured secrets are in no repr, str and format of an object, and in no log record of a call."""
         for holding in self._with_secrets(entry):
             with caplog.at_level(logging.DEBUG):
-                error = error_of(self._ask, resolve, holding)
+                error = error_of(lambda: self._call(resolve(holding)))  # noqa: B023 - called at once
             assert_hidden(SECRET, error=error, logs=caplog.records)
-            with suppress(ArchitectError):  # a refusal, which is the error above
-                service = resolve(holding)
-                assert_hidden(SECRET, service=service, config=service.config)
-                factory, target = service.generation.use().factory, service.generation.use().target
-                assert_hidden(SECRET, factory=factory, target=target, options=target.options, client=service.client)
+            with suppress(ArchitectError):  # raised above, too, and checked there
+                service, factory = resolve(holding), self._provided()
+                assert_hidden(SECRET, service=service, config=service.config, client=service.client, factory=factory)
+                assert_hidden(SECRET, options=factory.Options(**service.config.options))
 
     @needs(lambda suite: suite.errors is not None)
     def test_secrets_show_in_no_error_of_a_dead_endpoint(self, entry: Entry, resolve: Resolve) -> None:
-        """Configured secrets are nowhere in the error of a call to where nobody listens."""
+        """Configured secrets are nowhere in the error of a refused connection."""
         with refusing() as port:
             for holding in self._with_secrets(self.at(entry, port)):
-                assert_hidden(SECRET, error=error_of(self._ask, resolve, holding))
-
-    @needs(lambda suite: suite.errors is not None)
-    def test_a_refused_connection_is_told_as_the_library_tells_it(self, entry: Entry, resolve: Resolve) -> None:
-        """A call to where nobody listens raises what the client's own library raises, in time."""
-        with refusing() as port:
-            self._assert_told(resolve(self.at(entry, port)), "a service where nobody listens")
-
-    @needs(lambda suite: suite.errors is not None and suite.answers)
-    def test_a_service_that_never_answers_is_told_as_the_library_tells_it(self, entry: Entry, resolve: Resolve) -> None:
-        """A call to what accepts a connection and never answers raises the same, in time."""
-        with silent() as port:
-            self._assert_told(resolve(self.at(entry, port)), "a service that accepts and never answers")
-
-    def _assert_told(self, service: Service, what: str) -> None:
-        errors = self.errors or ()
-        outcome = within(self.timeout, lambda: self.call(service.client))
-        assert not outcome.late, f"{what} must be told within {self.timeout:g} seconds; give the client a timeout"
-        if not isinstance(outcome.error, errors) or isinstance(outcome.error, ArchitectError):
-            wanted = " or ".join(error.__name__ for error in errors)
-            remedy = "Raise on what the client's library raises, and state it in `errors`"
-            fail(f"{what} must be told as {wanted}, and gave {outcome.error!r}. {remedy}", outcome.error)
-
-    def _ask(self, resolve: Resolve, entry: Entry) -> None:
-        self.call(resolve(entry).client)
+                assert_hidden(SECRET, error=error_of(lambda: self._call(resolve(holding))))  # noqa: B023 - likewise
 
 
 def _make(resolve: Resolve, entry: Entry) -> None:

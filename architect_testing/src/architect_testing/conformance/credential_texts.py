@@ -1,4 +1,4 @@
-"""User names, passwords and URLs that a credential parser must get along with."""
+"""User names, passwords and URLs that a credential parser must read without change, or refuse."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ _LOOK_ENCODED = ("100%41", "%2F%40", "%", "%%", "a+b c", "::1", "a://b:c@d/e?f#g
 _LOOK_SPECIAL = ("\\n\\t", "${HOME}", "{0}", "%(x)s", "''", '""')
 
 SUB_DELIMITERS = "!$&'()*+,;="
-"""What RFC 3986 lets stand in a URL's user information as it is."""
+"""The characters that RFC 3986 allows in a URL's user information without percent-encoding."""
 
 ODD = ("", *"\0\n %/:@[]?#é", "%zz", "..", "//", "://", "a://b://c", "x" * 5000)
-"""What a field may be that somebody got wrong."""
+"""Values of a field that somebody got wrong."""
 
 
 def texts() -> list[str]:
@@ -27,19 +27,19 @@ def texts() -> list[str]:
     return [*forms, _ASCII, _ASCII[::-1], _BEYOND, _ASCII + _BEYOND, *_LOOK_ENCODED, *_LOOK_SPECIAL]
 
 
-def url_of(scheme: str, place: str, username: str, password: str, *, bare: str = "") -> str:
-    """A URL with user name and password, percent-encoded but for the characters in `bare`.
+def url_of(scheme: str, location: str, username: str, password: str, *, bare: str = "") -> str:
+    """A URL with user name and password, percent-encoded except for the characters in `bare`.
 
     >>> url_of("nest", "db:4150/shop", "app", "p@ss")
     'nest://app:p%40ss@db:4150/shop'
     """
-    return f"{scheme}://{quote(username, safe=bare)}:{quote(password, safe=bare)}@{place}"
+    return f"{scheme}://{quote(username, safe=bare)}:{quote(password, safe=bare)}@{location}"
 
 
 def malformed_urls(scheme: str, password: str, *, has_host: bool) -> list[str]:
-    """URLs that are none of `scheme`, with a password in them."""
+    """Texts with a password that are no URLs of `scheme`."""
     urls = [f"no URL of {password}", f"{scheme}:no-slashes-before-{password}", f"{scheme}-of-another://h/{password}"]
     if has_host:
-        places = ("[broken/n", "h:port/n", "h:99999/n", "h:1:2/n", f"h/n#{password}")
-        urls += [url_of(scheme, place, "architect", password) for place in places]
+        locations = ("[broken/n", "h:port/n", "h:99999/n", "h:1:2/n", f"h/n#{password}")
+        urls += [url_of(scheme, location, "architect", password) for location in locations]
     return urls

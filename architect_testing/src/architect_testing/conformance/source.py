@@ -4,21 +4,18 @@ from __future__ import annotations
 
 import logging
 from abc import abstractmethod
-from typing import TYPE_CHECKING, Any, ClassVar
+from collections.abc import Mapping
+from typing import Any, ClassVar
 
-from architect_core.contract.source import Source
+import pytest
+
+from architect_core.contract import Source
 from architect_core.exceptions import ConfigError
-from architect_core.resolver.resolver import Resolver
-from architect_core.schema.config import ServiceConfig, parse_services
-from architect_testing.conformance.canary import SECRET, assert_hidden
-from architect_testing.conformance.imports import foreign_imports
-from architect_testing.conformance.suite import ASKED_BY, UNKNOWN, Suite, error_of, fail, needs, refusal
-from architect_testing.conformance.threads import together
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    import pytest
+from architect_core.resolver import Resolver
+from architect_core.schema import ServiceConfig, parse_services
+from architect_testing.conformance.suite import ASKED_BY, UNKNOWN, Suite, config_error, error_of, fail, needs
+from architect_testing.tools.canary import SECRET, assert_hidden
+from architect_testing.tools.threads import together
 
 SERVICES: dict[str, Any] = {
     "acme/orders": {
@@ -33,24 +30,24 @@ SERVICES: dict[str, Any] = {
     "acme/mailer": {"host": "mailer", "port": "25", "api": "smtp"},
     "script": {},
 }
-"""What is stored; in the shape of the variable `ARCHITECT`."""
+"""The configuration that is stored, in the format of the variable `ARCHITECT`."""
 
 _LOAD = """
-from architect_core.plugins.registry import Plugins
-from architect_core.contract.source import Source
+from architect_core.contract import Source
+from architect_core.plugins import Plugins
 Plugins().get(Source, asked["name"], "the conformance suite").load()
 """
 
 
 class SourceSuite(Suite, abstract=True):
-    """What must hold for a place that a configuration is read from.
+    """Checks a source of configuration.
 
         class TestTomlSource(SourceSuite):
             name = "toml"
             names_current_service = False
 
             @pytest.fixture(autouse=True)
-            def place(self, tmp_path, monkeypatch):
+            def file(self, tmp_path, monkeypatch):
                 self.path = tmp_path / "services.toml"
                 monkeypatch.setenv("ARCHITECT_TOML", str(self.path))
 
@@ -60,31 +57,31 @@ class SourceSuite(Suite, abstract=True):
             def store_malformed(self, secret):
                 self.path.write_text(f'password = "{secret}')
 
-    A subclass states `name`, `store` and `store_malformed`. The source itself is the one that the plugin gives, which
-    reads where the test's environment says. Nothing is stored there when a check starts.
+    A subclass defines `name`, `store` and `store_malformed`. The source is the plugin's, configured by the environment
+    of the test. At the start of each check nothing must be stored.
 
     Attributes:
-        name: the plugin's name, which is the entry point's.
-        names_current_service: whether the place holds which service is running.
+        name: the plugin's name, which is its entry point's.
+        names_current_service: whether the source says which service is running.
     """
 
     _kind = Source
     _named_by = "name"
-    _stated = ("name", "store", "store_malformed")
+    _required = ("name", "store", "store_malformed")
 
     name: ClassVar[str]
     names_current_service: ClassVar[bool] = True
 
     @abstractmethod
     def store(self, services: Mapping[str, Any], current_service: str | None) -> None:
-        """Put a configuration where the source reads, in place of what is there; some are malformed in a text field."""
+        """Store a configuration, in which some values may be invalid, in place of the former one."""
 
     @abstractmethod
     def store_malformed(self, secret: str) -> None:
-        """Put something there that is not even of the right format, with `secret` in it."""
+        """Store a text that cannot be parsed and that contains `secret`."""
 
     def test_what_was_stored_is_loaded_and_checked(self) -> None:
-        """Services are loaded as stored, with every key, as ServiceConfigs that architect's schemas have checked."""
+        """Services are loaded as stored, with every field, as ServiceConfigs that parse_services() has validated."""
         self.store(SERVICES, None)
         services = dict(self._provided().load().services)
         assert all(isinstance(each, ServiceConfig) for each in services.values()), "use parse_services() to check them"
@@ -94,14 +91,14 @@ class SourceSuite(Suite, abstract=True):
 
     @needs(lambda suite: suite.names_current_service)
     def test_the_current_service_is_loaded(self) -> None:
-        """Which service is running is loaded as stored, and None where nothing says it."""
+        """The name of the running service is loaded as stored, and is None if it is not stored."""
         for current in ("acme/mailer", None):
             self.store(SERVICES, current)
             found = self._provided().load().current_service
             assert found == current, f"the current service {current!r} was stored, and {found!r} loaded"
 
-    def test_a_place_that_holds_nothing_is_an_empty_configuration(self) -> None:
-        """Where nothing was stored, and where no service was stored, no service is configured, which is no error."""
+    def test_an_empty_store_is_an_empty_configuration(self) -> None:
+        """If nothing is stored, or no service, the configuration is empty, without an error."""
         for stored in ("nothing", "no service"):
             if stored == "no service":
                 self.store({}, None)
@@ -109,27 +106,27 @@ class SourceSuite(Suite, abstract=True):
             assert services == {}, f"{stored} was stored, and {sorted(services)} loaded"
 
     def test_a_change_is_seen_by_loading_again(self) -> None:
-        """`load()` reads anew each time."""
+        """Each `load()` reads the store again."""
         source = self._provided()
         for names in (["acme/orders"], ["acme/mailer", "script"]):
             self.store({name: SERVICES[name] for name in names}, None)
             found = sorted(source.load().services)
             assert found == names, f"{names} were stored, and {found} loaded. load() must read again, and keep nothing"
 
-    def test_what_is_malformed_is_told_without_its_content(self) -> None:
-        """A store of no right format is a ConfigError that says where it is, and shows nothing of what it holds."""
+    def test_malformed_content_is_an_error_that_does_not_show_it(self) -> None:
+        """Content that cannot be parsed raises a ConfigError that says where it is and does not show it."""
         self.store_malformed(SECRET)
         error = error_of(self._provided().load)
         if not isinstance(error, ConfigError):
             found = "was loaded" if error is None else f"raised a {type(error).__name__}"
-            fail(f"a malformed store {found}; it must be a ConfigError(where, [(path, reason)])", error)
+            fail(f"a malformed store {found}; it must raise a ConfigError(where, [(path, reason)])", error)
         assert error.where, "the ConfigError's `where` must say what was read, such as the file"
         assert_hidden(SECRET, error=error)
 
-    def test_a_wrong_field_is_told_with_its_path_and_without_its_value(self) -> None:
-        """A service whose entry is wrong is a ConfigError about the field."""
+    def test_a_wrong_field_is_an_error_with_its_path_and_without_its_value(self) -> None:
+        """An invalid field of a service raises a ConfigError about that field."""
         self.store({"acme/orders": {"host": f"a host with {SECRET}"}}, None)
-        error = refusal("a host with spaces", "acme/orders.host", self._provided().load)
+        error = config_error("a host with spaces", "acme/orders.host", self._provided().load)
         assert error.where, "the ConfigError's `where` must say what was read, such as the file"
         assert_hidden(SECRET, error=error)
 
@@ -143,14 +140,14 @@ class SourceSuite(Suite, abstract=True):
         assert_hidden(SECRET, source=source, configuration=configuration, logs=caplog.records)
 
     def test_fifty_threads_resolve_one_configuration(self) -> None:
-        """Fifty threads that ask at once, of which any may load it, get one service."""
+        """Fifty threads that resolve a service at once, any of which may load the source, get one service."""
         self.store(SERVICES, None)
         resolver = Resolver(source=self._provided())
         found = {id(service) for service in together(lambda _: resolver.service("acme/orders"))}
         assert len(found) == 1, f"fifty threads got {len(found)} different services"
 
     def test_a_resolver_finds_the_source_by_its_name(self) -> None:
-        """`Resolver(source=name)`, which `configure(source=name)` makes, reads it."""
+        """`Resolver(source=name)` reads the source, and so do `configure(source=name)` and `ARCHITECT_SOURCE`."""
         self.store(SERVICES, None)
         config = Resolver(source=self.name, plugins=self._plugins).service("acme/orders").config
         assert config.port == 8080, f"port 8080 was stored, and {config.port} resolved"
@@ -158,5 +155,4 @@ class SourceSuite(Suite, abstract=True):
     def test_nothing_of_other_plugins_is_imported(self) -> None:
         """Loading imports no other plugin, and nothing that only other plugins require."""
         self.store(SERVICES, None)
-        found = foreign_imports(self.name, _LOAD, {"name": self.name})
-        assert not found, f"loading imports what belongs to other plugins: {found}. Require it, or do without"
+        self._assert_own_imports(_LOAD, name=self.name)
