@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import fcntl
+import functools
 import os
 import shutil
 import signal
@@ -12,19 +12,19 @@ import sys
 import tempfile
 import textwrap
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from workspace import PACKAGES, ROOT, clean_environ, find_free_port
+from environments import build_wheels, create_environment
+from workspace import clean_environ, find_free_port
 
 from architect_core.contract import DatastoreProvisioner
 from architect_core.exceptions import RunError
 from architect_core.plugins import Plugins
 
 STARTUP = 30.0
-UV = shutil.which("uv") or "uv"
 
 
 @pytest.fixture(autouse=True)
@@ -142,38 +142,26 @@ def wait_until_listening(port: int, process: subprocess.Popen[bytes], output: Pa
 
 
 @pytest.fixture(scope="session")
-def wheels(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Path:
-    """A folder with the wheel of every package, and `constraints.txt`, by which uv installs these; built once a run."""
+def wheels(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with the wheel of every package, built once a run of the tests."""
     own = tmp_path_factory.getbasetemp()
-    folder = (own if worker_id == "master" else own.parent) / "wheels"
-    with folder.with_suffix(".lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        if not folder.exists():
-            unfinished = own / "wheels-unfinished"
-            command = [UV, "build", "--quiet", "--all-packages", "--wheel", "--out-dir", str(unfinished)]
-            subprocess.run(command, check=True, cwd=ROOT, env=clean_environ(), timeout=300)
-            unfinished.rename(folder)
-            lines = [f"{wheel.name.partition('-')[0]} @ {wheel.as_uri()}\n" for wheel in folder.glob("*.whl")]
-            (folder / "constraints.txt").write_text("".join(lines))
+    folder = (own.parent if "PYTEST_XDIST_WORKER" in os.environ else own) / "wheels"
+    build_wheels(folder)
     return folder
 
 
 @pytest.fixture
 def environment(tmp_path: Path, wheels: Path) -> Callable[..., dict[str, str]]:
-    """Makes an environment with wheels of ours, and gives the variables of a shell in which it is active."""
+    """Creates an environment with pip and the packages that are passed; see `create_environment`."""
+    return lambda *requirements: create_environment(tmp_path / "environment", wheels, *requirements, pip=True)
 
-    def make(*packages: str, more: Sequence[str] = ()) -> dict[str, str]:
-        folder = tmp_path / "environment"
-        # a package may have an extra: "rest[aio]"
-        split = [package.partition("[") for package in packages]
-        wanted = [PACKAGES[name].distribution + bracket + extra for name, bracket, extra in split]
-        variables = clean_environ(UV_LINK_MODE="copy")
-        subprocess.run([UV, "venv", "--quiet", "--seed", "--python", sys.executable, folder], check=True, env=variables)
-        command = [UV, "pip", "install", "--quiet", "--python", str(folder), "--constraint", wheels / "constraints.txt"]
-        subprocess.run([*command, *wanted, *more], check=True, env=variables, timeout=300)
-        path = os.pathsep.join([str(folder / "bin"), os.environ.get("PATH", os.defpath)])
-        unwanted = {"VIRTUAL_ENV", "PYTHONPATH", "PYTHONHOME"}
-        clean = {name: value for name, value in clean_environ().items() if name not in unwanted}
-        return clean | {"PATH": path, "VIRTUAL_ENV": str(folder), "PIP_DISABLE_PIP_VERSION_CHECK": "1"}
 
-    return make
+@pytest.fixture(scope="session")
+def shared_environment(tmp_path_factory: pytest.TempPathFactory, wheels: Path) -> Callable[..., dict[str, str]]:
+    """Creates an environment, one for all tests that want the same packages and install nothing else."""
+
+    @functools.cache
+    def create(*requirements: str) -> dict[str, str]:
+        return create_environment(tmp_path_factory.mktemp("environment"), wheels, *requirements)
+
+    return create

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import os
 import shutil
-import subprocess
 import sys
 from pathlib import Path
 
-from workspace import clean_environ
+from click.testing import CliRunner, Result
+
+from architect_cli.main import main
 
 RECORDER = """
     import json, os
@@ -49,10 +52,21 @@ PAYMENTS = """
 COMMAND = shutil.which("architect", path=str(Path(sys.executable).parent)) or "architect"
 
 
+def call_command(*arguments: str, cwd: Path, **environ: str) -> Result:
+    """Call the `architect` command's function in `cwd`, with `environ` and no other variables of architect.
+
+    An exception that the command lets through is raised. `run` needs a process of its own: it ends all descendants.
+    """
+    assert arguments[0] != "run"
+    unset = {name: None for name in os.environ if name.startswith("ARCHITECT")}
+    with contextlib.chdir(cwd):
+        return CliRunner().invoke(main, arguments, env={**unset, **environ}, catch_exceptions=False)
+
+
 def architect(*arguments: str) -> str:
-    """Run the `architect` command to its end; gives what it printed."""
-    done = subprocess.run([COMMAND, *arguments], env=clean_environ(), capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stdout + done.stderr
+    """Call the `architect` command's function, which has to succeed; returns what it printed."""
+    done = call_command(*arguments, cwd=Path.cwd())
+    assert done.exit_code == 0, done.output
     return done.stdout
 
 

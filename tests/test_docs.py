@@ -35,13 +35,32 @@ PAGES = {
 }
 
 
-@pytest.mark.parametrize("page", PAGES)
-def test_following_a_page_word_by_word_gives_what_it_shows(environment, tmp_path, page):
+def console(page):
+    return [block for block in blocks((DOCS / page).read_text()) if block.language == "console"]
+
+
+PAGES_THAT_INSTALL = {page for page in PAGES if "pip install" in "".join(each.text for each in console(page))}
+
+
+def follow_page(page, folder, environ):
     text = (DOCS / page).read_text().replace("7001", str(find_free_port()))
-    folder = tmp_path / "reader"
     folder.mkdir()
-    with shell(folder, environment(*PAGES[page], more=["pytest"])) as typed:
+    with shell(folder, environ) as typed:
         assert follow(text, typed) > 0
+
+
+@pytest.mark.parametrize("page", sorted(set(PAGES) - PAGES_THAT_INSTALL))
+def test_a_page_prints_what_it_shows_when_followed_word_by_word(shared_environment, tmp_path, page):
+    follow_page(page, tmp_path / "reader", shared_environment(*PAGES[page], "pytest"))
+
+
+@pytest.mark.exhaustive
+@pytest.mark.parametrize("page", sorted(PAGES_THAT_INSTALL))
+def test_a_page_with_pip_prints_what_it_shows_when_followed_word_by_word(environment, tmp_path, page):
+    # what pip needs to build a plugin is there already, instead of being downloaded for each
+    environ = environment(*PAGES[page], "pytest", "hatchling", "editables")
+    quick = {"PIP_NO_BUILD_ISOLATION": "0", "PIP_NO_COMPILE": "1"}  # pip inverts the first: "0" is no isolation
+    follow_page(page, tmp_path / "reader", environ | quick)
 
 
 def test_every_page_with_something_to_do_is_followed():

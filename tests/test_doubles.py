@@ -88,9 +88,10 @@ TESTS = """
 REAL = json.dumps({"acme/billing": {"host": "http://127.0.0.1", "port": 1, "api": "rest"}})
 
 
-@pytest.fixture
-def project(tmp_path: Path) -> Path:
+@pytest.fixture(scope="module")
+def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The application's folder, with stubs of the payments service, and with tests."""
+    tmp_path = tmp_path_factory.mktemp("project")
     write_grpc_service(tmp_path / "payments", "acme/payments", PROTO)
     folder = tmp_path / "client"
     for name in ("src", "tests"):
@@ -113,7 +114,7 @@ def start_pytest(project: Path, cwd: Path, *arguments: str) -> subprocess.Popen[
 
 def test_an_application_is_tested_without_anything_that_it_depends_on_by_several_processes_at_once(project):
     """What pytest-xdist's workers do: the same files, the same folder, at the same time."""
-    running = [start_pytest(project, project) for _ in range(3)]
+    running = [start_pytest(project, project) for _ in range(2)]
     for process in running:
         output, _ = process.communicate(timeout=120)
         assert process.returncode == 0, output

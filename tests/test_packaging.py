@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import re
 import subprocess
-import venv
+import sys
 import zipfile
 from pathlib import Path
 
 import pytest
+from environments import uv
 from workspace import PACKAGES, clean_environ
 
 
@@ -31,10 +32,11 @@ def test_no_wheel_makes_architect_a_package_that_hides_the_facade(wheels, packag
 
 
 def test_pip_alone_installs_core_and_rest_and_no_grpc(wheels, tmp_path):
-    venv.create(tmp_path / "venv", with_pip=True)
-    python = str(tmp_path / "venv" / "bin" / "python")
+    folder = tmp_path / "environment"
+    uv("venv", "--seed", "--python", sys.executable, folder)
+    python = folder / "bin" / "python"
     ours = [next(wheels.glob(PACKAGES[package].wheel)) for package in ("core", "rest")]
-    command = [python, "-m", "pip", "--quiet", "install", *map(str, ours)]
+    command = [python, "-m", "pip", "--quiet", "--disable-pip-version-check", "install", "--no-compile", *ours]
     subprocess.run(command, check=True, env=clean_environ(), timeout=300)
     program = """
 import importlib.util, architect.sdk as a

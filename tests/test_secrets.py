@@ -9,21 +9,19 @@ import logging
 import pickle
 import socket
 import subprocess
-import sys
 import textwrap
 import traceback
-from pathlib import Path
 from urllib.parse import quote
 
 import psutil
 import pytest
+from programs import COMMAND, call_command
 from workspace import clean_environ
 
 import architect.sdk as architect
 from architect_core.schema import config as config_module
 
 CANARY = "s3cret~canary"
-COMMAND = [str(Path(sys.executable).parent / "architect")]
 
 
 @pytest.fixture(autouse=True)
@@ -251,24 +249,23 @@ def test_credentials_give_their_password_to_those_who_ask_and_when_they_are_pick
         ("plugins",),
         ("plugins", "--json"),
         ("install",),
-        ("run", "."),
         ("no-such",),
         ("--help",),
     ],
 )
 def test_no_command_prints_a_secret(environ, tmp_path, arguments):
-    done = subprocess.run(
-        [*COMMAND, *arguments],
-        cwd=tmp_path,
-        env=clean_environ(**environ),
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
-    assert not found_in(done.stdout + done.stderr)
+    done = call_command(*arguments, cwd=tmp_path, **environ)
+    assert not found_in(done.output)
     for path in (tmp_path / "out").rglob("*"):
         assert path.is_dir() or not found_in(path.read_text())
+
+
+def test_a_run_that_cannot_start_prints_no_secret(environ, tmp_path):
+    done = subprocess.run(
+        [COMMAND, "run", "."], cwd=tmp_path, env=clean_environ(**environ), capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 1
+    assert not found_in(done.stdout + done.stderr)
 
 
 def test_a_run_shows_no_secret_in_its_output_and_among_the_processes(tmp_path):
@@ -283,7 +280,7 @@ def test_a_run_shows_no_secret_in_its_output_and_among_the_processes(tmp_path):
     (tmp_path / "main.py").write_text(textwrap.dedent(program))
     overrides = {"services": {"a/root": {"parameters": {"TOKEN": CANARY}}}}
     (tmp_path / "overrides.json").write_text(json.dumps(overrides))
-    command = [*COMMAND, "run", str(tmp_path), "--config", str(tmp_path / "overrides.json")]
+    command = [COMMAND, "run", str(tmp_path), "--config", str(tmp_path / "overrides.json")]
     with subprocess.Popen(
         command,
         env=clean_environ(),

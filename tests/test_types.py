@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
+import contextlib
 
+import mypy.api
 import pytest
 from programs import write_grpc_service
-from workspace import clean_environ
 
 PROGRAM = """
 import architect.sdk as architect
@@ -29,25 +28,33 @@ service Payments { rpc Pay (PayRequest) returns (PayResponse); }
 """
 
 
-@pytest.mark.parametrize(
-    ("line", "found"),
-    [
-        ("", None),
-        ("text: str = answer.output", 'expression has type "int", variable has type "str"'),
-        ("client.Refund", '"PaymentsStub" has no attribute "Refund"'),
-        ("architect.service(7)", 'expected "str"'),
-    ],
-)
-def test_mypy_accepts_right_programs_and_refuses_wrong_ones(tmp_path, line, found):
-    write_grpc_service(tmp_path / "payments", "acme/payments", PROTO)
-    (tmp_path / "client" / "main.py").write_text(f"{PROGRAM}{line}\n")
-    command = [sys.executable, "-m", "mypy", "--strict", "--config-file=", "main.py"]
-    done = subprocess.run(
-        command, cwd=tmp_path / "client", env=clean_environ(), capture_output=True, text=True, timeout=120, check=False
-    )
-    own = [problem for problem in done.stdout.splitlines() if problem.startswith("main.py") and " error: " in problem]
-    if found is None:
-        assert own == [], done.stdout
-    else:
-        assert len(own) == 1, done.stdout
-        assert found in own[0]
+MISTAKES = {
+    "text: str = answer.output": 'expression has type "int", variable has type "str"',
+    "client.Refund": '"PaymentsStub" has no attribute "Refund"',
+    "architect.service(7)": 'expected "str"',
+}
+
+
+@pytest.fixture(scope="module")
+def check(tmp_path_factory):
+    """Returns the errors that mypy finds in the program with one more line; all are checked in one run."""
+    folder = tmp_path_factory.mktemp("types")
+    write_grpc_service(folder / "payments", "acme/payments", PROTO)
+    files = {line: f"program_{number}.py" for number, line in enumerate(["", *MISTAKES])}
+    for line, file in files.items():
+        (folder / "client" / file).write_text(f"{PROGRAM}{line}\n")
+    with contextlib.chdir(folder / "client"):
+        output, problems, _ = mypy.api.run(["--strict", "--config-file=", *files.values()])
+    assert not problems
+    found = [line for line in output.splitlines() if " error: " in line]
+    return lambda line: [problem for problem in found if problem.startswith(files[line])]
+
+
+def test_mypy_accepts_a_correct_program(check):
+    assert check("") == []
+
+
+@pytest.mark.parametrize("line", MISTAKES)
+def test_mypy_reports_a_mistake(check, line):
+    (problem,) = check(line)
+    assert MISTAKES[line] in problem

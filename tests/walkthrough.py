@@ -17,6 +17,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+import psutil
+
 _BLOCK = re.compile(r"^```(\w+)(?: title=\"([^\"]+)\")?\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 _PATIENCE = 300.0
 
@@ -61,11 +63,17 @@ class Shell:
             assert time.monotonic() < deadline, f"{command!r} did not end: {output.read_text()}"
             time.sleep(0.02)
         code, _, self.here = done.read_text().rstrip("\n").partition(" ")
-        if command.endswith("&"):
-            time.sleep(2)  # a server has to listen before the next command needs it
+        if command.endswith("&"):  # a server, which has to listen before the next command
+            while not self._listens():
+                assert time.monotonic() < deadline, f"{command!r} does not listen: {output.read_text()}"
+                time.sleep(0.02)
         return int(code), output.read_text()
 
     here: str
+
+    def _listens(self) -> bool:
+        newest = max(psutil.Process(self._process.pid).children(recursive=True), key=psutil.Process.create_time)
+        return any(each.status == psutil.CONN_LISTEN for each in newest.net_connections("tcp"))
 
     def close(self) -> None:
         """End it with all that it started."""

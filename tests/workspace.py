@@ -39,8 +39,8 @@ PACKAGES = {name.removeprefix("architect_"): _read_package(ROOT / name) for name
 
 
 def clean_environ(**more: str) -> dict[str, str]:
-    """Return this process's environment without architect's variables, and with `more`."""
-    environ = {name: value for name, value in os.environ.items() if not name.startswith("ARCHITECT")}
+    """Return this process's environment without architect's and pytest's variables, and with `more`."""
+    environ = {name: value for name, value in os.environ.items() if not name.startswith(("ARCHITECT", "PYTEST"))}
     return environ | more
 
 
