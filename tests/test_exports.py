@@ -240,7 +240,8 @@ def test_what_a_url_cannot_say_is_left_out_and_told(tmp_path, dialect):
     assert done.returncode == 1
     assert "sqlite:///x.db" in done.stdout
     assert done.stderr == (
-        f"architect: the datastore 'queue' is left out: {dialect} cannot say what has no URL. Export it as ARCHITECT\n"
+        f"architect: the datastore 'queue' is omitted: {dialect} cannot express an address that is no URL. "
+        "Export it as ARCHITECT\n"
     )
     assert CANARY not in done.stdout
 
@@ -249,4 +250,4 @@ def test_an_option_that_a_url_would_turn_into_text_is_left_out_and_told(tmp_path
     entry = {"url": "kafka://k:1", "options": {"acks": 1}}
     done = export({OWNER: {"api": None, "datastores": {"queue": entry}}}, tmp_path, "bindings", "--show-secrets")
     assert done.returncode == 1
-    assert "cannot say it so that it is read as the same (options, url)" in done.stderr
+    assert "cannot express it so that it is read back as the same (options, url)" in done.stderr

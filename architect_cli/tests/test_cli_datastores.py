@@ -172,7 +172,7 @@ def test_an_engine_that_no_plugin_serves_is_told(system, with_store):
 def test_an_engine_whose_plugin_starts_no_server_is_told_with_what_to_do(system):
     system.plugin("dumb", "ARCHITECT_CONTRACT = 1")
     root = system.service("a/root", SCRIPT, datastores={"db": {"type": "dumb"}})
-    assert "a dumb server cannot be started here. Say where one is, with --config" in system.fails("run", root)
+    assert "a dumb server cannot be started here. State the host of one, with --config" in system.fails("run", root)
 
 
 def test_a_stated_port_that_a_service_has_too_is_told(system, with_store):
