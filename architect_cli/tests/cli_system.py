@@ -15,7 +15,7 @@ import sys
 import tempfile
 import textwrap
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -302,11 +302,11 @@ class System:
         """What the command prints on its standard error; it must end with 1 and without a traceback."""
         return self.architect(*arguments, **options).failed()
 
-    def start(self, *arguments: str | Path, **environ: str) -> Running:
+    def start(self, *arguments: str | Path, command: Sequence[str] = COMMAND, **environ: str) -> Running:
         output = self.folder / f"output-{len(self._running)}.txt"
         with output.open("wb") as file:
             process = subprocess.Popen(
-                [*COMMAND, *map(str, arguments)],
+                [*command, *map(str, arguments)],
                 cwd=self.folder,
                 env=self.environ(**environ),
                 stdin=subprocess.DEVNULL,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import signal
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -172,7 +171,7 @@ def test_an_engine_that_no_plugin_serves_is_told(system, with_store):
 def test_an_engine_whose_plugin_starts_no_server_is_told_with_what_to_do(system):
     system.plugin("dumb", "ARCHITECT_CONTRACT = 1")
     root = system.service("a/root", SCRIPT, datastores={"db": {"type": "dumb"}})
-    assert "a dumb server cannot be started here. Say where one is, with --config" in system.fails("run", root)
+    assert "a dumb server cannot be started here. State the host of one, with --config" in system.fails("run", root)
 
 
 def test_a_stated_port_that_a_service_has_too_is_told(system, with_store):
@@ -185,7 +184,5 @@ def test_a_stated_port_that_a_service_has_too_is_told(system, with_store):
 def test_ctrl_c_does_not_wait_for_a_plugin_that_is_busy(system, with_store):
     running = system.start("run", with_store(), "--config", named(system, "stuck"))
     wait_until(lambda: any(system.temporary.glob("architect-run-*/a.root.db/data")))
-    began = time.monotonic()
-    assert running.ends(signal.SIGINT) == 130, running.printed()
-    assert time.monotonic() - began < 5
+    assert running.ends(signal.SIGINT) == 130, running.printed()  # the plugin sleeps longer than a test waits
     system.assert_nothing_is_left()

@@ -97,7 +97,7 @@ def test_what_compose_and_a_shell_would_read_differently_is_left_out_and_told(sy
     assert export(system, "aspire", code=1, services=services) == (
         [""],
         [
-            "the service 'billing' is left out: aspire cannot say it so that it is read as the same (host). "
+            "the service 'billing' is omitted: aspire cannot express it so that it is read back as the same (host). "
             "Export it as ARCHITECT"
         ],
     )
@@ -142,7 +142,7 @@ def test_a_compose_file_takes_secrets_from_its_own_variables(nest):
         '  TOKEN_URL: "${TOKEN_URL:?}"',
     ]
     assert told[1:] == [
-        "left out because they are secret: set _2FA_PASSWORD, _3D_URL, ACME_BILLING_PASSWORD, CACHE_PASSWORD, "
+        "secrets are omitted: set _2FA_PASSWORD, _3D_URL, ACME_BILLING_PASSWORD, CACHE_PASSWORD, "
         "PRIMARY_DB_PASSWORD, TOKEN_URL where Compose runs, percent-encoded as in a URL; --show-secrets writes them"
     ]
 
@@ -158,7 +158,7 @@ def test_no_secret_is_shown_unless_it_was_asked_for(nest, dialect):
 def test_architect_without_secrets_tells_which_variables_to_set_and_a_shell_can_set_them(system):
     services = {"2fa": {"host": "http://t", "port": 1, "api": "rest", "token": SECRET}}
     lines, told = export(system, "ARCHITECT", services=services)
-    assert told == ["left out because they are secret: set _2FA_TOKEN beside ARCHITECT; --show-secrets writes them"]
+    assert told == ["secrets are omitted: set _2FA_TOKEN beside ARCHITECT; --show-secrets writes them"]
     variables = dict(shlex.split(line)[0].split("=", 1) for line in lines)
     assert resolved(system, **variables, _2FA_TOKEN="t")["services"]["2fa"]["entry"] == services["2fa"] | {"token": "t"}
     assert export(system, "ARCHITECT", "--show-secrets", services=services)[1] == []
@@ -166,11 +166,9 @@ def test_architect_without_secrets_tells_which_variables_to_set_and_a_shell_can_
 
 def test_what_is_left_out_because_it_is_secret_is_told(nest):
     _, told = export(nest, "aspire", datastores={"cache": DATASTORES["cache"]})
-    assert told == [
-        "what is *** in ConnectionStrings__cache is left out because it is secret; --show-secrets writes it"
-    ]
+    assert told == ["secrets are masked in ConnectionStrings__cache; --show-secrets writes them"]
     _, told = export(nest, "bindings", datastores={"cache": DATASTORES["cache"]})
-    assert told == ["left out because they hold secrets: cache/password, cache/uri; --show-secrets writes them"]
+    assert told == ["files with secrets are omitted: cache/password, cache/uri; --show-secrets writes them"]
     assert sorted(file.name for file in (nest.folder / "out" / "cache").iterdir()) == [
         "database",
         "host",
@@ -203,7 +201,7 @@ def test_a_service_and_a_datastore_of_one_name_share_a_variable_of_compose_and_n
 @pytest.mark.parametrize("dialect", ["compose", "bindings"])
 def test_instances_but_the_first_are_told_where_the_platform_knows_one(system, dialect):
     _, told = export(system, dialect, services={"acme/pay_api": SERVICES["acme/pay_api"]})
-    assert told == [f"the service 'acme/pay_api': {dialect} cannot say instances but the first; left out"]
+    assert told == [f"the service 'acme/pay_api': {dialect} cannot express instances but the first; omitted"]
 
 
 def test_parts_of_an_entry_that_a_url_cannot_say_are_told_by_their_names(nest):
@@ -211,8 +209,8 @@ def test_parts_of_an_entry_that_a_url_cannot_say_are_told_by_their_names(nest):
     db = {"type": "nest", "host": "h", "NEST_USER": SECRET}
     _, told = export(nest, "compose", "--show-secrets", services={"acme/b": entry}, datastores={"db": db})
     assert told == [
-        "the service 'acme/b': compose cannot say options, token, <key that is no name>; left out",
-        "the datastore 'db': compose cannot say NEST_USER; left out",
+        "the service 'acme/b': compose cannot express options, token, <key that is no name>; omitted",
+        "the datastore 'db': compose cannot express NEST_USER; omitted",
     ]
 
 
@@ -221,13 +219,13 @@ def test_subscriptions_of_a_running_service_that_is_nowhere_are_told(system):
     services = {"acme/b": {"host": "b", "port": 1, "api": "rest"}, "acme/shop": {"subscriptions": subscribed}}
     lines, told = export(system, "aspire", services=services)
     assert lines == ["services__acme-b__http__0=http://b:1"]
-    assert told == ["the service 'acme/shop': aspire cannot say subscriptions; left out"]
+    assert told == ["the service 'acme/shop': aspire cannot express subscriptions; omitted"]
 
 
 def test_further_texts_are_files_of_a_binding_but_those_that_would_mean_something_else(nest):
     db = {"type": "nest", "host": "h", "NEST_USER": "u\r\n", "user": "other", "../../escaped": "x", "pool": 3}
     lines, told = export(nest, "bindings", "--show-secrets", datastores={"db": db})
-    assert told == ["the datastore 'db': bindings cannot say user, <key that is no name>, pool; left out"]
+    assert told == ["the datastore 'db': bindings cannot express user, <key that is no name>, pool; omitted"]
     assert not list(nest.folder.parent.rglob("escaped"))
     entry = resolved(nest, **dict(shlex.split(line)[0].split("=", 1) for line in lines))["datastores"]["db"]["entry"]
     assert entry["NEST_USER"] == "u\r\n"
@@ -248,7 +246,7 @@ def test_a_service_s_files_of_tls_are_files_of_its_binding_if_these_are_all_that
     }
     lines, told = export(system, "bindings", "--show-secrets", services=services)
     assert told == [
-        f"the service '{name}': bindings cannot say options; left out" for name in ("named", "patient", "wrong")
+        f"the service '{name}': bindings cannot express options; omitted" for name in ("named", "patient", "wrong")
     ]
     read = resolved(system, **dict(shlex.split(line)[0].split("=", 1) for line in lines))["services"]
     files = read["secure"]["entry"]["options"]["tls"]
@@ -259,7 +257,7 @@ def test_a_service_s_files_of_tls_are_files_of_its_binding_if_these_are_all_that
 
 def test_a_user_without_a_password_may_be_a_token_and_is_left_out_of_a_binding(nest):
     _, told = export(nest, "bindings", datastores={"db": {"type": "nest", "host": "h", "username": SECRET}})
-    assert told == ["left out because they hold secrets: db/username, db/uri; --show-secrets writes them"]
+    assert told == ["files with secrets are omitted: db/username, db/uri; --show-secrets writes them"]
 
 
 def test_what_is_exported_as_architect_has_no_quotes_that_readers_take_differently(system):
@@ -280,11 +278,12 @@ def test_a_service_that_would_be_read_as_another_is_left_out_and_told(system, di
     assert lines
     if dialect != "bindings":  # whose file `api` says any
         assert told.pop(0) == (
-            f"the service 'acme/owl' is left out: {dialect} cannot say it so that it is read as the same (api). "
-            "Export it as ARCHITECT"
+            f"the service 'acme/owl' is omitted: {dialect} cannot express it so that it is read back as the same "
+            "(api). Export it as ARCHITECT"
         )
     assert told == [
-        f"the service 'acme/socket' is left out: {dialect} cannot say what has no URL. Export it as ARCHITECT"
+        f"the service 'acme/socket' is omitted: {dialect} cannot express an address that is no URL. "
+        "Export it as ARCHITECT"
     ]
 
 
@@ -299,8 +298,8 @@ def test_data_that_would_be_read_as_a_pointer_is_left_out_of_architect_and_told(
     done = system.architect("env", "--export", "ARCHITECT", *arguments, environ={"VCAP_SERVICES": json.dumps(bound)})
     assert (done.returncode, done.stderr.splitlines()[0]) == (
         0,
-        "architect: the service 'billing': ARCHITECT cannot say token, more[0], more[1].also, which would be read as "
-        "pointers to values; left out",
+        "architect: the service 'billing': ARCHITECT cannot express token, more[0], more[1].also, which would be "
+        "read as pointers to values; omitted",
     )
     entry = json.loads(shlex.split(done.stdout)[0].removeprefix("ARCHITECT="))["billing"]
     assert (entry["host"], "token" in entry, entry["more"][0]) == ("https://b", False, {})

@@ -76,13 +76,13 @@ def test_the_probe_gets_the_options_of_the_manifest(system, root):
 @pytest.mark.parametrize(
     ("words", "reason"),
     [
-        ("starting", "and is not ready, says the plugin 'wire', after 1 seconds (--timeout)"),
+        ("starting", "and is not ready, says the plugin 'wire', after 3 seconds (--timeout)"),
         ("hopeless", "a/server will never be ready"),
         ("fault", "the readiness of a/server: the plugin 'wire' of architect-wire 1.2.3 failed with a KeyError"),
     ],
 )
 def test_one_that_is_never_ready_ends_the_run_with_the_reason(system, root, words, reason):
-    assert reason in system.fails("run", root(words), "--timeout", "1")
+    assert reason in system.fails("run", root(words), "--timeout", "3")
     assert system.started() == ["a/server"]
     system.assert_nothing_is_left()
 

@@ -160,7 +160,7 @@ def test_a_node_service_without_debug_is_started_as_node_services_are(system, fi
 )
 def test_a_service_that_nothing_starts_is_told_with_what_to_write(system, manifest, looked_for):
     told = system.fails("run", system.service("a/root", **manifest))
-    assert "a/root: what starts it is not known. Write `debug` in " in told
+    assert "a/root: the command that starts it is not known. Write `debug` in " in told
     assert looked_for in told
 
 

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import os
+import secrets
 import shutil
-import tempfile
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from architect_core.exceptions import RunError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from pathlib import Path
 
 
 def write_new(folder: Path, contents: Mapping[str, str], *, mode: int | None = None) -> None:
@@ -36,7 +35,8 @@ def _write(folder: Path, contents: Mapping[str, str], mode: int) -> None:
     if exists and not (folder.is_dir() and not any(folder.iterdir())):
         raise RunError(f"{folder} already exists. Name another with --folder")
     folder.parent.mkdir(parents=True, exist_ok=True)
-    made = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
+    made = folder.with_name(f".{folder.name}-{secrets.token_hex(8)}")
+    made.mkdir()
     try:
         for path, content in contents.items():
             target = made / path
@@ -48,14 +48,7 @@ def _write(folder: Path, contents: Mapping[str, str], mode: int) -> None:
                 each.rename(folder / each.name)
             made.rmdir()
         else:
-            made.chmod(0o777 & ~_umask())
             made.rename(folder)
     except BaseException:
         shutil.rmtree(made, ignore_errors=True)
         raise
-
-
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask

@@ -132,7 +132,7 @@ async def spawn(
     user: tuple[int, int] | None = None,
     stop_signal: int = signal.SIGTERM,
 ) -> Program:
-    """Start `command` in a session of its own.
+    """Start `command` in a session of its own; raises OSError if that fails.
 
     Args:
         name: what the output calls it.
@@ -142,9 +142,6 @@ async def spawn(
         env: its whole environment.
         user: the user and group id to run it as.
         stop_signal: the signal that stops it.
-
-    Raises:
-        OSError: the program cannot be started.
     """
     identity: dict[str, Any] = {} if user is None else {"user": user[0], "group": user[1], "extra_groups": ()}
     process = await asyncio.create_subprocess_exec(

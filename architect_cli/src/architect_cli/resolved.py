@@ -23,7 +23,7 @@ SHOWN = frozenset({"api", "type", "kind", "image", "port", "name", "username", "
 _ADDRESSES = frozenset({"host", "url", "uri"})  # shown without the passwords in them
 MASK = "***"
 _HOST = r"(?:[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(?::\d{1,5})?"
-# the URLs and hosts in which the secret parts can be told from the others
+# URLs and hosts whose secret parts can be recognised
 _PUBLIC = re.compile(
     rf"(?P<scheme>[A-Za-z][A-Za-z0-9+.-]*://)?(?:(?P<user>[^:@/?#\s]*)(?P<password>:[^@/?#\s]*)?@)?"
     rf"(?P<hosts>(?:{_HOST}(?:,{_HOST})*)?)(?P<path>/[^?#\s@;]*)?(?P<query>\?.*)?"

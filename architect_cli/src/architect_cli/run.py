@@ -18,9 +18,8 @@ from architect_cli.masking import passwords_in, secrets_of
 from architect_cli.output import Console, error_text
 from architect_cli.overrides import Overrides, load_overrides
 from architect_cli.processes import Program, spawn
-from architect_cli.readiness import Readiness, readiness_of
 from architect_cli.resolved import public
-from architect_cli.starting import check, command_of
+from architect_cli.starting import Readiness, check, command_of, readiness_of
 from architect_cli.tree import load_tree
 from architect_core.exceptions import ArchitectError, RunError
 from architect_core.plugins import Plugins

@@ -1,1 +1,1 @@
-"""What was resolved, written in the dialects of platforms."""
+"""Writes resolved services and datastores in the formats of platforms."""

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 def export_variables(resolved: Sequence[Resolved], current: str | None, *, secrets: bool) -> tuple[str, list[str]]:
     """The variables `ARCHITECT` and `ARCHITECT_CURRENT_SERVICE`, as lines that a shell reads, and notes.
 
-    Without `secrets`, each is a pointer to a variable that the one who uses it has to set.
+    Without `secrets`, each is a pointer to a variable that has to be set.
     """
     notes: list[str] = []
     entries: dict[Kind, dict[str, Any]] = {"services": {}, "datastores": {}}
@@ -31,8 +31,8 @@ def export_variables(resolved: Sequence[Resolved], current: str | None, *, secre
         entries[each.kind][each.name] = _without_pointers(each.entry, (), unsaid)
         if unsaid:
             label = f"the {each.kind.removesuffix('s')} {each.name!r}"
-            reason = "which would be read as pointers to values; left out"
-            notes.append(f"{label}: ARCHITECT cannot say {', '.join(unsaid)}, {reason}")
+            reason = "which would be read as pointers to values; omitted"
+            notes.append(f"{label}: ARCHITECT cannot express {', '.join(unsaid)}, {reason}")
     services, datastores = entries["services"], entries["datastores"]
     if datastores:
         owner = current or "application"
@@ -42,7 +42,7 @@ def export_variables(resolved: Sequence[Resolved], current: str | None, *, secre
         current = owner
     content, variables = (services, []) if secrets else pointing(services, current)
     notes += notes_on(variables, "beside ARCHITECT")
-    # without a "'", the quoted text is read by more than shells
+    # without a "'", other readers than shells understand the quoted text
     text = json.dumps(content).replace("'", "\\u0027")
     lines = [f"ARCHITECT={shlex.quote(text)}"]
     if current is not None:
@@ -50,16 +50,16 @@ def export_variables(resolved: Sequence[Resolved], current: str | None, *, secre
     return "\n".join(lines), notes
 
 
-def _without_pointers(value: Any, path: tuple[int | str, ...], left_out: list[str]) -> Any:
-    """A value without objects that are data and would be read as pointers; their paths are added to `left_out`."""
+def _without_pointers(value: Any, path: tuple[int | str, ...], omitted: list[str]) -> Any:
+    """A value without objects that would be read as pointers; their paths are added to `omitted`."""
 
     def is_kept(each: Any, at: tuple[int | str, ...]) -> bool:
         if is_pointer(each):
-            left_out.append(dotted("", at))
+            omitted.append(dotted("", at))
         return not is_pointer(each)
 
     items = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
-    kept = {key: _without_pointers(each, (*path, key), left_out) for key, each in items if is_kept(each, (*path, key))}
+    kept = {key: _without_pointers(each, (*path, key), omitted) for key, each in items if is_kept(each, (*path, key))}
     return kept if isinstance(value, dict) else list(kept.values()) if isinstance(value, list) else value
 
 
@@ -68,7 +68,7 @@ def pointing(services: Mapping[str, Any], owner: str | None) -> tuple[dict[str, 
     variables: dict[str, tuple[str, ...]] = {}
 
     def point(_: Any, path: tuple[str, ...]) -> dict[str, str]:
-        # a datastore of the running service is called by its own name alone
+        # the name of the running service is not needed before those of its datastores
         about = path[2:] if path[:2] == (owner, "datastores") else path
         for words in (about, path):
             variable = settable("_".join(words))
@@ -81,7 +81,7 @@ def pointing(services: Mapping[str, Any], owner: str | None) -> tuple[dict[str, 
 
 def _pointed(name: str, entry: Mapping[str, Any], point: Callable[[Any, tuple[str, ...]], Any]) -> Any:
     def whole(given: Any, hidden: Any, path: tuple[str, ...]) -> Any:
-        # where a part of a URL is hidden, the variable holds all of it
+        # the variable holds the whole URL if a part of it is hidden
         if isinstance(hidden, dict) and isinstance(given, dict):
             return {key: whole(given[key], each, (*path, key)) for key, each in hidden.items()}
         if isinstance(hidden, list) and isinstance(given, list):

@@ -23,15 +23,14 @@ if TYPE_CHECKING:
 class Aspire(Dialect):
     """Variables, a line for each, in a file that Compose reads (`env_file`), and a shell where it can set the name.
 
-    Both take what is between single quotes as it is. No value has a quote or a backslash in it, which they read
-    differently.
+    Both take text between single quotes literally. Values have no quote and no backslash, which they read differently.
     """
 
     name = "aspire"
     several = True
 
     def holder(self, place: Place) -> str:
-        """What the names of its variables start with. A resource's name has neither "/" nor "_"."""
+        """The start of the names of its variables. A resource's name has neither "/" nor "_"."""
         kind = "services" if place.kind == "services" else "ConnectionStrings"
         return f"{kind}__{re.sub('[/_]', '-', place.name)}"
 
@@ -42,7 +41,7 @@ class Aspire(Dialect):
             return [{holder: _quotable(url)} for url in datastore_urls(place.credentials)]
         urls = [_quotable(url) for url in service_urls(place.entry)]
         if place.entry.get("api") == "grpc":
-            # the URL of an endpoint is that of HTTP/2, and the endpoint's name tells that it is gRPC
+            # the URL of an endpoint is that of HTTP/2, and the endpoint's name says that it is gRPC
             urls, endpoint = [re.sub("^grpc", "http", url) for url in urls], "grpc"
         else:
             endpoint = urls[0].partition(":")[0] if urls else ""
@@ -53,11 +52,11 @@ class Aspire(Dialect):
         return replace(plugins.get(VariablesSource, "aspire", "architect env --export aspire"), environ=form)
 
     def text(self, said: Sequence[tuple[Place, Form]], *, secrets: bool) -> tuple[str, list[str]]:
-        """The variables. There is no way to point to a secret from them: it is masked."""
+        """The variables. They cannot point to a secret, so it is masked."""
         values = {variable: url for _, form in said for variable, url in form.items()}
         shown = values if secrets else {variable: public(url) for variable, url in values.items()}
         hidden = [variable for variable, url in shown.items() if MASK in url and url != values[variable]]
-        note = f"what is {MASK} in {', '.join(hidden)} is left out because it is secret; --show-secrets writes it"
+        note = f"secrets are masked in {', '.join(hidden)}; --show-secrets writes them"
         lines = [f"{variable}={shlex.quote(url)}" for variable, url in shown.items()]
         return "\n".join(lines), [note] if hidden else []
 

@@ -10,7 +10,6 @@ from architect_cli.dialects.dialect import Dialect, Form
 from architect_cli.dialects.urls import datastore_urls, service_urls, without_options
 from architect_cli.folders import write_new
 from architect_cli.resolved import MASK, SHOWN, public
-from architect_core.exceptions import RunError
 from architect_core.resolver.engine import GENERIC
 from architect_core.sources.binding_keys import CERTIFICATES, FIELDS, RESERVED
 from architect_core.sources.entries import protocol_of
@@ -36,7 +35,7 @@ class Bindings(Dialect):
     """Files in folders, for their owner alone.
 
     Attributes:
-        folder: where to; it is made.
+        folder: the folder to make.
     """
 
     name = "bindings"
@@ -45,11 +44,11 @@ class Bindings(Dialect):
         self.folder = folder
 
     def holder(self, place: Place) -> str:
-        """Its folder. A binding's name has neither "/" nor "_"."""
+        """The folder of a place. A binding's name has neither "/" nor "_"."""
         return f"the folder {_folder(place)}"
 
     def forms(self, place: Place) -> Iterable[Form]:
-        """Files by their names; the content of files of TLS is among them where it can be read here."""
+        """Files by their names, with the content of TLS files if it can be read here."""
         more = {key: value for key, value in place.further.items() if _is_file(key, value)}
         if place.credentials is not None:
             return ({**more, **form} for form in _datastore(place.credentials, place.entry))
@@ -64,39 +63,34 @@ class Bindings(Dialect):
         if place.credentials is None:
             entry |= {"host": entry.pop("url"), "options": place.entry.get("options") or {}}
             return MappingSource({place.name: entry})
-        # the files' paths will be others, and their content is the same
+        # the files will have other paths and the same content
         options = {
             CERTIFICATES[key]: place.credentials.options[CERTIFICATES[key]] for key in form if key in CERTIFICATES
         }
         return MappingSource({"x": {"datastores": {place.name: {**entry, "kind": kind, "options": options}}}}, "x")
 
     def carried(self, form: Form) -> Iterable[str]:
-        """The names of files, and the options that files of TLS are."""
+        """The names of files, and the options that TLS files stand for."""
         of_service = ["options"] if "api" in form and not CERTIFICATES.keys().isdisjoint(form) else []
         return [*(CERTIFICATES.get(key, key) for key in form), *of_service]
 
     def text(self, said: Sequence[tuple[Place, Form]], *, secrets: bool) -> tuple[str, list[str]]:
-        """Write the files, without `secrets` only those that hold none; gives what a shell has to be told.
+        """Write the files, without `secrets` only those that hold none; returns the variable for a shell.
 
         Raises:
-            RunError: the folder is there already, or cannot be written.
+            RunError: the folder already exists, or cannot be written.
         """
         files = {
             f"{_folder(place)}/{key}": text if secrets else _shown(key, text, form)
             for place, form in said
             for key, text in form.items()
         }
-        # one line break at the end is no part of a value
+        # one line break at the end is not part of a value
         written = {path: re.sub(r"(?<=[\r\n])\Z", "\r\n", text) for path, text in files.items() if text is not None}
-        try:
-            write_new(self.folder, written, mode=0o600)
-        except OSError as problem:
-            reason = f"{self.folder} cannot be written: {problem.strerror}"
-        else:
-            hidden = ", ".join(path for path, text in files.items() if text is None)
-            note = f"left out because they hold secrets: {hidden}; --show-secrets writes them"
-            return f"SERVICE_BINDING_ROOT={shlex.quote(str(self.folder.absolute()))}", [note] if hidden else []
-        raise RunError(reason)
+        write_new(self.folder, written, mode=0o600)
+        hidden = ", ".join(path for path, text in files.items() if text is None)
+        note = f"files with secrets are omitted: {hidden}; --show-secrets writes them"
+        return f"SERVICE_BINDING_ROOT={shlex.quote(str(self.folder.absolute()))}", [note] if hidden else []
 
 
 def _folder(place: Place) -> str:
@@ -104,14 +98,14 @@ def _folder(place: Place) -> str:
 
 
 def _datastore(credentials: Credentials, entry: Mapping[str, Any]) -> Iterator[Form]:
-    """The keys that the specification names; of several hosts, only a URL tells."""
+    """Forms with the specification's keys; only a URL can express several hosts."""
     kind = str(entry.get("kind") or "") if credentials.engine == GENERIC else ""
     login = {"username": credentials.username, "password": credentials.password}
     host = {} if len(credentials.hosts) > 1 else {"host": credentials.host, "port": credentials.port}
     files = _certificates(credentials.options)
     # a binding of a type such as "http" is a service
     start = {"type": credentials.engine if protocol_of(kind) or not kind else kind, **host, **login}
-    for name in ({"database": credentials.name}, {}):  # which not every engine takes beside a URL
+    for name in ({"database": credentials.name}, {}):  # not every engine allows a name beside a URL
         for url in (*datastore_urls(credentials), None):
             paths = [credentials.options[CERTIFICATES[key]] for key in files]
             uri = None if url is None else without_options(url, paths)
@@ -140,13 +134,13 @@ def _certificates(options: Mapping[str, Any]) -> dict[str, str]:
 
 
 def _is_file(key: str, value: object) -> bool:
-    """Whether a value of an entry can be a file that is read as the same."""
+    """Whether a value of an entry can be a file that is read back as the same."""
     is_text = isinstance(value, str) and not re.search("[\ud800-\udfff]", value)
     return is_text and _KEY.fullmatch(key) is not None and key not in _TAKEN
 
 
 def _shown(key: str, text: str, form: Form) -> str | None:
-    """The content of a file, or None where it may hold a secret, as a user without a password may."""
+    """The content of a file, or None if it may hold a secret, as a user without a password may."""
     if key == "username" and not form.get("password"):
         return None
     shown = text if key in _PUBLIC else public(text) if key in {"host", "uri"} else MASK

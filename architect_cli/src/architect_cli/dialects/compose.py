@@ -41,7 +41,7 @@ class Compose(Dialect):
         return replace(plugins.get(VariablesSource, "urls", "architect env --export compose"), environ=form)
 
     def text(self, said: Sequence[tuple[Place, Form]], *, secrets: bool) -> tuple[str, list[str]]:
-        """The lines. Instead of a secret, they have a variable of Compose, which refuses to start without it."""
+        """The lines. A secret is replaced by a variable of Compose, which refuses to start without it."""
         lines = ["environment:"]
         wanted: list[str] = []
         for _, form in said:
@@ -52,7 +52,7 @@ class Compose(Dialect):
 
 
 def _pointing(variable: str, url: str, wanted: list[str]) -> str:
-    """A URL with a variable for its password and its options, or for all of it where these cannot be told apart.
+    """A URL with variables for its password and its options, or one variable for a URL that cannot be split.
 
     The variables are added to `wanted`.
     """

@@ -1,4 +1,4 @@
-"""What a dialect is, and which of its forms is read as what was resolved."""
+"""What a dialect is, and whether one of its forms is read back as what was resolved."""
 
 from __future__ import annotations
 
@@ -20,17 +20,17 @@ if TYPE_CHECKING:
     from architect_core.plugins import Plugins
 
 Form = Mapping[str, str]
-"""The variables, or the files, that say one place."""
+"""The variables, or the files, for one place: name -> value."""
 
 _COMPARED = ("engine", "hosts", "username", "password", "name", "options")
 
 
 class Dialect(ABC):
-    """How a platform tells where services and datastores are.
+    """The format in which a platform states the addresses of services and datastores.
 
     Attributes:
-        name: what `--export` calls it.
-        several: whether it can tell several instances of a service.
+        name: its name in `--export`.
+        several: whether it can express several instances of a service.
     """
 
     name: ClassVar[str]
@@ -38,11 +38,11 @@ class Dialect(ABC):
 
     @abstractmethod
     def holder(self, place: Place) -> str:
-        """What holds a place, for messages; no two may have the same."""
+        """The variable or folder of a place, for messages; no two places may have the same."""
 
     @abstractmethod
     def forms(self, place: Place) -> Iterable[Form]:
-        """What may say a place, the form to prefer first; none where nothing does."""
+        """The possible forms of a place, the preferred one first."""
 
     @abstractmethod
     def source(self, place: Place, form: Form, plugins: Plugins) -> Source:
@@ -54,16 +54,16 @@ class Dialect(ABC):
 
     @abstractmethod
     def text(self, said: Sequence[tuple[Place, Form]], *, secrets: bool) -> tuple[str, list[str]]:
-        """What is printed of the forms of all places, and notes on what it has not because it is secret."""
+        """Returns the text to print for all places, and notes on omitted secrets."""
 
     def carried(self, form: Form) -> Iterable[str]:  # noqa: ARG002 - to override
-        """The keys of an entry, or of its options, whose values a form has under the same name."""
+        """The keys of the entry, or of its options, that a form has under the same name."""
         return ()
 
 
 def differing(place: Place, source: Source, plugins: Plugins) -> list[str]:
-    """The fields that `source` tells otherwise than they were resolved; of several instances, one is enough."""
-    resolver = Resolver(source=source, plugins=plugins, root=os.devnull)  # where no manifest tells an engine
+    """The fields that differ between `source` and what was resolved; of several instances, the first is enough."""
+    resolver = Resolver(source=source, plugins=plugins, root=os.devnull)  # without a manifest
     try:
         if place.credentials is not None:
             return _differing(place.credentials, resolver.datastore(place.name))

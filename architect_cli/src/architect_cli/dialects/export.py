@@ -1,4 +1,4 @@
-"""What of all places a dialect can say, and what it cannot."""
+"""What a dialect can express of all services and datastores."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ if TYPE_CHECKING:
 
 @dataclass
 class Export:
-    """What a dialect says.
+    """The result of an export.
 
     Attributes:
-        said: each place with the form that says it.
-        notes: sentences on parts that it does not say.
-        problems: an error for each place that it does not say at all.
+        said: each exported place with the form that was chosen.
+        notes: sentences on the parts of entries that were omitted.
+        problems: an error for each place that was omitted.
     """
 
     said: list[tuple[Place, Form]] = field(default_factory=list)
@@ -36,10 +36,10 @@ class Export:
 
 
 def export(places: Iterable[Place], dialect: Dialect, plugins: Plugins) -> Export:
-    """Say each place in the first form that is read as what was resolved, so that nothing is exported wrong.
+    """Export each place in the first form that is read back as what was resolved.
 
     Raises:
-        RunError: two places would be held by one variable or folder.
+        RunError: two places would have the same variable or folder.
     """
     made = Export()
     holders: dict[str, Place] = {}
@@ -56,7 +56,7 @@ def export(places: Iterable[Place], dialect: Dialect, plugins: Plugins) -> Expor
         form, reason = _chosen(place, dialect, plugins)
         if form is None:
             made.problems.append(
-                RunError(f"{place.label} is left out: {dialect.name} cannot say {reason}. Export it as ARCHITECT")
+                RunError(f"{place.label} is omitted: {dialect.name} cannot express {reason}. Export it as ARCHITECT")
             )
         else:
             made.said.append((place, form))
@@ -65,13 +65,13 @@ def export(places: Iterable[Place], dialect: Dialect, plugins: Plugins) -> Expor
 
 
 def _chosen(place: Place, dialect: Dialect, plugins: Plugins) -> tuple[Form | None, str]:
-    """A form, or none and what keeps it from being read as the same."""
-    reason = "what has no URL"
+    """A form that is read back as the same; or None and the reason."""
+    reason = "an address that is no URL"
     for form in dialect.forms(place):
         fields = differing(place, dialect.source(place, form, plugins), plugins)
         if not fields:
             return form, ""
-        reason = f"it so that it is read as the same ({', '.join(fields)})"
+        reason = f"it so that it is read back as the same ({', '.join(fields)})"
     return None, reason
 
 
@@ -83,9 +83,9 @@ def _notes(place: Place, form: Form, dialect: Dialect) -> list[str]:
         unsaid.append("instances but the first")
     elif any("weight" in each for each in place.entry.get("instances") or ()) and "instances" not in carried:
         unsaid.append("the instances' weights")
-    notes = [f"{place.label}: {dialect.name} cannot say {', '.join(unsaid)}; left out"] if unsaid else []
+    notes = [f"{place.label}: {dialect.name} cannot express {', '.join(unsaid)}; omitted"] if unsaid else []
     options = place.credentials.options if place.credentials is not None else {}
     paths = [key for key in dict.fromkeys(CERTIFICATES.values()) if key in options and key not in carried]
     if paths:
-        notes.append(f"{place.label}: {', '.join(paths)}: only the path is exported, the file has to be there too")
+        notes.append(f"{place.label}: {', '.join(paths)}: only the path is exported, the file must exist there too")
     return notes

@@ -1,4 +1,4 @@
-"""A service or a datastore as the dialects are told of it."""
+"""A service or a datastore as the dialects get it."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from architect_core.resolver import Resolver
     from architect_core.sources.catalog import Kind
 
-# what credentials hold, or what is a place of its own
+# fields that are exported by other means
 _SAID = {
     "services": set(ServiceConfig.model_fields) - {"options", "subscriptions"},
     "datastores": {*DatastoreConfig.model_fields, "connection_string", "hosts"},
@@ -25,13 +25,13 @@ _SAID = {
 
 @dataclass(frozen=True)
 class Place:
-    """Where a service or a datastore is, and how to get in.
+    """The address and the login of a service or a datastore.
 
     Attributes:
         kind: "services" or "datastores".
         name: its name.
         entry: its entry as JSON, with its secrets.
-        credentials: what the application gets of a datastore; None for a service.
+        credentials: the credentials that the application gets for a datastore; None for a service.
     """
 
     kind: Kind
@@ -46,17 +46,17 @@ class Place:
 
     @property
     def is_nowhere(self) -> bool:
-        """Whether it is a service without a host, as the running one may be."""
+        """Whether it is a service without a host, such as the running one."""
         return self.kind == "services" and self.entry.get("host") is None
 
     @property
     def further(self) -> dict[str, Any]:
-        """What its entry holds beside where it is and how to get in."""
+        """The fields of its entry beside the address and the login."""
         return {key: value for key, value in self.entry.items() if key not in _SAID[self.kind] and value}
 
 
 def places_of(found: Iterable[Resolved], resolver: Resolver) -> tuple[list[Place], list[ArchitectError]]:
-    """What was found as places, and an error for each datastore whose credentials cannot be read."""
+    """Returns the places, and an error for each datastore whose credentials cannot be read."""
     places: list[Place] = []
     problems: list[ArchitectError] = []
     for each in found:

@@ -14,12 +14,12 @@ if TYPE_CHECKING:
 
     from architect_core.contract import Credentials
 
-# a service's protocol -> the scheme that is meant -> the one that tells the protocol
+# a service's protocol -> the scheme of its host -> the scheme that names the protocol
 _SCHEMES = {"grpc": {"": "grpc", "http": "grpc", "https": "grpcs"}, "rest": {"": "http"}}
 
 
 def service_urls(entry: Mapping[str, Any]) -> list[str]:
-    """Where a service is, the place that its client is given first; empty where that is in no form of a URL.
+    """The URLs of a service's instances, that of the entry itself first; empty if its address is no URL.
 
     >>> service_urls({"api": "grpc", "host": "p0", "port": 1, "instances": [{"host": "p0", "port": 1}, {"host": "p1"}]})
     ['grpc://p0:1', 'grpc://p1']
@@ -27,21 +27,21 @@ def service_urls(entry: Mapping[str, Any]) -> list[str]:
     try:
         first = _service_url(entry, entry.get("api"))
         several = [_service_url(each, entry.get("api")) for each in entry.get("instances") or ()]
-    except ValueError:  # a host in gRPC's own naming, or an instance without one
+    except ValueError:  # a target of gRPC's naming, or an instance without a host
         return []
     return several if several[:1] == [first] else [first]
 
 
-def _service_url(place: Mapping[str, Any], api: str | None) -> str:
-    address = parse_address(place.get("host") or "", place.get("port"))
+def _service_url(entry: Mapping[str, Any], api: str | None) -> str:
+    address = parse_address(entry.get("host") or "", entry.get("port"))
     scheme = _SCHEMES.get(str(api), {"": str(api)}).get(address.scheme, address.scheme)
     return with_login(f"{scheme}://{address.netloc}{address.path}", address.username, address.password)
 
 
 def datastore_urls(credentials: Credentials) -> list[str]:
-    """URLs that say what credentials hold: that of the engine's drivers, and one whose scheme is the engine's name.
+    """URLs with the content of credentials: that of the engine's drivers, and one whose scheme is the engine's name.
 
-    Of some engines, such as Elasticsearch with its "https", the former does not tell which engine it is.
+    The former does not name the engine if the drivers' scheme is a general one, such as Elasticsearch's "https".
     """
     if credentials.url is None:
         return []
@@ -63,7 +63,7 @@ def _engine_url(credentials: Credentials) -> str:
 
 
 def without_options(url: str, values: Container[str]) -> str:
-    """A URL without the options of its query that have one of `values`."""
+    """A URL without the options in its query that have one of `values`."""
     start, _, query = url.partition("?")
     kept = [pair for pair in query.split("&") if pair and unquote(pair.partition("=")[2]) not in values]
     return start + ("?" + "&".join(kept) if kept else "")

@@ -1,4 +1,4 @@
-"""Variables that stand for the secrets which are left out of an export."""
+"""Variables that take the place of secrets in an export."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
 
 def settable(name: str) -> str:
-    """The name of a variable that a shell and Compose can set, neither of which takes a digit at its start.
+    """The name of a variable that a shell and Compose can set; neither allows a digit at its start.
 
     >>> settable("2fa/token"), settable("billing/token")
     ('_2FA_TOKEN', 'BILLING_TOKEN')
@@ -19,6 +19,6 @@ def settable(name: str) -> str:
 
 
 def notes_on(variables: Sequence[str], how: str) -> list[str]:
-    """What to set, and how, where anything is left out."""
-    said = f"left out because they are secret: set {', '.join(variables)} {how}; --show-secrets writes them"
-    return [said] if variables else []
+    """A note on which variables to set, and how, if there are any."""
+    note = f"secrets are omitted: set {', '.join(variables)} {how}; --show-secrets writes them"
+    return [note] if variables else []
