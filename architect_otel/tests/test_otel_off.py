@@ -1,4 +1,4 @@
-"""Without it, nothing of OpenTelemetry is imported."""
+"""Without an observer, nothing of OpenTelemetry is imported."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Calls of REST clients have a span each, which says whose they are and where they ended, and are measured."""
+"""Each call of a REST client has a span that names the dependency and the instance, and is measured."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def get(path: str) -> requests.Response:
 
 @pytest.fixture(params=["client", "aio.client"])
 def call(request):
-    """Asks acme/billing for a path; gives the answer, or raises what its library raises."""
+    """Requests a path of acme/billing; returns the response, or raises the error of the client's library."""
     if request.param == "client":
         yield get
         return
@@ -58,7 +58,7 @@ def configure(*ports: int, **options: Any) -> None:
 
 
 def raised(call: Callable[[str], Any], path: str) -> str | None:
-    """The name of the type of what a call raises."""
+    """The name of the exception that a call raises."""
     try:
         call(path)
     except Exception as problem:
@@ -103,7 +103,7 @@ def test_the_trace_reaches_the_service(call, spans, tracer, port):
     assert dict(order.attributes) == {}
 
 
-def test_an_open_circuit_is_measured_and_sends_nothing(call, spans, points, dead_port):
+def test_a_call_on_an_open_circuit_is_measured_and_not_sent(call, spans, points, dead_port):
     architect.observe("otel")
     configure(dead_port, retries=0)
     errors = [raised(call, "/x") for _ in range(6)]
@@ -119,7 +119,7 @@ def test_an_open_circuit_is_measured_and_sends_nothing(call, spans, points, dead
     }
 
 
-def test_a_status_that_says_failure_is_the_error_type(call, points, port):
+def test_a_failed_call_is_measured_with_its_status(call, points, port):
     architect.observe("otel")
     configure(port, retries=0)
     for path in ("/404", "/500", "/x"):
@@ -129,7 +129,7 @@ def test_a_status_that_says_failure_is_the_error_type(call, points, port):
     assert RETRIES not in measured
 
 
-def test_what_is_measured_of_instances_ends_with_the_client(call, points, port):
+def test_the_metrics_of_instances_end_with_the_client(call, points, port):
     architect.observe("otel")
     configure(port)
     call("/x")
@@ -149,7 +149,7 @@ def test_no_login_header_or_query_of_architect_is_in_a_span_s_attributes(call, s
     assert "s3cret-canary" not in str(points())
 
 
-def test_the_variable_switches_it_on(call, monkeypatch, spans, points, port):
+def test_the_environment_variable_enables_it(call, monkeypatch, spans, points, port):
     monkeypatch.setenv("ARCHITECT_OBSERVER", "otel")
     configure(port)
     call("/x")
@@ -157,13 +157,13 @@ def test_the_variable_switches_it_on(call, monkeypatch, spans, points, port):
     assert points()[DURATION][0][1].count == 1
 
 
-def test_without_it_nothing_is_traced_or_measured(call, spans, points, port):
+def test_without_an_observer_nothing_is_traced_or_measured(call, spans, points, port):
     configure(port)
     call("/x")
     assert (spans(), points()) == ([], {})
 
 
-def test_what_the_application_has_switched_on_is_left_as_it_is_and_completed(spans, port):
+def test_spans_of_an_instrumentation_that_the_application_has_enabled_are_completed(spans, port):
     asked = []
     RequestsInstrumentor().instrument(request_hook=lambda span, request: asked.append(request.url))
     architect.observe("otel")
@@ -174,7 +174,7 @@ def test_what_the_application_has_switched_on_is_left_as_it_is_and_completed(spa
     assert span.attributes["service.peer.name"] == "acme/billing"
 
 
-def test_a_span_of_the_application_that_is_no_client_s_is_left_alone(tracer, spans, port):
+def test_a_span_of_the_application_that_is_no_client_span_is_not_changed(tracer, spans, port):
     from architect_core.contract import Outcome
     from architect_otel.observer import OtelObserver
 
@@ -184,7 +184,7 @@ def test_a_span_of_the_application_that_is_no_client_s_is_left_alone(tracer, spa
     assert dict(order.attributes) == {}
 
 
-def test_httpx2_that_the_application_has_switched_on_is_left_as_it_is(spans, points, port):
+def test_an_instrumentation_of_httpx2_that_the_application_has_enabled_is_not_changed(spans, points, port):
     httpx2 = pytest.importorskip("httpx2", reason="the extra aio is not installed")
     from opentelemetry.instrumentation.httpx import HTTPX2ClientInstrumentor
 
@@ -204,7 +204,7 @@ def test_httpx2_that_the_application_has_switched_on_is_left_as_it_is(spans, poi
     assert sum(point.count for _, point in points()[DURATION]) == 1
 
 
-def test_without_the_instrumentation_calls_are_measured_and_what_to_install_is_told_once(
+def test_without_the_instrumentation_calls_are_measured_and_the_missing_package_is_logged_once(
     call, monkeypatch, caplog, spans, points, port
 ):
     for name in ("requests", "httpx"):

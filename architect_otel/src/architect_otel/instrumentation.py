@@ -1,4 +1,4 @@
-"""Switches on OpenTelemetry's own instrumentations, each where it is installed and nobody else has switched it on."""
+"""Enables OpenTelemetry's own instrumentations, if they are installed and the application has not enabled them."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _missing: set[str] = set()
 
 
 def instrument(client: Any) -> None:
-    """Have a client's calls traced: all of requests for a `requests.Session`, else this client alone."""
+    """Trace a client's calls: for a `requests.Session` those of all sessions, otherwise those of this client."""
     requests, httpx2 = sys.modules.get("requests"), sys.modules.get("httpx2")
     if requests is not None and isinstance(client, requests.Session):
         library = _library("requests", "rest")
@@ -25,16 +25,16 @@ def instrument(client: Any) -> None:
 
 
 def is_grpc_traced() -> bool:
-    """Whether the application has switched on OpenTelemetry's instrumentation of gRPC itself."""
+    """Whether the application has enabled OpenTelemetry's instrumentation of gRPC."""
     library: Any = sys.modules.get("opentelemetry.instrumentation.grpc")
     return library is not None and any(
-        each().is_instrumented_by_opentelemetry
-        for each in (library.GrpcInstrumentorClient, library.GrpcAioInstrumentorClient)
+        instrumentor().is_instrumented_by_opentelemetry
+        for instrumentor in (library.GrpcInstrumentorClient, library.GrpcAioInstrumentorClient)
     )
 
 
 def _library(name: str, extra: str) -> Any:
-    """OpenTelemetry's instrumentation of a library, or None where it is not installed, which is told once."""
+    """OpenTelemetry's instrumentation of a library, or None if it is not installed, which is logged once."""
     try:
         return import_module(f"opentelemetry.instrumentation.{name}")
     except ModuleNotFoundError:

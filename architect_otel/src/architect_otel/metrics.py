@@ -1,4 +1,4 @@
-"""The metrics of calls, and of the instances that they go to."""
+"""Metrics of calls, and of the instances of a service."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ if TYPE_CHECKING:
 
 _PROTOCOL = "architect.protocol"
 _ERROR = "error.type"
-# what OpenTelemetry advises for the duration of HTTP requests
+# OpenTelemetry's advice for the duration of HTTP requests
 _BOUNDARIES = [0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1, 2.5, 5, 7.5, 10]
 
 
 class Metrics:
-    """The instruments of the meter "architect"; one is made for a process."""
+    """The instruments of the meter "architect", once in a process."""
 
     def __init__(self) -> None:
         meter = metrics.get_meter("architect", version("architect-otel"))
@@ -56,11 +56,11 @@ class Metrics:
         self._watched: list[tuple[tuple[str, str], weakref.ref[Health]]] = []
 
     def watch(self, service: str, protocol: str, health: Health) -> None:
-        """Tell of `health` until its client is gone."""
+        """Have the gauges show `health` until its client no longer exists."""
         self._watched.append(((service, protocol), weakref.ref(health)))
 
     def count(self, service: str, protocol: str, outcome: Outcome) -> None:
-        """Count a call that ended."""
+        """Record a call that has ended."""
         attributes = {SERVICE: service, _PROTOCOL: protocol}
         if outcome.attempts is not None and outcome.attempts > 1:
             self._retries.add(outcome.attempts - 1, attributes)
@@ -73,13 +73,13 @@ class Metrics:
             names = {name for health in healths for name in health.ejected}
             yield Observation(len(names), {SERVICE: service, _PROTOCOL: protocol})
 
-    def _open(self, options: CallbackOptions) -> Iterator[Observation]:  # noqa: ARG002 - likewise
+    def _open(self, options: CallbackOptions) -> Iterator[Observation]:  # noqa: ARG002 - as above
         for (service, protocol), healths in self._now():
             is_open = any(health.is_open for health in healths)
             yield Observation(int(is_open), {SERVICE: service, _PROTOCOL: protocol})
 
     def _now(self) -> Iterator[tuple[tuple[str, str], list[Health]]]:
-        """What is watched of each service: it may have several clients, such as one for each event loop."""
+        """The watched clients' health by service, which may have several clients, such as one for each event loop."""
         found: dict[tuple[str, str], list[Health]] = {}
         for watched in list(self._watched):
             key, kept = watched
@@ -87,6 +87,6 @@ class Metrics:
             if health is not None:
                 found.setdefault(key, []).append(health)
             else:
-                with suppress(ValueError):  # another reader was faster
+                with suppress(ValueError):  # another reader has removed it
                     self._watched.remove(watched)
         yield from found.items()

@@ -1,4 +1,4 @@
-"""What is told of calls: it completes their spans, and counts them."""
+"""The observer of calls, which completes their spans and records their metrics."""
 
 from __future__ import annotations
 
@@ -16,18 +16,18 @@ if TYPE_CHECKING:
 
 
 class OtelObserver(Observer):
-    """Traces and measures with the providers that the application set, before or after this is made."""
+    """Traces and measures calls with the application's providers, whether they were set before or after."""
 
     def __init__(self) -> None:
         self._metrics = Metrics()
 
     def observe(self, service: str, protocol: str) -> ClientObserver:
-        """What is told of one client's calls."""
+        """Returns the observer of one client's calls."""
         return OtelClientObserver(service, protocol, self._metrics)
 
 
 class OtelClientObserver(ClientObserver):
-    """Is told of one client's calls."""
+    """Observes the calls of one client."""
 
     def __init__(self, service: str, protocol: str, metrics: Metrics) -> None:
         self._service = service
@@ -35,20 +35,20 @@ class OtelClientObserver(ClientObserver):
         self._metrics = metrics
 
     def made(self, client: Any) -> None:
-        """Switch on the instrumentation of its library."""
+        """Enable the instrumentation of its library."""
         instrumentation.instrument(client)
 
     def watch(self, health: Health) -> None:
-        """Have the gauges tell of it."""
+        """Have the gauges show it."""
         self._metrics.watch(self._service, self._protocol, health)
 
     def begin(self, rpc: str) -> BegunCall | None:
-        """The call's span, unless the application traces gRPC itself."""
+        """Start the call's span; returns None if the application traces gRPC."""
         if instrumentation.is_grpc_traced():
             return None
         return RpcCall(self._service, rpc, partial(self._metrics.count, self._service, self._protocol))
 
     def ended(self, outcome: Outcome) -> None:
-        """Complete the call's span, and count the call."""
+        """Complete the call's span, and record the call."""
         complete(self._service, outcome)
         self._metrics.count(self._service, self._protocol, outcome)

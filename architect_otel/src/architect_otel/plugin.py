@@ -14,7 +14,7 @@ ARCHITECT_CONTRACT = 1
 
 @hookimpl
 def architect_observer() -> Observer:
-    """Watches calls."""
+    """Traces and measures calls."""
     from architect_otel.observer import OtelObserver
 
     return OtelObserver()

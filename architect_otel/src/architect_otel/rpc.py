@@ -1,7 +1,7 @@
-"""The span of a call of an rpc.
+"""The span of a gRPC call.
 
-OpenTelemetry's own instrumentation is not used for gRPC: with it, a call of grpc.aio that is cancelled goes on at the
-server, one that writes its requests waits for ever, and an answer that streams is a generator, which has no `cancel()`.
+OpenTelemetry's instrumentation of gRPC is not used. With it, the server does not see that a call of grpc.aio is
+cancelled, a call whose requests are written one by one hangs, and a response stream is a generator without `cancel()`.
 """
 
 from __future__ import annotations
@@ -34,25 +34,25 @@ def _tracer() -> trace.Tracer:
 
 
 class RpcCall:
-    """A call that began, with its span, as https://opentelemetry.io/docs/specs/semconv/rpc/grpc/ has it.
+    """A call that has begun, with a span as in https://opentelemetry.io/docs/specs/semconv/rpc/grpc/.
 
     Attributes:
-        headers: what tells the service of the trace.
+        headers: the trace's context, to be sent with the call.
     """
 
-    def __init__(self, service: str, rpc: str, told: Callable[[Outcome], None]) -> None:
-        """Begin it.
+    def __init__(self, service: str, rpc: str, record: Callable[[Outcome], None]) -> None:
+        """Start the span.
 
         Args:
             service: the dependency's name.
             rpc: the rpc's path, such as "/acme.v1.Payments/Pay".
-            told: is told how it ended.
+            record: is called with the outcome when the call has ended.
         """
         name = rpc.removeprefix("/")
         package, _, method = name.rpartition("/")
         attributes = {"rpc.system": "grpc", "rpc.service": package, "rpc.method": method, SERVICE: service}
         self._span = _tracer().start_span(name, kind=SpanKind.CLIENT, attributes=attributes)
-        self._told = told
+        self._record = record
         headers: dict[str, str] = {}
         propagate.inject(headers, trace.set_span_in_context(self._span))
         self.headers = {header.lower(): value for header, value in headers.items()}  # gRPC refuses capitals
@@ -66,4 +66,4 @@ class RpcCall:
             self._span.set_attribute("error.type", error)
             self._span.set_status(Status(StatusCode.ERROR, error))
         self._span.end()
-        self._told(outcome)
+        self._record(outcome)

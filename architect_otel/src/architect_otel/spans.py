@@ -1,4 +1,4 @@
-"""What a call's span is told, beside what OpenTelemetry's instrumentation of its library tells it."""
+"""The attributes of a call's span that OpenTelemetry's instrumentation of its library does not set."""
 
 from __future__ import annotations
 
@@ -18,10 +18,7 @@ _PORTS = {"http": 80, "https": 443}
 
 
 def complete(service: str, outcome: Outcome) -> None:
-    """Tell the current span what its instrumentation does not know: whose call it was, and where it ended.
-
-    A span of another kind than a client's is the application's own, and left alone.
-    """
+    """Set the dependency and the instance in the current span, unless it is no client span and so the application's."""
     span = trace.get_current_span()
     if not span.is_recording() or getattr(span, "kind", None) is not SpanKind.CLIENT:
         return
@@ -29,8 +26,8 @@ def complete(service: str, outcome: Outcome) -> None:
     if outcome.attempts is not None and outcome.attempts > 1:
         span.set_attribute(RESENT, outcome.attempts - 1)
     if outcome.instance is not None:
-        place = urlsplit(outcome.instance)
-        # what the instrumentations say too, of the URL that the application stated
+        address = urlsplit(outcome.instance)
+        # the instrumentations set these too, to those of the URL that the application passed
         for name in ("server", "network.peer"):
-            span.set_attribute(f"{name}.address", place.hostname or "")
-            span.set_attribute(f"{name}.port", place.port or _PORTS.get(place.scheme, 0))
+            span.set_attribute(f"{name}.address", address.hostname or "")
+            span.set_attribute(f"{name}.port", address.port or _PORTS.get(address.scheme, 0))
