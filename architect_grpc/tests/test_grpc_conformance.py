@@ -67,6 +67,9 @@ class OfEcho:
     def entry(self, echo: Any) -> dict[str, Any]:
         return {"host": "127.0.0.1", "port": echo[1]}
 
+    def impatient(self, entry: Any) -> Any:
+        return {**entry, "options": {"total_timeout": 0.3}}
+
     def with_secret(self, entry: Any, secret: str) -> Any:
         return {**entry, "options": {"auth": {"bearer": secret}}}
 
@@ -75,11 +78,11 @@ class TestGrpcClients(OfEcho, ClientFactorySuite):
     errors = (grpc.RpcError,)
 
     def call(self, client: Any) -> None:
-        assert client.Say(StringValue(value="a"), timeout=2).value == "a"
+        assert client.Say(StringValue(value="a")).value == "a"
 
 
 class TestGrpcAioClients(OfEcho, AioClientSuite):
     errors = (grpc.aio.AioRpcError,)
 
     async def call(self, client: Any) -> None:
-        assert (await client.Say(StringValue(value="a"), timeout=2)).value == "a"
+        assert (await client.Say(StringValue(value="a"))).value == "a"

@@ -20,7 +20,10 @@ class TestRestClients(ClientFactorySuite):
 
     @pytest.fixture
     def entry(self, server: Any) -> dict[str, Any]:
-        return {"host": "http://127.0.0.1", "port": server.port, "options": {"read_timeout": 0.5}}
+        return {"host": "http://127.0.0.1", "port": server.port}
+
+    def impatient(self, entry: Any) -> Any:
+        return {**entry, "options": {"read_timeout": 0.1, "retries": 0}}
 
     def call(self, client: requests.Session) -> None:
         client.get("/resource").raise_for_status()
@@ -33,11 +36,10 @@ class TestRestAioClients(AioClientSuite):
 
     @pytest.fixture
     def entry(self, server: Any) -> dict[str, Any]:
-        return {
-            "host": "http://127.0.0.1",
-            "port": server.port,
-            "options": {"read_timeout": 0.5, "connect_timeout": 0.5},
-        }
+        return {"host": "http://127.0.0.1", "port": server.port}
+
+    def impatient(self, entry: Any) -> Any:
+        return {**entry, "options": {"read_timeout": 0.1, "retries": 0}}
 
     async def call(self, client: httpx2.AsyncClient) -> None:
         (await client.get("/resource")).raise_for_status()
