@@ -239,9 +239,9 @@ VIOLATIONS = {
         """
         made = []
         def make_once(self, target):
-            known = [client for other, process, client in made if other is target and process == os.getpid()]
+            known = [client for other, process, client in made if other is target.config and process == os.getpid()]
             client = known[0] if known else make(self, target)
-            made.append((target, os.getpid(), client))
+            made.append((target.config, os.getpid(), client))
             return client
         def close_for_ever(self, client):
             client.close()

@@ -275,7 +275,7 @@ NEST = {"engine": "nest", "default_port": 1, "url_scheme": "nest"}
         (
             EventPublisherSuite,
             {"api": "a", "answers": False},
-            {"test_subscribers_that_never_answer_time_out_together_and_the_others_get_the_event"},
+            {"test_silent_subscribers_delay_no_other"},
         ),
         (
             SourceSuite,

@@ -15,8 +15,8 @@ if TYPE_CHECKING:
         CredentialParserSuite,
         EventPublisherSuite,
         SourceSuite,
+        assert_hidden,
     )
-    from architect_testing.tools.canary import assert_hidden
 
 __all__ = [
     "AioClientSuite",
@@ -31,7 +31,4 @@ __all__ = [
 def __getattr__(name: str) -> object:
     from architect_core.lazy import load
 
-    origins = dict.fromkeys(__all__, "architect_testing.conformance") | {
-        "assert_hidden": "architect_testing.tools.canary"
-    }
-    return load(__name__, origins, name)
+    return load(__name__, dict.fromkeys(__all__, "architect_testing.conformance"), name)

@@ -13,5 +13,13 @@ from architect_testing.conformance.client_factory import ClientFactorySuite  # n
 from architect_testing.conformance.credential_parser import CredentialParserSuite  # noqa: E402 - see above
 from architect_testing.conformance.event_publisher import EventPublisherSuite  # noqa: E402 - see above
 from architect_testing.conformance.source import SourceSuite  # noqa: E402 - see above
+from architect_testing.tools.canary import assert_hidden  # noqa: E402 - see above
 
-__all__ = ["AioClientSuite", "ClientFactorySuite", "CredentialParserSuite", "EventPublisherSuite", "SourceSuite"]
+__all__ = [
+    "AioClientSuite",
+    "ClientFactorySuite",
+    "CredentialParserSuite",
+    "EventPublisherSuite",
+    "SourceSuite",
+    "assert_hidden",
+]

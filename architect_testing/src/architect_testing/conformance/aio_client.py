@@ -53,7 +53,7 @@ class AioClientSuite(ClientSuite, abstract=True):
 
         together(lambda _: asyncio.run(call()))
         assert len({id(each) for each in clients}) == THREADS, (
-            "several event loops share one client; return a new one from each aio_client()"
+            "event loops share a client; aio_client() must make new ones"
         )
 
     @needs(lambda _: can_see_sockets())
