@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar, NamedTuple
 
 from architect_core.contract import SERVICE_NAME, Configuration, Entries, Source, hookimpl
@@ -31,7 +30,6 @@ def architect_source() -> Source:
     return AspireSource()
 
 
-@dataclass(frozen=True)
 class AspireSource(VariablesSource):
     """`services__<name>__<endpoint>__<n>`, `ConnectionStrings__<name>`, and their forms for other languages.
 

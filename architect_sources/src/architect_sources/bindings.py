@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -36,7 +35,6 @@ def architect_source() -> Source:
     return BindingSource()
 
 
-@dataclass(frozen=True)
 class BindingSource(VariablesSource):
     """`$SERVICE_BINDING_ROOT/<name>/`, with a file for each of type, provider, host, port, uri, username, password, ...
 

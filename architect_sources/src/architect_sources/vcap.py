@@ -57,7 +57,6 @@ def architect_source() -> Source:
     return VcapSource()
 
 
-@dataclass(frozen=True)
 class VcapSource(VariablesSource):
     """`VCAP_SERVICES`, one JSON object: label -> bound services, each with a name and credentials.
 
