@@ -49,7 +49,7 @@ def _signature(value: object) -> str:
         text = str(inspect.signature(value))
     except (TypeError, ValueError):
         return ""
-    return re.sub(r"<[^>]*>", "...", text)  # a default without a repr of its own
+    return re.sub(r"<[^<>]*(?:<[^<>]*>[^<>]*)*>", "...", text)  # a default without a repr of its own
 
 
 def _entry_points() -> Iterator[str]:

@@ -26,7 +26,7 @@ PAGES = {
     "how-to/call-from-coroutines.md": ("core", "rest[aio]"),
     "how-to/rotate-a-secret.md": ("core", "datastore"),
     "how-to/observe-calls.md": ("core", "rest", "otel[rest]"),
-    "reference/sources.md": ("core",),
+    "reference/sources.md": ("core", "sources"),
     "how-to/add-a-command.md": ("core", "cli"),
     "how-to/find-a-broken-plugin.md": ("core", "cli"),
     "how-to/test-an-application.md": ("core", "rest", "grpc", "datastore"),

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar, NamedTuple
 
 from architect_core.contract import SERVICE_NAME, Configuration, Entries, Source, hookimpl
@@ -19,8 +18,9 @@ if TYPE_CHECKING:
 ARCHITECT_CONTRACT = 1
 _SERVICE = re.compile(r"services__(.+?)__([^_](?:.*?[^_])?)__(\d+)", re.IGNORECASE)
 _CONNECTION = re.compile(r"ConnectionStrings__(.+)", re.IGNORECASE)
-# the endpoint to use of a resource that has several
+# of a resource with several endpoints, the first of these is used
 _PREFERRED = ("grpc", "https", "http")
+_RANKS = {endpoint: rank for rank, endpoint in enumerate(_PREFERRED)}
 _PROPERTIES = {"HOST": "host", "PORT": "port", "USERNAME": "username", "PASSWORD": "password", "DATABASENAME": "name"}
 
 
@@ -30,7 +30,6 @@ def architect_source() -> Source:
     return AspireSource()
 
 
-@dataclass(frozen=True)
 class AspireSource(VariablesSource):
     """`services__<name>__<endpoint>__<n>`, `ConnectionStrings__<name>`, and their forms for other languages.
 
@@ -116,7 +115,7 @@ class _Reader:
         for resource in resource_names(name):
             of_it = [each for each in self.endpoints if each.resource == resource]
             if of_it:
-                chosen = min(of_it, key=lambda each: (_rank(each.endpoint), each.endpoint)).endpoint
+                chosen = min({each.endpoint for each in of_it}, key=lambda each: (_RANKS.get(each, 3), each))
                 return sorted((each for each in of_it if each.endpoint == chosen), key=lambda each: each.number)
         for stem in variable_stems(name):
             for endpoint in _PREFERRED:
@@ -138,7 +137,3 @@ class _Reader:
             if self._environ.get(f"{stem}_HOST") and self._environ.get(f"{stem}_PORT", "").isdecimal():
                 return stem
         return None
-
-
-def _rank(endpoint: str) -> int:
-    return _PREFERRED.index(endpoint) if endpoint in _PREFERRED else len(_PREFERRED)

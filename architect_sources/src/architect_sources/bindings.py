@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -36,7 +35,6 @@ def architect_source() -> Source:
     return BindingSource()
 
 
-@dataclass(frozen=True)
 class BindingSource(VariablesSource):
     """`$SERVICE_BINDING_ROOT/<name>/`, with a file for each of type, provider, host, port, uri, username, password, ...
 
@@ -110,18 +108,19 @@ class _Reader:
         return _Binding(self._root / name).where if binding is None else binding.where
 
     def service(self, name: str) -> ServiceConfig | None:
-        binding = self._of(name)
-        if binding is None or not binding.is_service():
-            return None
-        self._claims.claim(str(binding.path), name)
-        return binding.service()
+        binding = self._find(name, is_service=True)
+        return None if binding is None else binding.service()
 
     def datastore(self, name: str) -> DatastoreConfig | None:
+        binding = self._find(name, is_service=False)
+        return None if binding is None else binding.datastore()
+
+    def _find(self, name: str, *, is_service: bool) -> _Binding | None:
         binding = self._of(name)
-        if binding is None or binding.is_service():
+        if binding is None or binding.is_service() is not is_service:
             return None
         self._claims.claim(str(binding.path), name)
-        return binding.datastore()
+        return binding
 
     def _of(self, name: str) -> _Binding | None:
         return next((self._bindings[each] for each in resource_names(name) if each in self._bindings), None)
@@ -148,7 +147,7 @@ class _Binding:
             return True
         kind, reason = read_text(str(self.path / "type")) if "type" in keys else ("", "")
         if reason:
-            raise ConfigError(self.where, [("type", _own(reason))])
+            raise ConfigError(self.where, [("type", reason)])
         return protocol_of(kind.strip()) is not None
 
     def service(self) -> ServiceConfig:
@@ -194,16 +193,12 @@ class _Binding:
             elif field not in _TEXTS and os.access(path, os.R_OK):
                 values[field] = str(path)  # not text, such as a key store
             else:
-                problems.append((key, _own(reason)))
+                problems.append((key, reason))
         if problems:
             raise ConfigError(self.where, problems)
         if "certificate" not in found and "key" in found:  # not the key of a certificate
             values["key"] = found.pop("key")
         return values, found
-
-
-def _own(reason: str) -> str:
-    return reason.replace("the file that it names ", "")
 
 
 def _is_folder(path: Path) -> bool:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from ipaddress import ip_address
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -31,7 +30,6 @@ def architect_source() -> Source:
     return DnsSource()
 
 
-@dataclass(frozen=True)
 class DnsSource(VariablesSource):
     """SRV records below the domain in `ARCHITECT_DNS`: "acme/billing" is `_http._tcp.billing.acme.<domain>`.
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
 from architect_core.contract import Configuration, Entries, Source, hookimpl
@@ -25,7 +24,6 @@ def architect_source() -> Source:
     return UrlSource()
 
 
-@dataclass(frozen=True)
 class UrlSource(VariablesSource):
     """`<NAME>_URL`, with "_" for what is neither a letter nor a digit: `ACME_BILLING_URL` or `BILLING_URL`.
 

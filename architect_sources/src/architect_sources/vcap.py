@@ -57,7 +57,6 @@ def architect_source() -> Source:
     return VcapSource()
 
 
-@dataclass(frozen=True)
 class VcapSource(VariablesSource):
     """`VCAP_SERVICES`, one JSON object: label -> bound services, each with a name and credentials.
 
@@ -187,9 +186,9 @@ def _bound(services: Mapping[str, Any]) -> dict[str, _Bound]:
 
 def _fields(credentials: Mapping[str, Any]) -> dict[str, Any]:
     fields = {
-        field: next(credentials[key] for key in keys if credentials.get(key) is not None)
+        field: found[0]
         for field, keys in _FIELDS.items()
-        if any(credentials.get(key) is not None for key in keys)
+        if (found := [credentials[key] for key in keys if credentials.get(key) is not None])
     }
     if "host" in fields and not scheme_of(str(fields.get("url", ""))):
         fields.pop("url", None)  # one for JDBC

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -11,7 +10,7 @@ from architect_core._runtime.once import once
 from architect_core.contract.source import Configuration, Entries, Source
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from architect_core._base.signatures import Signatures
     from architect_core._runtime.fork import ForkSafeLock
@@ -130,7 +129,7 @@ class Catalog:
     def __init__(self, sources: Sequence[NamedSource], lock: ForkSafeLock) -> None:
         """Make one of sources, the first of which wins; nothing is read yet."""
         self.layers = [Layer(source, lock) for source in sources]
-        self.services: Mapping[str, ServiceConfig] = _Services(self)
+        self.services: Mapping[str, ServiceConfig] = Entries((), self._service_entry)
 
     @property
     def current_service(self) -> str | None:
@@ -171,22 +170,6 @@ class Catalog:
             if layer.name in read:
                 _ = layer.configuration
 
-
-class _Services(Mapping[str, "ServiceConfig"]):
-    """The services of a catalogue as a mapping."""
-
-    def __init__(self, catalog: Catalog) -> None:
-        self._catalog = catalog
-
-    def __getitem__(self, name: str) -> ServiceConfig:
-        found = self._catalog.service(name) if isinstance(name, str) else None
-        if found is None:
-            raise KeyError(name)
-        entry: ServiceConfig = found.entry
-        return entry
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._catalog.names("services"))
-
-    def __len__(self) -> int:
-        return len(self._catalog.names("services"))
+    def _service_entry(self, name: str) -> ServiceConfig | None:
+        found = self.service(name)
+        return None if found is None else found.entry

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import ClassVar
 
 from architect_core._base.json_text import read_json
@@ -19,7 +18,6 @@ from architect_core.sources.pointers import followed
 from architect_core.sources.variables import VariablesSource
 
 
-@dataclass(frozen=True)
 class EnvironmentSource(VariablesSource):
     """`ARCHITECT`, one JSON object, or `ARCHITECT_FILE`, a file that holds it; and `ARCHITECT_CURRENT_SERVICE`.
 

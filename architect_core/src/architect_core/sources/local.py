@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
 
@@ -18,7 +17,6 @@ _OFF = {"", "0", "false", "no", "off"}
 _ON = {"1", "true", "yes", "on"}
 
 
-@dataclass(frozen=True)
 class LocalSource(VariablesSource):
     """`architect.local.json` or `architect.local.toml` in the service's folder, if `ARCHITECT_LOCAL=1` is set.
 

@@ -12,20 +12,28 @@ from architect_core.plugins import loading
 from architect_core.plugins.known import PRECEDENCE, known
 from architect_core.sources.catalog import NamedSource
 from architect_core.sources.environment import EnvironmentSource
-from architect_core.sources.local import LocalSource
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from architect_core.plugins.registry import Plugins
 
+
+def _local() -> Source:
+    from architect_core.sources.local import LocalSource
+
+    return LocalSource()
+
+
 # not by entry points, which take milliseconds to search: most programs need no other source
-_OWN: dict[str, type[Source]] = {each.name: each for each in (EnvironmentSource, LocalSource)}
+_OWN: dict[str, Callable[[], Source]] = {"environment": EnvironmentSource, "local": _local}
 
 
 def default_sources(plugins: Plugins) -> list[NamedSource]:
     """The sources that are read by default, in the order of `PRECEDENCE`.
 
-    One that is neither installed nor needed has nothing, nor has one that `ARCHITECT_DISABLED_PLUGINS` names. One that
-    is needed, because the variable of its platform is set, raises NoPluginError if it is not installed.
+    A source that is not installed, or that `ARCHITECT_DISABLED_PLUGINS` names, is skipped. But if the variable of its
+    platform is set, one that is not installed raises NoPluginError when the catalogue reaches it.
     """
     return [_own(name) if name in _OWN else _default(name, plugins) for name in PRECEDENCE]
 

@@ -72,16 +72,17 @@ def _text_at(pointer: str, target: object, variables: Mapping[str, str], files: 
             return "", "$env names a variable that is not set"
         return variables[target], "" if is_text(variables[target]) else f"the variable that $env names {_NO_TEXT}"
     files.append(target)
-    return read_text(target)
+    text, reason = read_text(target)
+    return text, reason and f"the file that it names {reason}"
 
 
 def read_text(path: str) -> tuple[str, str]:
     """The text of a file without its last line break, and the reason if it cannot be read."""
     content, reason = read_file(path, _MOST_MIB)
     if reason:
-        return "", f"the file that it names {reason}"
+        return "", reason
     try:
         text = content.decode()
     except UnicodeDecodeError:
-        return "", "the file that it names is not UTF-8"
+        return "", "is not UTF-8"
     return text.removesuffix("\n").removesuffix("\r"), ""
