@@ -119,7 +119,7 @@ def until_listening(port: int, process: subprocess.Popen[bytes], output: Path) -
 
 @contextlib.contextmanager
 def watched_command_lines() -> Iterator[set[bytes]]:
-    """Collects the command line of every process that is seen meanwhile."""
+    """Collects the command lines of all processes that run meanwhile, every 20 ms."""
     if not Path("/proc/self/cmdline").exists():
         pytest.skip("this system has no /proc to see command lines in")
     seen: set[bytes] = set()
@@ -130,6 +130,7 @@ def watched_command_lines() -> Iterator[set[bytes]]:
             for path in Path("/proc").glob("[0-9]*/cmdline"):
                 with contextlib.suppress(OSError):
                     seen.add(path.read_bytes())
+            stop.wait(0.02)
 
     watcher = threading.Thread(target=watch)
     watcher.start()

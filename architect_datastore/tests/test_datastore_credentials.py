@@ -1,4 +1,4 @@
-"""Fields and URLs become credentials, and what is malformed is told without its value."""
+"""Credentials from fields and URLs, and errors without values."""
 
 from __future__ import annotations
 
@@ -89,7 +89,7 @@ def test_sqlite_in_memory_has_sqlite_s_own_name(datastore):
         ({"url": "sqlite:x"}, "must have the form sqlite:///path"),
     ],
 )
-def test_what_is_malformed_is_told_with_its_path_and_without_its_value(datastore, entry, expected):
+def test_the_message_for_a_malformed_entry_has_the_path_and_not_the_value(datastore, entry, expected):
     with pytest.raises(ConfigError) as caught:
         datastore(**entry)
     assert expected in str(caught.value)
@@ -104,7 +104,7 @@ def test_nothing_printed_shows_the_password(datastore):
     assert repr(db).endswith("name='n', type=***, options=***, url=***)")
 
 
-def test_an_unknown_image_is_generic_and_the_manifest_is_asked(tmp_path):
+def test_an_unknown_image_is_generic_and_the_manifest_s_image_names_the_engine(tmp_path):
     manifest = {"name": "acme/orders", "datastores": {"primary_db": {"image": "postgres:10"}}}
     (tmp_path / "architect.json").write_text(json.dumps(manifest))
     config = {"acme/orders": {"datastores": {"primary_db": {"host": "h"}, "x": {"image": "influx:2", "host": "h"}}}}

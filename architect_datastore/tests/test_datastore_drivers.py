@@ -270,7 +270,7 @@ def test_what_is_given_to_a_driver_may_be_changed_without_harm(datastore):
     assert (db.for_driver("psycopg")["host"], db.options) == ("h", {"sslmode": "require"})
 
 
-def test_an_unknown_driver_is_told_with_the_known_ones(datastore):
+def test_the_message_for_an_unknown_driver_lists_the_known_ones(datastore):
     db = datastore(type="mysql", host="h", password="canary")
     with pytest.raises(UnknownDriverError) as caught:
         db.for_driver("pymsql")
@@ -288,40 +288,40 @@ def test_an_unknown_driver_is_told_with_the_known_ones(datastore):
 @pytest.mark.parametrize(
     ("entry", "driver", "expected"),
     [
-        ({"url": "mysql://h/n?local_infile=canary"}, "pymysql", "pymysql cannot be told the option 'local_infile'"),
+        ({"url": "mysql://h/n?local_infile=canary"}, "pymysql", "pymysql does not support the option 'local_infile'"),
         (
             {"url": "postgres://h/?channel_binding=require"},
             "asyncpg",
-            "asyncpg cannot be told the option 'channel_binding' of these credentials; state channel_binding=prefer",
+            "asyncpg does not support the option 'channel_binding' of these credentials; use channel_binding=prefer",
         ),
         ({"url": "postgres://h/?channel_binding=require"}, "sqlalchemy+asyncpg", "'channel_binding'"),
         ({"url": "postgres://h/?gssencmode=require"}, "asyncpg", "'gssencmode'"),
         ({"url": "postgres://h/?require_auth=canary"}, "asyncpg", "'require_auth'"),
-        ({"url": "postgres://h/?hostaddr=canary"}, "asyncpg", "'hostaddr' of these credentials; leave it out, or use"),
-        ({"url": "postgres://h/?pgbouncer=true"}, "asyncpg", "'pgbouncer' of these credentials; it is Prisma's own"),
-        ({"url": "postgres://h/?pgbouncer=true"}, "psycopg", "psycopg cannot be told the option 'pgbouncer'"),
+        ({"url": "postgres://h/?hostaddr=canary"}, "asyncpg", "'hostaddr' of these credentials; remove it, or use"),
+        ({"url": "postgres://h/?pgbouncer=true"}, "asyncpg", "'pgbouncer' of these credentials; only Prisma has it"),
+        ({"url": "postgres://h/?pgbouncer=true"}, "psycopg", "psycopg does not support the option 'pgbouncer'"),
         ({"url": "postgres://h/?schema=canary"}, "django", "'schema'"),
         (
             {"url": 'mysql://h/n?ssl={"rejectUnauthorized":true}'},
             "pymysql",
-            "pymysql cannot be told the option 'ssl' of these credentials; state ssl-mode=VERIFY_IDENTITY in its place",
+            "pymysql does not support the option 'ssl' of these credentials; use ssl-mode=VERIFY_IDENTITY instead",
         ),
-        ({"url": "mysql://h/n?sslaccept=canary"}, "sqlalchemy+aiomysql", "state ssl-mode=VERIFY_IDENTITY"),
-        ({"url": "mysql://h/n?useSSL=canary"}, "mysqlclient", "state ssl-mode=VERIFY_IDENTITY"),
-        ({"url": "redis://h?canary%20x=1"}, "redis", "cannot be told the option '<key that is no name>'"),
+        ({"url": "mysql://h/n?sslaccept=canary"}, "sqlalchemy+aiomysql", "use ssl-mode=VERIFY_IDENTITY"),
+        ({"url": "mysql://h/n?useSSL=canary"}, "mysqlclient", "use ssl-mode=VERIFY_IDENTITY"),
+        ({"url": "redis://h?canary%20x=1"}, "redis", "does not support the option '<key that is no name>'"),
         ({"type": "mssql", "host": "h", "options": {"sslmode": "verify-full"}}, "pymssql", "only disable, require"),
-        ({"url": "amqps://h?verify=verify_none"}, "pika", "pika cannot be told sslmode require, only verify-full"),
+        ({"url": "amqps://h?verify=verify_none"}, "pika", "pika does not support sslmode require, only verify-full"),
         ({"url": "amqps://h?certfile=/canary"}, "pika", "it needs the option 'ca' too"),
         ({"type": "opensearch", "host": "h", "options": {"api_key": "canary"}}, "opensearch-py", "'api_key'"),
         ({"url": "clickhouse://h?max_threads=canary"}, "clickhouse-connect", "'max_threads'"),
         (
             {"url": "amqps://h?certfile=/canary"},
             "aio-pika",
-            "aio-pika cannot be given the files of `certificate` and `key`",
+            "aio-pika cannot use the files of `certificate` and `key`",
         ),
     ],
 )
-def test_what_a_driver_cannot_be_told_is_an_error(datastore, entry, driver, expected):
+def test_an_option_that_a_driver_does_not_support_is_an_error(datastore, entry, driver, expected):
     with pytest.raises(DriverError) as caught:
         datastore(**entry).for_driver(driver)
     assert expected in str(caught.value)
@@ -334,14 +334,14 @@ def test_what_a_driver_cannot_be_told_is_an_error(datastore, entry, driver, expe
         ({"type": "postgres", "options": {"sslmod": 1}}, "options.sslmod: unknown key (did you mean 'sslmode'?)"),
         (
             {"type": "postgres", "options": {"ca": "system", "sslmode": "require"}},
-            "options.sslmode: must be verify-full where `ca` is system",
+            "options.sslmode: must be verify-full if `ca` is system",
         ),
         ({"type": "redis", "options": {"sslmode": "prefer"}}, "options.sslmode: input should be 'disable', 'require'"),
         ({"type": "mysql", "options": {"sslmode": "allow"}}, "options.sslmode: input should be 'disable', 'prefer'"),
         ({"type": "mysql", "options": {"ca": ""}}, "options.ca: must be the path of a file"),
-        ({"type": "mysql", "options": {"key": "/canary"}}, "options.key: is there without `certificate`"),
+        ({"type": "mysql", "options": {"key": "/canary"}}, "options.key: is set without `certificate`"),
         ({"type": "mysql", "options": {"sslmode": "require", "ca": "/canary"}}, "options.ca: has no meaning unless"),
-        ({"type": "amqp", "options": {"sslmode": "disable", "ca": "/canary"}}, "options.ca: has no meaning where"),
+        ({"type": "amqp", "options": {"sslmode": "disable", "ca": "/canary"}}, "options.ca: has no meaning if"),
         ({"type": "mongodb", "options": {"key": "/canary"}}, "options.key: unknown key"),
         ({"type": "redis", "host": "/run/s", "options": {"ca": "/canary"}}, "a socket has no TLS"),
         ({"type": "rabbitmq", "options": {"heartbeat": -1}}, "options.heartbeat: input should be greater than"),
@@ -357,7 +357,7 @@ def test_options_are_checked(datastore, entry, expected):
 
 @pytest.mark.parametrize("mode", ["disable", "require", "verify-ca", "verify-full"])
 @pytest.mark.parametrize("engine", ["mysql", "redis", "mongodb", "rabbitmq", "elasticsearch", "clickhouse"])
-def test_what_is_asked_of_tls_stands_in_the_url(datastore, engine, mode):
+def test_the_url_has_the_options_of_tls(datastore, engine, mode):
     db = datastore(type=engine, host="h", options={"sslmode": mode})
     again = datastore(type=engine, url=db.url)
     assert again.options == db.options
@@ -397,8 +397,8 @@ print(sorted({name.partition(".")[0] for name in set(sys.modules) - before} - se
 def test_the_examples_in_the_docstrings_are_true():
     import doctest
 
-    from architect_datastore import arguments, engine_url
+    from architect_datastore import arguments, tls_keys
 
-    for module in (arguments, engine_url):
+    for module in (arguments, tls_keys):
         tried = doctest.testmod(module)
         assert (tried.failed, tried.attempted > 0) == (0, True)

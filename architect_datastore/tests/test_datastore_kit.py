@@ -15,7 +15,7 @@ from architect_datastore.kit import NetworkParser, connection_string, entry, net
 
 
 class EggOptions(Options):
-    """What a nest can be told."""
+    """Options of a nest."""
 
     warmth: int | None = Field(default=None, gt=0)
 

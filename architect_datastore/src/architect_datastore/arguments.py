@@ -1,20 +1,26 @@
-"""Keyword arguments of drivers, made of credentials."""
+"""Keyword arguments of drivers, from credentials."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+import re
+from collections.abc import Mapping
+from typing import Any
 
-from architect_core.contract import showable
+from architect_core.contract import Credentials, showable
 from architect_core.exceptions import DriverError
+from architect_datastore.kit.url import build_url
 
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from architect_core.contract import Credentials
+_FIELDS = ("host", "port", "username", "password", "name")
+# SQLAlchemy 2.1 decodes what follows the user information, 2.0 does not: only what means the same to both goes there
+_PLAIN = {
+    "host": re.compile(r"[\w.-]+|[0-9a-f.:]+", re.ASCII | re.IGNORECASE),
+    "name": re.compile(r"[\w.~-]+", re.ASCII),
+}
+_NEEDS = {"port": "host", "password": "username"}
 
 
 def given(**arguments: Any) -> dict[str, Any]:
-    """The arguments that are not None.
+    """Returns the arguments that are not None.
 
     >>> given(user="app", password=None)
     {'user': 'app'}
@@ -23,13 +29,13 @@ def given(**arguments: Any) -> dict[str, Any]:
 
 
 def translated(db: Credentials, driver: str, names: Mapping[str, str], *handled: str) -> dict[str, Any]:
-    """The options of `db` by the driver's own names for them.
+    """Returns the options of `db` by the driver's names.
 
     Args:
         db: the credentials.
         driver: the driver's name, for the message.
         names: an option -> the driver's argument.
-        handled: options that the caller sees to.
+        handled: options that the caller handles.
 
     Raises:
         DriverError: there is another option.
@@ -40,18 +46,40 @@ def translated(db: Credentials, driver: str, names: Mapping[str, str], *handled:
     return {names[option]: value for option, value in db.options.items() if option in names}
 
 
-def refusal(driver: str, option: str, remedy: str = "leave it out, or use another driver") -> DriverError:
-    """The error that a driver cannot be told an option."""
-    return DriverError(f"{driver} cannot be told the option {showable(option)!r} of these credentials; {remedy}")
+def refusal(driver: str, option: str, remedy: str = "remove it, or use another driver") -> DriverError:
+    """Returns the error for an option that a driver does not support."""
+    return DriverError(f"{driver} does not support the option {showable(option)!r} of these credentials; {remedy}")
 
 
 def mode_of(db: Credentials, driver: str, *known: str) -> str | None:
-    """The `sslmode` of `db`, None where it has none.
+    """Returns the `sslmode` of `db`, or None.
 
     Raises:
-        DriverError: it is none of `known`, where any are given.
+        DriverError: `known` is given and does not have it.
     """
     mode: str | None = db.options.get("sslmode")
     if known and mode is not None and mode not in known:
-        raise DriverError(f"{driver} cannot be told sslmode {mode}, only {', '.join(known)}; use another driver")
+        raise DriverError(f"{driver} does not support sslmode {mode}, only {', '.join(known)}; use another driver")
     return mode
+
+
+def engine_arguments(dialect: str, arguments: Mapping[str, Any], names: tuple[str, ...]) -> dict[str, Any]:
+    """Returns a URL, and as `connect_args` the driver's arguments that a URL cannot express.
+
+    >>> engine_arguments("mysql+pymysql", {"host": "h", "unix_socket": "/s", "passwd": b"p"}, ("host", "port"))
+    {'url': 'mysql+pymysql://h', 'connect_args': {'unix_socket': '/s', 'passwd': b'p'}}
+
+    Args:
+        dialect: the URL's scheme.
+        arguments: the driver's.
+        names: the driver's names of host, port, username, password and name.
+    """
+    rest = dict(arguments)
+    fields: dict[str, Any] = {}
+    for field, name in zip(_FIELDS, names, strict=False):
+        value = rest.get(name)
+        plain = isinstance(value, str | int) and (field not in _PLAIN or _PLAIN[field].fullmatch(str(value)))
+        if plain and _NEEDS.get(field, field) in {field, *fields}:
+            fields[field] = rest.pop(name)
+    url = build_url(dialect, fields, {})
+    return {"url": url if "name" in fields else url.removesuffix("/"), **({"connect_args": rest} if rest else {})}

@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, ClassVar
+from collections.abc import Mapping
+from typing import Any, ClassVar
 
 from pydantic import Field
 
-from architect_core.contract import hookimpl
+from architect_core.contract import CredentialParser, Credentials, hookimpl
 from architect_core.plugins.known import port_of
 from architect_datastore.arguments import given, mode_of, translated
 from architect_datastore.tls import Flag, TlsOptions, TlsParser, TlsUrls
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from architect_core.contract import CredentialParser, Credentials
 
 ARCHITECT_CONTRACT = 1
 
@@ -33,7 +29,7 @@ class ClickhouseOptions(TlsOptions):
 
 
 def clickhouse_connect(db: Credentials) -> dict[str, Any]:
-    """`clickhouse_connect.get_client`, which verifies the host whenever it verifies the certificate."""
+    """`clickhouse_connect.get_client`, which verifies a certificate and its host together."""
     names = {
         "ca": "ca_cert",
         "certificate": "client_cert",
@@ -44,7 +40,7 @@ def clickhouse_connect(db: Credentials) -> dict[str, Any]:
     login = given(host=db.host, port=db.port, username=db.username, password=db.password, database=db.name)
     arguments = {**login, **translated(db, "clickhouse-connect", names, "sslmode")}
     if "client_cert" in arguments and db.password is not None:
-        arguments["tls_mode"] = "strict"  # else the certificate would log in, and the password not be sent
+        arguments["tls_mode"] = "strict"  # otherwise the certificate would log in, without the password
     if mode in {None, "disable"}:
         return {**arguments, "interface": "http"}
     return {**arguments, "interface": "https", "verify": mode != "require"}
@@ -53,8 +49,7 @@ def clickhouse_connect(db: Credentials) -> dict[str, Any]:
 class ClickhouseParser(TlsParser):
     """Credentials for ClickHouse's client: `clickhouse_connect.get_client(**db.for_driver("clickhouse-connect"))`.
 
-    The port is that of HTTP: 8123, with TLS 8443. As for the client itself, the ports 8443 and 443 mean TLS unless
-    something says otherwise.
+    The port is that of HTTP: 8123, with TLS 8443. As for the client, the ports 8443 and 443 mean TLS by default.
     """
 
     Options = ClickhouseOptions
@@ -69,24 +64,18 @@ class ClickhouseParser(TlsParser):
         ("native", "asynch"), "ClickHouse is reached over HTTP; give the URL of that, clickhouse://host:8123"
     )
 
-    def __init__(self) -> None:
-        schemes = dict.fromkeys(("clickhouse", "http", *sorted(_SECURE)), "clickhouse")
-        super().__init__(
-            "clickhouse", port_of("clickhouse"), schemes, drivers={"clickhouse-connect": clickhouse_connect}
-        )
-
     def port(self, scheme: str, options: Mapping[str, Any]) -> int | None:  # noqa: ARG002 - to override
-        """TLS has a port of its own."""
+        """Returns another port for TLS."""
         return self.default_port if options.get("sslmode") in {None, "disable"} else port_of("clickhouses")
 
     def read_options(self, scheme: str, query: Mapping[str, Any]) -> dict[str, Any]:
-        """Some schemes say whether there is TLS."""
+        """Reads from some schemes whether there is TLS."""
         if scheme in _SECURE or scheme == "http":
             query = {"secure": "false" if scheme == "http" else "true", **query}
         return super().read_options(scheme, query)
 
     def read_keys(self, keys: Mapping[str, Any], options: Mapping[str, Any]) -> dict[str, Any]:
-        """Some ports say that there is TLS."""
+        """Reads from some ports that there is TLS."""
         found = super().read_keys(keys, options)
         if keys.get("port") in _SECURE_PORTS and "sslmode" not in {**options, **found}:
             found["sslmode"] = "verify-full"
@@ -96,4 +85,6 @@ class ClickhouseParser(TlsParser):
 @hookimpl
 def architect_credential_parser() -> CredentialParser:
     """Reads credentials."""
-    return ClickhouseParser()
+    schemes = dict.fromkeys(("clickhouse", "http", *sorted(_SECURE)), "clickhouse")
+    drivers = {"clickhouse-connect": clickhouse_connect}
+    return ClickhouseParser("clickhouse", port_of("clickhouse"), schemes, drivers=drivers)

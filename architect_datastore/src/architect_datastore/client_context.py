@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 import ssl
-from typing import TYPE_CHECKING
 
+from architect_core.contract import Credentials
 from architect_core.exceptions import DriverError
 from architect_datastore.tls import VERIFYING
 
-if TYPE_CHECKING:
-    from architect_core.contract import Credentials
-
 
 def client_context(db: Credentials, driver: str) -> ssl.SSLContext:
-    """What Python's `ssl` does as the options say.
+    """Returns the context that Python's `ssl` needs for the options.
 
     Raises:
-        DriverError: a file that an option names cannot be read, or is not what it should be.
+        DriverError: a file that an option names cannot be read, or has the wrong content.
     """
     options = db.options
     context = _context(driver, options.get("ca"))
@@ -24,14 +21,11 @@ def client_context(db: Credentials, driver: str) -> ssl.SSLContext:
     if options.get("sslmode") not in VERIFYING:
         context.verify_mode = ssl.CERT_NONE
     if "certificate" in options:
-        reason = ""
         try:
-            # without a password: OpenSSL would ask for one on the terminal
+            # with no password, OpenSSL would ask for one on the terminal
             context.load_cert_chain(options["certificate"], options.get("key"), password="")
         except (OSError, ValueError) as problem:
-            reason = _reason(problem)
-        if reason:
-            raise DriverError(f"{driver} cannot be given the files of `certificate` and `key`: {reason}")
+            raise DriverError(f"{driver} cannot use the files of `certificate` and `key`: {_reason(problem)}") from None
     return context
 
 
@@ -39,12 +33,10 @@ def _context(driver: str, ca: str | None) -> ssl.SSLContext:
     try:
         context = ssl.create_default_context(cafile=ca)
     except (OSError, ValueError) as problem:
-        reason = _reason(problem)
-    else:
-        # since Python 3.13 the default; it refuses authorities as MySQL makes them for itself
-        context.verify_flags &= ~ssl.VERIFY_X509_STRICT
-        return context
-    raise DriverError(f"{driver} cannot be given the file of `ca`: {reason}")
+        raise DriverError(f"{driver} cannot use the file of `ca`: {_reason(problem)}") from None
+    # the default since Python 3.13; it refuses the authorities that MySQL generates
+    context.verify_flags &= ~ssl.VERIFY_X509_STRICT
+    return context
 
 
 def _reason(problem: Exception) -> str:

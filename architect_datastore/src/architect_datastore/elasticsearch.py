@@ -3,19 +3,15 @@
 from __future__ import annotations
 
 from base64 import b64encode
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping
+from typing import Any
 from urllib.parse import quote
 
-from architect_core.contract import hookimpl
+from architect_core.contract import CredentialParser, Credentials, DatastoreTarget, hookimpl
 from architect_core.plugins.known import port_of
 from architect_datastore.arguments import mode_of, translated
 from architect_datastore.kit.url import build_url
 from architect_datastore.tls import Flag, TlsOptions, TlsParser, TlsUrls
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from architect_core.contract import CredentialParser, Credentials, DatastoreTarget
 
 ARCHITECT_CONTRACT = 1
 
@@ -26,14 +22,14 @@ class ElasticsearchOptions(TlsOptions):
     """Options of an Elasticsearch or OpenSearch datastore.
 
     Attributes:
-        api_key: a key to log in with, instead of a user and a password; for Elasticsearch.
+        api_key: a key to log in with instead of a user and a password; only Elasticsearch has it.
     """
 
     api_key: str | None = None
 
 
 def elasticsearch(db: Credentials) -> dict[str, Any]:
-    """`elasticsearch.Elasticsearch` and `AsyncElasticsearch`, which encode a login as ASCII unless it is encoded."""
+    """`elasticsearch.Elasticsearch` and `AsyncElasticsearch`, which encode a login as ASCII."""
     arguments = _arguments(db, "elasticsearch", {**_FILES, "api_key": "api_key"})
     if db.username is not None:
         login = (db.username, db.password or "")
@@ -43,7 +39,7 @@ def elasticsearch(db: Credentials) -> dict[str, Any]:
 
 
 def opensearch(db: Credentials) -> dict[str, Any]:
-    """`opensearchpy.OpenSearch` and `AsyncOpenSearch`, which encode a login as latin-1, whatever they get."""
+    """`opensearchpy.OpenSearch` and `AsyncOpenSearch`, which encode a login as latin-1."""
     arguments = _arguments(db, "opensearch-py", _FILES)
     if db.username is not None:
         login = (db.username, db.password or "")
@@ -71,7 +67,7 @@ def _with_path(url: str, path: str | None) -> str:
 class ElasticsearchParser(TlsParser):
     """Credentials for the official clients: `elasticsearch.Elasticsearch(**db.for_driver("elasticsearch"))`.
 
-    The path of a URL is where a server behind a proxy answers; an index is named in each call.
+    The path of a URL is that of a server behind a proxy; an index is named in each call.
     """
 
     Options = ElasticsearchOptions
@@ -84,32 +80,24 @@ class ElasticsearchParser(TlsParser):
         names={name: option for option, name in _FILES.items()},
     )
 
-    def __init__(self) -> None:
-        schemes = {"http": "http", "https": "https", "elasticsearch": "http", "opensearch": "http"}
-        drivers = {
-            "elasticsearch": elasticsearch,
-            **dict.fromkeys(("opensearch-py", "opensearchpy", "opensearch"), opensearch),
-        }
-        super().__init__("elasticsearch", port_of("elasticsearch"), schemes, drivers=drivers)
-
     def port(self, scheme: str, options: Mapping[str, Any]) -> int | None:  # noqa: ARG002 - to override
-        """A URL with https means a web server's port, as it does for the clients."""
+        """Returns 443 for a URL with https, as the clients do."""
         return port_of(scheme) if scheme == "https" else self.default_port
 
     def credentials(self, target: DatastoreTarget) -> Credentials:
-        """As of all others."""
+        """Returns the credentials; raises ConfigError if the entry has a `name`."""
         if target.config.name is not None:
-            raise target.error("name", "means nothing: an index is named in each call, and a path belongs into `url`")
+            raise target.error("name", "is not used: an index is named in each call, and a path belongs into `url`")
         return super().credentials(target)
 
     def check(self, fields: dict[str, Any], target: DatastoreTarget) -> None:  # noqa: ARG002 - to override
-        """A path ends without a slash, even one that was percent-encoded."""
+        """Removes the slash at the path's end, even if it was percent-encoded."""
         path = fields.pop("name", "").rstrip("/")
         if path:
             fields["name"] = path
 
     def url(self, scheme: str, fields: dict[str, Any], query: dict[str, Any]) -> str:
-        """One that the clients take as it is."""
+        """Returns a URL that the clients accept."""
         rest = {key: value for key, value in fields.items() if key != "name"}
         return _with_path(super().url(scheme, rest, query), fields.get("name"))
 
@@ -117,4 +105,7 @@ class ElasticsearchParser(TlsParser):
 @hookimpl
 def architect_credential_parser() -> CredentialParser:
     """Reads credentials."""
-    return ElasticsearchParser()
+    schemes = {"http": "http", "https": "https", "elasticsearch": "http", "opensearch": "http"}
+    names = ("opensearch-py", "opensearchpy", "opensearch")
+    drivers = {"elasticsearch": elasticsearch, **dict.fromkeys(names, opensearch)}
+    return ElasticsearchParser("elasticsearch", port_of("elasticsearch"), schemes, drivers=drivers)

@@ -1,14 +1,9 @@
-"""MinIO, which is S3 without TLS on a port of its own, unless the options say otherwise."""
+"""MinIO: S3 on another port, and by default without TLS."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
-from architect_core.contract import hookimpl
-from architect_datastore.s3 import S3Parser
-
-if TYPE_CHECKING:
-    from architect_core.contract import CredentialParser
+from architect_core.contract import CredentialParser, hookimpl
+from architect_datastore.s3 import s3_parser
 
 ARCHITECT_CONTRACT = 1
 
@@ -16,4 +11,4 @@ ARCHITECT_CONTRACT = 1
 @hookimpl
 def architect_credential_parser() -> CredentialParser:
     """Reads credentials."""
-    return S3Parser("minio")
+    return s3_parser("minio")

@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Literal
+from collections.abc import Mapping
+from typing import Any, Literal
 
-from architect_core.contract import CredentialParser, Options, hookimpl
+from architect_core.contract import CredentialParser, Credentials, Options, hookimpl
 from architect_core.plugins.known import port_of
 from architect_datastore.kit.url import build_url
-from architect_datastore.path import Path  # noqa: TC001 - pydantic reads it
+from architect_datastore.options import Path
 from architect_datastore.tls import FALSE, TRUE, Flag, TlsParser, TlsUrls
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from architect_core.contract import Credentials
 
 ARCHITECT_CONTRACT = 1
 
@@ -24,15 +20,15 @@ class MongoOptions(Options):
     """Options of a MongoDB datastore. A URL's query may have any of MongoDB's.
 
     Attributes:
-        sslmode: what is asked of TLS; `ca` or `certificate` alone ask for "verify-full", and so does "mongodb+srv".
-        ca: the path of a file with the certificates of the authorities that may have signed the server's, PEM; those of
-            the system unless given.
-        certificate: the path of a file with the client's certificate and its key, PEM.
-        auth_source: the database that knows the user; the URL's own unless given, and "admin" where it names none.
-        auth_mechanism: how the user is known, such as "SCRAM-SHA-256".
+        sslmode: the TLS mode; "verify-full" if only `ca` or `certificate` is given, and for "mongodb+srv".
+        ca: the path of a PEM file with the certificates of the authorities that may have signed the server's; those of
+            the system by default.
+        certificate: the path of a PEM file with the client's certificate and its key.
+        auth_source: the database that the user is defined in; by default that of the URL, else "admin".
+        auth_mechanism: how the user is authenticated, such as "SCRAM-SHA-256".
         replica_set: the replica set's name.
-        direct_connection: whether to talk to the host that is named, whatever it is part of.
-        application_name: what the server's logs call this program.
+        direct_connection: whether to connect to the given host only, even if it is part of a replica set.
+        application_name: the name of this program in the server's logs.
     """
 
     sslmode: Literal["disable", "require", "verify-ca", "verify-full"] | None = None
@@ -46,7 +42,7 @@ class MongoOptions(Options):
 
 
 def pymongo(db: Credentials) -> dict[str, Any]:
-    """`pymongo.MongoClient`, `pymongo.AsyncMongoClient` and Motor's client: the URL, which says it all."""
+    """`pymongo.MongoClient`, `pymongo.AsyncMongoClient` and Motor's client: the URL."""
     return {"host": db.url}
 
 
@@ -73,27 +69,24 @@ class MongoParser(TlsParser):
         },
     )
 
-    def __init__(self) -> None:
-        drivers = {"pymongo": pymongo, "motor": pymongo}
-        super().__init__("mongodb", port_of("mongodb"), {"mongodb": "mongodb", _SRV: _SRV}, drivers=drivers)
-
     def port(self, scheme: str, options: Mapping[str, Any]) -> int | None:  # noqa: ARG002 - to override
-        """With "mongodb+srv", the DNS says where."""
+        """Returns None for "mongodb+srv", whose ports are in the DNS."""
         return None if scheme == _SRV else self.default_port
 
     def write_options(self, scheme: str, options: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
-        """MongoDB writes true and false in lower case."""
+        """Writes true and false in lower case."""
         texts = {key: str(value).lower() if isinstance(value, bool) else value for key, value in options.items()}
         return super().write_options(scheme, texts)
 
     def url(self, scheme: str, fields: dict[str, Any], query: dict[str, Any]) -> str:
-        """As MongoDB's documentation writes it; where the DNS says, a URL cannot."""
+        """Returns a URL in the form of MongoDB's documentation; with "mongodb+srv", ports and hosts are in the DNS."""
         if scheme == _SRV and ("port" in fields or "hosts" in fields):
-            raise ValueError("mongodb+srv takes one host and no port, which the DNS tells")
+            raise ValueError("mongodb+srv takes one host and no port, which is in the DNS")
         return build_url(scheme, fields, query, self.socket, bare=":,")  # PyMongo does not decode readPreferenceTags
 
 
 @hookimpl
 def architect_credential_parser() -> CredentialParser:
     """Reads credentials."""
-    return MongoParser()
+    schemes, drivers = {"mongodb": "mongodb", _SRV: _SRV}, {"pymongo": pymongo, "motor": pymongo}
+    return MongoParser("mongodb", port_of("mongodb"), schemes, drivers=drivers)

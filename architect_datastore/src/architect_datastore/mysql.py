@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Literal
+from collections.abc import Mapping
+from functools import partial
+from typing import Any, Literal
 
 from pydantic import Field
 
-from architect_core.contract import CredentialParser, Options, hookimpl
+from architect_core.contract import CredentialParser, Credentials, Driver, hookimpl
 from architect_core.plugins.known import port_of
-from architect_datastore.mysql_drivers import DRIVERS
-from architect_datastore.path import Path  # noqa: TC001 - pydantic reads it
+from architect_datastore.arguments import engine_arguments, given, mode_of, refusal, translated
+from architect_datastore.options import TlsFiles
 from architect_datastore.tls import TlsParser, TlsUrls
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
+from architect_datastore.tls_keys import TLS
 
 ARCHITECT_CONTRACT = 1
 
@@ -24,27 +24,108 @@ _MODES = {
     "VERIFY_CA": "verify-ca",
     "VERIFY_IDENTITY": "verify-full",
 }
+# TLS in the URLs of clients in other languages
+_FOREIGN_TLS = frozenset({"ssl", "sslaccept", "tls", "usessl", "requiressl", "verifyservercertificate"})
+_SAME = {"charset": "charset", "connect_timeout": "connect_timeout"}
 
 
-class MysqlOptions(Options):
-    """Options of a MySQL or MariaDB datastore.
+class MysqlOptions(TlsFiles):
+    """Options of a MySQL or MariaDB datastore, beside those of TLS.
 
     Attributes:
-        sslmode: what is asked of TLS; `ca` or `certificate` alone ask for "verify-full".
-        ca: the path of a file with the certificates of the authorities that may have signed the server's, PEM; those of
-            the system unless given.
-        certificate: the path of the client's certificate, PEM.
-        key: the path of its key, PEM; in `certificate` unless given.
+        sslmode: the TLS mode; "verify-full" if only `ca` or `certificate` is given.
         connect_timeout: seconds that connecting may take.
         charset: the connection's character set, such as "utf8mb4".
     """
 
     sslmode: Literal["disable", "prefer", "require", "verify-ca", "verify-full"] | None = None
-    ca: Path | None = None
-    certificate: Path | None = None
-    key: Path | None = None
     connect_timeout: int | None = Field(default=None, gt=0)
     charset: str | None = None
+
+
+def pymysql(db: Credentials) -> dict[str, Any]:
+    """`pymysql.connect`, which encodes a password of type str as latin-1, and verifies a host only with a context."""
+    password = db.password
+    arguments = {**_address(db, "database"), **_options(db, "pymysql")}
+    if password is not None:
+        arguments["password"] = password if password.isascii() else password.encode()
+    mode = mode_of(db, "pymysql")
+    if mode == "disable":
+        arguments["ssl_disabled"] = True
+    elif mode not in {None, "prefer"}:  # the default
+        from architect_datastore.client_context import client_context
+
+        arguments["ssl"] = client_context(db, "pymysql")
+    return arguments
+
+
+def aiomysql(db: Credentials) -> dict[str, Any]:
+    """`aiomysql.connect` and `aiomysql.create_pool`; they always encode a password as latin-1."""
+    arguments = {**_address(db, "db"), **_options(db, "aiomysql")}
+    if db.password is not None:
+        arguments["password"] = db.password.encode().decode("latin-1")
+    if mode_of(db, "aiomysql") not in {None, "disable"}:
+        from architect_datastore.client_context import client_context
+
+        arguments["ssl"] = client_context(db, "aiomysql")
+    return arguments
+
+
+def mysqlclient(db: Credentials) -> dict[str, Any]:
+    """`MySQLdb.connect`."""
+    arguments = {**_address(db, "database"), **given(password=db.password), **_options(db, "mysqlclient")}
+    mode = mode_of(db, "mysqlclient")
+    if mode is not None:
+        names = {"disable": "DISABLED", "prefer": "PREFERRED", "require": "REQUIRED", "verify-ca": "VERIFY_CA"}
+        arguments["ssl_mode"] = names.get(mode, "VERIFY_IDENTITY")
+    files = given(ca=db.options.get("ca"), cert=db.options.get("certificate"), key=db.options.get("key"))
+    return {**arguments, **({"ssl": files} if files else {})}
+
+
+def sqlalchemy(db: Credentials, driver: str = "mysqldb") -> dict[str, Any]:
+    """`sqlalchemy.create_engine`, with the named driver; by default with mysqlclient, as SQLAlchemy."""
+    make = {"pymysql": pymysql, "aiomysql": aiomysql, "mysqldb": mysqlclient}[driver]
+    name = "db" if driver == "aiomysql" else "database"
+    return engine_arguments(f"mysql+{driver}", make(db), ("host", "port", "user", "password", name))
+
+
+def django(db: Credentials) -> dict[str, Any]:
+    """An entry of Django's `DATABASES`, whose backend uses mysqlclient."""
+    arguments = mysqlclient(db)
+    address = {
+        "HOST": arguments.pop("unix_socket", "") or arguments.pop("host", ""),
+        "PORT": arguments.pop("port", ""),
+        "USER": arguments.pop("user", ""),
+        "PASSWORD": arguments.pop("password", ""),
+        "NAME": arguments.pop("database", ""),
+    }
+    return {"ENGINE": "django.db.backends.mysql", **address, "OPTIONS": arguments}
+
+
+def _options(db: Credentials, driver: str) -> dict[str, Any]:
+    for option in db.options:
+        if option.lower() in _FOREIGN_TLS:
+            raise refusal(driver, option, "use ssl-mode=VERIFY_IDENTITY instead, or another ssl-mode")
+    return translated(db, driver, _SAME, *TLS)
+
+
+def _address(db: Credentials, name: str) -> dict[str, Any]:
+    host = db.host or ""
+    address = {"unix_socket": host} if host.startswith("/") else {"host": host, "port": db.port}
+    return given(**address, user=db.username, **{name: db.name})
+
+
+DRIVERS: dict[str, Driver] = {
+    "pymysql": pymysql,
+    "aiomysql": aiomysql,
+    "mysqlclient": mysqlclient,
+    "mysqldb": mysqlclient,
+    "sqlalchemy": sqlalchemy,
+    "sqlalchemy+mysqldb": sqlalchemy,
+    "sqlalchemy+pymysql": partial(sqlalchemy, driver="pymysql"),
+    "sqlalchemy+aiomysql": partial(sqlalchemy, driver="aiomysql"),
+    "django": django,
+}
 
 
 class MysqlParser(TlsParser):
@@ -68,17 +149,8 @@ class MysqlParser(TlsParser):
         }
     )
 
-    def __init__(self) -> None:
-        super().__init__(
-            "mysql",
-            port_of("mysql"),
-            schemes={"mysql": "mysql", "mariadb": "mariadb"},
-            aliases={"unix_socket": "host", "socket": "host"},
-            drivers=DRIVERS,
-        )
-
     def read_options(self, scheme: str, query: Mapping[str, Any]) -> dict[str, Any]:
-        """MySQL's own names of the modes mean ours; `reconnect`, which brokers write, is for clients in Ruby."""
+        """Reads MySQL's names of the TLS modes; ignores `reconnect`, which brokers add for clients in Ruby."""
         found = super().read_options(scheme, {key: value for key, value in query.items() if key != "reconnect"})
         if "sslmode" in found:
             mode = str(found["sslmode"])
@@ -86,7 +158,7 @@ class MysqlParser(TlsParser):
         return found
 
     def write_options(self, scheme: str, options: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
-        """With MySQL's own names of the modes."""
+        """Writes MySQL's names of the TLS modes."""
         scheme, query = super().write_options(scheme, options)
         if "sslmode" in query:
             mode = query.pop("sslmode")
@@ -97,4 +169,10 @@ class MysqlParser(TlsParser):
 @hookimpl
 def architect_credential_parser() -> CredentialParser:
     """Reads credentials."""
-    return MysqlParser()
+    return MysqlParser(
+        "mysql",
+        port_of("mysql"),
+        schemes={"mysql": "mysql", "mariadb": "mariadb"},
+        aliases={"unix_socket": "host", "socket": "host"},
+        drivers=DRIVERS,
+    )

@@ -2,22 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import partial
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 from pydantic import Field
 
-from architect_core.contract import CredentialParser, DatastoreProvisioner, Options, hookimpl
+from architect_core.contract import CredentialParser, DatastoreProvisioner, DatastoreTarget, hookimpl
 from architect_core.plugins.known import port_of
 from architect_datastore.kit.network import NetworkParser
-from architect_datastore.path import Path  # noqa: TC001 - pydantic reads it
+from architect_datastore.options import TlsFiles
 from architect_datastore.postgres_drivers import DRIVERS, SYSTEM
 from architect_datastore.tls_keys import TLS, read_tls_keys
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from architect_core.contract import DatastoreTarget
 
 ARCHITECT_CONTRACT = 1
 
@@ -25,26 +21,20 @@ _OPPORTUNISTIC = ("disable", "allow", "prefer")
 _LIBPQ = {"ca": "sslrootcert", "certificate": "sslcert", "key": "sslkey"}
 
 
-class PostgresOptions(Options):
-    """Options of a PostgreSQL datastore. A URL's query may have any option of libpq.
+class PostgresOptions(TlsFiles):
+    """Options of a PostgreSQL datastore, beside those of TLS. A URL's query may have any option of libpq.
 
     Attributes:
-        sslmode: what is asked of TLS; libpq's own default is "prefer".
-        ca: the path of a file with the certificates of the authorities that may have signed the server's, PEM; "system"
-            for those of the system, which means "verify-full".
-        certificate: the path of the client's certificate, PEM.
-        key: the path of its key, PEM.
+        sslmode: the TLS mode; libpq's default is "prefer".
+        ca: also "system", for the authorities of the system, which means "verify-full".
         channel_binding: whether the password is bound to the TLS connection.
         connect_timeout: seconds that connecting to one host may take.
-        application_name: what the server's logs call this program.
-        options: settings of the session, "-c name=value"; a space in a value has a backslash before it.
-        target_session_attrs: which of several hosts will do, such as "read-write".
+        application_name: the name of this program in the server's logs.
+        options: settings of the session, "-c name=value"; a space in a value is escaped with a backslash.
+        target_session_attrs: the kind of host to use among several, such as "read-write".
     """
 
     sslmode: Literal["disable", "allow", "prefer", "require", "verify-ca", "verify-full"] | None = None
-    ca: Path | None = None
-    certificate: Path | None = None
-    key: Path | None = None
     channel_binding: Literal["disable", "prefer", "require"] | None = None
     connect_timeout: int | None = Field(default=None, gt=0)
     application_name: str | None = None
@@ -63,27 +53,18 @@ class PostgresParser(NetworkParser):
     socket_has_port = True
     several_hosts = True
 
-    def __init__(self) -> None:
-        super().__init__(
-            "postgres",
-            port_of("postgres"),
-            schemes={"postgresql": "postgresql", "postgres": "postgresql", "postgis": "postgresql"},
-            aliases={"host": "host", "port": "port", "user": "username", "password": "password", "dbname": "name"},
-            drivers=DRIVERS,
-        )
-
-    def settle(self, options: dict[str, Any], target: DatastoreTarget) -> dict[str, Any]:
-        """The system's authorities have signed many servers' certificates: libpq verifies the host, too."""
+    def combine_options(self, options: dict[str, Any], target: DatastoreTarget) -> dict[str, Any]:
+        """`ca` "system" means "verify-full": public authorities sign everybody's certificates."""
         if options.get("ca") != SYSTEM:
             return options
         if options.get("sslmode") not in {None, "verify-full"}:
-            raise target.error("options.sslmode", "must be verify-full where `ca` is system")
+            raise target.error("options.sslmode", "must be verify-full if `ca` is system")
         return {**options, "sslmode": "verify-full"}
 
     def read_options(self, scheme: str, query: Mapping[str, Any]) -> dict[str, Any]:  # noqa: ARG002 - the contract's
-        """By our names, those of TLS; all others have libpq's own.
+        """Returns options of TLS by our names, all others by libpq's.
 
-        libpq takes `ssl=true` for `sslmode=require`; SQLAlchemy's asyncpg has any `sslmode` as `ssl`.
+        libpq reads `ssl=true` as `sslmode=require`; SQLAlchemy's asyncpg has any `sslmode` as `ssl`.
         """
         ours = {name: option for option, name in _LIBPQ.items()}
         found = {ours.get(key, key): value for key, value in query.items()}
@@ -91,24 +72,30 @@ class PostgresParser(NetworkParser):
             ssl = found.pop("ssl")
             mode = {"true": "require", "false": "disable"}.get(str(ssl).lower(), ssl)
             if mode not in _OPPORTUNISTIC and found.get("sslmode") in _OPPORTUNISTIC:
-                raise ValueError("asks for TLS with `ssl`, and with `sslmode` does not; state `sslmode` alone")
+                raise ValueError("asks for TLS with `ssl`, and with `sslmode` does not; give `sslmode` alone")
             found.setdefault("sslmode", mode)
         return found
 
     def read_keys(self, keys: Mapping[str, Any], options: Mapping[str, Any]) -> dict[str, Any]:
-        """Those of TLS; a switch asks for what `ssl=true` does in a URL of libpq."""
+        """Returns the options of TLS; a switch means "require", as `ssl=true` does in a URL of libpq."""
         names = (*TLS, *_LIBPQ.values())
         return read_tls_keys(keys, options.get("sslmode"), names, partial(self.read_options, "postgresql"), "require")
 
     def write_options(self, scheme: str, options: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
-        """By libpq's names."""
+        """Returns the options by libpq's names."""
         return scheme, {_LIBPQ.get(key, key): value for key, value in options.items()}
 
 
 @hookimpl
 def architect_credential_parser() -> CredentialParser:
     """Reads credentials."""
-    return PostgresParser()
+    return PostgresParser(
+        "postgres",
+        port_of("postgres"),
+        schemes={"postgresql": "postgresql", "postgres": "postgresql", "postgis": "postgresql"},
+        aliases={"host": "host", "port": "port", "user": "username", "password": "password", "dbname": "name"},
+        drivers=DRIVERS,
+    )
 
 
 @hookimpl

@@ -1,29 +1,26 @@
-"""The account of the operating system that PostgreSQL runs as, because it refuses to run as root."""
+"""The operating system's account for PostgreSQL, which refuses to run as root."""
 
 from __future__ import annotations
 
 import os
 import pwd
 import subprocess
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from architect_core.exceptions import RunError
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
 
 _SECONDS = 120.0
 
 
 @dataclass(frozen=True)
 class Account:
-    """Who runs PostgreSQL's programs.
+    """The account that runs PostgreSQL's programs.
 
     Attributes:
-        name: what the account is called; empty for the runner's own.
-        ids: its user and group id; None for the runner's own.
+        name: its name; empty for the account of this process.
+        ids: its user and group id; None for the account of this process.
     """
 
     name: str = ""
@@ -32,11 +29,11 @@ class Account:
     def run(
         self, command: Sequence[str], folder: Path, environ: Mapping[str, str], text: str = ""
     ) -> subprocess.CompletedProcess[str]:
-        """Run a program to its end in `folder`, with `text` as its input.
+        """Run a program in `folder` until it ends, with `text` as its input.
 
         Raises:
             OSError: it cannot be started.
-            subprocess.TimeoutExpired: it does not end.
+            subprocess.TimeoutExpired: it runs for more than two minutes.
         """
         user, group = self.ids or (None, None)
         return subprocess.run(  # noqa: S603 - the command is made here
@@ -56,10 +53,10 @@ class Account:
 
 
 def choose_account(folder: Path) -> Account:
-    """The runner's own account; for root, that of `postgres` or `nobody`, which must be able to enter `folder`.
+    """Returns the account of this process; for root, that of `postgres` or `nobody`.
 
     Raises:
-        RunError: there is no such account, or it cannot enter.
+        RunError: there is no such account, or it cannot enter `folder`.
     """
     if os.geteuid() != 0:
         return Account()
@@ -71,7 +68,7 @@ def choose_account(folder: Path) -> Account:
         )
     folder.chmod(0o711)
     try:
-        # told by path: the folder that a program is started in is entered before it becomes another user's
+        # as an argument: a program's working directory is entered before its user changes
         entering = account.run(("/bin/sh", "-c", 'cd "$1"', "sh", str(folder.absolute())), Path("/"), {})
         entered = entering.returncode == 0
     except OSError:

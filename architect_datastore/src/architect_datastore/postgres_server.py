@@ -1,50 +1,44 @@
-"""A PostgreSQL server for one `architect run`."""
+"""Starts a PostgreSQL server for `architect run`."""
 
 from __future__ import annotations
 
 import os
 import signal
 import subprocess
+from collections.abc import Mapping
 from functools import partial
-from typing import TYPE_CHECKING
+from pathlib import Path
 
-from architect_core.contract import DatastoreProvisioner, Provisioned
+from architect_core.contract import MASK, DatastoreProvisioner, Provisioned
 from architect_core.exceptions import RunError
-from architect_datastore.postgres_account import choose_account
-from architect_datastore.postgres_programs import find_programs
+from architect_datastore.postgres_account import Account, choose_account
+from architect_datastore.postgres_programs import PostgresPrograms, find_programs
 from architect_datastore.postgres_ready import wait_until_ready
-from architect_datastore.wanted import wanted_password, wanted_text
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-    from pathlib import Path
-
-    from architect_datastore.postgres_account import Account
-    from architect_datastore.postgres_programs import PostgresPrograms
+from architect_datastore.provisioning import wanted_password, wanted_text
 
 HOST = "127.0.0.1"
-_OWNER = "postgres"  # the user that initdb makes; it cannot quote every name
+_OWNER = "postgres"  # initdb creates it; it cannot quote every name
 _NAME_BYTES = 63
 _SETTINGS = (
-    "fsync=off",  # the data is thrown away after the run, so nothing waits for a disk
+    "fsync=off",  # the data is deleted after the run
     "synchronous_commit=off",
     "full_page_writes=off",
     "password_encryption=scram-sha-256",
-    "dynamic_shared_memory_type=mmap",  # in the data folder, which goes away even if the server is killed
+    "dynamic_shared_memory_type=mmap",  # in the data folder, which is deleted even if the server was killed
 )
 _LOGINS = f"host all,replication all {HOST}/32 scram-sha-256\n"
-_FOREIGN = ("PG", "LC_", "LANG", "TZ")  # variables of the user's environment that PostgreSQL would follow
+_FOREIGN = ("PG", "LC_", "LANG", "TZ")  # variables of the user's environment that PostgreSQL reads
 _ENVIRON = {"LC_ALL": "C", "PGCLIENTENCODING": "UTF8", "PGDATESTYLE": "ISO, MDY"}
 
 
 class PostgresProvisioner(DatastoreProvisioner):
-    """Makes a database cluster with one superuser and one database, reachable with a password on 127.0.0.1 alone."""
+    """Creates a cluster with one superuser and one database, that listens on 127.0.0.1 and asks for a password."""
 
     def provision(self, wanted: Mapping[str, str], folder: Path, port: int) -> Provisioned:
-        """The user is "postgres" unless asked for, and the database has the user's name, as in PostgreSQL's image.
+        """By default the user is "postgres", and the database has the user's name, as in PostgreSQL's image.
 
         Raises:
-            RunError: there is no server program, or what is asked for is not possible.
+            RunError: there is no server program, or a wanted value is not possible.
         """
         username = _wanted_name(wanted, "username", _OWNER)
         name = _wanted_name(wanted, "name", username)
@@ -58,51 +52,50 @@ class PostgresProvisioner(DatastoreProvisioner):
             data.mkdir(mode=0o700)
             if account.ids:
                 os.chown(data, *account.ids)
-            _make_cluster(account, programs, data, environ)
-            _make_login(account, programs, data, environ, _statements(username, password, name), password)
+            _create_cluster(account, programs, data, environ)
+            _create_login(account, programs, data, environ, _statements(username, password, name), password)
         except subprocess.TimeoutExpired as problem:
-            reason = f"PostgreSQL's data cannot be made: nothing happened in {problem.timeout:.0f} seconds"
+            # neither error has the password, which the programs read as their input
+            raise RunError(f"PostgreSQL's data cannot be created in {problem.timeout:.0f} seconds") from None
         except OSError as problem:
-            reason = f"PostgreSQL's data cannot be made in {folder}: {problem.strerror or problem}"
-        else:
-            place = {"host": HOST, "port": port}
-            return Provisioned(
-                entry={"type": "postgres", **place, "username": username, "password": password, "name": name},
-                command=(
-                    *_server(programs, data),
-                    *("-c", f"listen_addresses={HOST}", "-c", f"port={port}", "-c", "unix_socket_directories="),
-                ),
-                env={**_ENVIRON, "PGDATA": str(data), "PGPORT": str(port)},
-                user=account.ids,
-                stop_signal=signal.SIGINT,  # ends sessions instead of waiting for them
-                prepare=partial(wait_until_ready, HOST, port, username, name),
-            )
-        raise RunError(reason)
+            raise RunError(f"PostgreSQL's data cannot be created in {folder}: {problem.strerror or problem}") from None
+        login = {"username": username, "password": password, "name": name}
+        return Provisioned(
+            entry={"type": "postgres", "host": HOST, "port": port, **login},
+            command=(
+                *_server(programs, data),
+                *("-c", f"listen_addresses={HOST}", "-c", f"port={port}", "-c", "unix_socket_directories="),
+            ),
+            env={**_ENVIRON, "PGDATA": str(data), "PGPORT": str(port)},
+            user=account.ids,
+            stop_signal=signal.SIGINT,  # ends sessions instead of waiting for them
+            prepare=partial(wait_until_ready, HOST, port, username, name),
+        )
 
 
 def _wanted_name(wanted: Mapping[str, str], field: str, default: str) -> str:
     value = wanted_text(wanted, field, default, "PostgreSQL")
     if len(value.encode()) > _NAME_BYTES:
-        raise RunError(f"the {field} asked for of PostgreSQL is longer than {_NAME_BYTES} bytes; give a shorter one")
+        raise RunError(f"the {field} for PostgreSQL is longer than {_NAME_BYTES} bytes; give a shorter one")
     if any(ord(character) < 32 or ord(character) == 127 for character in value):
-        raise RunError(f"the {field} asked for of PostgreSQL has control characters; give one without")
+        raise RunError(f"the {field} for PostgreSQL has control characters; give one without")
     return value
 
 
-def _make_cluster(account: Account, programs: PostgresPrograms, data: Path, environ: Mapping[str, str]) -> None:
-    """Make the data of a server that lets nobody in but with a password."""
+def _create_cluster(account: Account, programs: PostgresPrograms, data: Path, environ: Mapping[str, str]) -> None:
+    """Creates the data of a server that asks everybody for a password."""
     command = (str(programs.initdb), "-D", str(data), "-U", _OWNER, "--auth=reject", "--encoding=UTF8", "--no-sync")
-    told = ""
-    for kind in ("C.UTF-8", "C"):  # the first knows upper and lower case beyond ASCII, and is not everywhere
+    output = ""
+    for kind in ("C.UTF-8", "C"):  # the first has upper and lower case beyond ASCII, but not every system has it
         done = account.run((*command, "--locale=C", f"--lc-ctype={kind}"), data.parent, environ)
         if done.returncode == 0:
             (data / "pg_hba.conf").write_text(_LOGINS)
             return
-        told = done.stderr.strip()
-    raise RunError(f"PostgreSQL's data cannot be made; {programs.initdb} says: {told}")
+        output = done.stderr.strip()
+    raise RunError(f"PostgreSQL's data cannot be created; {programs.initdb} says: {output}")
 
 
-def _make_login(
+def _create_login(
     account: Account,
     programs: PostgresPrograms,
     data: Path,
@@ -110,14 +103,14 @@ def _make_login(
     statements: str,
     password: str,
 ) -> None:
-    """Make the user and the database before the server listens: a single-user server reads statements as its input."""
-    # an error ends it, and does not show the statement, which has the password
+    """Creates the user and the database before the server listens, by the input of a single-user server."""
+    # an error ends it, and does not print the statement, which has the password
     strict = ("-c", "exit_on_error=on", "-c", "log_min_error_statement=panic")
     command = (*_server(programs, data, "--single"), *strict, _OWNER)
     done = account.run(command, data.parent, environ, statements)
     if done.returncode != 0:
-        told = done.stderr.strip().replace(password, "***")
-        raise RunError(f"PostgreSQL refuses the username or the name that is asked for; it says: {told}")
+        output = done.stderr.strip().replace(password, MASK)
+        raise RunError(f"PostgreSQL refuses the username or the name; it says: {output}")
 
 
 def _server(programs: PostgresPrograms, data: Path, *mode: str) -> tuple[str, ...]:
@@ -126,10 +119,10 @@ def _server(programs: PostgresPrograms, data: Path, *mode: str) -> tuple[str, ..
 
 
 def _statements(username: str, password: str, name: str) -> str:
-    """What makes the user and the database, one statement a line."""
+    """Returns the statements that create the user and the database, each on a line of its own."""
     verb = "ALTER" if username == _OWNER else "CREATE"
     login = f"{verb} ROLE {_identifier(username)} SUPERUSER LOGIN PASSWORD {_literal(password)}\n"
-    if name == _OWNER:  # initdb made a database of that name too
+    if name == _OWNER:  # initdb has created that database, too
         return login
     return f"{login}CREATE DATABASE {_identifier(name)} OWNER {_identifier(username)}\n"
 
@@ -140,7 +133,7 @@ def _identifier(text: str) -> str:
 
 
 def _literal(text: str) -> str:
-    """A literal on one line, because a line's end would end the statement."""
+    """Returns a literal on one line, as the end of a line ends the statement."""
     for character, escaped in (("\\", "\\\\"), ("'", "\\'"), ("\n", "\\n"), ("\r", "\\r")):
         text = text.replace(character, escaped)
     return f"E'{text}'"

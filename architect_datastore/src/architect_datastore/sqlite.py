@@ -2,17 +2,63 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-from urllib.parse import quote, unquote
+import sqlite3
+from collections.abc import Mapping
+from functools import partial
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
 
-from architect_core.contract import CredentialParser, Credentials, hookimpl
-from architect_datastore.kit.connection_string import read_connection_string
-from architect_datastore.sqlite_drivers import DRIVERS, MEMORY
-
-if TYPE_CHECKING:
-    from architect_core.contract import DatastoreProvisioner, DatastoreTarget
+from architect_core.contract import (
+    CredentialParser,
+    Credentials,
+    DatastoreProvisioner,
+    DatastoreTarget,
+    Driver,
+    Provisioned,
+    decoded,
+    hookimpl,
+    raising,
+)
+from architect_core.exceptions import DriverError, RunError
+from architect_datastore.kit.entry import check_text, text_of
+from architect_datastore.provisioning import wanted_text
 
 ARCHITECT_CONTRACT = 1
+
+MEMORY = ":memory:"
+
+
+def connect(db: Credentials) -> dict[str, Any]:
+    """`sqlite3.connect` and `aiosqlite.connect`."""
+    return {"database": db.name}
+
+
+def sqlalchemy(db: Credentials, driver: str = "pysqlite") -> dict[str, Any]:
+    """`sqlalchemy.create_engine`, which decodes the path in a URL since 2.1, and does not before."""
+    name = db.name or MEMORY
+    if name == MEMORY:
+        return {"url": f"sqlite+{driver}://"}
+    if not any(character in name for character in "%?"):
+        return {"url": f"sqlite+{driver}:///{name}"}
+    if driver != "pysqlite":
+        raise DriverError(f"sqlalchemy+{driver} cannot open a file whose name has '%' or '?'; use another driver")
+    return {"url": db.url, "creator": partial(sqlite3.connect, name, check_same_thread=False)}
+
+
+def django(db: Credentials) -> dict[str, Any]:
+    """An entry of Django's `DATABASES`."""
+    return {"ENGINE": "django.db.backends.sqlite3", "NAME": db.name}
+
+
+DRIVERS: dict[str, Driver] = {
+    "sqlite3": connect,
+    "aiosqlite": connect,
+    "sqlalchemy": sqlalchemy,
+    "sqlalchemy+pysqlite": sqlalchemy,
+    "sqlalchemy+aiosqlite": partial(sqlalchemy, driver="aiosqlite"),
+    "django": django,
+}
 
 
 class SqliteParser(CredentialParser):
@@ -24,46 +70,49 @@ class SqliteParser(CredentialParser):
     """
 
     def credentials(self, target: DatastoreTarget) -> Credentials:
-        """The credentials; `host`, `port`, `username` and `password` are None unless they were given."""
-        fields = {key: value for key, value in target.config.items() if value is not None}
-        url, text = fields.pop("url", None), fields.pop("connection_string", None)
-        if url is not None and text is not None:
-            raise target.error("connection_string", "is there beside `url`; give one of them")
-        if text is not None:
-            fields = {"name": self._file(text, target), **fields}
-        if url is not None:
-            fields.setdefault("name", self._path(url, target))
+        """Returns the credentials; `host`, `port`, `username` and `password` are None unless they are given."""
+        given = {key: value for key, value in target.config.items() if value is not None}
+        source, url, entry = text_of(given, target)
+        if source == "connection_string" and entry.keys() != {"name"}:
+            raise target.error(source, "must have the form Data Source=path")
+        fields = {**({} if url is None else {"name": _path(url, target)}), **entry, **given}
         if not fields.get("name"):
             raise target.error("name", "is missing: the path of the database's file, or :memory:")
-        if any("\ud800" <= character <= "\udfff" for character in fields["name"]):
-            raise target.error("name", "has a character that is no text (a lone surrogate)")
+        check_text(fields, target)
         url = "sqlite://" if fields["name"] == MEMORY else "sqlite:///" + quote(fields["name"])
         return Credentials("sqlite", {**fields, "url": url}, url, DRIVERS)
 
-    def _file(self, text: object, target: DatastoreTarget) -> str:
-        """The file that a connection string names."""
-        try:
-            told = read_connection_string(str(text))
-        except ValueError as problem:
-            reason = str(problem)
-        else:
-            if told.keys() == {"type", "name"}:
-                return str(told["name"])
-            reason = "must have the form Data Source=path"
-        raise target.error("connection_string", reason)
 
-    def _path(self, url: str, target: DatastoreTarget) -> str:
-        scheme, _, rest = url.partition(":")
-        scheme = scheme.partition("+")[0].lower()  # without a driver
-        if scheme == "sqlite" and rest in {"//", "///", "///:memory:"}:
-            return MEMORY
-        if scheme != "sqlite" or not rest.startswith("///") or "?" in rest or "#" in rest:
-            raise target.error("url", "must have the form sqlite:///path, with '?' and '#' percent-encoded")
+def _path(url: str, target: DatastoreTarget) -> str:
+    scheme, _, rest = url.partition(":")
+    scheme = scheme.partition("+")[0].lower()  # without a driver
+    if scheme == "sqlite" and rest in {"//", "///", "///:memory:"}:
+        return MEMORY
+    if scheme != "sqlite" or not rest.startswith("///") or "?" in rest or "#" in rest:
+        raise target.error("url", "must have the form sqlite:///path, with '?' and '#' percent-encoded")
+    return raising(partial(target.error, "url"), decoded, rest.removeprefix("///"))
+
+
+class SqliteProvisioner(DatastoreProvisioner):
+    """Creates an empty database, which is a file; no server runs."""
+
+    def provision(self, wanted: Mapping[str, str], folder: Path, port: int) -> Provisioned:  # noqa: ARG002 - no server
+        """Creates "data.db" in `folder`, or the wanted name; ":memory:" needs no file.
+
+        Raises:
+            RunError: the wanted name is not a plain file name, or the file cannot be created.
+        """
+        name = wanted_text(wanted, "name", "data.db", "SQLite")
+        if name == MEMORY:
+            return Provisioned({"type": "sqlite", "name": MEMORY})
+        if "/" in name or name in {".", ".."}:
+            raise RunError("the name for SQLite must be a file's name without a folder, such as data.db")
+        path = folder / name
         try:
-            return unquote(rest.removeprefix("///"), errors="strict")
-        except UnicodeDecodeError:
-            reason = "has percent-encoded bytes that are not UTF-8"
-        raise target.error("url", reason)
+            path.touch(mode=0o600, exist_ok=False)
+        except OSError as problem:
+            raise RunError(f"the SQLite database cannot be created in {folder}: {problem.strerror}") from None
+        return Provisioned({"type": "sqlite", "name": str(path)})
 
 
 @hookimpl
@@ -74,7 +123,5 @@ def architect_credential_parser() -> CredentialParser:
 
 @hookimpl
 def architect_datastore_provisioner() -> DatastoreProvisioner:
-    """Makes a database for `architect run`."""
-    from architect_datastore.sqlite_server import SqliteProvisioner
-
+    """Creates a database for `architect run`."""
     return SqliteProvisioner()

@@ -2,22 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import partial
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 from urllib.parse import quote
 
 from pydantic import Field
 
-from architect_core.contract import Address, CredentialParser, Options, hookimpl
+from architect_core.contract import Address, CredentialParser, Credentials, Driver, Options, hookimpl
 from architect_core.plugins.known import port_of
-from architect_datastore.arguments import given, mode_of, translated
-from architect_datastore.engine_url import engine_arguments
+from architect_datastore.arguments import engine_arguments, given, mode_of, translated
 from architect_datastore.tls import FALSE, TRUE, Flag, TlsParser, TlsUrls
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from architect_core.contract import Credentials, Driver
 
 ARCHITECT_CONTRACT = 1
 
@@ -26,10 +21,10 @@ class SqlServerOptions(Options):
     """Options of a SQL Server datastore.
 
     Attributes:
-        sslmode: what is asked of TLS; certificates are verified with the system's authorities.
+        sslmode: the TLS mode; certificates are verified with the system's authorities.
         connect_timeout: seconds that logging in may take.
-        application_name: what the server calls this program.
-        odbc_driver: the name of the ODBC driver, for pyodbc; "ODBC Driver 18 for SQL Server" unless given.
+        application_name: the name of this program on the server.
+        odbc_driver: the name of the ODBC driver, for pyodbc; "ODBC Driver 18 for SQL Server" by default.
     """
 
     sslmode: Literal["disable", "require", "verify-full"] | None = None
@@ -48,7 +43,7 @@ def pymssql(db: Credentials) -> dict[str, Any]:
 
 
 def pyodbc(db: Credentials) -> dict[str, Any]:
-    """`pyodbc.connect`, which puts values into a connection string as they are: they are quoted here."""
+    """`pyodbc.connect`, with quoted values, as it inserts them into a connection string unchanged."""
     options = translated(
         db, "pyodbc", {"application_name": "app", "connect_timeout": "timeout"}, "sslmode", "odbc_driver"
     )
@@ -68,13 +63,22 @@ def pyodbc(db: Credentials) -> dict[str, Any]:
 
 
 def sqlalchemy(db: Credentials, driver: str = "pyodbc") -> dict[str, Any]:
-    """`sqlalchemy.create_engine`, with the named driver or pyodbc, which is SQLAlchemy's own choice."""
+    """`sqlalchemy.create_engine`, with the named driver; by default with pyodbc, as SQLAlchemy."""
     if driver == "pymssql":
         return engine_arguments("mssql+pymssql", pymssql(db), ("server", "port", "user", "password", "database"))
     arguments = pyodbc(db)
     timeout = given(timeout=arguments.pop("timeout", None))
     text = quote(";".join(f"{key}={value}" for key, value in arguments.items()), safe="")
     return {"url": f"mssql+pyodbc:///?odbc_connect={text}", **({"connect_args": timeout} if timeout else {})}
+
+
+DRIVERS: dict[str, Driver] = {
+    "pymssql": pymssql,
+    "pyodbc": pyodbc,
+    "sqlalchemy": sqlalchemy,
+    "sqlalchemy+pyodbc": sqlalchemy,
+    "sqlalchemy+pymssql": partial(sqlalchemy, driver="pymssql"),
+}
 
 
 class SqlServerParser(TlsParser):
@@ -96,18 +100,8 @@ class SqlServerParser(TlsParser):
         },
     )
 
-    def __init__(self) -> None:
-        drivers: dict[str, Driver] = {
-            "pymssql": pymssql,
-            "pyodbc": pyodbc,
-            "sqlalchemy": sqlalchemy,
-            "sqlalchemy+pyodbc": sqlalchemy,
-            "sqlalchemy+pymssql": partial(sqlalchemy, driver="pymssql"),
-        }
-        super().__init__("sqlserver", port_of("sqlserver"), {"mssql": "mssql", "sqlserver": "mssql"}, drivers=drivers)
-
     def read_options(self, scheme: str, query: Mapping[str, Any]) -> dict[str, Any]:
-        """As of all others; where a query names the database, the path is an instance's name, which has no port."""
+        """Refuses a database in the query: then the path is the name of an instance, which has no port."""
         if any(key.lower() == "database" for key in query):
             raise ValueError("names a database in its query; name it in the path: mssql://host:port/database")
         return super().read_options(scheme, query)
@@ -116,4 +110,4 @@ class SqlServerParser(TlsParser):
 @hookimpl
 def architect_credential_parser() -> CredentialParser:
     """Reads credentials."""
-    return SqlServerParser()
+    return SqlServerParser("sqlserver", port_of("sqlserver"), {"mssql": "mssql", "sqlserver": "mssql"}, drivers=DRIVERS)

@@ -1,12 +1,9 @@
-"""TLS as platforms state it in an entry: in keys of its own, beside `options`."""
+"""TLS in an entry's own keys, beside `options`, as platforms set them."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
 
 TLS = ("sslmode", "ca", "certificate", "key")
 
@@ -19,28 +16,27 @@ _PEM = "-----BEGIN "
 
 def read_tls_keys(
     keys: Mapping[str, Any],
-    stated: str | None,
+    sslmode: str | None,
     names: Iterable[str],
     read: Callable[[dict[str, Any]], dict[str, Any]],
     encrypted: str = "verify-full",
 ) -> dict[str, Any]:
-    """The options of TLS that keys of an entry state: "sslmode", a switch such as "ssl", and the URL's own names.
+    """Returns the options of TLS that keys of an entry mean: "sslmode", a switch such as "ssl", a URL's own names.
 
     >>> read_tls_keys({"use_tls": True, "host": "h"}, None, ["sslmode"], dict)
     {'sslmode': 'verify-full'}
 
-    A switch that is off says nothing. A certificate itself, where the path of a file belongs, and an object say that
-    there is TLS, as a switch does.
+    A switch that is off is ignored. A certificate in place of a file's path, or an object, means TLS, as a switch does.
 
     Args:
-        keys: those of the entry; spaces, "_", "-" and case in them mean nothing.
-        stated: the `sslmode` that something else states.
-        names: options of a URL that say something about TLS.
-        read: gives the options that a URL's query states.
+        keys: the entry's keys; spaces, "_", "-" and case in them are ignored.
+        sslmode: the `sslmode` from elsewhere.
+        names: options of a URL that are about TLS.
+        read: returns the options of a URL's query by our names.
         encrypted: the `sslmode` of a switch that is on.
 
     Raises:
-        ValueError: they mean nothing; the reason repeats no value.
+        ValueError: a value is invalid; the message repeats no value.
     """
     by_word = {_word(name): name for name in names}
     query: dict[str, Any] = {}
@@ -60,7 +56,7 @@ def read_tls_keys(
     if "certificate" not in query:
         query.pop("key", None)  # which may be a key to anything
     found = read(query) if query else {}
-    mode = found.get("sslmode", stated)
+    mode = found.get("sslmode", sslmode)
     if is_on and mode not in _ENCRYPTED:
         found["sslmode"] = encrypted
     return found

@@ -1,4 +1,4 @@
-"""Where something listens, taken from a configured `host` and `port`."""
+"""Splits and masks URLs and hosts; nothing else in architect does."""
 
 from __future__ import annotations
 
@@ -7,6 +7,10 @@ import re
 from dataclasses import dataclass, field
 from urllib.parse import unquote
 
+from architect_core._base.errors import raising
+
+MASK = "***"
+
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://")
 # RFC 3986 reg-name, with the "_" that container names have
 _REG_NAME = re.compile(r"[^\x00-\x20\x7f/\\?#@\[\]:%<>\"^`{|}]+")
@@ -14,17 +18,25 @@ _REG_NAME = re.compile(r"[^\x00-\x20\x7f/\\?#@\[\]:%<>\"^`{|}]+")
 # the "@" of a login that "/" cut in two; a segment may start with one: "/@scope"
 _LOGIN = re.compile(r"[^/]@")
 
+_HOST = r"(?:[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(?::\d{1,5})?"
+# a text of any other form may hold a secret anywhere
+_MASKABLE = re.compile(
+    rf"(?P<scheme>{_SCHEME.pattern})?(?:(?P<user>[^:@/?#\s]*)(?P<password>:[^@/?#\s]*)?@)?"
+    rf"(?P<hosts>(?:{_HOST}(?:,{_HOST})*)?)(?P<path>/[^?#\s@;]*)?(?P<query>\?.*)?"
+)
+_IPV6 = re.compile(r"[0-9A-Fa-f:.]+")
+
 
 @dataclass(frozen=True, slots=True)
 class Address:
-    """Where a service listens.
+    """A network address of a service.
 
     Attributes:
-        scheme: as configured, in lower case; empty where the host names none.
+        scheme: in lower case; empty if the host has none.
         host: a name or an IP address, without brackets.
-        port: the TCP port, or None where none is configured.
-        path: the base path, empty or starting with "/" and without one at its end.
-        username: from the host's user information, decoded; None where it has none.
+        port: the TCP port, or None if none is configured.
+        path: the base path; empty, or starting with "/" and not ending with it.
+        username: from the host's user information, decoded, or None.
         password: likewise. Never part of a repr.
     """
 
@@ -37,17 +49,17 @@ class Address:
 
     @property
     def netloc(self) -> str:
-        """`host:port`, with an IPv6 address in brackets; only `host` where there is no port."""
+        """`host:port`, with an IPv6 address in brackets; only `host` if there is no port."""
         return self.bracketed_host if self.port is None else f"{self.bracketed_host}:{self.port}"
 
     @property
     def bracketed_host(self) -> str:
-        """The host as a URL writes it: an IPv6 address has brackets."""
+        """The host as a URL has it: an IPv6 address has brackets."""
         return f"[{self.host}]" if ":" in self.host else self.host
 
 
 def parse_address(host: str, port: int | None = None) -> Address:
-    """Split a configured host, with or without a scheme, into its parts.
+    """Splits a configured host, with or without a scheme, into its parts.
 
     >>> parse_address("http://billing.internal/v1", 8080)
     Address(scheme='http', host='billing.internal', port=8080, path='/v1')
@@ -55,33 +67,30 @@ def parse_address(host: str, port: int | None = None) -> Address:
     '[::1]:50051'
 
     Args:
-        host: a name, an IP address, or `scheme://user:password@host:port/base/path` (RFC 3986) with any part but the
-            host left out.
-        port: the configured port. It wins over a port in `host` only if that has none: two that differ are an error.
+        host: a name, an IP address, or `scheme://user:password@host:port/base/path` (RFC 3986), where every part but
+            the host is optional.
+        port: the configured port; must equal the port in `host` if both are given.
 
     Raises:
-        ValueError: with a reason that repeats no part of the input.
+        ValueError: `host` is malformed or has another port; the message repeats no part of it.
     """
-    scheme, rest = "", host
-    if match := _SCHEME.match(host):
-        scheme, rest = match[1].lower(), host[match.end() :]
-    authority, slash, path = rest.partition("/")
-    userinfo, at, hostport = authority.rpartition("@")
-    if not at and _LOGIN.search(path):  # what looks like a host may be the start of a password
+    scheme = scheme_of(host)
+    authority, slash, path = (host[len(scheme) + 3 :] if scheme else host).partition("/")
+    username, password, hostport = split_login(authority)
+    if "@" not in authority and _LOGIN.search(path):  # what looks like a host may be the start of a password
         raise ValueError("has an '@' after a '/'; percent-encode them: %2F in a password, %40 in a base path")
     name, own_port = _split_port(hostport)
     if any(character in path for character in "?#\\") or re.search(r"[\x00-\x20\x7f]", path):
         raise ValueError("the base path must have no space, '?', '#' or '\\'")
     if own_port is not None and port is not None and own_port != port:
         raise ValueError("the host names one port and `port` another")
-    username, colon, password = userinfo.partition(":")
     return Address(
         scheme=scheme,
         host=name,
         port=port if own_port is None else own_port,
         path=(slash + path).rstrip("/"),
-        username=decoded(username) if userinfo else None,
-        password=decoded(password) if colon else None,
+        username=None if username is None else decoded(username),
+        password=None if password is None else decoded(password),
     )
 
 
@@ -95,17 +104,43 @@ def scheme_of(url: str) -> str:
     return match[1].lower() if match else ""
 
 
+def split_login(authority: str) -> tuple[str | None, str | None, str]:
+    """Splits `user:password@host:port` into user, password and the rest; what is absent is None, nothing is decoded.
+
+    >>> split_login("app:s%40cret@db:5432"), split_login("token@db"), split_login("db")
+    (('app', 's%40cret', 'db:5432'), ('token', None, 'db'), (None, None, 'db'))
+    """
+    login, _, host = authority.rpartition("@")
+    if not login:
+        return None, None, host
+    username, colon, password = login.partition(":")
+    return username, password if colon else None, host
+
+
+def mask_url(url: str) -> str:
+    """Returns a URL or a host without its password and query; only `***` if it has no form in which they are known.
+
+    >>> mask_url("postgresql://app:s3cret@db:5432/shop?sslpassword=s3cret")
+    'postgresql://app:***@db:5432/shop?***'
+    """
+    match = _MASKABLE.fullmatch(url)
+    if match is None:
+        return url if _IPV6.fullmatch(url) else MASK
+    part = {name: value or "" for name, value in match.groupdict().items()}
+    # a user without a password may be a token
+    has_password = part["password"] not in {"", ":"}
+    login = f"{part['user']}:{MASK}@" if has_password else f"{MASK}@" if part["user"] else ""
+    return f"{part['scheme']}{login}{part['hosts']}{part['path']}" + (f"?{MASK}" if part["query"] else "")
+
+
 def decoded(text: str) -> str:
-    """`text` with what is percent-encoded in it decoded; ValueError where that is not UTF-8."""
-    try:
-        return unquote(text, errors="strict")
-    except UnicodeDecodeError:
-        pass
-    raise ValueError("what is percent-encoded in the URL is not UTF-8")
+    """Returns `text` percent-decoded; raises ValueError if that is not UTF-8."""
+    reason = "what is percent-encoded in the URL is not UTF-8"
+    return raising(lambda _: ValueError(reason), unquote, text, "utf-8", "strict")
 
 
 def parse_port(text: str) -> int:
-    """The port that `text` says, 1 to 65535; ValueError otherwise."""
+    """Returns the port, 1 to 65535, that `text` names; raises ValueError otherwise."""
     if not (text.isascii() and text.isdigit() and len(text) <= 5 and 1 <= int(text) <= 65535):
         raise ValueError("a port is a number from 1 to 65535")
     return int(text)
@@ -128,12 +163,5 @@ def _split_port(hostport: str) -> tuple[str, int | None]:
 
 
 def _ipv6(text: str) -> str:
-    try:
-        ipaddress.IPv6Address(text)
-    except ValueError:
-        valid = False
-    else:
-        valid = True
-    if not valid:
-        raise ValueError("the host looks like an IPv6 address and is none")
+    raising(lambda _: ValueError("the host looks like an IPv6 address and is none"), ipaddress.IPv6Address, text)
     return text

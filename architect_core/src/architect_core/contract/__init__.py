@@ -4,7 +4,17 @@ A plugin is a module (or any object) named by an entry point in the group `archi
 the protocol, engine, source or command that it serves.
 """
 
-from architect_core._base.address import Address, decoded, parse_address, parse_port, scheme_of
+from architect_core._base.address import (
+    MASK,
+    Address,
+    decoded,
+    mask_url,
+    parse_address,
+    parse_port,
+    scheme_of,
+    split_login,
+)
+from architect_core._base.errors import raising
 from architect_core._base.json_text import dotted, is_text, read_json, require_object, showable
 from architect_core._base.names import MANIFEST_FILE, PROTOCOL, SERVICE_NAME, did_you_mean, listing, stub_folder
 from architect_core._base.reading import read_file
@@ -42,6 +52,7 @@ __all__ = [
     "FILE_VARIABLE",
     "GROUP",
     "MANIFEST_FILE",
+    "MASK",
     "OLDEST_CONTRACT",
     "PROTOCOL",
     "ROOT_VARIABLE",
@@ -88,8 +99,10 @@ __all__ = [
     "hookimpl",
     "is_text",
     "listing",
+    "mask_url",
     "parse_address",
     "parse_port",
+    "raising",
     "read_file",
     "read_json",
     "require_object",
@@ -97,5 +110,6 @@ __all__ = [
     "search_root",
     "serialise",
     "showable",
+    "split_login",
     "stub_folder",
 ]

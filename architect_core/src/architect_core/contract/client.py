@@ -5,12 +5,14 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from pydantic import BaseModel
 
 from architect_core._base.address import Address, parse_address
+from architect_core._base.errors import raising
 from architect_core.contract.provided import Options, Provided
 from architect_core.exceptions import ConfigError, PluginError
 from architect_core.schema.config import ServiceConfig
@@ -42,11 +44,7 @@ class Target:
 
     def address(self) -> Address:
         """The configured host and port, split; ConfigError if they are malformed."""
-        try:
-            return parse_address(self.config.host or "", self.config.port)
-        except ValueError as problem:
-            reason = str(problem)
-        raise self.error("host", reason)
+        return raising(partial(self.error, "host"), parse_address, self.config.host or "", self.config.port)
 
     def error(self, path: str, reason: str) -> ConfigError:
         """A ConfigError about the field at `path` of this service's entry; `reason` must repeat no value."""

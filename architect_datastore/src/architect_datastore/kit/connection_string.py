@@ -1,22 +1,26 @@
-"""Connection strings of .NET, in which Aspire hands out the address and login of a datastore."""
+"""Connection strings of .NET, as Aspire sets them."""
 
 from __future__ import annotations
 
 import re
 from typing import Any
 
+from architect_core.contract import scheme_of
 from architect_datastore.kit.keywords import FIELDS, IGNORED, OPTIONS, REDIS, engine_of, search_path, security, switch
-from architect_datastore.kit.url import JDBC, parse_host, place_of
+from architect_datastore.kit.url import JDBC, build_host, parse_host
 
-URL = re.compile(r"\s*[A-Za-z][A-Za-z0-9+.-]*://")
 _WRITING = frozenset({"readwrite", "readwritecreate"})  # Microsoft.Data.Sqlite's modes that forbid nothing
 _REDIS_TLS_PORT = 6380  # of StackExchange.Redis
 _TCP = re.compile(r"tcp:", re.IGNORECASE)
-_BETWEEN = "; \t\r\n\0"
+_KEYWORD = re.compile(r"([^=;]*+(?:==[^=;]*+)*+)=")
+_VALUE = re.compile(
+    r"""[\s\0]*+(?:(["'])(?P<quoted>(?:(?!\1).|\1\1)*+)\1[\s\0]*+|(?!["'])(?P<plain>[^;]*+))(?:;|\Z)[;\s\0]*+""",
+    re.DOTALL,
+)
 
 
 def read_connection_string(text: str) -> dict[str, Any]:
-    """The entry of a datastore that a connection string says: `ConnectionStrings__NAME` of .NET and Aspire.
+    """Returns the entry of a datastore that a connection string means: `ConnectionStrings__NAME` of .NET and Aspire.
 
     >>> read_connection_string("Host=db;Port=5432;Username=app;Password='p;w';Database=shop")
     {'type': 'postgres', 'host': 'db', 'port': 5432, 'username': 'app', 'password': 'p;w', 'name': 'shop'}
@@ -25,13 +29,13 @@ def read_connection_string(text: str) -> dict[str, Any]:
     >>> read_connection_string("mongodb://app:secret@db/shop")
     {'url': 'mongodb://app:secret@db/shop'}
 
-    It is a URL, pairs as ADO.NET has them, or the form of StackExchange.Redis. `type` is there where the keywords tell
-    the engine. Keywords that say how a .NET client pools and waits are left out; any other unknown one is an error.
+    The text is a URL, pairs of ADO.NET, or the form of StackExchange.Redis. The entry has a `type` if the keywords are
+    those of one engine. Keywords about the pool and the timeouts of a .NET client are ignored.
 
     Raises:
-        ValueError: with a reason that repeats no part of the text.
+        ValueError: the text is malformed or has an unknown keyword; the message repeats no part of it.
     """
-    if URL.match(text):
+    if scheme_of(text.strip()):
         return {"url": text.strip()}
     if text.lstrip().lower().startswith("jdbc:"):
         raise ValueError(JDBC)
@@ -43,60 +47,34 @@ def read_connection_string(text: str) -> dict[str, Any]:
 
 
 def split_connection_string(text: str) -> list[tuple[str, str]]:
-    """The `keyword=value` pairs of an ADO.NET connection string.
+    """Splits an ADO.NET connection string into pairs of keyword and value.
 
     >>> split_connection_string('''User ID=app; Password="say ""hi""; bye";''')
     [('User ID', 'app'), ('Password', 'say "hi"; bye')]
 
-    A value with ";" or a space at its ends is in single or double quotes, in which the same quote is doubled. "==" is
-    an equals sign in a keyword
+    A value with ";", or with a space at an end, is in single or double quotes; the same quote inside is doubled. In a
+    keyword, "==" is an equals sign
     (https://learn.microsoft.com/dotnet/api/system.data.common.dbconnectionstringbuilder.connectionstring).
 
     Raises:
-        ValueError: with the number of the pair that is wrong, counted from 1.
+        ValueError: a pair is malformed; the message has its number, counted from 1.
     """
+    text = text.lstrip("; \t\r\n\0")
     pairs: list[tuple[str, str]] = []
-    at = _skip(text, 0, _BETWEEN)
+    at = 0
     while at < len(text):
         number = len(pairs) + 1
-        keyword, at = _keyword(text, at, number)
-        value, at = _value(text, _skip(text, at, _BETWEEN[1:]), number)
-        pairs.append((keyword, value))
-        at = _skip(text, at, _BETWEEN)
+        keyword = _KEYWORD.match(text, at)
+        if keyword is None or not keyword[1].strip():
+            raise ValueError(f"pair {number} has no `keyword=`; a value with ';' must be in quotes")
+        value = _VALUE.match(text, keyword.end())
+        if value is None or (value["plain"] or "").rstrip().endswith(("'", '"')):
+            raise ValueError(f"the value of pair {number} has quotes that do not enclose it")
+        quote, quoted, plain = value.groups()
+        read = plain.strip() if quote is None else quoted.replace(quote * 2, quote)
+        pairs.append((keyword[1].strip().replace("==", "="), read))
+        at = value.end()
     return pairs
-
-
-def _skip(text: str, at: int, characters: str) -> int:
-    while text[at : at + 1] and text[at] in characters:
-        at += 1
-    return at
-
-
-def _keyword(text: str, at: int, number: int) -> tuple[str, int]:
-    end = text.find("=", at)
-    while text.startswith("==", end):
-        end = text.find("=", end + 2)
-    keyword = text[at:end].strip() if end >= 0 else ""
-    if not keyword or ";" in keyword:
-        raise ValueError(f"pair {number} has no `keyword=`; a value with ';' must be in quotes")
-    return keyword.replace("==", "="), end + 1
-
-
-def _value(text: str, at: int, number: int) -> tuple[str, int]:
-    quote = text[at : at + 1]
-    if quote not in {"'", '"'}:
-        end = text.find(";", at)
-        value = text[at : end if end >= 0 else len(text)]
-        if not value.rstrip().endswith(("'", '"')):
-            return value.strip(), at + len(value)
-    else:
-        end = text.find(quote, at + 1)
-        while text.startswith(quote * 2, end):
-            end = text.find(quote, end + 2)
-        after = _skip(text, end + 1, _BETWEEN[1:])
-        if end >= 0 and text[after : after + 1] in {";", ""}:
-            return text[at + 1 : end].replace(quote * 2, quote), after
-    raise ValueError(f"the value of pair {number} has quotes that do not enclose it")
 
 
 def _entry(pairs: list[tuple[str, str]]) -> dict[str, Any]:
@@ -118,9 +96,9 @@ def _entry(pairs: list[tuple[str, str]]) -> dict[str, Any]:
         elif not security(keyword, value, secured) and keyword not in IGNORED:
             raise ValueError(
                 f"pair {number} has a keyword that is not known; a value with ';' must be in quotes, and what only "
-                ".NET's driver knows must be left out"
+                ".NET's driver knows must be removed"
             )
-    # an empty value is none, but for a password
+    # an empty value is none, except a password
     entry = {key: value for key, value in entry.items() if value or key == "password"}
     engine = engine_of(seen)
     if _TCP.match(entry.get("host", "")):
@@ -128,17 +106,17 @@ def _entry(pairs: list[tuple[str, str]]) -> dict[str, Any]:
     if engine == "sqlite":
         entry["name"] = entry.pop("host", "")
     elif "host" in entry:
-        entry |= _place(entry.pop("host"))
+        entry |= _server(entry.pop("host"))
     if "port" in entry and not isinstance(entry["port"], int):
         entry["port"] = parse_host(f"h:{entry['port']}")[1]
-    if options.get("connect_timeout") == "0":  # which means no limit, as does none
+    if options.get("connect_timeout") == "0":  # no limit, which is the default
         del options["connect_timeout"]
     options = {key: value for key, value in options.items() if value} | switch(secured)
     return _ordered(engine, entry, options)
 
 
 def _redis(text: str) -> dict[str, Any]:
-    """StackExchange.Redis's form (https://stackexchange.github.io/StackExchange.Redis/Configuration)."""
+    """Reads the form of StackExchange.Redis (https://stackexchange.github.io/StackExchange.Redis/Configuration)."""
     entry: dict[str, Any] = {}
     options: dict[str, str] = {}
     hosts = []
@@ -154,19 +132,19 @@ def _redis(text: str) -> dict[str, Any]:
         elif keyword not in IGNORED:
             raise ValueError(
                 f"part {number} has a keyword that is not known; a password must have no comma, and what only .NET's "
-                "driver knows must be left out"
+                "driver knows must be removed"
             )
     modes = switch(options)
     if modes.get("sslmode", "disable") != "disable":
         hosts = [(host, port or _REDIS_TLS_PORT) for host, port in hosts]
     if hosts:
         entry |= _hosts(hosts)
-    # a host alone may be anything's
+    # any engine may have a host alone
     return _ordered("redis" if "=" in text else None, entry, modes)
 
 
-def _place(text: str) -> dict[str, Any]:
-    """Where `Server=` or `Host=` leads: `tcp:host,port` to SQL Server, `a:1,b:2` or a socket's folder to PostgreSQL."""
+def _server(text: str) -> dict[str, Any]:
+    """Reads `Server` or `Host`: `tcp:host,port` of SQL Server, `a:1,b:2` or a socket's folder of PostgreSQL."""
     text = _TCP.sub("", text)
     if text.startswith("/"):
         return {"host": text}
@@ -180,7 +158,7 @@ def _place(text: str) -> dict[str, Any]:
 
 def _hosts(hosts: list[tuple[str, int | None]]) -> dict[str, Any]:
     if len(hosts) > 1:
-        return {"hosts": [place_of(*each) for each in hosts]}
+        return {"hosts": [build_host(*each) for each in hosts]}
     host, port = hosts[0]
     return {"host": host} if port is None else {"host": host, "port": port}
 

@@ -1,34 +1,34 @@
-"""What the entry of a datastore states: in fields, in a URL, or in a connection string."""
+"""The entry of a datastore: fields, a URL or a connection string."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from functools import partial
+from typing import Any
 
-from architect_core.contract import parse_address, parse_port
+from architect_core.contract import DatastoreTarget, is_text, parse_address, parse_port, raising
 from architect_datastore.kit.connection_string import read_connection_string
-from architect_datastore.kit.url import ParsedURL, parse_host, parse_url
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from architect_core.contract import DatastoreTarget
+from architect_datastore.kit.url import NO_TEXT, ParsedURL, parse_host, parse_url
 
 RESERVED = frozenset({"engine", "host", "hosts", "name", "options", "password", "port", "type", "url", "username"})
-"""What an option of a URL cannot be called as an attribute of credentials."""
+"""Attributes of credentials that no option of a URL may hide."""
 
 _ENCODE = "Special characters of a name or password must be percent-encoded"
+_HOSTS = '["a:5432", "b:5432"]'
+
+Hosts = list[tuple[str, int | None]]
 
 
 @dataclass(frozen=True)
-class Stated:
-    """What an entry states.
+class Entry:
+    """An entry, read.
 
     Attributes:
-        fields: host, port, hosts, username, password and name as far as they are stated, and the entry's other keys.
+        fields: host, port, hosts, username, password and name, as far as they are given, and the entry's other keys.
         query: the options of its URL.
         options: those of its connection string, by the names of the engine's schema.
-        scheme: its URL's, or None where there is no URL.
+        scheme: that of its URL, or None if it has no URL.
     """
 
     fields: dict[str, Any] = field(repr=False)
@@ -37,84 +37,89 @@ class Stated:
     scheme: str | None = None
 
 
-def read_entry(target: DatastoreTarget, aliases: Mapping[str, str] | None = None) -> Stated:
-    """What the target's entry states. A field of the entry wins over the same field of its URL or connection string.
+def read_entry(target: DatastoreTarget, aliases: Mapping[str, str] | None = None) -> Entry:
+    """Reads the target's entry. A field of the entry overrides the same field of its URL or connection string.
 
     Args:
-        target: what is to be read.
-        aliases: options of the URL that state a field -> that field.
+        target: the datastore.
+        aliases: options of the URL that are fields -> that field.
 
     Raises:
         ConfigError: the URL, the connection string or the host is malformed.
     """
     given = {key: value for key, value in target.config.items() if value is not None}
-    url, text = given.pop("url", None), given.pop("connection_string", None)
-    if url is not None and text is not None:
-        raise target.error("connection_string", "is there beside `url`; give one of them")
-    told = {} if text is None else _connection_string(text, target)
-    source = "url" if text is None else "connection_string"
-    url = told.pop("url", url)
-    parsed = None if url is None else _url(url, aliases or {}, target, source)
-    fields = {**(parsed.fields if parsed else {}), **told}
+    source, url, fields = text_of(given, target)
+    options = fields.pop("options", {})
+    if "hosts" in fields:
+        fields["hosts"] = _parse_hosts(fields["hosts"], target)
+    parsed = ParsedURL("", {}, {}) if url is None else _parse_url(url, aliases or {}, target, source)
+    fields = parsed.fields | fields
     if "hosts" in given:
-        given["hosts"] = _listed(given["hosts"], target)
+        given["hosts"] = _parse_hosts(given["hosts"], target)
         if "host" in given:
-            raise target.error("host", "is there beside `hosts`; give one of them")
+            raise target.error("host", "is set together with `hosts`; give one of them")
     elif "hosts" in fields and {"host", "port"} & set(given):
         field_name = "host" if "host" in given else "port"
-        raise target.error(field_name, f"is there beside several hosts in `{source}`; give all of it in one place")
-    options = fields.pop("options", {})
+        raise target.error(field_name, f"is set together with several hosts in `{source}`; give all of it in one place")
     fields |= given
     if "hosts" in fields:
         port = fields.pop("port", None)
         fields["hosts"] = [(host, port if own is None else own) for host, own in fields["hosts"]]
     if "host" in fields and not fields["host"].startswith("/"):
         fields["host"] = _plain_host(fields["host"], target)
-    _check_text(fields, target)
-    return Stated(fields, parsed.options if parsed else {}, options, parsed.scheme if parsed else None)
+    check_text(fields, target)
+    return Entry(fields, parsed.options, options, parsed.scheme or None)
 
 
-def _connection_string(text: object, target: DatastoreTarget) -> dict[str, Any]:
-    reason = "must be text"
-    if isinstance(text, str):
-        try:
-            told = read_connection_string(text)
-        except ValueError as problem:
-            reason = str(problem)
-        else:
-            if "hosts" in told:
-                told["hosts"] = _listed(told["hosts"], target)
-            told.pop("type", None)  # whoever asked for this engine knows better
-            return told
-    raise target.error("connection_string", reason)
+def text_of(given: dict[str, Any], target: DatastoreTarget) -> tuple[str, str | None, dict[str, Any]]:
+    """Takes the URL or the connection string out of an entry.
+
+    Returns:
+        The key that had it, the URL or None, and the entry that a connection string means, without its `type`.
+    """
+    url, text = given.pop("url", None), given.pop("connection_string", None)
+    if text is None:
+        return "url", url, {}
+    if url is not None:
+        raise target.error("connection_string", "is set together with `url`; give one of them")
+    error = partial(target.error, "connection_string")
+    if not isinstance(text, str):
+        raise error("must be text")
+    entry = raising(error, read_connection_string, text)
+    entry.pop("type", None)  # the engine is known already
+    return "connection_string", entry.pop("url", None), entry
 
 
-def _url(url: str, aliases: Mapping[str, str], target: DatastoreTarget, source: str) -> ParsedURL:
-    try:
+def check_text(fields: Mapping[str, Any], target: DatastoreTarget) -> None:
+    """Raises ConfigError if a field that a URL has is text that UTF-8 cannot encode."""
+    for key in ("host", "username", "password", "name"):
+        if not is_text(fields.get(key) or ""):
+            raise target.error(key, NO_TEXT)
+
+
+def _parse_url(url: str, aliases: Mapping[str, str], target: DatastoreTarget, source: str) -> ParsedURL:
+    def parse() -> ParsedURL:
         parsed = parse_url(url)
-        stated: dict[str, Any] = {aliases[key]: value for key, value in parsed.options.items() if key in aliases}
-        fields = _with_query(parsed.fields, stated, several="host" in aliases)
-    except ValueError as problem:
-        reason = str(problem)
-    else:
+        of_query: dict[str, Any] = {aliases[key]: value for key, value in parsed.options.items() if key in aliases}
         options = {key: value for key, value in parsed.options.items() if key not in aliases}
-        return ParsedURL(parsed.scheme, fields, options)
-    raise target.error(source, f"{reason}. {_ENCODE}")
+        return ParsedURL(parsed.scheme, _with_query(parsed.fields, of_query, several="host" in aliases), options)
+
+    return raising(lambda reason: target.error(source, f"{reason}. {_ENCODE}"), parse)
 
 
-def _with_query(fields: dict[str, Any], stated: dict[str, Any], *, several: bool) -> dict[str, Any]:
-    """The fields of a URL and those of its query, which win; libpq's query may have `several` hosts and ports."""
-    if any(isinstance(value, list) for value in stated.values()):
+def _with_query(fields: dict[str, Any], of_query: dict[str, Any], *, several: bool) -> dict[str, Any]:
+    """Overrides the fields of a URL by those of its query; libpq's query may have `several` hosts and ports."""
+    if any(isinstance(value, list) for value in of_query.values()):
         raise ValueError("an option that names a host, a user or a database is there twice")
     fields = dict(fields)
-    ports = [parse_port(each) if each else None for each in stated.pop("port", "").split(",")]
+    ports = [parse_port(each) if each else None for each in of_query.pop("port", "").split(",")]
     if "hosts" in fields:
         del fields["host"]  # the first of them
         fields.pop("port", None)
-    if "host" in stated:
+    if "host" in of_query:
         fields.pop("hosts", None)
-        if several and "," in stated["host"]:
-            fields["hosts"] = [parse_host(each) for each in stated.pop("host").split(",")]
+        if several and "," in of_query["host"]:
+            fields["hosts"] = [parse_host(each) for each in of_query.pop("host").split(",")]
             fields.pop("host", None)
     if len(ports) not in {1, len(fields.get("hosts", [None]))}:
         raise ValueError("it must name one port, or as many as hosts")
@@ -123,34 +128,21 @@ def _with_query(fields: dict[str, Any], stated: dict[str, Any], *, several: bool
         fields["hosts"] = [(host, port) for (host, _), port in zip(fields["hosts"], ports, strict=True)]
     elif ports[0] is not None:
         fields["port"] = ports[0]
-    return fields | stated
+    return fields | of_query
 
 
-def _listed(hosts: object, target: DatastoreTarget) -> list[tuple[str, int | None]]:
-    reason = 'must be a list of hosts: ["a:5432", "b:5432"]'
+def _parse_hosts(hosts: object, target: DatastoreTarget) -> Hosts:
+    error = partial(target.error, "hosts")
     if isinstance(hosts, list) and len(hosts) > 1 and all(isinstance(each, str) for each in hosts):
-        try:
-            return [parse_host(each) for each in hosts]
-        except ValueError as problem:
-            reason = str(problem)
-    raise target.error("hosts", reason)
+        return [raising(error, parse_host, each) for each in hosts]
+    raise error(f"must be a list of hosts: {_HOSTS}")
 
 
 def _plain_host(host: str, target: DatastoreTarget) -> str:
+    error = partial(target.error, "host")
     if "," in host:
-        raise target.error("host", 'must be one host; give several as `hosts`, a list: ["a:5432", "b:5432"]')
-    reason = ""
-    try:
-        address = parse_address(host)
-        if not ("@" in host or address.scheme or address.path or address.port):
-            return address.host
-        reason = "must be a host alone; put a port, a user or a path in fields of their own, or all of it in `url`"
-    except ValueError as problem:
-        reason = str(problem)
-    raise target.error("host", reason)
-
-
-def _check_text(fields: Mapping[str, Any], target: DatastoreTarget) -> None:
-    for key in ("host", "username", "password", "name"):
-        if any("\ud800" <= character <= "\udfff" for character in fields.get(key) or ""):
-            raise target.error(key, "has a character that is no text (a lone surrogate)")
+        raise error(f"must be one host; give several as `hosts`, a list: {_HOSTS}")
+    address = raising(error, parse_address, host)
+    if "@" in host or address.scheme or address.path or address.port:
+        raise error("must be a host alone; put a port, a user or a path in fields of their own, or all of it in `url`")
+    return address.host

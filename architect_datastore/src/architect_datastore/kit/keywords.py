@@ -1,4 +1,4 @@
-"""What the keywords of .NET's connection strings mean; spaces, "_", "-" and case in them mean nothing.
+"""The keywords of .NET's connection strings; spaces, "_", "-" and case in them are ignored.
 
 Npgsql (https://www.npgsql.org/doc/connection-string-parameters.html), MySqlConnector
 (https://mysqlconnector.net/connection-options/), Microsoft.Data.SqlClient
@@ -83,7 +83,7 @@ _DISTINCTIVE = (
 
 
 def engine_of(keywords: set[str]) -> str | None:
-    """The engine whose connection strings have these keywords; None where several have."""
+    """Returns the engine whose connection strings have these keywords, or None if several engines' have."""
     found = next((engine for engine, distinctive in _DISTINCTIVE if distinctive <= keywords), None)
     of_servers = {"userid", "user", "uid", "username", "database"}
     if found is None and keywords & {"datasource", "filename"} and not keywords & of_servers:
@@ -92,26 +92,22 @@ def engine_of(keywords: set[str]) -> str | None:
 
 
 def search_path(value: str) -> str:
-    """PostgreSQL's `options` for Npgsql's Search Path.
-
-    Raises:
-        ValueError: it has names that would need quotes.
-    """
+    """Returns PostgreSQL's `options` for Npgsql's Search Path; raises ValueError if it has names that need quotes."""
     if not re.fullmatch(r"[\w$]+(\s*,\s*[\w$]+)*", value):
-        raise ValueError("has a search path with other than plain names; leave it out, or set it for the role")
+        raise ValueError("has a search path with other than plain names; remove it, or set it for the role")
     return "-csearch_path=" + re.sub(r"\s", "", value)
 
 
 def security(keyword: str, value: str, found: dict[str, str]) -> bool:
-    """Note in `found` what a keyword says about TLS; whether it is one that does.
+    """Adds what a keyword says about TLS to `found`; returns whether it is such a keyword.
 
     Raises:
-        ValueError: it has a value that means nothing.
+        ValueError: its value is unknown.
     """
     word = value.strip().lower().replace("-", "").replace(" ", "")
     if keyword == "sslmode":
         if word not in _MODES:
-            raise ValueError(f"has an SSL mode that means nothing; known: {', '.join(_MODES)}")
+            raise ValueError(f"has an unknown SSL mode; known: {', '.join(_MODES)}")
         found[keyword] = _MODES[word]
     elif keyword in {"ssl", "usessl", "encrypt", "trustservercertificate"}:
         if word not in _SWITCHES:
@@ -125,7 +121,7 @@ def security(keyword: str, value: str, found: dict[str, str]) -> bool:
 
 
 def switch(found: dict[str, str]) -> dict[str, str]:
-    """`sslmode` of what `security` noted; nothing where it noted nothing."""
+    """Returns the `sslmode` of what `security` found, or nothing."""
     if "sslmode" in found:
         return {"sslmode": found["sslmode"]}
     if not found:

@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, ClassVar
+from collections.abc import Mapping
+from functools import partial
+from typing import Any, ClassVar
 
-from architect_core.contract import CredentialParser, Credentials
+from architect_core.contract import CredentialParser, Credentials, DatastoreTarget, Driver, raising
 from architect_core.schema import validate
-from architect_datastore.kit.entry import RESERVED, read_entry
+from architect_datastore.kit.entry import RESERVED, Entry, read_entry
 from architect_datastore.kit.url import build_url
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from architect_core.contract import DatastoreTarget, Driver
-    from architect_datastore.kit.entry import Stated
 
 
 class NetworkParser(CredentialParser):
@@ -22,30 +18,29 @@ class NetworkParser(CredentialParser):
         NetworkParser("nest", 4150, schemes={"nest": "nest"}).credentials(target).url
         'nest://app:s3cret@db:4150/eggs'
 
-    A subclass says more with `Options`, the schema of what an entry's `options` and a URL's query may state, and with
-    the methods below.
+    A subclass adds `Options`, the schema of an entry's `options` and of a URL's query, and overrides the methods below.
     """
 
     socket: str | None = None
-    """The option that names a socket in a URL; None for an engine whose URLs have it in the host's place."""
+    """The option that names a socket in a URL; None for an engine whose URLs have a socket as their host."""
 
     sockets = True
     """Whether a host may be a socket, whose path starts with "/"."""
 
     socket_has_port = False
-    """Whether a port tells one socket from another, as it does for PostgreSQL."""
+    """Whether sockets differ by port, as PostgreSQL's do."""
 
     needs_host = True
-    """Whether there is no such datastore without a host."""
+    """Whether a host is required."""
 
     several_hosts = False
-    """Whether a URL may name several hosts."""
+    """Whether a URL may have several hosts."""
 
     other_protocols: ClassVar[Mapping[str, str]] = {}
-    """What follows a "+" in a scheme and is no driver, but another protocol -> what to give instead."""
+    """What follows a "+" in a scheme and is no driver, but another protocol -> what to use instead."""
 
     repeats_options = False
-    """Whether a URL's query may state an option more than once."""
+    """Whether an option may be repeated in a URL's query."""
 
     def __init__(
         self,
@@ -56,14 +51,14 @@ class NetworkParser(CredentialParser):
         *,
         drivers: Mapping[str, Driver] | None = None,
     ) -> None:
-        """Make a parser.
+        """Create a parser.
 
         Args:
-            engine: what the credentials call it.
-            default_port: where it listens unless stated.
-            schemes: each scheme that its URLs may have -> the one to write; the first is used where no URL is given.
-            aliases: options of a URL that state a field -> that field.
-            drivers: what `Credentials.for_driver` gives, by driver; functions of a module.
+            engine: the `engine` of the credentials.
+            default_port: the TCP port unless one is configured.
+            schemes: each scheme that URLs may have -> the one to write; the first is for entries without a URL.
+            aliases: options of a URL that are fields -> that field.
+            drivers: a driver -> what makes its arguments, a function of a module; for `Credentials.for_driver`.
         """
         self.engine = engine
         self.default_port = default_port
@@ -72,115 +67,110 @@ class NetworkParser(CredentialParser):
         self.drivers = drivers or {}
 
     def credentials(self, target: DatastoreTarget) -> Credentials:
-        """The credentials, with the default port where none is given and a URL that every driver understands."""
-        stated = read_entry(target, self.aliases)
-        scheme = self._scheme(stated.scheme, target)
-        options = self.settle(self._options(scheme, stated, target), target)
-        fields = stated.fields
-        self._place(fields, self.port(scheme, options), target)
+        """Returns the credentials, with the default port if none is given, and a URL that every driver understands."""
+        entry = read_entry(target, self.aliases)
+        scheme = self._scheme(entry.scheme, target)
+        options = self.combine_options(self._options(scheme, entry, target), target)
+        fields = entry.fields
+        _set_ports(fields, self.port(scheme, options), own_sockets=self.socket_has_port)
+        self._check_host(fields, target)
         self.check(fields, target)
         scheme, query = self.write_options(self.schemes[scheme], options)
-        url = self._built(scheme, fields, query, target)
+        url = raising(partial(target.error, ""), self.url, scheme, fields, query)
         shown = {key: value for key, value in query.items() if key not in RESERVED}
-        stated_options = {"options": options} if options or "options" in fields else {}
-        return Credentials(self.engine, {**shown, **fields, **stated_options, "url": url}, url, self.drivers)
+        own_options = {"options": options} if options or "options" in fields else {}
+        return Credentials(self.engine, {**shown, **fields, **own_options, "url": url}, url, self.drivers)
 
     def check(self, fields: dict[str, Any], target: DatastoreTarget) -> None:
-        """Raise `target.error` for what this engine does not take."""
+        """Raises `target.error` if the engine does not support these fields; may set defaults."""
 
-    def settle(self, options: dict[str, Any], target: DatastoreTarget) -> dict[str, Any]:  # noqa: ARG002 - to override
-        """What all the options together mean; raise `target.error` for what they cannot mean."""
+    def combine_options(
+        self,
+        options: dict[str, Any],
+        target: DatastoreTarget,  # noqa: ARG002 - to override
+    ) -> dict[str, Any]:
+        """Returns the options with those that follow from them; raises `target.error` if they contradict each other."""
         return options
 
     def port(self, scheme: str, options: Mapping[str, Any]) -> int | None:  # noqa: ARG002 - to override
-        """Where it listens unless stated."""
+        """Returns the TCP port unless one is configured."""
         return self.default_port
 
     def read_options(self, scheme: str, query: Mapping[str, Any]) -> dict[str, Any]:  # noqa: ARG002 - to override
-        """What the scheme and the query of a URL state, by the names of `Options`; others are kept as they are.
+        """Returns the options of a URL's scheme and query, by the names of `Options`; others keep their names.
 
         Raises:
-            ValueError: it means nothing; the reason must repeat no value.
+            ValueError: they are invalid; the message must repeat no value.
         """
         return dict(query)
 
     def read_keys(self, keys: Mapping[str, Any], options: Mapping[str, Any]) -> dict[str, Any]:  # noqa: ARG002 - likewise
-        """The options that keys of the entry state, beside its `options`; `options` are those of its URL.
+        """Returns the options that an entry's own keys mean, beside its `options`; `options` are those of its URL.
 
         Raises:
-            ValueError: they mean nothing; the reason must repeat no value.
+            ValueError: they are invalid; the message must repeat no value.
         """
         return {}
 
     def write_options(self, scheme: str, options: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
-        """The scheme and the query of a URL that states `options`; what `read_options` reads."""
+        """Returns the scheme and the query that `read_options` reads as `options`."""
         return scheme, dict(options)
 
     def url(self, scheme: str, fields: dict[str, Any], query: dict[str, Any]) -> str:
-        """The URL that says it all."""
+        """Returns the URL; raises ValueError if it cannot express the fields."""
         return build_url(scheme, fields, query, self.socket)
 
-    def _scheme(self, stated: str | None, target: DatastoreTarget) -> str:
-        if stated is None:
+    def _scheme(self, scheme: str | None, target: DatastoreTarget) -> str:
+        if scheme is None:
             return target.engine if target.engine in self.schemes else next(iter(self.schemes))
-        base, _, driver = stated.partition("+")
+        base, _, driver = scheme.partition("+")
         if driver in self.other_protocols:
             raise target.error("url", f"has a scheme with +{driver}: {self.other_protocols[driver]}")
-        for scheme in (stated, base):
-            if scheme in self.schemes:
-                return scheme
+        for each in (scheme, base):
+            if each in self.schemes:
+                return each
         known = ", ".join(self.schemes)
         raise target.error("url", f"has a scheme that is not of {target.engine}; known: {known}")
 
-    def _options(self, scheme: str, stated: Stated, target: DatastoreTarget) -> dict[str, Any]:
-        try:
-            found = self.read_options(scheme, stated.query)
-            reason = ""
-        except ValueError as problem:
-            found, reason = {}, str(problem)
+    def _options(self, scheme: str, entry: Entry, target: DatastoreTarget) -> dict[str, Any]:
+        """Merges the options of the URL, the connection string, the entry's keys and its `options`, in that order."""
+        found = raising(partial(target.error, "url"), self.read_options, scheme, entry.query)
         if not self.repeats_options and any(isinstance(value, list) for value in found.values()):
-            reason = "states an option twice"
-        if reason:
-            raise target.error("url", reason)
-        if str(found.get("connect_timeout")) in {"0", "0.0"}:  # which means no limit, as does none
+            raise target.error("url", "has an option twice")
+        if str(found.get("connect_timeout")) in {"0", "0.0"}:  # no limit, which is the default
             del found["connect_timeout"]
-        known = {key: value for key, value in found.items() if key in self.Options.model_fields}
-        for source, options in (("url", known), ("connection_string", stated.options)):
-            checked = validate(self.Options, options, target.where, f"{target.path}.{source}")
-            found |= checked.model_dump(exclude_unset=True)
-        try:
-            beside = self.read_keys(stated.fields, found)
-        except ValueError as problem:
-            beside, reason = {}, str(problem)
-        if reason:
-            raise target.error("", reason)
-        found |= validate(self.Options, beside, target.where, target.path).model_dump(exclude_unset=True)
+        found |= self._checked({key: found[key] for key in found if key in self.Options.model_fields}, target, "url")
+        found |= self._checked(entry.options, target, "connection_string")
+        found |= self._checked(raising(partial(target.error, ""), self.read_keys, entry.fields, found), target)
         return {**found, **target.options.model_dump(exclude_unset=True, exclude_none=True)}
 
-    def _place(self, fields: dict[str, Any], port: int | None, target: DatastoreTarget) -> None:
-        if "hosts" in fields:
-            if not self.several_hosts:
-                raise target.error("url", "the URL names several hosts; give one")
-            sockets_too = port if self.socket_has_port else None
-            fields["hosts"] = [
-                (host, own or (sockets_too if host.startswith("/") else port)) for host, own in fields["hosts"]
-            ]
-            fields["host"], fields["port"] = fields["hosts"][0]
-        if "host" not in fields and self.needs_host:
-            raise target.error("host", "is missing, and there is no `url` that names one")
-        host = fields.get("host", "/")
-        if "host" in fields and host.startswith("/") and not self.sockets:
-            raise target.error("host", "must be a host's name or address, not the path of a socket")
-        if "port" in fields and "host" not in fields and not self.needs_host:
-            raise target.error("port", "is there without `host`")
-        if not self.socket_has_port and host.startswith("/"):
-            fields.pop("port", None)
-        elif port is not None:
-            fields.setdefault("port", port)
+    def _checked(self, options: dict[str, Any], target: DatastoreTarget, key: str = "") -> dict[str, Any]:
+        checked = validate(self.Options, options, target.where, f"{target.path}.{key}".removesuffix("."))
+        return checked.model_dump(exclude_unset=True)
 
-    def _built(self, scheme: str, fields: dict[str, Any], query: dict[str, Any], target: DatastoreTarget) -> str:
-        try:
-            return self.url(scheme, fields, query)
-        except ValueError as problem:
-            reason = str(problem)
-        raise target.error("", reason)
+    def _check_host(self, fields: dict[str, Any], target: DatastoreTarget) -> None:
+        if "hosts" in fields and not self.several_hosts:
+            raise target.error("url", "the URL names several hosts; give one")
+        if "host" in fields:
+            if fields["host"].startswith("/") and not self.sockets:
+                raise target.error("host", "must be a host's name or address, not the path of a socket")
+        elif self.needs_host:
+            raise target.error("host", "is missing, and there is no `url` that names one")
+        elif "port" in fields:
+            raise target.error("port", "is set without `host`")
+
+
+def _set_ports(fields: dict[str, Any], port: int | None, *, own_sockets: bool) -> None:
+    """Sets the default port of every host, and the first of several as `host` and `port`."""
+    of_sockets = port if own_sockets else None
+    if "hosts" in fields:
+        fields["hosts"] = [
+            (host, own or (of_sockets if host.startswith("/") else port)) for host, own in fields["hosts"]
+        ]
+        fields["host"], fields["port"] = fields["hosts"][0]
+    elif "host" not in fields:
+        return
+    if fields["host"].startswith("/") and not own_sockets:
+        fields.pop("port", None)
+    elif port is not None:
+        fields.setdefault("port", port)

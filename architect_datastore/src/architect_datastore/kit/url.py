@@ -1,4 +1,4 @@
-"""The URL of a datastore, split and built."""
+"""The URLs of datastores: split and built."""
 
 from __future__ import annotations
 
@@ -7,9 +7,10 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import quote
 
-from architect_core.contract import decoded, parse_address, parse_port
+from architect_core.contract import decoded, is_text, parse_address, parse_port, split_login
 
 JDBC = "this is a URL of JDBC; write engine://username:password@host:port/name, with the engine that follows jdbc:"
+NO_TEXT = "has a character that is no text (a lone surrogate)"
 
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*")
 _OPTION = re.compile(r"[\w .:\[\]-]+", re.ASCII)
@@ -22,8 +23,8 @@ class ParsedURL:
 
     Attributes:
         scheme: in lower case, with what follows a "+": "postgresql+psycopg".
-        fields: those of host, port, username, password and name that the URL has; `hosts` where it has several.
-        options: its query: "sslmode" -> "require"; a list where an option is stated more than once.
+        fields: host, port, username, password and name, as far as the URL has them; `hosts` if it has several.
+        options: its query: "sslmode" -> "require"; a list if an option is repeated.
     """
 
     scheme: str
@@ -32,17 +33,17 @@ class ParsedURL:
 
 
 def parse_url(url: str) -> ParsedURL:
-    """Split `scheme://username:password@host:port/name?option=value` (RFC 3986); any part but the scheme may be absent.
+    """Splits `scheme://username:password@host:port/name?option=value` (RFC 3986); only the scheme is required.
 
     >>> parse_url("postgresql://app:p%40ss@db:5432/shop?sslmode=require").fields["password"]
     'p@ss'
     >>> parse_url("postgresql://a:1,b:2/shop").fields["hosts"]
     [('a', 1), ('b', 2)]
 
-    A host that is percent-encoded and starts with "/" is a socket. A "+" is a space in the query, and itself elsewhere.
+    A percent-encoded host that starts with "/" is a socket. A "+" is a space in the query, and itself elsewhere.
 
     Raises:
-        ValueError: with a reason that repeats no part of the URL.
+        ValueError: the URL is malformed; the message repeats no part of it.
     """
     location, _, query = url.partition("?")
     scheme, separator, rest = location.partition("://")
@@ -51,50 +52,49 @@ def parse_url(url: str) -> ParsedURL:
     if not separator or "#" in url or not _SCHEME.fullmatch(scheme):
         raise ValueError("this is no URL (scheme://username:password@host:port/name)")
     authority, slash, name = rest.partition("/")
-    userinfo, at, places = authority.rpartition("@")
     # what looks like a host may be the start of a password
-    if authority and not at and "@" in (name if slash else query):
+    if authority and "@" not in authority and "@" in (name if slash else query):
         raise ValueError("it has an '@' after a '/' or '?'")
-    if ";" in places + name:  # as in a connection string, where a password may follow
+    username, password, netlocs = split_login(authority)
+    if ";" in netlocs + name:  # as in a connection string, where a password may follow
         raise ValueError("it has a ';', which is written %3B; options follow a '?'")
-    username, colon, password = userinfo.partition(":")
-    hosts = [parse_host(place) for place in places.split(",")] if places else []
+    hosts = [parse_host(each) for each in netlocs.split(",")] if netlocs else []
     host, port = hosts[0] if hosts else (None, None)
     values = {
         "host": host,
         "port": port,
         "hosts": hosts if len(hosts) > 1 else None,
-        "username": decoded(username),
-        "password": decoded(password) if colon else None,
-        "name": decoded(name.rstrip("/")) if slash else None,
+        "username": decoded(username or ""),
+        "password": None if password is None else decoded(password),
+        "name": decoded(name.rstrip("/")),
     }
-    # an empty password is one; an empty name or user is none
+    # an empty name or user is none, an empty password is one
     fields = {key: value for key, value in values.items() if value or (key == "password" and value is not None)}
     return ParsedURL(scheme.lower(), fields, _options(query))
 
 
-def parse_host(place: str) -> tuple[str, int | None]:
-    """Split `host:port` as a URL has it: a name, an IP address, an IPv6 address in brackets, or an encoded socket.
+def parse_host(netloc: str) -> tuple[str, int | None]:
+    """Splits `host:port` of a URL: a name, an IP address, an IPv6 address in brackets, or a percent-encoded socket.
 
     >>> parse_host("[fe80::1%25eth0]:5432"), parse_host("%2Frun%2Fpostgresql")
     (('fe80::1%eth0', 5432), ('/run/postgresql', None))
 
     Raises:
-        ValueError: with a reason that repeats no part of it.
+        ValueError: it is malformed; the message repeats no part of it.
     """
-    if place.startswith("["):
-        place = decoded(place)  # the zone of RFC 6874
-    elif "%" in place:
-        name, colon, port = place.partition(":")
+    if netloc.startswith("["):
+        netloc = decoded(netloc)  # the zone of RFC 6874
+    elif "%" in netloc:
+        name, colon, port = netloc.partition(":")
         name = decoded(name)
         if name.startswith("/"):
             return name, parse_port(port) if port else None
-        place = name + colon + port
+        netloc = name + colon + port
         if _NOT_IN_A_HOST.search(name):
             raise ValueError("the host is no host name, IP address or URL")
-    if place.count(":") == 1 or "]:" in place:
-        place = place.removesuffix(":")  # a port may be empty
-    address = parse_address(place)
+    if netloc.count(":") == 1 or "]:" in netloc:
+        netloc = netloc.removesuffix(":")  # a port may be empty
+    address = parse_address(netloc)
     if address.scheme or address.path or address.username is not None:
         raise ValueError("the host is no host name or IP address")
     return address.host, address.port
@@ -103,66 +103,67 @@ def parse_host(place: str) -> tuple[str, int | None]:
 def build_url(
     scheme: str, fields: dict[str, Any], options: dict[str, Any], socket: str | None = "host", bare: str = ""
 ) -> str:
-    """The URL of `fields`, percent-encoded, that `parse_url` splits into the same again.
+    """Returns the percent-encoded URL that `parse_url` splits into `fields` and `options` again.
+
+    >>> build_url("postgresql", {"host": "db", "username": "app", "password": "p@ss"}, {"sslmode": "require"})
+    'postgresql://app:p%40ss@db/?sslmode=require'
 
     Args:
-        scheme: what it starts with.
-        fields: host, port, hosts, username, password and name; what is absent or None is left out.
+        scheme: the scheme.
+        fields: host, port, hosts, username, password and name; each may be absent or None.
         options: the query.
-        socket: the option that names a socket; None for an engine whose URLs have it in the host's place.
-        bare: what stays as it is in the values of the query, for an engine whose drivers do not decode all of them.
+        socket: the option that names a socket; None for an engine whose URLs have a socket as their host.
+        bare: characters of the query's values that are not encoded, for drivers that do not decode them.
 
     Raises:
-        ValueError: a field is text that UTF-8 cannot encode; the message repeats none of it.
+        ValueError: a field is text that UTF-8 cannot encode; the message repeats no part of it.
     """
     username, password = fields.get("username"), fields.get("password")
-    userinfo = "" if username is None else _encoded(username)
+    login = "" if username is None else _encoded(username)
     if password is not None:
-        userinfo += ":" + _encoded(password)
+        login += ":" + _encoded(password)
     host, port = fields.get("host") or "", fields.get("port")
     if "hosts" in fields:
-        place = ",".join(place_of(*each) for each in fields["hosts"])
+        netlocs = ",".join(build_host(*each) for each in fields["hosts"])
     elif host.startswith("/") and socket is not None:
-        options = {socket: host, **options}
-        if port is not None:
-            options = {"port": port, **options}
-        place = ""
+        options = {**({} if port is None else {"port": port}), socket: host, **options}
+        netlocs = ""
     else:
-        place = place_of(host, port)
+        netlocs = build_host(host, port)
     name = _encoded(fields.get("name") or "")
     pairs = [(key, each) for key, value in options.items() for each in (value if isinstance(value, list) else [value])]
     query = "?" + "&".join(f"{_encoded(key)}={_encoded(value, safe=bare)}" for key, value in pairs) if pairs else ""
-    return f"{scheme}://{userinfo}{'@' if userinfo else ''}{place}/{name}{query}"
+    return f"{scheme}://{login}{'@' if login else ''}{netlocs}/{name}{query}"
 
 
-def place_of(host: str, port: int | None) -> str:
-    """`host:port` as a URL has it, what `parse_host` splits.
+def build_host(host: str, port: int | None) -> str:
+    """Returns `host:port` as a URL has it, which `parse_host` splits.
 
-    >>> place_of("::1", 5432)
+    >>> build_host("::1", 5432)
     '[::1]:5432'
     """
     is_ipv6 = ":" in host and not host.startswith("/")
-    place = f"[{_encoded(host, safe=':')}]" if is_ipv6 else _encoded(host)
-    return place if port is None else f"{place}:{port}"
+    netloc = f"[{_encoded(host, safe=':')}]" if is_ipv6 else _encoded(host)
+    return netloc if port is None else f"{netloc}:{port}"
 
 
 def _options(query: str) -> dict[str, Any]:
     options: dict[str, Any] = {}
-    for pair in query.split("&"):
+    for pair in filter(None, query.split("&")):
         key, _, value = map(decoded, pair.replace("+", " ").partition("="))
-        if pair and not _OPTION.fullmatch(key):  # a password with a "?" in it may have been cut in two
+        if not _OPTION.fullmatch(key):  # a password with a "?" in it may have been cut in two
             raise ValueError("the URL's query has an option without a name, or with one that is none")
-        if key in options:
-            before = options[key]
-            options[key] = [*before, value] if isinstance(before, list) else [before, value]
-        elif pair:
+        if key not in options:
             options[key] = value
+        elif isinstance(options[key], list):
+            options[key].append(value)
+        else:
+            options[key] = [options[key], value]
     return options
 
 
 def _encoded(value: object, safe: str = "") -> str:
-    try:
-        return quote(str(value), safe=safe)
-    except UnicodeEncodeError:
-        pass
-    raise ValueError("it has a character that is no text (a lone surrogate)")
+    text = str(value)
+    if not is_text(text):
+        raise ValueError(f"it {NO_TEXT}")
+    return quote(text, safe=safe)
