@@ -1,4 +1,4 @@
-"""What others may rely on, as text: names and signatures of the SDK and the contract, and entry points."""
+"""The public surface as text: names and signatures of the SDK and the contract, and entry points."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def _signature(value: object) -> str:
         text = str(inspect.signature(value))
     except (TypeError, ValueError):
         return ""
-    return re.sub(r"<[^>]*>", "...", text)  # a default without a repr of its own
+    return re.sub(r"<[^>]*>", "...", text)  # the address in a default's repr
 
 
 def _entry_points() -> Iterator[str]:
