@@ -1,4 +1,4 @@
-"""Programs in processes of their own, and what they may need."""
+"""Processes, a PostgreSQL server, wheels and environments for the tests."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def free_port() -> Callable[[], int]:
 
 @pytest.fixture
 def run_program(tmp_path: Path) -> Callable[..., str]:
-    """Runs a Python program to its end in a process of its own; gives what it printed."""
+    """Runs a Python program in a process and returns its standard output."""
 
     def run(program: str, *, cwd: Path | None = None, **environ: str) -> str:
         done = subprocess.run(
@@ -61,9 +61,9 @@ def run_program(tmp_path: Path) -> Callable[..., str]:
 
 @pytest.fixture
 def start_program(tmp_path: Path) -> Iterator[Callable[..., Path]]:
-    """Starts a Python program that listens on $PORT, waits until it does, and stops it after the test.
+    """Starts a Python program, waits until it listens on $PORT, and kills it after the test.
 
-    Gives the file that collects its output.
+    Returns the file with its output.
     """
     started: list[subprocess.Popen[bytes]] = []
 
@@ -90,7 +90,7 @@ def start_program(tmp_path: Path) -> Iterator[Callable[..., Path]]:
 
 @pytest.fixture(scope="session")
 def postgres() -> Iterator[dict[str, Any]]:
-    """The entry of a running PostgreSQL server, started as `architect run` starts one."""
+    """The entry of a running PostgreSQL server, which `architect run`'s provisioner started."""
     folder = Path(tempfile.mkdtemp(prefix="architect-test-"))
     folder.chmod(0o711)  # for root, PostgreSQL runs as another user
     port = find_free_port()

@@ -19,7 +19,10 @@ def uv(*arguments: str | Path) -> None:
 
 
 def build_wheels(folder: Path) -> None:
-    """Build the wheel of every package, and `constraints.txt`, with which uv installs them; or wait for who does."""
+    """Build the wheel of every package, and `constraints.txt`, with which uv installs them.
+
+    Workers of pytest-xdist that call it at once wait for the first.
+    """
     with folder.with_suffix(".lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not folder.exists():

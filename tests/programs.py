@@ -1,4 +1,4 @@
-"""Programs that tests start in processes of their own, and the command that prepares one."""
+"""Programs for the tests to start, and the `architect` command as a function."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ def architect(*arguments: str) -> str:
 
 
 def write_grpc_service(folder: Path, name: str, definition: str) -> None:
-    """A service whose `service.proto` is `definition`, and a script in `../client` that depends on it; with stubs."""
+    """Write a service with `definition` as its service.proto, and `../client`, which depends on it, with stubs."""
     folder.mkdir()
     (folder / "service.proto").write_text(definition)
     api = {"type": "grpc", "definitions": ["./service.proto"]}

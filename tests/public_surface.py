@@ -1,4 +1,4 @@
-"""What others may rely on, as text: names and signatures of the SDK and the contract, and entry points."""
+"""The public surface as text: names and signatures of the SDK and the contract, and entry points."""
 
 from __future__ import annotations
 

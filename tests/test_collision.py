@@ -17,7 +17,7 @@ Resolver({"acme/billing": {"host": "b", "port": 1, "api": "rest"}}).service("acm
 @pytest.fixture
 def shell(environment, wheels, tmp_path):
     """Runs lines in a shell whose environment has our wheels, and where pip finds architect-core among them."""
-    variables = environment("core", "rest", "cli") | {"PIP_FIND_LINKS": str(wheels["core"].parent)}
+    variables = environment("core", "rest", "cli") | {"PIP_FIND_LINKS": str(wheels)}
 
     def run(line):
         done = subprocess.run(

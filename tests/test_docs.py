@@ -1,4 +1,4 @@
-"""The documentation does what it says."""
+"""The commands and programs of the documentation work, and print what it shows."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def test_a_page_prints_what_it_shows_when_followed_word_by_word(shared_environme
 @pytest.mark.exhaustive
 @pytest.mark.parametrize("page", sorted(PAGES_THAT_INSTALL))
 def test_a_page_with_pip_prints_what_it_shows_when_followed_word_by_word(environment, tmp_path, page):
-    # what pip needs to build a plugin is there already, instead of being downloaded for each
+    # pip builds plugins with this hatchling instead of downloading one for each
     environ = environment(*PAGES[page], "pytest", "hatchling", "editables")
     quick = {"PIP_NO_BUILD_ISOLATION": "0", "PIP_NO_COMPILE": "1"}  # pip inverts the first: "0" is no isolation
     follow_page(page, tmp_path / "reader", environ | quick)
@@ -69,7 +69,7 @@ def test_every_page_with_something_to_do_is_followed():
         for path in DOCS.rglob("*.md")
         if any(block.language in {"console", "python"} for block in blocks(path.read_text()))
     }
-    assert pages - {"reference/hooks.md"} == set(PAGES)  # whose examples the core's own suite installs
+    assert pages - {"reference/hooks.md"} == set(PAGES)  # the core's suite tests its examples
 
 
 @pytest.mark.parametrize("path", sorted(DOCS.rglob("*.md")), ids=lambda path: path.stem)

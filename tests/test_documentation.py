@@ -1,7 +1,7 @@
 """The examples of the documentation of architect.sdk 0.2.1, run as they are written.
 
-`documentation/sdk-0.2.1.md` is that documentation. Each test cuts an example out of it, line by line as it stands, and
-adds around it only what a reader has to add as well: imports, and values for names that the text leaves open.
+`documentation/sdk-0.2.1.md` is that documentation. Each test runs an example from it unchanged, and
+adds only what a reader must add as well: imports, and values for names that the text does not define.
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ TEXT = (Path(__file__).parent / "documentation" / "sdk-0.2.1.md").read_text()
 def example(first: str, last: str) -> str:
     """The lines of the documentation from the one that starts with `first` to the next that ends with `last`."""
     lines = TEXT.splitlines()
-    begin = next(place for place, line in enumerate(lines) if line.startswith(first))
-    end = next(place for place, line in enumerate(lines) if place >= begin and line.endswith(last))
+    begin = next(number for number, line in enumerate(lines) if line.startswith(first))
+    end = next(number for number, line in enumerate(lines) if number >= begin and line.endswith(last))
     return "\n".join(lines[begin : end + 1]) + "\n"
 
 
@@ -65,7 +65,7 @@ def test_the_data_store_example_connects_to_postgresql(postgres, run_program):
     assert run_program(program, **environ) == f"{postgres['username']} 42\n"
 
 
-def test_the_subscribing_example_listens_where_it_is_told(start_program, free_port):
+def test_the_subscribing_example_listens_on_host_and_port(start_program, free_port):
     port = free_port()
     app = example("from flask import Flask, request", "app.run(host=os.environ['HOST'], port=os.environ['PORT'])")
     handled = app.replace("# Custom event handling here", "# Custom event handling here\n    return 'handled'")

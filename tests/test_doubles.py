@@ -1,4 +1,4 @@
-"""A small application, whose tests stand in for all that it depends on."""
+"""A small application is tested with doubles of all its dependencies."""
 
 from __future__ import annotations
 
@@ -113,7 +113,7 @@ def start_pytest(project: Path, cwd: Path, *arguments: str) -> subprocess.Popen[
 
 
 def test_an_application_is_tested_without_anything_that_it_depends_on_by_several_processes_at_once(project):
-    """What pytest-xdist's workers do: the same files, the same folder, at the same time."""
+    """As pytest-xdist's workers do: the same tests in the same folder at the same time."""
     running = [start_pytest(project, project) for _ in range(2)]
     for process in running:
         output, _ = process.communicate(timeout=120)

@@ -1,4 +1,4 @@
-"""What `architect env --export` writes is read back as the same, whatever the engine, and shows no secret unasked."""
+"""`architect env --export` writes what the sources read as the same entry, and no secret without `--show-secrets`."""
 
 from __future__ import annotations
 
@@ -126,7 +126,7 @@ def export(configuration, folder, dialect, *arguments):
 
 
 def variables(text, dialect):
-    """The variables that a shell, Compose or YAML makes of what was printed."""
+    """Return the variables that a shell or Compose reads from an export."""
     lines = text.splitlines()
     if dialect == "compose":
         pairs = [line.strip().split(": ", 1) for line in lines[1:]]
@@ -165,20 +165,20 @@ def content(options):
     return {**options, **read}
 
 
-def meant(db):
-    """All that credentials say, apart from where a file of TLS lies."""
+def fields(db):
+    """Return all fields of credentials, with the content of TLS files instead of their paths."""
     url = None if db.url is None else parse_url(db.url)
-    said = None if url is None or db.engine == "sqlite" else (url.scheme, url.fields, len(url.options))
-    return db.engine, db.hosts, db.port, db.username, db.password, db.name, content(db.options), said
+    parts = None if url is None or db.engine == "sqlite" else (url.scheme, url.fields, len(url.options))
+    return db.engine, db.hosts, db.port, db.username, db.password, db.name, content(db.options), parts
 
 
 @pytest.mark.parametrize("name", DATASTORES)
 def test_a_datastore_is_read_back_as_the_same(configuration, read_back, name):
     before = Resolver(configuration, current_service=OWNER).datastore(name)
-    assert meant(read_back.datastore(name)) == meant(before)
+    assert fields(read_back.datastore(name)) == fields(before)
 
 
-def places(service, several):
+def addresses(service, several):
     """Where each instance of a service is, and whether with TLS."""
     config = service.config
     found = []
@@ -192,7 +192,7 @@ def places(service, several):
 @pytest.mark.parametrize("name", SERVICES)
 def test_a_service_is_read_back_as_the_same(exported, read_back, name):
     several = exported[0] in {"ARCHITECT", "aspire"}
-    assert places(read_back.service(name), several) == places(Resolver(SERVICES).service(name), several)
+    assert addresses(read_back.service(name), several) == addresses(Resolver(SERVICES).service(name), several)
 
 
 @pytest.mark.parametrize("dialect", DIALECTS)
@@ -209,20 +209,20 @@ def test_a_compose_file_without_secrets_works_once_its_variables_are_set(configu
     for name, options in {"pg_login_beside_a_url": "connect_timeout=3", "redis-socket": "db=2"}.items():
         stem = name.upper().replace("-", "_")
         values = {f"{stem}_PASSWORD": ENCODED, f"{stem}_OPTIONS": options}
-        said = re.sub(r"\$\{(\w+):\?\}", lambda match, values=values: values[match[1]], lines[f"{stem}_URL"])
-        monkeypatch.setenv(f"{stem}_URL", said)
+        url = re.sub(r"\$\{(\w+):\?\}", lambda match, values=values: values[match[1]], lines[f"{stem}_URL"])
+        monkeypatch.setenv(f"{stem}_URL", url)
         wanted = Resolver(configuration, current_service=OWNER).datastore(name)
         assert Resolver().datastore(name).url == wanted.url
 
 
-def test_files_of_tls_are_told_where_only_their_paths_are_exported(configuration, tmp_path):
-    told = export(configuration, tmp_path, "compose", "--show-secrets").stderr.splitlines()
+def test_a_warning_names_tls_files_of_which_only_the_path_is_exported(configuration, tmp_path):
+    warnings = export(configuration, tmp_path, "compose", "--show-secrets").stderr.splitlines()
     path = "only the path is exported, the file has to be there too"
     files = f"architect: the datastore 'pg_files': ca, certificate, key: {path}"
-    assert files in told
-    told = export(configuration, tmp_path, "bindings", "--show-secrets").stderr.splitlines()
-    assert files not in told
-    assert files.replace("pg_files", "pg_absent_file").replace(", certificate, key", "") in told
+    assert files in warnings
+    warnings = export(configuration, tmp_path, "bindings", "--show-secrets").stderr.splitlines()
+    assert files not in warnings
+    assert files.replace("pg_files", "pg_absent_file").replace(", certificate, key", "") in warnings
 
 
 def test_a_binding_has_files_of_tls_as_files_and_its_url_names_no_others(configuration, tmp_path):
@@ -234,7 +234,7 @@ def test_a_binding_has_files_of_tls_as_files_and_its_url_names_no_others(configu
 
 
 @pytest.mark.parametrize("dialect", ["aspire", "compose"])
-def test_what_a_url_cannot_say_is_left_out_and_told(tmp_path, dialect):
+def test_a_datastore_without_a_url_is_reported_and_not_exported(tmp_path, dialect):
     entries = {"queue": {"type": "generic", "host": "q", "password": CANARY}, "db": {"type": "sqlite", "name": "x.db"}}
     done = export({OWNER: {"api": None, "datastores": entries}}, tmp_path, dialect, "--show-secrets")
     assert done.returncode == 1
@@ -246,7 +246,7 @@ def test_what_a_url_cannot_say_is_left_out_and_told(tmp_path, dialect):
     assert CANARY not in done.stdout
 
 
-def test_an_option_that_a_url_would_turn_into_text_is_left_out_and_told(tmp_path):
+def test_an_option_that_a_url_would_turn_into_text_is_reported_and_not_exported(tmp_path):
     entry = {"url": "kafka://k:1", "options": {"acks": 1}}
     done = export({OWNER: {"api": None, "datastores": {"queue": entry}}}, tmp_path, "bindings", "--show-secrets")
     assert done.returncode == 1

@@ -1,4 +1,4 @@
-"""A program pays only for the protocols that it uses."""
+"""A program imports only the protocols that it uses."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ PROTOCOLS = ("requests", "urllib3", "grpc", "google.protobuf", "pydantic", "psyc
 
 
 def loaded_by(program: str, **environ: str) -> set[str]:
-    """The modules that are loaded at the end of `program`."""
+    """Return the modules that `program` imported."""
     command = [sys.executable, "-c", f"{program}; import sys; print(*sys.modules)"]
     done = subprocess.run(command, env=clean_environ(**environ), capture_output=True, text=True, timeout=60, check=True)
     return set(done.stdout.split())

@@ -1,4 +1,4 @@
-"""What the documentation of earlier snapshots imported works, or says in one sentence where it is now."""
+"""Import paths of earlier documentation work, or raise an error that names the new one."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def test_a_documented_module_has_its_documented_name(module):
 
 
 @pytest.mark.parametrize("module", MOVED)
-def test_a_module_that_moved_says_where_it_is_now(module):
+def test_importing_a_moved_module_raises_an_error_with_its_new_name(module):
     with pytest.raises(ImportError, match=rf"^{module} is now (a part of )?{MOVED[module]}\b[^\n]*$"):
         import_module(module)
     assert import_module(MOVED[module])

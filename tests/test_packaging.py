@@ -1,4 +1,4 @@
-"""What is built and installed is what was meant to be."""
+"""The content of the wheels, and installing them with pip."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The READMEs do what they say."""
+"""The commands and programs of the READMEs work."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def blocks(text: str, language: str) -> list[str]:
     return re.findall(rf"```{language}\n(.*?)```", text, re.DOTALL)
 
 
-def test_it_starts_with_what_it_is_and_exactly_two_commands():
+def test_its_introduction_has_exactly_two_commands():
     commands = [line for line in README.partition("## ")[0].splitlines() if line.startswith("pip ")]
     assert commands == ["pip install uv && uv run architect run examples/shop", "pip install uv && uv run pytest"]
 
@@ -35,14 +35,14 @@ BROKEN_PLUGINS = {
     "misnamed": HEAD + "def architect_client_factroy(): ...",
     "raises": HEAD + "def architect_client_factory(): 1 / 0",
     "wrong-type": HEAD + "def architect_client_factory(): return 7",
-    # claims a name that another has, one that nobody asks for here
+    # a name of architect-datastore's, which nothing here looks up
     "generic": HEAD + "def architect_credential_parser(): ...",
 }
 
 
 @pytest.fixture(params=["sound", "beside five broken plugins"])
 def site(request, tmp_path):
-    """A folder of installed distributions: none, or five whose plugins are broken."""
+    """A folder of installed distributions: none, or five with broken plugins."""
     folder = tmp_path / "site"
     folder.mkdir()
     for name, source in BROKEN_PLUGINS.items() if request.param != "sound" else ():
@@ -80,12 +80,12 @@ def test_every_python_block_runs_in_the_environment_that_it_shows(
     assert printed[3] == "20 postgresql://app:s3cret@db.internal:5432/orders"
 
 
-def test_the_manifest_in_it_is_one():
+def test_its_manifest_is_valid():
     assert parse_manifest(blocks(README, "json")[1]).notifications == ["order_placed"]
 
 
 @pytest.mark.parametrize("package", PACKAGES)
-def test_a_package_s_readme_runs_too(start_program, run_program, free_port, package, tmp_path):
+def test_the_programs_in_a_package_s_readme_run(start_program, run_program, free_port, package, tmp_path):
     text = (PACKAGES[package].folder / "README.md").read_text()
     port = free_port()
     start_program(RECORDER, port)
@@ -102,6 +102,6 @@ def test_a_package_s_readme_runs_too(start_program, run_program, free_port, pack
 @pytest.mark.parametrize(
     "path", ["README.md", "CONTRIBUTING.md", "docs/explanation/design.md", "architect_rest/README.md"]
 )
-def test_links_lead_somewhere(path):
+def test_links_have_targets(path):
     for target in re.findall(r"\]\((?!http)([^)#]+)", (ROOT / path).read_text()):
         assert (Path(ROOT / path).parent / target).exists(), target

@@ -1,4 +1,4 @@
-"""A rotated password is used without a restart, and calls that are under way end as they began."""
+"""A rotated password is used without a restart, and running calls are not interrupted."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ import architect.sdk as architect
 
 @pytest.fixture(autouse=True)
 def forget():
-    architect.reset()  # another test may have asked
+    architect.reset()  # another test may have left a resolver
     yield
     architect.reset()
 
 
 @pytest.fixture
 def secret(tmp_path, postgres, monkeypatch):
-    """The file that holds the password of a running PostgreSQL server's user; called, it changes both."""
+    """Changes the password of a PostgreSQL user, and then the file that the configuration points to."""
 
     def rotate(password):
         with psycopg.connect(**connection(postgres | {"password": current[0]}), autocommit=True) as session:
@@ -46,7 +46,7 @@ def connection(db):
     return {key: db[field] for key, field in fields.items()}
 
 
-def test_a_password_that_changes_while_clients_connect_fails_no_look_up_after_the_reload(secret):
+def test_after_a_password_changes_and_is_reloaded_no_connection_fails(secret):
     reloaded = threading.Event()
     architect.on_change(lambda changes: reloaded.set() if "db" in changes.datastores else None)
     stop, failures, made = threading.Event(), [], []
@@ -60,7 +60,7 @@ def test_a_password_that_changes_while_clients_connect_fails_no_look_up_after_th
                     assert session.execute("SELECT 1").fetchone() == (1,)
                 made.append(was_reloaded)
             except psycopg.OperationalError as problem:
-                if was_reloaded:  # between the two changes, nobody can know
+                if was_reloaded:  # before the reload, the new password is unknown
                     failures.append(problem)
                 time.sleep(0.01)
 
@@ -78,7 +78,7 @@ def test_a_password_that_changes_while_clients_connect_fails_no_look_up_after_th
             thread.join()
     assert failures == []
     assert made.count(True) > 10
-    assert open_before.execute("SELECT 1").fetchone() == (1,)  # what was opened with the old one goes on
+    assert open_before.execute("SELECT 1").fetchone() == (1,)  # a connection stays open
     open_before.close()
 
 
@@ -105,7 +105,7 @@ def server():
         server.shutdown()
 
 
-def test_a_call_that_is_under_way_when_its_service_moves_ends_as_it_began(server, tmp_path, monkeypatch):
+def test_a_running_call_succeeds_although_its_service_moves(server, tmp_path, monkeypatch):
     def write(port):
         entry = {"host": "127.0.0.1", "port": port, "api": "rest"}
         (tmp_path / "services.json").write_text(json.dumps({"acme/billing": entry}))

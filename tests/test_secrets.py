@@ -1,4 +1,4 @@
-"""Secrets are shown nowhere: not by what is printed, logged, raised, or listed among the processes."""
+"""Secrets are not printed, logged, raised, or shown in the list of processes."""
 
 from __future__ import annotations
 
@@ -26,14 +26,14 @@ CANARY = "s3cret~canary"
 
 @pytest.fixture(autouse=True)
 def forget():
-    architect.reset()  # another test may have asked
+    architect.reset()  # another test may have left a resolver
     yield
     architect.reset()
 
 
 @pytest.fixture
 def environ(tmp_path):
-    """Every place that a secret may be in, each with the canary."""
+    """Every source and field that may hold a secret, with the canary in each."""
     (tmp_path / "secret").write_text(CANARY)
     binding = tmp_path / "bindings" / "bound-db"
     binding.mkdir(parents=True)
@@ -107,7 +107,7 @@ def dead_port() -> int:
 
 
 def forms() -> list[str]:
-    """How a secret may be written."""
+    """Return the encodings in which the secret may appear."""
     encoded = base64.b64encode(f"u:{CANARY}".encode()).decode()
     return [CANARY, quote(CANARY, safe=""), json.dumps(CANARY)[1:-1], encoded]
 
@@ -116,8 +116,8 @@ def found_in(text: str) -> bool:
     return any(form in text for form in forms())
 
 
-def told_by(problem: BaseException) -> str:
-    """All that an error shows, with all that hangs on it."""
+def shown_by(problem: BaseException) -> str:
+    """Return what an error shows, with its causes, notes and attributes."""
     text, pending, seen = "", [problem], set()
     while pending:
         each = pending.pop()
@@ -125,7 +125,7 @@ def told_by(problem: BaseException) -> str:
             continue
         seen.add(id(each))
         text += "".join(traceback.format_exception(each)) + repr(each) + repr(getattr(each, "__notes__", ()))
-        # what libraries keep for those who ask, such as the request, is theirs
+        # attributes of other libraries' errors, such as the request, are theirs
         text += repr(vars(each)) if isinstance(each, architect.ArchitectError) else ""
         errors = getattr(each, "errors", None)
         text += repr(errors()) if callable(errors) else ""
@@ -134,14 +134,14 @@ def told_by(problem: BaseException) -> str:
 
 
 def shown_by_everything() -> dict[str, str]:
-    """What every public thing shows: its repr, str and format, and the errors of asking for it."""
+    """Return the repr, str and format of every public object, or the error that it raises, by name."""
     shown: dict[str, str] = {}
 
-    def ask(name, question):
+    def show(name, create):
         try:
-            value = question()
+            value = create()
         except Exception as problem:
-            shown[name] = told_by(problem)
+            shown[name] = shown_by(problem)
         else:
             shown[name] = "".join(
                 [repr(value), str(value), f"{value}", f"{value!s:>3}", repr([value]), repr(dir(value))]
@@ -149,16 +149,16 @@ def shown_by_everything() -> dict[str, str]:
             return value
         return None
 
-    resolver = ask("resolver", architect.Resolver)
-    ask("catalog", lambda: resolver.catalog)
+    resolver = show("resolver", architect.Resolver)
+    show("catalog", lambda: resolver.catalog)
     for layer in resolver.catalog.layers:
-        ask(f"source {layer.name}", lambda layer=layer: layer.source)
-        ask(f"configuration {layer.name}", lambda layer=layer: layer.configuration)
+        show(f"source {layer.name}", lambda layer=layer: layer.source)
+        show(f"configuration {layer.name}", lambda layer=layer: layer.configuration)
     for name in ("acme/shop", "acme/billing", "acme/token", "acme/login", "wrong-auth", "cut", "wrong", "no-such"):
-        service = ask(f"service {name}", lambda name=name: architect.service(name))
-        ask(f"config {name}", lambda service=service: service.config)
-        ask(f"client {name}", lambda service=service: service.client)
-        ask(f"found {name}", lambda name=name: resolver.catalog.service(name))
+        service = show(f"service {name}", lambda name=name: architect.service(name))
+        show(f"config {name}", lambda service=service: service.config)
+        show(f"client {name}", lambda service=service: service.client)
+        show(f"found {name}", lambda name=name: resolver.catalog.service(name))
     for name in (
         "fields",
         "url",
@@ -176,46 +176,46 @@ def shown_by_everything() -> dict[str, str]:
         "cut-db",
         "none",
     ):
-        ask(f"datastore {name}", lambda name=name: architect.datastore(name))
-        ask(f"attribute of {name}", lambda name=name: architect.datastore(name).no_such)
-        ask(f"driver of {name}", lambda name=name: architect.datastore(name).for_driver("no-such"))
-    event = ask("event", lambda: architect.notification("placed"))
-    ask("subscriptions", lambda: event.subscriptions)
-    deliveries = ask("deliveries", lambda: event.publish({"id": 7}, timeout=1))
+        show(f"datastore {name}", lambda name=name: architect.datastore(name))
+        show(f"attribute of {name}", lambda name=name: architect.datastore(name).no_such)
+        show(f"driver of {name}", lambda name=name: architect.datastore(name).for_driver("no-such"))
+    event = show("event", lambda: architect.notification("placed"))
+    show("subscriptions", lambda: event.subscriptions)
+    deliveries = show("deliveries", lambda: event.publish({"id": 7}, timeout=1))
     for delivery in deliveries or ():
-        shown["delivery error"] = told_by(delivery.error)
-    ask("call", lambda: architect.service("acme/billing").client.get("/x", timeout=1))
-    ask("call with a token", lambda: architect.service("acme/token").client.get("/x", timeout=1))
-    ask("auth", lambda: architect.service("acme/token").client.auth)
+        shown["delivery error"] = shown_by(delivery.error)
+    show("call", lambda: architect.service("acme/billing").client.get("/x", timeout=1))
+    show("call with a token", lambda: architect.service("acme/token").client.get("/x", timeout=1))
+    show("auth", lambda: architect.service("acme/token").client.auth)
     for name in ("acme/billing", "acme/token", "acme/login", "wrong-auth"):
 
         async def call(name=name):
             service = architect.service(name).aio
-            ask(f"aio {name}", lambda: service)
-            ask(f"aio client {name}", lambda: service.client)
-            ask(f"aio auth {name}", lambda: service.client.auth)
+            show(f"aio {name}", lambda: service)
+            show(f"aio client {name}", lambda: service.client)
+            show(f"aio auth {name}", lambda: service.client.auth)
             await service.client.get("/x", timeout=1)
 
-        ask(f"aio call {name}", lambda call=call: asyncio.run(call()))
-    ask("changes", architect.reload)
+        show(f"aio call {name}", lambda call=call: asyncio.run(call()))
+    show("changes", architect.reload)
     with architect.watch(60) as watcher:
-        ask("watcher", lambda: watcher)
+        show("watcher", lambda: watcher)
     return shown
 
 
-def test_nothing_that_is_printed_raised_or_logged_shows_a_secret(environ, monkeypatch, caplog):
+def test_no_repr_error_or_log_line_shows_a_secret(environ, monkeypatch, caplog):
     for name, value in environ.items():
         monkeypatch.setenv(name, value)
     with caplog.at_level(logging.DEBUG):
         shown = shown_by_everything()
     shown["logs"] = caplog.text + "".join(repr(vars(record)) for record in caplog.records)
     assert {name for name, text in shown.items() if found_in(text)} == set()
-    # that the hunt looks where the secrets are
+    # the configuration does contain the secret
     assert architect.datastore("fields").password == architect.datastore("pointed").password == CANARY
     assert architect.datastore("bound-db").password == architect.datastore("aspire-db").password == CANARY
 
 
-def test_the_hunt_finds_what_a_broken_mask_shows(environ, monkeypatch):
+def test_these_tests_find_a_secret_that_is_not_masked(environ, monkeypatch):
     for name, value in environ.items():
         monkeypatch.setenv(name, value)
     monkeypatch.setattr(config_module.Config, "__repr_args__", lambda self: list(self.items()))
@@ -224,7 +224,7 @@ def test_the_hunt_finds_what_a_broken_mask_shows(environ, monkeypatch):
     assert {"config acme/billing", "datastore fields", "datastore bound-db"} <= found
 
 
-def test_credentials_give_their_password_to_those_who_ask_and_when_they_are_pickled(environ, monkeypatch):
+def test_credentials_have_their_password_as_an_attribute_and_when_unpickled(environ, monkeypatch):
     for name, value in environ.items():
         monkeypatch.setenv(name, value)
     db = architect.datastore("fields")
@@ -268,10 +268,10 @@ def test_a_run_that_cannot_start_prints_no_secret(environ, tmp_path):
     assert not found_in(done.stdout + done.stderr)
 
 
-def test_a_run_shows_no_secret_in_its_output_and_among_the_processes(tmp_path):
+def test_a_run_shows_no_secret_in_its_output_or_the_list_of_processes(tmp_path):
     program = """
         import os, time
-        print("told", os.environ["TOKEN"], os.environ["ARCHITECT"], flush=True)
+        print("token", os.environ["TOKEN"], os.environ["ARCHITECT"], flush=True)
         time.sleep(60)
     """
     database = {"type": "sqlite", "parameters": {"PASSWORD": {"default": CANARY, "alias": "password"}}}
@@ -293,13 +293,13 @@ def test_a_run_shows_no_secret_in_its_output_and_among_the_processes(tmp_path):
         lines = []
         for line in process.stdout:
             lines.append(line)
-            if "told" in line:
+            if "token" in line:
                 break
         titles = [" ".join(each.cmdline()) for each in psutil.Process(process.pid).children(recursive=True)]
         titles += command
         process.terminate()
         lines += process.stdout.readlines()
-    assert any("told ***" in line for line in lines)
+    assert any("token ***" in line for line in lines)
     assert not found_in("".join(lines))
     assert any("main.py" in title for title in titles)
     assert not found_in(" ".join(titles))

@@ -1,4 +1,4 @@
-"""`architect run examples/shop` shows a system at work, and leaves nothing behind however it ends."""
+"""`architect run examples/shop` works, and leaves no process or file behind however it ends."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ PATIENCE = 60.0
 
 
 class Run:
-    """One run of a copy of the shop, whose processes and temporary files can be found by its mark."""
+    """A run of a copy of the shop. A variable marks its processes, so that leftovers are found."""
 
     def __init__(self) -> None:
         self.mark = secrets.token_hex(8)
@@ -58,7 +58,7 @@ class Run:
             time.sleep(0.05)
 
     def processes(self) -> list[psutil.Process]:
-        """Every process that this run started and that is alive."""
+        """Return the living processes that this run started."""
         found = []
         for process in psutil.process_iter():
             try:

@@ -1,4 +1,4 @@
-"""A stranger's plugin, and the start of one that `architect plugin new` writes, work from wheels alone."""
+"""A third party's plugin, and one from `architect plugin new`, work with the wheels."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ def test_the_example_is_short():
     assert sum(bool(line.strip()) for path in sources for line in path.read_text().splitlines()) < 130
 
 
-def test_the_example_stands_outside_of_the_workspace():
+def test_the_example_is_no_member_of_the_workspace():
     assert "examples" not in (ROOT / "pyproject.toml").read_text().partition("[tool.uv.workspace]")[2].partition("]")[0]
 
 

@@ -1,4 +1,4 @@
-"""Type checkers understand what is installed and what is generated."""
+"""Type checkers understand the SDK and generated stubs."""
 
 from __future__ import annotations
 

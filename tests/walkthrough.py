@@ -1,8 +1,8 @@
-"""Does what a page of the documentation says, as its reader would: writes its files, types its commands, compares.
+"""Follows a page of the documentation: writes its files, runs its commands and compares their output.
 
-A block with a title is a file, relative to the folder that the reader is in. A `console` block has commands after "$ ",
-and below each what it prints, where "..." stands for anything; a command without output shown must succeed. A `python`
-block without a title is a program, which must succeed.
+A block with a title is a file, relative to the working folder. A `console` block has commands after "$ ", each followed
+by its output, where "..." matches anything; a command without output must succeed. A `python` block without a title is
+a program, which must succeed.
 """
 
 from __future__ import annotations
@@ -33,12 +33,12 @@ class Block:
 
 
 def blocks(page: str) -> list[Block]:
-    """The fenced blocks of a page, in order."""
+    """Return the fenced blocks of a page, in order."""
     return [Block(*match.groups(default="")) for match in _BLOCK.finditer(page)]
 
 
 class Shell:
-    """A shell that stays, with what was exported, started and changed to."""
+    """A shell that keeps its variables, jobs and working folder between commands."""
 
     def __init__(self, folder: Path, environ: Mapping[str, str]) -> None:
         self.folder = folder
@@ -49,7 +49,7 @@ class Shell:
         self._count = 0
 
     def run(self, command: str) -> tuple[int, str]:
-        """The exit code of a command, and what it printed."""
+        """Run a command; returns its exit code and its output."""
         self._count += 1
         done, output = self.folder / f".done-{self._count}", self.folder / f".output-{self._count}"
         assert self._process.stdin is not None
@@ -76,7 +76,7 @@ class Shell:
         return any(each.status == psutil.CONN_LISTEN for each in newest.net_connections("tcp"))
 
     def close(self) -> None:
-        """End it with all that it started."""
+        """Kill it and all that it started."""
         with contextlib.suppress(ProcessLookupError):
             os.killpg(self._process.pid, signal.SIGKILL)
         if self._process.stdin is not None:
@@ -97,7 +97,7 @@ def shell(folder: Path, environ: Mapping[str, str]) -> Iterator[Shell]:
 
 
 def follow(page: str, typed: Shell) -> int:
-    """Do what the page says; gives the number of things that were done."""
+    """Follow the page; returns the number of blocks that were executed."""
     done = 0
     for block in blocks(page):
         if block.title:
