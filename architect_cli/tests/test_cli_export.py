@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
+import architect_cli.dialects.dialect
 import architect_cli.dialects.urls
-import architect_cli.dialects.variables
 
 SECRET = "s3cret-canary"
 NEST = """
@@ -330,4 +330,4 @@ def test_a_datastore_whose_plugin_is_missing_is_told_and_leaves_the_others(nest)
 
 def test_the_examples_of_urls_and_of_variables_are_right():
     assert doctest.testmod(architect_cli.dialects.urls) == (0, 1)
-    assert doctest.testmod(architect_cli.dialects.variables) == (0, 1)
+    assert doctest.testmod(architect_cli.dialects.dialect) == (0, 1)
