@@ -336,13 +336,13 @@ class System:
         finally:
             os.close(master)
 
-    def told(self, name: str) -> dict[str, str]:
+    def variables_of(self, name: str) -> dict[str, str]:
         """The environment that a service reported."""
         return dict(json.loads((self.reports / f"{name.replace('/', '.')}.json").read_text()))
 
-    def told_services(self, name: str) -> dict[str, Any]:
+    def services_of(self, name: str) -> dict[str, Any]:
         """The `ARCHITECT` that it reported."""
-        return dict(json.loads(self.told(name)["ARCHITECT"]))
+        return dict(json.loads(self.variables_of(name)["ARCHITECT"]))
 
     def started(self) -> list[str]:
         file = self.reports / "started"

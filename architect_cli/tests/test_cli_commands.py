@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from importlib.metadata import Distribution, EntryPoints
+
 import pytest
 
 from architect_cli.main import DISTRIBUTION
-from architect_core.plugins import loading
 from architect_core.plugins.known import KNOWN
 
 COMMANDS = ["env", "install", "plugin", "plugins", "run"]
@@ -66,12 +67,9 @@ def listed(help_text: str) -> list[str]:
 
 @pytest.mark.parametrize("removed", COMMANDS)
 def test_without_its_entry_point_a_command_is_gone_and_only_that_one(system, monkeypatch, removed):
-    entry_points = loading.entry_points
-
-    def without(**selected):
-        return [each for each in entry_points(**selected) if each.name != removed]
-
-    monkeypatch.setattr(loading, "entry_points", without)
+    all_of = Distribution.entry_points.fget
+    without = property(lambda self: EntryPoints(each for each in all_of(self) if each.name != removed))
+    monkeypatch.setattr(Distribution, "entry_points", without)
     assert listed(system.succeeds("--help")) == [name for name in COMMANDS if name != removed]
     for name in COMMANDS:
         done = system.architect(name, "--help")

@@ -36,13 +36,13 @@ def named(system: System, name: str) -> str:
 
 
 def entry(system: System) -> dict[str, Any]:
-    return system.told_services("a/root")["a/root"]["datastores"]["db"]
+    return system.services_of("a/root")["a/root"]["datastores"]["db"]
 
 
 def test_its_service_gets_the_entry_with_the_raw_parameters_beside_their_aliases(system, with_store):
-    told = system.succeeds("run", with_store())
+    printed = system.succeeds("run", with_store())
     found = entry(system)
-    assert f"a/root/db is ready on 127.0.0.1:{found['port']}\n" in told
+    assert f"a/root/db is ready on 127.0.0.1:{found['port']}\n" in printed
     assert found == {
         "image": "registry.test/memory:1",
         "host": "127.0.0.1",
@@ -58,7 +58,7 @@ def test_its_service_gets_the_entry_with_the_raw_parameters_beside_their_aliases
     system.assert_nothing_is_left()
 
 
-def test_nobody_else_gets_it(system, with_store):
+def test_no_other_service_gets_it(system, with_store):
     with_store(SERVER)
     root = system.service("a/root", SERVER, api={"type": "rest"}, datastores={"db": {"type": "memory"}})
     top = system.service(
@@ -66,11 +66,11 @@ def test_nobody_else_gets_it(system, with_store):
     )
     assert root.exists()
     system.succeeds("run", top)
-    assert set(system.told_services("a/top")["a/top"]["datastores"]) == {"own"}
-    assert set(system.told_services("a/top")["a/root"]) == {"host", "port", "api"}
-    assert set(system.told_services("a/root")["a/root"]["datastores"]) == {"db"}
-    ports = {entry["port"] for entry in system.told_services("a/top")["a/top"]["datastores"].values()}
-    assert not ports & {entry(system)["port"], int(system.told("a/root")["PORT"])}
+    assert set(system.services_of("a/top")["a/top"]["datastores"]) == {"own"}
+    assert set(system.services_of("a/top")["a/root"]) == {"host", "port", "api"}
+    assert set(system.services_of("a/root")["a/root"]["datastores"]) == {"db"}
+    ports = {entry["port"] for entry in system.services_of("a/top")["a/top"]["datastores"].values()}
+    assert not ports & {entry(system)["port"], int(system.variables_of("a/root")["PORT"])}
 
 
 def test_the_config_file_says_what_its_server_is_made_with(system, with_store):
@@ -88,8 +88,8 @@ def test_one_with_a_host_is_used_where_it_is(system, with_store, place):
     host = {"host": "db.test", "port": 7000}
     stated = {"password": "stated-1", "parameters": {"MEMORY_SIZE": "9"}, **(host if place == "config" else {})}
     config = system.overrides({"a/root": {"datastores": {"db": stated}}})
-    told = system.succeeds("run", with_store(**(host if place == "manifest" else {})), "--config", config)
-    assert "is ready on" not in told
+    printed = system.succeeds("run", with_store(**(host if place == "manifest" else {})), "--config", config)
+    assert "is ready on" not in printed
     assert entry(system) == {
         "image": "registry.test/memory:1",
         "host": "db.test",
@@ -108,12 +108,12 @@ def test_one_with_a_host_needs_no_plugin(system):
     assert entry(system) == {"type": "unheard", "host": "db.test"}
 
 
-def test_required_parameters_that_nothing_gives_are_told_before_anything_starts(system, with_store):
+def test_required_parameters_without_a_value_are_reported_before_anything_starts(system, with_store):
     parameters = {"MEMORY_PASS": {"alias": "password"}, "LICENCE": {}, "REGION": {"alias": "region"}}
-    told = system.fails("run", with_store(parameters=parameters))
-    assert "required parameters have no value: a/root.db: LICENCE, a/root.db: REGION. State them" in told
-    told = system.fails("run", with_store(parameters=parameters, host="db.test"))
-    assert "have no value: a/root.db: MEMORY_PASS, a/root.db: LICENCE, a/root.db: REGION. State them" in told
+    printed = system.fails("run", with_store(parameters=parameters))
+    assert "required parameters have no value: a/root.db: LICENCE, a/root.db: REGION. State them" in printed
+    printed = system.fails("run", with_store(parameters=parameters, host="db.test"))
+    assert "have no value: a/root.db: MEMORY_PASS, a/root.db: LICENCE, a/root.db: REGION. State them" in printed
     assert system.started() == []
 
 
@@ -137,18 +137,18 @@ def test_a_datastore_that_nothing_has_to_run_for_is_only_an_entry(system, with_s
     ],
 )
 def test_a_server_that_cannot_be_had_ends_the_run_before_its_service_starts(system, with_store, name, reason):
-    told = system.fails(
+    printed = system.fails(
         "run", with_store(), "--config", named(system, name), "--timeout", "1" if name == "silent" else "30"
     )
-    assert reason in told
-    assert "made-up" not in told
+    assert reason in printed
+    assert "made-up" not in printed
     assert system.started() == []
     system.assert_nothing_is_left()
 
 
 def test_a_server_that_dies_ends_the_run(system, with_store):
-    told = system.fails("run", with_store(WAITING_SCRIPT), "--config", named(system, "short"))
-    assert "a/root/db ended with exit code 5. Its last lines:\n    short\n    ***\n" in told
+    printed = system.fails("run", with_store(WAITING_SCRIPT), "--config", named(system, "short"))
+    assert "a/root/db ended with exit code 5. Its last lines:\n    short\n    ***\n" in printed
     assert system.started() == ["a/root"]
     system.assert_nothing_is_left()
 
@@ -156,25 +156,25 @@ def test_a_server_that_dies_ends_the_run(system, with_store):
 def test_its_password_is_masked_in_what_services_print(system, with_store):
     printing = "import architect.sdk as a; print(a.current_service().config.datastores['db'].password)"
     program = f"import os; print(os.environ['ARCHITECT'])\n{printing}\n"
-    told = system.succeeds("run", with_store(program))
-    assert "made-up" not in told
-    assert "a/root | ***\n" in told
-    assert '"MEMORY_PASS": "***"' in told
+    printed = system.succeeds("run", with_store(program))
+    assert "made-up" not in printed
+    assert "a/root | ***\n" in printed
+    assert '"MEMORY_PASS": "***"' in printed
 
 
-def test_an_engine_that_no_plugin_serves_is_told(system, with_store):
+def test_an_engine_that_no_plugin_serves_is_an_error(system, with_store):
     root = system.service("a/root", SCRIPT, datastores={"db": {"image": "memroy:1"}})
-    told = system.fails("run", root)
-    assert "datastore a/root.db: no installed plugin serves 'memroy' (did you mean 'memory'?)" in told
+    printed = system.fails("run", root)
+    assert "datastore a/root.db: no installed plugin serves 'memroy' (did you mean 'memory'?)" in printed
 
 
-def test_an_engine_whose_plugin_starts_no_server_is_told_with_what_to_do(system):
+def test_an_engine_whose_plugin_starts_no_server_is_an_error_that_says_what_to_do(system):
     system.plugin("dumb", "ARCHITECT_CONTRACT = 1")
     root = system.service("a/root", SCRIPT, datastores={"db": {"type": "dumb"}})
     assert "a dumb server cannot be started here. State the host of one, with --config" in system.fails("run", root)
 
 
-def test_a_stated_port_that_a_service_has_too_is_told(system, with_store):
+def test_a_stated_port_that_a_service_has_too_is_an_error(system, with_store):
     port = free_port()
     root = system.service("a/root", SERVER, api={"type": "rest"}, datastores={"db": {"type": "memory"}})
     config = system.overrides({"a/root": {"port": port, "datastores": {"db": {"port": port}}}})

@@ -1,4 +1,4 @@
-"""`architect env` tells what is resolved and from where, and shows no secret that was not asked for."""
+"""`architect env` shows what is resolved and from which source, and no secret unless it is requested."""
 
 from __future__ import annotations
 
@@ -40,8 +40,8 @@ def env(system, *arguments, **more):
 
 
 def test_it_shows_what_is_used_from_where_and_what_that_overrides(system):
-    told = env(system)
-    assert told.splitlines() == [
+    printed = env(system)
+    assert printed.splitlines() == [
         "running service: acme/shop",
         "",
         "services:",
@@ -62,9 +62,9 @@ def test_it_shows_what_is_used_from_where_and_what_that_overrides(system):
 
 
 def test_one_name_alone_may_be_one_that_no_source_lists(system):
-    told = env(system, "acme/other")
-    assert "acme/other  rest http://other:2\n    from urls: the environment variable OTHER_URL" in told
-    assert "datastores" not in told
+    printed = env(system, "acme/other")
+    assert "acme/other  rest http://other:2\n    from urls: the environment variable OTHER_URL" in printed
+    assert "datastores" not in printed
     assert "services" not in env(system, "primary_db")
     for wrong, meant in (("acme/billig", "acme/billing"), ("primary-db", "primary_db")):
         said = f"no service or datastore named '{wrong}' (did you mean '{meant}'?); known: "
@@ -83,10 +83,10 @@ def test_a_platform_s_own_name_for_what_is_there_is_not_shown_beside_it(system, 
         "SERVICE_BINDING_ROOT": str(tmp_path / "bindings"),
         "ARCHITECT": json.dumps({"acme/billing": {"host": "http://billing", "port": 1, "api": "rest"}}),
     }
-    told = json.loads(system.architect("env", "--json", cwd=root, environ=environ).stdout)
-    assert list(told["services"]) == ["acme/billing", "other-api", "shop/api"]
-    assert [each["source"] for each in told["services"]["acme/billing"]["overrides"]] == ["bindings"]
-    assert list(told["datastores"]) == ["primary_db"]
+    printed = json.loads(system.architect("env", "--json", cwd=root, environ=environ).stdout)
+    assert list(printed["services"]) == ["acme/billing", "other-api", "shop/api"]
+    assert [each["source"] for each in printed["services"]["acme/billing"]["overrides"]] == ["bindings"]
+    assert list(printed["datastores"]) == ["primary_db"]
 
 
 def test_dependencies_of_the_manifest_are_shown_too(system):
@@ -96,7 +96,7 @@ def test_dependencies_of_the_manifest_are_shown_too(system):
 
 
 @pytest.mark.parametrize("arguments", [[], ["--json"], ["acme/billing"], ["acme/billing", "--json"], ["primary_db"]])
-def test_no_secret_is_shown_unless_it_was_asked_for(system, arguments):
+def test_no_secret_is_shown_unless_it_is_requested(system, arguments):
     assert SECRET not in env(system, *arguments)
 
 
@@ -109,8 +109,8 @@ def test_json_has_the_entry_its_source_and_what_it_overrides(system):
         "where": "the environment variable ARCHITECT",
         "overrides": [{"source": "urls", "where": "the environment variable BILLING_URL"}],
     }
-    told = json.loads(env(system, "--json", "--show-secrets"))
-    assert told["datastores"]["primary_db"]["entry"]["password"] == SECRET
+    printed = json.loads(env(system, "--json", "--show-secrets"))
+    assert printed["datastores"]["primary_db"]["entry"]["password"] == SECRET
 
 
 def exported(system, dialect, *arguments):
@@ -162,19 +162,19 @@ def test_options_that_make_no_sense_together_are_refused(system, arguments):
     assert (done.returncode, "Usage:" in done.stderr) == (2, True)
 
 
-def test_a_malformed_environment_is_told_in_a_sentence(system):
-    told = system.fails("env", environ={"ARCHITECT": '{"a": {"port": "%s"}}' % SECRET})  # noqa: UP031 - braces
-    assert told == "architect: the environment variable ARCHITECT: a.port: a port is a number from 1 to 65535\n"
+def test_a_malformed_environment_is_reported_in_a_sentence(system):
+    printed = system.fails("env", environ={"ARCHITECT": '{"a": {"port": "%s"}}' % SECRET})  # noqa: UP031 - braces
+    assert printed == "architect: the environment variable ARCHITECT: a.port: a port is a number from 1 to 65535\n"
 
 
-def test_no_server_is_asked_what_a_source_above_overrides(system):
+def test_no_server_is_queried_for_what_a_source_above_overrides(system):
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as server:
         server.bind(("127.0.0.1", 0))
         place = f"127.0.0.1:{server.getsockname()[1]}"
-        told = system.architect(
+        printed = system.architect(
             "env", environ={**ENVIRON, "ARCHITECT_DNS": "example.test", "ARCHITECT_DNS_SERVER": place}
         ).stdout
-        assert "acme/billing  rest" in told
+        assert "acme/billing  rest" in printed
         server.setblocking(False)
         with pytest.raises(BlockingIOError):
             server.recv(512)
@@ -229,7 +229,7 @@ ODD = {
 @pytest.mark.parametrize(
     "arguments", [[], ["--json"], ["--export", "ARCHITECT"], ["--export", "aspire"], ["--export", "compose"]]
 )
-def test_no_secret_is_shown_at_odd_places(system, arguments):
+def test_no_secret_is_shown_in_odd_fields(system, arguments):
     done = system.architect("env", *arguments, environ={"ARCHITECT": json.dumps(ODD)})
     assert SECRET not in done.stdout + done.stderr
     assert "424242" not in done.stdout
@@ -245,10 +245,10 @@ def test_what_a_terminal_would_obey_is_escaped_so_that_no_entry_writes_lines_of_
         "ARCHITECT_CURRENT_SERVICE": "a",
         "SERVICE_BINDING_ROOT": str(folder),
     }
-    told = system.succeeds("env", environ=environ)
-    assert r"  db  postgres h as a\x1b[31mRED\nfake line\x9b" in told.splitlines()
-    assert r"bindings\n  forged  rest h/b" in told
-    assert all(line.isprintable() for line in told.splitlines())
+    printed = system.succeeds("env", environ=environ)
+    assert r"  db  postgres h as a\x1b[31mRED\nfake line\x9b" in printed.splitlines()
+    assert r"bindings\n  forged  rest h/b" in printed
+    assert all(line.isprintable() for line in printed.splitlines())
 
 
 def test_two_datastores_of_one_name_point_to_variables_of_their_own(system):
@@ -263,7 +263,7 @@ def test_two_datastores_of_one_name_point_to_variables_of_their_own(system):
     }
 
 
-def test_what_is_wrong_with_an_overridden_source_harms_nobody(system):
+def test_an_error_in_an_overridden_source_is_ignored(system):
     environ = {"ARCHITECT": json.dumps({"acme/b": {"host": "h", "api": "rest"}}), "B_URL": "http://bad host"}
     assert "acme/b  rest h" in system.succeeds("env", environ=environ)
 
@@ -272,7 +272,7 @@ BROKEN = {"VCAP_SERVICES": f'{{"{SECRET}'}
 LISTED = {"ARCHITECT": json.dumps({"acme/billing": {"host": "h", "api": "rest"}})}
 
 
-def told_beside(system, *arguments, **environ):
+def shown_and_reported(system, *arguments, **environ):
     """What was printed, and the sentences on the standard error, of a command that shows and fails."""
     done = system.architect("env", *arguments, environ=environ)
     assert (done.returncode, "Traceback" in done.stderr) == (1, False)
@@ -280,15 +280,15 @@ def told_beside(system, *arguments, **environ):
     return done.stdout, done.stderr.splitlines()
 
 
-def test_a_malformed_source_is_told_once_and_what_others_resolve_is_shown(system):
-    shown, told = told_beside(system, **LISTED, **BROKEN, services__x__http__0="http://x")
+def test_a_malformed_source_is_reported_once_and_the_others_are_shown(system):
+    shown, printed = shown_and_reported(system, **LISTED, **BROKEN, services__x__http__0="http://x")
     assert "  acme/billing  rest h\n" in shown
     assert "  x  rest http://x\n" in shown
-    assert len(told) == 1
-    assert told[0].startswith("architect: the environment variable VCAP_SERVICES: is not JSON")
+    assert len(printed) == 1
+    assert printed[0].startswith("architect: the environment variable VCAP_SERVICES: is not JSON")
 
 
-def test_what_only_a_source_below_a_malformed_one_has_is_not_shown_because_nobody_would_get_it(system):
+def test_an_entry_that_only_a_source_below_a_malformed_one_has_is_not_shown_because_no_program_would_get_it(system):
     root = system.service("acme/shop", dependencies={"acme/other": "1.0"})
     (root / "architect.local.json").write_text(json.dumps({"acme/local": {"host": "l", "api": "rest"}}))
     environ = {
@@ -305,21 +305,21 @@ def test_what_only_a_source_below_a_malformed_one_has_is_not_shown_because_nobod
     assert "acme/other" not in done.stdout
 
 
-def test_a_malformed_entry_is_told_and_leaves_the_others(system):
-    shown, told = told_beside(
+def test_a_malformed_entry_is_reported_and_the_others_are_shown(system):
+    shown, printed = shown_and_reported(
         system, **LISTED, services__x__http__0=f"http://bad {SECRET}", services__y__http__0="http://y"
     )
     assert "  y  rest http://y\n" in shown
     assert "  x  " not in shown
-    assert told == ["architect: the environment variable services__x__http__0: host: a host has no spaces and no "
+    assert printed == ["architect: the environment variable services__x__http__0: host: a host has no spaces and no "
                     "control characters"]  # fmt: skip
 
 
 def test_json_and_exports_of_what_a_malformed_source_leaves_end_with_1_too(system):
-    shown, told = told_beside(system, "--json", **LISTED, **BROKEN)
+    shown, printed = shown_and_reported(system, "--json", **LISTED, **BROKEN)
     assert json.loads(shown)["services"].keys() == {"acme/billing"}
-    shown, told = told_beside(system, "--export", "aspire", **LISTED, **BROKEN)
-    assert (shown, len(told)) == ("services__acme-billing__http__0=http://h\n", 1)
+    shown, printed = shown_and_reported(system, "--export", "aspire", **LISTED, **BROKEN)
+    assert (shown, len(printed)) == ("services__acme-billing__http__0=http://h\n", 1)
 
 
 def test_one_name_alone_is_shown_whatever_is_malformed_below_it(system):

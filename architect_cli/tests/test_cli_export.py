@@ -1,4 +1,4 @@
-"""`architect env --export` writes what a platform's source reads as the same, and tells what it cannot write."""
+"""`architect env --export` writes what a platform's source reads back as the same, and reports what it omits."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
+import architect_cli.dialects.dialect
 import architect_cli.dialects.urls
-import architect_cli.dialects.variables
 
 SECRET = "s3cret-canary"
 NEST = """
@@ -59,7 +59,7 @@ def resolved(system, **variables):
 
 
 def test_what_is_exported_for_aspire_has_its_names_and_is_read_as_the_same(nest):
-    lines, told = export(nest, "aspire", "--show-secrets", services=SERVICES, datastores=DATASTORES)
+    lines, notes = export(nest, "aspire", "--show-secrets", services=SERVICES, datastores=DATASTORES)
     variables = dict(shlex.split(line)[0].split("=", 1) for line in lines)
     assert variables == {
         "services__acme-billing__http__0": f"http://ada:{SECRET}@billing:8080/v1",
@@ -68,7 +68,7 @@ def test_what_is_exported_for_aspire_has_its_names_and_is_read_as_the_same(nest)
         "ConnectionStrings__primary-db": f"nest://app:{SECRET}@db:4150/shop",
         "ConnectionStrings__cache": f"nest://:{SECRET}@cache:6379/0",
     }
-    assert told == []
+    assert notes == []
     entry = resolved(nest, **variables)["services"]["acme-pay-api"]["entry"]
     assert (entry["api"], len(entry["instances"])) == ("grpc", 2)
 
@@ -92,7 +92,7 @@ def test_what_is_exported_for_aspire_runs_nothing_in_a_shell_that_reads_it(nest)
     assert all(line.count("'") in {0, 2} for line in lines)
 
 
-def test_what_compose_and_a_shell_would_read_differently_is_left_out_and_told(system):
+def test_a_value_that_compose_and_a_shell_would_read_differently_is_omitted_and_reported(system):
     services = {"billing": {"host": "http://h/o'neill", "port": 80, "api": "rest"}}
     assert export(system, "aspire", code=1, services=services) == (
         [""],
@@ -129,7 +129,7 @@ def test_a_compose_file_takes_secrets_from_its_own_variables(nest):
     }
     services = {**SERVICES, "2fa": {"host": f"http://u:{SECRET}@t", "port": 1, "api": "rest"}}
     services |= {"3d": {"host": f"http://{SECRET}@t", "port": 1, "api": "rest"}}
-    lines, told = export(nest, "compose", services=services, datastores={**DATASTORES, **odd})
+    lines, notes = export(nest, "compose", services=services, datastores={**DATASTORES, **odd})
     assert lines == [
         "environment:",
         '  2FA_URL: "http://u:${_2FA_PASSWORD:?}@t:1"',
@@ -141,34 +141,34 @@ def test_a_compose_file_takes_secrets_from_its_own_variables(nest):
         '  PRIMARY_DB_URL: "nest://app:${PRIMARY_DB_PASSWORD:?}@db:4150/shop"',
         '  TOKEN_URL: "${TOKEN_URL:?}"',
     ]
-    assert told[1:] == [
+    assert notes[1:] == [
         "secrets are omitted: set _2FA_PASSWORD, _3D_URL, ACME_BILLING_PASSWORD, CACHE_PASSWORD, "
         "PRIMARY_DB_PASSWORD, TOKEN_URL where Compose runs, percent-encoded as in a URL; --show-secrets writes them"
     ]
 
 
 @pytest.mark.parametrize("dialect", ["ARCHITECT", "aspire", "compose", "bindings"])
-def test_no_secret_is_shown_unless_it_was_asked_for(nest, dialect):
+def test_no_secret_is_shown_unless_it_is_requested(nest, dialect):
     more = {"acme/token": {"host": "t", "port": 1, "api": "rest", "token": SECRET}}
-    lines, told = export(nest, dialect, services={**SERVICES, **more}, datastores=DATASTORES)
+    lines, notes = export(nest, dialect, services={**SERVICES, **more}, datastores=DATASTORES)
     written = [file.read_text() for file in (nest.folder / "out").rglob("*/*")]
-    assert SECRET not in "".join([*lines, *told, *written])
+    assert SECRET not in "".join([*lines, *notes, *written])
 
 
-def test_architect_without_secrets_tells_which_variables_to_set_and_a_shell_can_set_them(system):
+def test_architect_without_secrets_names_the_variables_to_set_and_a_shell_can_set_them(system):
     services = {"2fa": {"host": "http://t", "port": 1, "api": "rest", "token": SECRET}}
-    lines, told = export(system, "ARCHITECT", services=services)
-    assert told == ["secrets are omitted: set _2FA_TOKEN beside ARCHITECT; --show-secrets writes them"]
+    lines, notes = export(system, "ARCHITECT", services=services)
+    assert notes == ["secrets are omitted: set _2FA_TOKEN beside ARCHITECT; --show-secrets writes them"]
     variables = dict(shlex.split(line)[0].split("=", 1) for line in lines)
     assert resolved(system, **variables, _2FA_TOKEN="t")["services"]["2fa"]["entry"] == services["2fa"] | {"token": "t"}
     assert export(system, "ARCHITECT", "--show-secrets", services=services)[1] == []
 
 
-def test_what_is_left_out_because_it_is_secret_is_told(nest):
-    _, told = export(nest, "aspire", datastores={"cache": DATASTORES["cache"]})
-    assert told == ["secrets are masked in ConnectionStrings__cache; --show-secrets writes them"]
-    _, told = export(nest, "bindings", datastores={"cache": DATASTORES["cache"]})
-    assert told == ["files with secrets are omitted: cache/password, cache/uri; --show-secrets writes them"]
+def test_omitted_secrets_are_reported(nest):
+    _, notes = export(nest, "aspire", datastores={"cache": DATASTORES["cache"]})
+    assert notes == ["secrets are masked in ConnectionStrings__cache; --show-secrets writes them"]
+    _, notes = export(nest, "bindings", datastores={"cache": DATASTORES["cache"]})
+    assert notes == ["files with secrets are omitted: cache/password, cache/uri; --show-secrets writes them"]
     assert sorted(file.name for file in (nest.folder / "out" / "cache").iterdir()) == [
         "database",
         "host",
@@ -179,11 +179,11 @@ def test_what_is_left_out_because_it_is_secret_is_told(nest):
 
 @pytest.mark.parametrize(("dialect", "holder"), [("aspire", "services__acme-a-b"), ("compose", "ACME_A_B_URL"),
                                                  ("bindings", "the folder acme-a-b")])  # fmt: skip
-def test_two_names_that_would_share_one_place_are_refused_by_their_names(system, dialect, holder):
+def test_two_names_that_would_share_a_variable_or_folder_are_an_error_that_names_both(system, dialect, holder):
     services = {name: {"host": name[-1], "port": 1, "api": "rest"} for name in ("acme/a-b", "acme/a_b")}
-    lines, told = export(system, dialect, "--show-secrets", code=1, services=services)
+    lines, notes = export(system, dialect, "--show-secrets", code=1, services=services)
     assert lines == []
-    assert told == [
+    assert notes == [
         f"the service 'acme/a-b' and the service 'acme/a_b' would both be {holder}. "
         "Rename one of them, or export them as ARCHITECT"
     ]
@@ -192,40 +192,40 @@ def test_two_names_that_would_share_one_place_are_refused_by_their_names(system,
 
 def test_a_service_and_a_datastore_of_one_name_share_a_variable_of_compose_and_none_of_aspire(nest):
     both = {"services": {"cache": {"host": "c", "port": 1, "api": "rest"}}, "datastores": DATASTORES}
-    _, told = export(nest, "compose", code=1, **both)
-    assert "the service 'cache' and the datastore 'cache' would both be CACHE_URL" in told[0]
+    _, notes = export(nest, "compose", code=1, **both)
+    assert "the service 'cache' and the datastore 'cache' would both be CACHE_URL" in notes[0]
     lines, _ = export(nest, "aspire", "--show-secrets", **both)
     assert len(lines) == 3
 
 
 @pytest.mark.parametrize("dialect", ["compose", "bindings"])
-def test_instances_but_the_first_are_told_where_the_platform_knows_one(system, dialect):
-    _, told = export(system, dialect, services={"acme/pay_api": SERVICES["acme/pay_api"]})
-    assert told == [f"the service 'acme/pay_api': {dialect} cannot express instances but the first; omitted"]
+def test_omitted_instances_are_reported_if_the_platform_knows_only_one(system, dialect):
+    _, notes = export(system, dialect, services={"acme/pay_api": SERVICES["acme/pay_api"]})
+    assert notes == [f"the service 'acme/pay_api': {dialect} cannot express instances but the first; omitted"]
 
 
-def test_parts_of_an_entry_that_a_url_cannot_say_are_told_by_their_names(nest):
+def test_the_parts_of_an_entry_that_a_url_cannot_express_are_named(nest):
     entry = {"host": "b", "port": 1, "api": "rest", "token": SECRET, "options": {"read_timeout": 3}, f"{SECRET} ?": 1}
     db = {"type": "nest", "host": "h", "NEST_USER": SECRET}
-    _, told = export(nest, "compose", "--show-secrets", services={"acme/b": entry}, datastores={"db": db})
-    assert told == [
+    _, notes = export(nest, "compose", "--show-secrets", services={"acme/b": entry}, datastores={"db": db})
+    assert notes == [
         "the service 'acme/b': compose cannot express options, token, <key that is no name>; omitted",
         "the datastore 'db': compose cannot express NEST_USER; omitted",
     ]
 
 
-def test_subscriptions_of_a_running_service_that_is_nowhere_are_told(system):
+def test_omitted_subscriptions_of_a_running_service_without_a_host_are_reported(system):
     subscribed = {"placed": {"acme/b": {"headers": {"x-token": SECRET}}}}
     services = {"acme/b": {"host": "b", "port": 1, "api": "rest"}, "acme/shop": {"subscriptions": subscribed}}
-    lines, told = export(system, "aspire", services=services)
+    lines, notes = export(system, "aspire", services=services)
     assert lines == ["services__acme-b__http__0=http://b:1"]
-    assert told == ["the service 'acme/shop': aspire cannot express subscriptions; omitted"]
+    assert notes == ["the service 'acme/shop': aspire cannot express subscriptions; omitted"]
 
 
 def test_further_texts_are_files_of_a_binding_but_those_that_would_mean_something_else(nest):
     db = {"type": "nest", "host": "h", "NEST_USER": "u\r\n", "user": "other", "../../escaped": "x", "pool": 3}
-    lines, told = export(nest, "bindings", "--show-secrets", datastores={"db": db})
-    assert told == ["the datastore 'db': bindings cannot express user, <key that is no name>, pool; omitted"]
+    lines, notes = export(nest, "bindings", "--show-secrets", datastores={"db": db})
+    assert notes == ["the datastore 'db': bindings cannot express user, <key that is no name>, pool; omitted"]
     assert not list(nest.folder.parent.rglob("escaped"))
     entry = resolved(nest, **dict(shlex.split(line)[0].split("=", 1) for line in lines))["datastores"]["db"]["entry"]
     assert entry["NEST_USER"] == "u\r\n"
@@ -244,8 +244,8 @@ def test_a_service_s_files_of_tls_are_files_of_its_binding_if_these_are_all_that
         "patient": {**entry, "options": {"tls": tls, "read_timeout": 3}},
         "wrong": {**entry, "options": {"tls": "yes"}},
     }
-    lines, told = export(system, "bindings", "--show-secrets", services=services)
-    assert told == [
+    lines, notes = export(system, "bindings", "--show-secrets", services=services)
+    assert notes == [
         f"the service '{name}': bindings cannot express options; omitted" for name in ("named", "patient", "wrong")
     ]
     read = resolved(system, **dict(shlex.split(line)[0].split("=", 1) for line in lines))["services"]
@@ -255,9 +255,9 @@ def test_a_service_s_files_of_tls_are_files_of_its_binding_if_these_are_all_that
     assert "options" not in read["named"]["entry"]
 
 
-def test_a_user_without_a_password_may_be_a_token_and_is_left_out_of_a_binding(nest):
-    _, told = export(nest, "bindings", datastores={"db": {"type": "nest", "host": "h", "username": SECRET}})
-    assert told == ["files with secrets are omitted: db/username, db/uri; --show-secrets writes them"]
+def test_a_user_without_a_password_may_be_a_token_and_is_omitted_from_a_binding(nest):
+    _, notes = export(nest, "bindings", datastores={"db": {"type": "nest", "host": "h", "username": SECRET}})
+    assert notes == ["files with secrets are omitted: db/username, db/uri; --show-secrets writes them"]
 
 
 def test_what_is_exported_as_architect_has_no_quotes_that_readers_take_differently(system):
@@ -268,27 +268,27 @@ def test_what_is_exported_as_architect_has_no_quotes_that_readers_take_different
 
 
 @pytest.mark.parametrize("dialect", ["aspire", "compose", "bindings"])
-def test_a_service_that_would_be_read_as_another_is_left_out_and_told(system, dialect):
+def test_a_service_that_would_be_read_as_another_is_omitted_and_reported(system, dialect):
     services = {
         "acme/owl": {"host": "ftp://owl", "api": "my_owl"},
         "acme/socket": {"host": "unix:/run/grpc.sock", "api": "grpc"},
         "acme/rest": {"host": "r", "port": 1, "api": "rest"},
     }
-    lines, told = export(system, dialect, "--show-secrets", code=1, services=services)
+    lines, notes = export(system, dialect, "--show-secrets", code=1, services=services)
     assert lines
     if dialect != "bindings":  # whose file `api` says any
-        assert told.pop(0) == (
+        assert notes.pop(0) == (
             f"the service 'acme/owl' is omitted: {dialect} cannot express it so that it is read back as the same "
             "(api). Export it as ARCHITECT"
         )
-    assert told == [
+    assert notes == [
         f"the service 'acme/socket' is omitted: {dialect} cannot express an address that is no URL. "
         "Export it as ARCHITECT"
     ]
 
 
 @pytest.mark.parametrize("arguments", [[], ["--show-secrets"]])
-def test_data_that_would_be_read_as_a_pointer_is_left_out_of_architect_and_told(system, arguments):
+def test_data_that_would_be_read_as_a_pointer_is_omitted_from_architect_and_reported(system, arguments):
     credentials = {
         "uri": "https://b",
         "token": {"$env": "NOT_SET"},
@@ -306,7 +306,7 @@ def test_data_that_would_be_read_as_a_pointer_is_left_out_of_architect_and_told(
     assert len(entry["more"]) == 2
 
 
-def test_datastores_of_nobody_are_given_to_no_service_that_there_is(nest):
+def test_datastores_without_a_running_service_go_to_a_service_with_a_new_name(nest):
     variables = {"ConnectionStrings__db": "nest://u@h/x", "services__application__http__0": "http://app:1"}
     done = nest.architect("env", "--export", "ARCHITECT", "--show-secrets", environ=variables)
     exported = dict(line.split("=", 1) for line in shlex.split(done.stdout))
@@ -319,15 +319,15 @@ def test_datastores_of_nobody_are_given_to_no_service_that_there_is(nest):
     assert done.stdout.endswith("\nARCHITECT_CURRENT_SERVICE=application\n")
 
 
-def test_a_datastore_whose_plugin_is_missing_is_told_and_leaves_the_others(nest):
+def test_a_datastore_whose_plugin_is_missing_is_reported_and_the_others_are_exported(nest):
     datastores = {**DATASTORES, "birds": {"type": "kestrel", "host": "h", "password": SECRET}}
-    lines, told = export(nest, "aspire", code=1, datastores=datastores)
+    lines, notes = export(nest, "aspire", code=1, datastores=datastores)
     assert len(lines) == 2
-    assert told[-1].startswith("datastore 'birds': no installed plugin serves 'kestrel'")
-    assert "install the package whose entry point" in told[-1]
+    assert notes[-1].startswith("datastore 'birds': no installed plugin serves 'kestrel'")
+    assert "install the package whose entry point" in notes[-1]
     assert "birds" in "".join(export(nest, "ARCHITECT", datastores=datastores)[0])
 
 
 def test_the_examples_of_urls_and_of_variables_are_right():
     assert doctest.testmod(architect_cli.dialects.urls) == (0, 1)
-    assert doctest.testmod(architect_cli.dialects.variables) == (0, 1)
+    assert doctest.testmod(architect_cli.dialects.dialect) == (0, 1)

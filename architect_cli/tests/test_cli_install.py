@@ -87,13 +87,13 @@ def test_without_recursive_only_the_service_itself_gets_stubs_and_with_it_all_do
     base = define("acme/base")
     system.succeeds("install", "-p", root)
     assert not (payments / "architect_services").exists()
-    told = system.succeeds("install", "-p", root, "-r")
-    assert [line.partition(":")[0] for line in told.splitlines()] == ["acme/base", "acme/payments", "acme/orders"]
+    printed = system.succeeds("install", "-p", root, "-r")
+    assert [line.partition(":")[0] for line in printed.splitlines()] == ["acme/base", "acme/payments", "acme/orders"]
     assert {"acme/payments/service.py", "acme/base/service.py"} <= set(stubs(payments))
     assert "acme/base/service.py" in stubs(base)
 
 
-def test_verbose_tells_of_each_service(system, define):
+def test_verbose_lists_each_service(system, define):
     root = define("acme/orders", dependencies={"acme/payments": "file:../payments", "acme/old": "file:../old"})
     define("acme/payments")
     define("acme/old")
@@ -160,8 +160,8 @@ def test_a_dependency_that_turned_to_a_version_keeps_its_stubs_with_a_note(syste
     system.succeeds("install", "-p", root)
     before = stubs(root)
     system.service("acme/orders", dependencies={"acme/payments": "1.0.0"})
-    told = system.succeeds("install", "-p", root)
-    assert "acme/payments is a dependency by version, which cannot be fetched" in told
+    printed = system.succeeds("install", "-p", root)
+    assert "acme/payments is a dependency by version, which cannot be fetched" in printed
     assert stubs(root) == before
 
 
@@ -212,7 +212,7 @@ def test_stubs_that_would_lie_inside_of_another_s_are_an_error(system, define, o
     assert not (root / "architect_services").exists()
 
 
-def test_a_service_in_another_language_gets_no_stubs_and_is_told_so(system, define):
+def test_a_service_in_another_language_gets_no_stubs_but_a_note(system, define):
     root = define("acme/orders", language="node")
     assert "is written in node, for which no stubs are generated" in system.succeeds("install", "-p", root)
     assert not (root / "architect_services").exists()
@@ -224,31 +224,31 @@ def test_a_script_without_definitions_needs_no_plugin_and_no_folder(system):
     assert not (root / "architect_services").exists()
 
 
-def test_a_protocol_that_no_plugin_serves_is_told_with_what_is_installed(system, define):
+def test_a_protocol_that_no_plugin_serves_is_an_error_that_lists_what_is_installed(system, define):
     root = system.service("acme/orders", api={"type": "tyo", "definitions": ["x"]})
-    told = system.fails("install", "-p", root)
-    assert "the definitions of acme/orders: no installed plugin serves 'tyo' (did you mean 'toy'?)" in told
+    printed = system.fails("install", "-p", root)
+    assert "the definitions of acme/orders: no installed plugin serves 'tyo' (did you mean 'toy'?)" in printed
 
 
-def test_a_plugin_without_a_generator_is_told(system):
+def test_a_plugin_without_a_generator_is_an_error(system):
     system.plugin("dumb", "ARCHITECT_CONTRACT = 1")
     root = system.service("acme/orders", api={"type": "dumb", "definitions": ["x"]})
     assert "has no hook architect_stub_generator" in system.fails("install", "-p", root)
 
 
 @pytest.mark.parametrize("folder", ["nowhere", "reports"])
-def test_a_folder_without_a_manifest_is_told(system, folder):
-    told = system.fails("install", "-p", system.folder / folder)
-    assert str(system.folder / folder) in told
-    assert "no such folder" in told or "this folder has no architect.json" in told
+def test_a_folder_without_a_manifest_is_an_error(system, folder):
+    printed = system.fails("install", "-p", system.folder / folder)
+    assert str(system.folder / folder) in printed
+    assert "no such folder" in printed or "this folder has no architect.json" in printed
 
 
 def test_two_installations_at_once_do_not_disturb_each_other(system, define):
     root = define("acme/orders", f"wait {system.folder / 'busy'}")
     first, second = (system.start("install", "-p", root) for _ in range(2))
     assert [first.ends(), second.ends()] == [0, 0], first.printed() + second.printed()
-    told = (first.printed() + second.printed()).splitlines()
-    assert sorted(told) == [
+    printed = (first.printed() + second.printed()).splitlines()
+    assert sorted(printed) == [
         "acme/orders: 0 generated, 1 unchanged, 0 removed",
         "acme/orders: 1 generated, 0 unchanged, 0 removed",
     ]
@@ -294,11 +294,11 @@ def test_an_interruption_between_taking_the_former_stubs_away_and_placing_the_ne
     assert stubs(root) == before
 
 
-def test_a_folder_that_may_not_be_written_is_told_and_what_is_unchanged_needs_no_writing(system, define):
+def test_a_folder_that_may_not_be_written_is_an_error_that_names_it(system, define):
     root = define("acme/orders")
     root.chmod(0o555)
-    told = system.process("install", "-p", root, preexec_fn=without_root_s_rights).failed()
-    assert f"the stubs of acme/orders cannot be written: Permission denied ({root / 'architect_services'})" in told
+    printed = system.process("install", "-p", root, preexec_fn=without_root_s_rights).failed()
+    assert f"the stubs of acme/orders cannot be written: Permission denied ({root / 'architect_services'})" in printed
     root.chmod(0o755)
 
 
@@ -312,7 +312,7 @@ def test_stubs_that_somebody_damaged_are_generated_again(system, define, damage)
     assert stubs(root) == before
 
 
-def test_a_file_in_the_place_of_the_stub_folder_is_told(system, define):
+def test_a_file_with_the_name_of_the_stub_folder_is_an_error(system, define):
     root = define("acme/orders")
     (root / "architect_services").write_text("mine")
     assert "the stubs of acme/orders cannot be written: " in system.fails("install", "-p", root)

@@ -137,14 +137,14 @@ def test_what_the_terminal_s_encoding_cannot_show_is_written_as_an_escape():
         assert raw.getvalue() == b"a | gr\\xf6\\xdfer\n"
 
 
-def test_a_stream_that_fails_is_told_once_and_left_alone():
+def test_a_stream_that_fails_is_reported_once_and_not_written_again():
     class Closed(io.StringIO):
         def write(self, text: str) -> int:
             raise BrokenPipeError(32, "Broken pipe")
 
-    console, told = Console(["a"], Closed()), []
-    console.on_failure = told.append
+    console, printed = Console(["a"], Closed()), []
+    console.on_failure = printed.append
     console.line("a", "one")
     console.line("a", "two")
-    assert [problem.errno for problem in told] == [32]
+    assert [problem.errno for problem in printed] == [32]
     assert console.last_lines("a") == ["one", "two"]

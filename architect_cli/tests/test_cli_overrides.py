@@ -73,7 +73,7 @@ def billing(**entry: Any) -> str:
         (orders(datastores={"primary_db": {"parameters": {"SIZ": "1"}}}), "no such parameter (did you mean 'SIZE'?)"),
     ],
 )
-def test_a_mistake_in_the_file_is_told_with_its_place(nodes: list[Node], tmp_path: Path, text: str, reason: str):
+def test_a_mistake_in_the_file_is_an_error_with_its_path(nodes: list[Node], tmp_path: Path, text: str, reason: str):
     file = tmp_path / "file.json"
     file.write_text(text)
     with pytest.raises(ConfigError) as caught:
@@ -82,7 +82,7 @@ def test_a_mistake_in_the_file_is_told_with_its_place(nodes: list[Node], tmp_pat
     assert reason in str(caught.value)
 
 
-def test_all_mistakes_are_told_at_once(nodes: list[Node], tmp_path: Path):
+def test_all_mistakes_are_reported_at_once(nodes: list[Node], tmp_path: Path):
     file = tmp_path / "file.json"
     file.write_text('{"services": {"acme/x": {}, "acme/billing": {"parameters": {"Y": "1"}}}}')
     with pytest.raises(ConfigError) as caught:
@@ -133,14 +133,14 @@ JSON = st.recursive(
 
 @settings(deadline=None)
 @given(content=JSON | st.builds(lambda inner: {"services": {"acme/orders": inner}}, JSON))
-def test_whatever_the_file_holds_it_is_read_or_told(tmp_path_factory: pytest.TempPathFactory, content: object):
+def test_any_file_is_read_or_is_an_error(tmp_path_factory: pytest.TempPathFactory, content: object):
     file = tmp_path_factory.getbasetemp() / f"any-{os.getpid()}.json"
     file.write_text(json.dumps(content))
     node = Node(Path("/nowhere"), parse_manifest('{"name": "acme/orders"}'))
-    told, services = str(file), set()
+    message, services = str(file), set()
     try:
         services = set(load_overrides(file, [node]).services)
     except ArchitectError as problem:
-        told = str(problem)
-    assert told.startswith(str(file))
+        message = str(problem)
+    assert message.startswith(str(file))
     assert services <= {"acme/orders"}

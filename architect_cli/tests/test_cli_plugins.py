@@ -1,4 +1,4 @@
-"""`architect plugins` tells what is installed, and no broken plugin harms it or anybody else."""
+"""`architect plugins` lists what is installed, and no broken plugin harms it or another one."""
 
 from __future__ import annotations
 
@@ -88,7 +88,7 @@ def test_it_lists_name_distribution_version_what_is_provided_and_the_state(syste
     assert states(system)["owl architect-owl"] == ["1.2.3", "client factory, command", "ok"]
 
 
-def test_every_kind_of_broken_plugin_is_told_apart_and_the_others_go_on_working(system):
+def test_every_kind_of_broken_plugin_has_a_state_of_its_own_and_the_others_work(system):
     for name, source in BROKEN.items():
         system.plugin(name, source)
     system.plugin("owl", OWL)
@@ -156,7 +156,7 @@ def test_a_plugin_s_command_gets_its_arguments_as_they_were_typed_and_its_exit_c
 
 
 @pytest.mark.parametrize(
-    ("argument", "told"),
+    ("argument", "printed"),
     [
         (
             "crash",
@@ -165,17 +165,17 @@ def test_a_plugin_s_command_gets_its_arguments_as_they_were_typed_and_its_exit_c
         ("nothing", "architect owl: the plugin 'owl' of architect-owl 1.2.3 returned no exit code, which is a number"),
     ],
 )
-def test_a_plugin_s_command_that_fails_is_told_with_its_plugin(system, argument, told):
+def test_an_error_of_a_plugin_s_command_names_the_plugin(system, argument, printed):
     system.plugin("owl", OWL)
-    assert told in system.fails("owl", argument)
+    assert printed in system.fails("owl", argument)
 
 
 def test_help_lists_the_commands_of_plugins_and_survives_broken_ones(system):
     system.plugin("owl", OWL)
     system.plugin("exits", BROKEN["exits"])
-    told = system.succeeds("--help")
-    assert "Commands of plugins:\n  owl  Hoot once for every argument." in told
-    assert "exits" not in told
+    printed = system.succeeds("--help")
+    assert "Commands of plugins:\n  owl  Hoot once for every argument." in printed
+    assert "exits" not in printed
 
 
 def test_a_command_that_no_plugin_has_is_no_command(system):

@@ -63,10 +63,10 @@ def root(system):
     return make
 
 
-def test_who_depends_on_it_starts_when_the_probe_says_so(system, root):
+def test_a_dependent_starts_when_the_probe_succeeds(system, root):
     # the runner's own look whether something listens takes a word too, so there are many
-    told = system.succeeds("run", root("starting " * 9 + "serving"))
-    assert "last word" in told
+    printed = system.succeeds("run", root("starting " * 9 + "serving"))
+    assert "last word" in printed
 
 
 def test_the_probe_gets_the_options_of_the_manifest(system, root):
@@ -94,7 +94,7 @@ def test_one_that_is_never_ready_ends_the_run_with_the_reason(system, root, word
         ({"wrod": "x"}, "server/architect.json: api.readiness.wrod: unknown key (did you mean 'word'?)"),
     ],
 )
-def test_wrong_options_are_told_before_anything_starts(system, root, readiness, reason):
+def test_wrong_options_are_reported_before_anything_starts(system, root, readiness, reason):
     assert reason in system.fails("run", root("serving", **readiness))
     assert system.started() == []
 
@@ -103,5 +103,5 @@ def test_options_for_a_protocol_without_a_probe_are_an_error(system):
     system.plugin("dumb", "ARCHITECT_CONTRACT = 1")
     for protocol in ("dumb", "unheard-of"):
         root = system.service("a/root", SCRIPT, api={"type": protocol, "readiness": {"path": "/health"}})
-        told = system.fails("run", root)
-        assert f"api.readiness: no installed plugin has a readiness probe for '{protocol}'" in told
+        printed = system.fails("run", root)
+        assert f"api.readiness: no installed plugin has a readiness probe for '{protocol}'" in printed

@@ -1,4 +1,4 @@
-"""What `architect run` starts, in which order, and what each service is told."""
+"""What `architect run` starts, in which order, and the environment of each service."""
 
 from __future__ import annotations
 
@@ -31,37 +31,37 @@ def shop(system: System) -> Path:
     return system.service("acme/script", SCRIPT, dependencies={"acme/orders": "file:../orders"})
 
 
-def test_each_service_is_told_of_itself_its_dependencies_its_subscribers_and_of_nobody_else(system, shop):
+def test_each_service_gets_the_entries_of_itself_its_dependencies_and_its_subscribers_only(system, shop):
     system.succeeds("run", shop)
-    orders, port = system.told_services("acme/orders"), int(system.told("acme/mailer")["PORT"])
+    orders, port = system.services_of("acme/orders"), int(system.variables_of("acme/mailer")["PORT"])
     assert set(orders) == {"acme/orders", "acme/billing", "acme/payments", "acme/mailer"}
     assert orders["acme/mailer"] == {"host": "http://127.0.0.1", "port": port, "api": "rest"}
     assert orders["acme/payments"]["host"] == "127.0.0.1"
     assert orders["acme/orders"]["subscriptions"] == {"placed": {"acme/mailer": EVENT}, "dropped": {}}
     assert orders["acme/orders"]["datastores"] == {"orders_db": {"image": "postgres:16", "host": "db.test"}}
-    assert set(system.told_services("acme/payments")) == {"acme/payments", "acme/billing"}
-    assert set(system.told_services("acme/billing")) == {"acme/billing"}
-    script = system.told_services("acme/script")
+    assert set(system.services_of("acme/payments")) == {"acme/payments", "acme/billing"}
+    assert set(system.services_of("acme/billing")) == {"acme/billing"}
+    script = system.services_of("acme/script")
     assert set(script) == {"acme/script", "acme/orders"}
     assert script["acme/script"] == {"api": None, "subscriptions": {}, "datastores": {}}
     assert set(script["acme/orders"]) == {"host", "port", "api"}
 
 
-def test_each_service_is_told_who_it_is_and_where_to_listen(system, shop):
+def test_each_service_gets_its_name_and_the_address_to_listen_on(system, shop):
     system.succeeds("run", shop, environ={"ARCHITECT": "left over", "ARCHITECT_TRACE": "left over"})
     services = ("acme/orders", "acme/billing", "acme/payments", "acme/mailer")
-    told = {name: system.told(name) for name in services}
-    assert all(told[name]["ARCHITECT_CURRENT_SERVICE"] == name for name in services)
-    assert all(told[name]["HOST"] == "127.0.0.1" for name in services)
-    assert all(told[name]["ARCHITECT_SERVICE_ROOT"] == str(system.folder / name[5:]) for name in services)
-    assert len({told[name]["PORT"] for name in services}) == 4
+    variables = {name: system.variables_of(name) for name in services}
+    assert all(variables[name]["ARCHITECT_CURRENT_SERVICE"] == name for name in services)
+    assert all(variables[name]["HOST"] == "127.0.0.1" for name in services)
+    assert all(variables[name]["ARCHITECT_SERVICE_ROOT"] == str(system.folder / name[5:]) for name in services)
+    assert len({variables[name]["PORT"] for name in services}) == 4
     for name in services:
-        assert system.told_services(name)[name]["port"] == int(told[name]["PORT"])
-    script = system.told("acme/script")
+        assert system.services_of(name)[name]["port"] == int(variables[name]["PORT"])
+    script = system.variables_of("acme/script")
     assert not {"HOST", "PORT", "ARCHITECT_TRACE"} & set(script)
 
 
-def test_dependencies_are_started_once_and_listen_before_who_needs_them_starts(system):
+def test_dependencies_are_started_once_and_listen_before_their_dependents_start(system):
     late = REPORT + "time.sleep(0.3)\n" + LISTEN + "serve()\n"
     check = """
         for name, place in json.loads(os.environ["ARCHITECT"]).items():
@@ -83,23 +83,23 @@ def test_services_that_need_each_other_know_each_other(system):
     first = system.server("a/first", dependencies={"a/second": "file:../second", "a/first": "file:."})
     running = system.start("run", first).wait_for("is ready at")
     assert running.ends(signal.SIGINT) == 130
-    assert set(system.told_services("a/second")) == {"a/first", "a/second"}
-    assert system.told_services("a/first")["a/second"]["port"] == int(system.told("a/second")["PORT"])
+    assert set(system.services_of("a/second")) == {"a/first", "a/second"}
+    assert system.services_of("a/first")["a/second"]["port"] == int(system.variables_of("a/second")["PORT"])
 
 
-def test_a_dependency_is_told_under_the_name_that_it_is_called_by(system):
+def test_a_dependency_has_the_name_that_its_dependent_calls_it(system):
     system.server("acme/base")
     root = system.service("acme/root", SCRIPT, dependencies={"acme/nickname": "file:../base"})
     system.succeeds("run", root)
-    assert set(system.told_services("acme/root")) == {"acme/root", "acme/nickname"}
-    assert system.told("acme/base")["ARCHITECT_CURRENT_SERVICE"] == "acme/base"
+    assert set(system.services_of("acme/root")) == {"acme/root", "acme/nickname"}
+    assert system.variables_of("acme/base")["ARCHITECT_CURRENT_SERVICE"] == "acme/base"
 
 
-def test_a_subscription_to_an_event_that_is_not_announced_is_told(system):
+def test_a_subscription_to_an_event_that_is_not_announced_is_an_error(system):
     system.server("acme/mailer", subscriptions={"acme/orders": {"plcaed": EVENT}})
     root = system.service("acme/orders", "", dependencies={"acme/mailer": "file:../mailer"}, notifications=["placed"])
-    told = system.fails("run", root)
-    assert "acme/mailer subscribes to 'plcaed' of acme/orders, which announces placed" in told
+    printed = system.fails("run", root)
+    assert "acme/mailer subscribes to 'plcaed' of acme/orders, which announces placed" in printed
 
 
 def test_a_parameter_s_value_is_the_config_file_s_else_the_environment_s_else_the_default(system):
@@ -108,26 +108,26 @@ def test_a_parameter_s_value_is_the_config_file_s_else_the_environment_s_else_th
     root = system.service("a/root", SCRIPT, parameters=parameters)
     config = system.overrides({"a/root": {"parameters": {"C": "from file"}}})
     system.succeeds("run", root, "--config", config, environ={"B": "from environment", "C": "from environment"})
-    told = system.told("a/root")
-    assert (told["A"], told["B"], told["C"]) == ("from default", "from environment", "from file")
-    assert "OPTIONAL" not in told
+    variables = system.variables_of("a/root")
+    assert (variables["A"], variables["B"], variables["C"]) == ("from default", "from environment", "from file")
+    assert "OPTIONAL" not in variables
 
 
-def test_all_required_parameters_without_a_value_are_told_and_nothing_is_started(system):
+def test_all_required_parameters_without_a_value_are_reported_and_nothing_is_started(system):
     system.server("a/base", parameters={"ONE": {}})
     root = system.service("a/root", "", parameters={"TWO": {}, "SET": {}}, dependencies={"a/base": "file:../base"})
-    told = system.fails("run", root, environ={"SET": "1"})
-    assert "required parameters have no value: a/base: ONE, a/root: TWO. State them with --config" in told
+    printed = system.fails("run", root, environ={"SET": "1"})
+    assert "required parameters have no value: a/base: ONE, a/root: TWO. State them with --config" in printed
     assert system.started() == []
 
 
-def test_a_parameter_cannot_take_the_place_of_what_the_run_decides(system):
+def test_a_parameter_cannot_replace_a_variable_of_the_run(system):
     parameters = {name: {"default": "1"} for name in ("HOST", "PORT", "ARCHITECT", "ARCHITECT_CURRENT_SERVICE")}
     system.server("a/base", parameters=parameters)
     root = system.service("a/root", SCRIPT, parameters=parameters, dependencies={"a/base": "file:../base"})
     system.succeeds("run", root)
-    assert system.told("a/base")["PORT"] == str(system.told_services("a/root")["a/base"]["port"])
-    assert (system.told("a/root")["HOST"], system.told("a/root")["PORT"]) == ("1", "1")
+    assert system.variables_of("a/base")["PORT"] == str(system.services_of("a/root")["a/base"]["port"])
+    assert (system.variables_of("a/root")["HOST"], system.variables_of("a/root")["PORT"]) == ("1", "1")
 
 
 @pytest.mark.parametrize("program", ["main.py", "app.py", "server.py"])
@@ -146,8 +146,8 @@ def test_a_node_service_without_debug_is_started_as_node_services_are(system, fi
     for tool in ("npm", "node"):
         (tools / tool).write_text(f'#!/bin/sh\necho {tool} "$@"\n')
         (tools / tool).chmod(0o755)
-    told = system.succeeds("run", root, environ={"PATH": f"{tools}:{os.environ['PATH']}"})
-    assert ("a/root | npm start" if file == "package.json" else "a/root | node index.js") in told
+    printed = system.succeeds("run", root, environ={"PATH": f"{tools}:{os.environ['PATH']}"})
+    assert ("a/root | npm start" if file == "package.json" else "a/root | node index.js") in printed
 
 
 @pytest.mark.parametrize(
@@ -158,10 +158,10 @@ def test_a_node_service_without_debug_is_started_as_node_services_are(system, fi
         ({"language": "cobol"}, "Write `debug` in"),
     ],
 )
-def test_a_service_that_nothing_starts_is_told_with_what_to_write(system, manifest, looked_for):
-    told = system.fails("run", system.service("a/root", **manifest))
-    assert "a/root: the command that starts it is not known. Write `debug` in " in told
-    assert looked_for in told
+def test_a_service_without_a_command_is_an_error_that_says_what_to_write(system, manifest, looked_for):
+    printed = system.fails("run", system.service("a/root", **manifest))
+    assert "a/root: the command that starts it is not known. Write `debug` in " in printed
+    assert looked_for in printed
 
 
 @pytest.mark.parametrize(
@@ -194,7 +194,7 @@ def test_debug_is_a_command_as_in_a_shell(system, debug, printed):
         ("echo \0", "cannot be started: embedded null byte"),
     ],
 )
-def test_a_debug_that_cannot_be_started_is_told(system, debug, reason):
+def test_a_debug_command_that_cannot_be_started_is_an_error(system, debug, reason):
     assert reason in system.fails("run", system.service("a/root", debug=debug))
 
 
@@ -209,9 +209,9 @@ def test_python_is_the_service_s_own_where_it_has_one_else_the_command_s(system)
         debug="true; python main.py",
         dependencies={"a/own": "file:../own"},
     )
-    told = system.succeeds("run", root)
-    assert "a/own  | my own python, main.py" in told
-    assert f"a/root | {sys.executable}" in told
+    printed = system.succeeds("run", root)
+    assert "a/own  | my own python, main.py" in printed
+    assert f"a/root | {sys.executable}" in printed
 
 
 def test_folders_with_spaces_and_other_scripts_run(system):
@@ -239,10 +239,10 @@ def test_stubs_are_generated_before_anything_starts_and_notes_are_shown(system):
         "from architect_services.a.base import service; print(service.TEXT)",
         dependencies={"a/base": "file:../base"},
     )
-    told = system.succeeds("run", root)
-    assert "stubs of a/base generated for a/root" in told
-    assert "a/root: a/base is odd" in told
-    assert "a/root | odd" in told
+    printed = system.succeeds("run", root)
+    assert "stubs of a/base generated for a/root" in printed
+    assert "a/root: a/base is odd" in printed
+    assert "a/root | odd" in printed
 
 
 def test_a_definition_that_does_not_compile_ends_the_run_before_anything_starts(system):
@@ -259,12 +259,12 @@ def test_a_service_with_a_host_in_the_config_is_not_started_and_used_where_it_is
         "acme/payments": {"host": "payments.test:50051"},
         "acme/mailer": {"host": "http://me:pw1@mailer.test", "api": "pigeon"},
     }
-    told = system.succeeds("run", shop, "--config", system.overrides(elsewhere))
-    orders = system.told_services("acme/orders")
+    printed = system.succeeds("run", shop, "--config", system.overrides(elsewhere))
+    orders = system.services_of("acme/orders")
     assert orders["acme/billing"] == {"host": "https://billing.test/v1", "port": 8443, "api": "rest"}
     assert orders["acme/payments"] == {"host": "payments.test:50051", "port": 50051, "api": "grpc"}
     assert orders["acme/mailer"] == {"host": "http://me:pw1@mailer.test", "port": 8080, "api": "pigeon"}
-    assert "acme/mailer is used where it is: http://me:***@mailer.test\n" in told
+    assert "acme/mailer is used where it is: http://me:***@mailer.test\n" in printed
     assert sorted(system.started()) == ["acme/orders", "acme/script"]
 
 
@@ -272,17 +272,17 @@ def test_a_service_with_a_port_in_the_config_listens_there(system):
     port = free_port()
     system.server("a/base")
     root = system.service("a/root", SCRIPT, dependencies={"a/base": "file:../base"})
-    told = system.succeeds("run", root, "--config", system.overrides({"a/base": {"port": port}}))
-    assert f"a/base (rest) will listen on 127.0.0.1:{port}" in told
-    assert system.told("a/base")["PORT"] == str(port)
+    printed = system.succeeds("run", root, "--config", system.overrides({"a/base": {"port": port}}))
+    assert f"a/base (rest) will listen on 127.0.0.1:{port}" in printed
+    assert system.variables_of("a/base")["PORT"] == str(port)
 
 
-def test_a_stated_port_that_is_taken_is_told_before_anything_starts(system):
+def test_a_stated_port_that_is_taken_is_reported_before_anything_starts(system):
     root = system.server("a/root")
     with socket.create_server(("127.0.0.1", 0)) as other:
         port = other.getsockname()[1]
-        told = system.fails("run", root, "--config", system.overrides({"a/root": {"port": port}}))
-    assert f"a/root: port {port} on 127.0.0.1 cannot be used: Address already in use" in told
+        printed = system.fails("run", root, "--config", system.overrides({"a/root": {"port": port}}))
+    assert f"a/root: port {port} on 127.0.0.1 cannot be used: Address already in use" in printed
     assert system.started() == []
 
 
@@ -290,8 +290,10 @@ def test_two_services_cannot_be_stated_to_listen_on_one_port(system):
     system.server("a/base")
     root = system.server("a/root", dependencies={"a/base": "file:../base"})
     port = free_port()
-    told = system.fails("run", root, "--config", system.overrides({"a/root": {"port": port}, "a/base": {"port": port}}))
-    assert f"a/base and a/root are both to listen on port {port}" in told
+    printed = system.fails(
+        "run", root, "--config", system.overrides({"a/root": {"port": port}, "a/base": {"port": port}})
+    )
+    assert f"a/base and a/root are both to listen on port {port}" in printed
 
 
 def test_a_dependency_by_version_has_to_be_said_where_it_is(system):
@@ -299,7 +301,7 @@ def test_a_dependency_by_version_has_to_be_said_where_it_is(system):
     assert "dependencies by version cannot be fetched: a/away 2 (of a/root), a/far 1.2.0" in system.fails("run", root)
     stated = {"a/far": {"host": "far.test", "port": 1, "api": "grpc"}, "a/away": {"host": "http://away.test"}}
     system.succeeds("run", root, "--config", system.overrides(stated))
-    services = system.told_services("a/root")
+    services = system.services_of("a/root")
     assert services["a/far"] == {"host": "far.test", "port": 1, "api": "grpc"}
     assert services["a/away"] == {"host": "http://away.test", "api": "rest"}
 
@@ -315,15 +317,15 @@ def test_a_dependency_by_version_has_to_be_said_where_it_is(system):
     ],
 )
 @pytest.mark.parametrize("command", ["run", "install"])
-def test_a_bad_manifest_is_told_without_a_traceback(system, command, text, reason):
+def test_a_bad_manifest_is_reported_without_a_traceback(system, command, text, reason):
     root = system.service("a")
     (root / "architect.json").write_text(text)
-    told = system.fails(*(["run", root] if command == "run" else ["install", "-p", root]))
-    assert reason in told
-    assert str(root) in told
+    printed = system.fails(*(["run", root] if command == "run" else ["install", "-p", root]))
+    assert reason in printed
+    assert str(root) in printed
 
 
-def test_a_bad_config_file_is_told_without_a_traceback(system):
+def test_a_bad_config_file_is_reported_without_a_traceback(system):
     root = system.service("a/root", SCRIPT)
     assert "there is no such service (did you mean 'a/root'?)" in system.fails(
         "run", root, "--config", system.overrides({"a/rot": {}})
@@ -334,10 +336,10 @@ def test_a_bad_config_file_is_told_without_a_traceback(system):
 def test_lines_are_prefixed_and_plain_in_a_file_and_coloured_on_a_terminal(system):
     system.server("a/longer")
     root = system.service("a/root", "print('hello')", dependencies={"a/longer": "file:../longer"})
-    told = system.succeeds("run", root)
-    assert "a/longer | serving\n" in told
-    assert "a/root   | hello\n" in told
-    assert "\x1b" not in told
+    printed = system.succeeds("run", root)
+    assert "a/longer | serving\n" in printed
+    assert "a/root   | hello\n" in printed
+    assert "\x1b" not in printed
     code, shown = system.on_terminal("run", str(root))
     assert code == 0
     assert "\x1b[32ma/root  \x1b[0m \x1b[2m|\x1b[0m hello" in shown
@@ -427,17 +429,20 @@ def test_binary_output_and_lines_without_an_end_are_shown_and_break_nothing(syst
         out.write(b"\\nwindows\\r\\nno end")
         """,
     )
-    told = system.succeeds("run", root)
-    assert told.count("x") >= 300_000
-    assert "a/root | windows\n" in told
-    assert told.endswith("a/root | no end\n")
-    told = system.process("run", root, environ={"PYTHONIOENCODING": "ascii"}).succeeded()
-    assert told.endswith("a/root | no end\n")
+    printed = system.succeeds("run", root)
+    assert printed.count("x") >= 300_000
+    assert "a/root | windows\n" in printed
+    assert printed.endswith("a/root | no end\n")
+    printed = system.process("run", root, environ={"PYTHONIOENCODING": "ascii"}).succeeded()
+    assert printed.endswith("a/root | no end\n")
 
 
 def test_a_server_is_ready_where_it_says(system):
     running = system.start("run", system.server("a/root", SERVER)).wait_for("is ready at")
-    assert f"a/root is ready at http://127.0.0.1:{system.told('a/root')['PORT']}; press Ctrl-C" in running.printed()
+    assert (
+        f"a/root is ready at http://127.0.0.1:{system.variables_of('a/root')['PORT']}; press Ctrl-C"
+        in running.printed()
+    )
     assert running.ends(signal.SIGINT) == 130
 
 
@@ -455,9 +460,9 @@ def test_a_server_is_ready_where_it_says(system):
     ],
 )
 def test_help_is_there(system, arguments, expected):
-    told = system.succeeds(*arguments)
-    assert [text for text in expected if text not in told] == []
-    assert max(map(len, told.splitlines())) <= 80
+    printed = system.succeeds(*arguments)
+    assert [text for text in expected if text not in printed] == []
+    assert max(map(len, printed.splitlines())) <= 80
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,7 @@ def names(folder: Path) -> list[str]:
     return [node.name for node in load_tree(folder)]
 
 
-def test_dependencies_come_before_who_needs_them_and_the_service_itself_last(system: System):
+def test_dependencies_come_before_their_dependents_and_the_service_itself_last(system: System):
     root = system.service("a/root", dependencies={"a/left": "file:../left", "a/right": "file:../right"})
     system.service("a/left", dependencies={"a/base": "file:../base"})
     system.service("a/right", dependencies={"a/base": "file:../base"})
@@ -78,7 +78,9 @@ def test_two_services_with_one_name_are_an_error_that_names_both_folders(system:
         ("file:a\0b", "cannot be read"),
     ],
 )
-def test_a_dependency_s_folder_that_cannot_be_read_is_told_with_who_names_it(system: System, wanted: str, reason: str):
+def test_a_dependency_s_folder_that_cannot_be_read_is_an_error_that_names_the_manifest(
+    system: System, wanted: str, reason: str
+):
     root = system.service("a/root", dependencies={"a/base": wanted})
     (system.folder / "empty").mkdir()
     (system.folder / "round").symlink_to("round")
@@ -88,7 +90,7 @@ def test_a_dependency_s_folder_that_cannot_be_read_is_told_with_who_names_it(sys
     assert reason in str(caught.value)
 
 
-def test_a_mistake_in_a_dependency_s_manifest_is_told_with_that_manifest_s_path(system: System):
+def test_a_mistake_in_a_dependency_s_manifest_is_an_error_with_that_manifest_s_path(system: System):
     root = system.service("a/root", dependencies={"a/base": "file:../base"})
     base = system.service("a/base", depndencies={})
     with pytest.raises(ManifestError, match="did you mean 'dependencies'") as caught:

@@ -6,7 +6,7 @@ import json
 import shlex
 from typing import TYPE_CHECKING, Any
 
-from architect_cli.dialects.variables import notes_on, settable
+from architect_cli.dialects.dialect import notes_on, settable
 from architect_cli.resolved import MASK, masked
 from architect_core.contract import dotted
 from architect_core.exceptions import RunError
@@ -27,12 +27,12 @@ def export_variables(resolved: Sequence[Resolved], current: str | None, *, secre
     notes: list[str] = []
     entries: dict[Kind, dict[str, Any]] = {"services": {}, "datastores": {}}
     for each in resolved:
-        unsaid: list[str] = []
-        entries[each.kind][each.name] = _without_pointers(each.entry, (), unsaid)
-        if unsaid:
+        omitted: list[str] = []
+        entries[each.kind][each.name] = _without_pointers(each.entry, (), omitted)
+        if omitted:
             label = f"the {each.kind.removesuffix('s')} {each.name!r}"
             reason = "which would be read as pointers to values; omitted"
-            notes.append(f"{label}: ARCHITECT cannot express {', '.join(unsaid)}, {reason}")
+            notes.append(f"{label}: ARCHITECT cannot express {', '.join(omitted)}, {reason}")
     services, datastores = entries["services"], entries["datastores"]
     if datastores:
         owner = current or "application"

@@ -7,7 +7,7 @@ import shlex
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from architect_cli.dialects.dialect import Dialect, Form
+from architect_cli.dialects.dialect import Dialect, Form, Item
 from architect_cli.dialects.urls import datastore_urls, service_urls
 from architect_cli.resolved import MASK, public
 from architect_core.sources.variables import VariablesSource
@@ -15,7 +15,6 @@ from architect_core.sources.variables import VariablesSource
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from architect_cli.dialects.place import Place
     from architect_core.contract import Source
     from architect_core.plugins import Plugins
 
@@ -29,31 +28,31 @@ class Aspire(Dialect):
     name = "aspire"
     several = True
 
-    def holder(self, place: Place) -> str:
+    def holder(self, item: Item) -> str:
         """The start of the names of its variables. A resource's name has neither "/" nor "_"."""
-        kind = "services" if place.kind == "services" else "ConnectionStrings"
-        return f"{kind}__{re.sub('[/_]', '-', place.name)}"
+        kind = "services" if item.kind == "services" else "ConnectionStrings"
+        return f"{kind}__{re.sub('[/_]', '-', item.name)}"
 
-    def forms(self, place: Place) -> Iterable[Form]:
+    def forms(self, item: Item) -> Iterable[Form]:
         """A variable for each instance of a service, one for a datastore."""
-        holder = self.holder(place)
-        if place.credentials is not None:
-            return [{holder: _quotable(url)} for url in datastore_urls(place.credentials)]
-        urls = [_quotable(url) for url in service_urls(place.entry)]
-        if place.entry.get("api") == "grpc":
+        holder = self.holder(item)
+        if item.credentials is not None:
+            return [{holder: _quotable(url)} for url in datastore_urls(item.credentials)]
+        urls = [_quotable(url) for url in service_urls(item.entry)]
+        if item.entry.get("api") == "grpc":
             # the URL of an endpoint is that of HTTP/2, and the endpoint's name says that it is gRPC
             urls, endpoint = [re.sub("^grpc", "http", url) for url in urls], "grpc"
         else:
             endpoint = urls[0].partition(":")[0] if urls else ""
         return [{f"{holder}__{endpoint}__{number}": url for number, url in enumerate(urls)}] if urls else []
 
-    def source(self, place: Place, form: Form, plugins: Plugins) -> Source:  # noqa: ARG002 - as all others
+    def source(self, item: Item, form: Form, plugins: Plugins) -> Source:  # noqa: ARG002 - as all others
         """What reads these variables."""
         return replace(plugins.get(VariablesSource, "aspire", "architect env --export aspire"), environ=form)
 
-    def text(self, said: Sequence[tuple[Place, Form]], *, secrets: bool) -> tuple[str, list[str]]:
+    def text(self, exported: Sequence[tuple[Item, Form]], *, secrets: bool) -> tuple[str, list[str]]:
         """The variables. They cannot point to a secret, so it is masked."""
-        values = {variable: url for _, form in said for variable, url in form.items()}
+        values = {variable: url for _, form in exported for variable, url in form.items()}
         shown = values if secrets else {variable: public(url) for variable, url in values.items()}
         hidden = [variable for variable, url in shown.items() if MASK in url and url != values[variable]]
         note = f"secrets are masked in {', '.join(hidden)}; --show-secrets writes them"

@@ -6,7 +6,7 @@ import re
 import shlex
 from typing import TYPE_CHECKING, Any
 
-from architect_cli.dialects.dialect import Dialect, Form
+from architect_cli.dialects.dialect import Dialect, Form, Item
 from architect_cli.dialects.urls import datastore_urls, service_urls, without_options
 from architect_cli.folders import write_new
 from architect_cli.resolved import MASK, SHOWN, public
@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
-    from architect_cli.dialects.place import Place
     from architect_core.contract import Credentials, Source
     from architect_core.plugins import Plugins
 
@@ -43,46 +42,46 @@ class Bindings(Dialect):
     def __init__(self, folder: Path) -> None:
         self.folder = folder
 
-    def holder(self, place: Place) -> str:
-        """The folder of a place. A binding's name has neither "/" nor "_"."""
-        return f"the folder {_folder(place)}"
+    def holder(self, item: Item) -> str:
+        """The folder of a item. A binding's name has neither "/" nor "_"."""
+        return f"the folder {_folder(item)}"
 
-    def forms(self, place: Place) -> Iterable[Form]:
+    def forms(self, item: Item) -> Iterable[Form]:
         """Files by their names, with the content of TLS files if it can be read here."""
-        more = {key: value for key, value in place.further.items() if _is_file(key, value)}
-        if place.credentials is not None:
-            return ({**more, **form} for form in _datastore(place.credentials, place.entry))
-        api = str(place.entry.get("api"))
-        start = {**more, "type": api, "api": api, **_tls(place.entry)}
-        return [{**start, "uri": url} for url in service_urls(place.entry)[:1]]
+        more = {key: value for key, value in item.further.items() if _is_file(key, value)}
+        if item.credentials is not None:
+            return ({**more, **form} for form in _datastore(item.credentials, item.entry))
+        api = str(item.entry.get("api"))
+        start = {**more, "type": api, "api": api, **_tls(item.entry)}
+        return [{**start, "uri": url} for url in service_urls(item.entry)[:1]]
 
-    def source(self, place: Place, form: Form, plugins: Plugins) -> Source:  # noqa: ARG002 - as all others
+    def source(self, item: Item, form: Form, plugins: Plugins) -> Source:  # noqa: ARG002 - as all others
         """What has the entry that is read from the files."""
         entry: dict[str, Any] = {FIELDS.get(key, key): text for key, text in form.items() if key not in CERTIFICATES}
         kind = entry.pop("type")
-        if place.credentials is None:
-            entry |= {"host": entry.pop("url"), "options": place.entry.get("options") or {}}
-            return MappingSource({place.name: entry})
+        if item.credentials is None:
+            entry |= {"host": entry.pop("url"), "options": item.entry.get("options") or {}}
+            return MappingSource({item.name: entry})
         # the files will have other paths and the same content
         options = {
-            CERTIFICATES[key]: place.credentials.options[CERTIFICATES[key]] for key in form if key in CERTIFICATES
+            CERTIFICATES[key]: item.credentials.options[CERTIFICATES[key]] for key in form if key in CERTIFICATES
         }
-        return MappingSource({"x": {"datastores": {place.name: {**entry, "kind": kind, "options": options}}}}, "x")
+        return MappingSource({"x": {"datastores": {item.name: {**entry, "kind": kind, "options": options}}}}, "x")
 
     def carried(self, form: Form) -> Iterable[str]:
         """The names of files, and the options that TLS files stand for."""
         of_service = ["options"] if "api" in form and not CERTIFICATES.keys().isdisjoint(form) else []
         return [*(CERTIFICATES.get(key, key) for key in form), *of_service]
 
-    def text(self, said: Sequence[tuple[Place, Form]], *, secrets: bool) -> tuple[str, list[str]]:
+    def text(self, exported: Sequence[tuple[Item, Form]], *, secrets: bool) -> tuple[str, list[str]]:
         """Write the files, without `secrets` only those that hold none; returns the variable for a shell.
 
         Raises:
             RunError: the folder already exists, or cannot be written.
         """
         files = {
-            f"{_folder(place)}/{key}": text if secrets else _shown(key, text, form)
-            for place, form in said
+            f"{_folder(item)}/{key}": text if secrets else _shown(key, text, form)
+            for item, form in exported
             for key, text in form.items()
         }
         # one line break at the end is not part of a value
@@ -93,8 +92,8 @@ class Bindings(Dialect):
         return f"SERVICE_BINDING_ROOT={shlex.quote(str(self.folder.absolute()))}", [note] if hidden else []
 
 
-def _folder(place: Place) -> str:
-    return re.sub("[/_]", "-", place.name)
+def _folder(item: Item) -> str:
+    return re.sub("[/_]", "-", item.name)
 
 
 def _datastore(credentials: Credentials, entry: Mapping[str, Any]) -> Iterator[Form]:

@@ -6,9 +6,8 @@ import json
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from architect_cli.dialects.dialect import Dialect, Form
+from architect_cli.dialects.dialect import Dialect, Form, Item, notes_on, settable
 from architect_cli.dialects.urls import datastore_urls, service_urls
-from architect_cli.dialects.variables import notes_on, settable
 from architect_cli.resolved import MASK, public
 from architect_core.sources.naming import variable_stems
 from architect_core.sources.variables import VariablesSource
@@ -16,7 +15,6 @@ from architect_core.sources.variables import VariablesSource
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from architect_cli.dialects.place import Place
     from architect_core.contract import Source
     from architect_core.plugins import Plugins
 
@@ -26,25 +24,25 @@ class Compose(Dialect):
 
     name = "compose"
 
-    def holder(self, place: Place) -> str:
+    def holder(self, item: Item) -> str:
         """Its variable."""
-        return f"{variable_stems(place.name)[0]}_URL"
+        return f"{variable_stems(item.name)[0]}_URL"
 
-    def forms(self, place: Place) -> Iterable[Form]:
+    def forms(self, item: Item) -> Iterable[Form]:
         """One variable."""
-        credentials = place.credentials
-        urls = service_urls(place.entry)[:1] if credentials is None else datastore_urls(credentials)
-        return [{self.holder(place): url} for url in urls]
+        credentials = item.credentials
+        urls = service_urls(item.entry)[:1] if credentials is None else datastore_urls(credentials)
+        return [{self.holder(item): url} for url in urls]
 
-    def source(self, place: Place, form: Form, plugins: Plugins) -> Source:  # noqa: ARG002 - as all others
+    def source(self, item: Item, form: Form, plugins: Plugins) -> Source:  # noqa: ARG002 - as all others
         """What reads the variable."""
         return replace(plugins.get(VariablesSource, "urls", "architect env --export compose"), environ=form)
 
-    def text(self, said: Sequence[tuple[Place, Form]], *, secrets: bool) -> tuple[str, list[str]]:
+    def text(self, exported: Sequence[tuple[Item, Form]], *, secrets: bool) -> tuple[str, list[str]]:
         """The lines. A secret is replaced by a variable of Compose, which refuses to start without it."""
         lines = ["environment:"]
         wanted: list[str] = []
-        for _, form in said:
+        for _, form in exported:
             for variable, url in form.items():
                 shown = url.replace("$", "$$") if secrets else _pointing(variable, url, wanted)
                 lines.append(f"  {variable}: {json.dumps(shown, ensure_ascii=False)}")

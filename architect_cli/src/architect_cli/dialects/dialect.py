@@ -1,28 +1,69 @@
-"""What a dialect is, and whether one of its forms is read back as what was resolved."""
+"""What the dialects have in common, and whether what they write is read back as what was resolved."""
 
 from __future__ import annotations
 
 import os
+import re
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, ClassVar
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from architect_cli.dialects.urls import service_urls
 from architect_cli.resolved import given
 from architect_core.exceptions import ArchitectError
 from architect_core.resolver import Resolver
+from architect_core.schema import DatastoreConfig, ServiceConfig
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from architect_cli.dialects.place import Place
+    from architect_cli.resolved import Resolved
     from architect_core.contract import Credentials, Source
     from architect_core.plugins import Plugins
+    from architect_core.sources.catalog import Kind
 
 Form = Mapping[str, str]
-"""The variables, or the files, for one place: name -> value."""
+"""The variables, or the files, for one item: name -> value."""
 
+# fields that are exported by other means
+_EXPORTED = {
+    "services": set(ServiceConfig.model_fields) - {"options", "subscriptions"},
+    "datastores": {*DatastoreConfig.model_fields, "connection_string", "hosts"},
+}
 _COMPARED = ("engine", "hosts", "username", "password", "name", "options")
+
+
+@dataclass(frozen=True)
+class Item:
+    """The address and the login of a service or a datastore.
+
+    Attributes:
+        kind: "services" or "datastores".
+        name: its name.
+        entry: its entry as JSON, with its secrets.
+        credentials: the credentials that the application gets for a datastore; None for a service.
+    """
+
+    kind: Kind
+    name: str
+    entry: Mapping[str, Any] = field(repr=False)
+    credentials: Credentials | None = field(default=None, repr=False)
+
+    @property
+    def label(self) -> str:
+        """What it is called in messages: "the service 'acme/billing'"."""
+        return f"the {self.kind.removesuffix('s')} {self.name!r}"
+
+    @property
+    def is_nowhere(self) -> bool:
+        """Whether it is a service without a host, such as the running one."""
+        return self.kind == "services" and self.entry.get("host") is None
+
+    @property
+    def further(self) -> dict[str, Any]:
+        """The fields of its entry beside the address and the login."""
+        return {key: value for key, value in self.entry.items() if key not in _EXPORTED[self.kind] and value}
 
 
 class Dialect(ABC):
@@ -37,15 +78,15 @@ class Dialect(ABC):
     several: ClassVar[bool] = False
 
     @abstractmethod
-    def holder(self, place: Place) -> str:
-        """The variable or folder of a place, for messages; no two places may have the same."""
+    def holder(self, item: Item) -> str:
+        """The variable or folder of a item, for messages; no two items may have the same."""
 
     @abstractmethod
-    def forms(self, place: Place) -> Iterable[Form]:
-        """The possible forms of a place, the preferred one first."""
+    def forms(self, item: Item) -> Iterable[Form]:
+        """The possible forms of a item, the preferred one first."""
 
     @abstractmethod
-    def source(self, place: Place, form: Form, plugins: Plugins) -> Source:
+    def source(self, item: Item, form: Form, plugins: Plugins) -> Source:
         """A source that reads a form as an application would.
 
         Raises:
@@ -53,29 +94,57 @@ class Dialect(ABC):
         """
 
     @abstractmethod
-    def text(self, said: Sequence[tuple[Place, Form]], *, secrets: bool) -> tuple[str, list[str]]:
-        """Returns the text to print for all places, and notes on omitted secrets."""
+    def text(self, exported: Sequence[tuple[Item, Form]], *, secrets: bool) -> tuple[str, list[str]]:
+        """Returns the text to print for all items, and notes on omitted secrets."""
 
     def carried(self, form: Form) -> Iterable[str]:  # noqa: ARG002 - to override
         """The keys of the entry, or of its options, that a form has under the same name."""
         return ()
 
 
-def differing(place: Place, source: Source, plugins: Plugins) -> list[str]:
+def items_of(found: Iterable[Resolved], resolver: Resolver) -> tuple[list[Item], list[ArchitectError]]:
+    """Returns the items, and an error for each datastore whose credentials cannot be read."""
+    items: list[Item] = []
+    problems: list[ArchitectError] = []
+    for each in found:
+        try:
+            credentials = resolver.datastore(each.name) if each.kind == "datastores" else None
+            items.append(Item(each.kind, each.name, each.entry, credentials))
+        except ArchitectError as problem:
+            problems.append(problem)
+    return items, problems
+
+
+def differing(item: Item, source: Source, plugins: Plugins) -> list[str]:
     """The fields that differ between `source` and what was resolved; of several instances, the first is enough."""
     resolver = Resolver(source=source, plugins=plugins, root=os.devnull)  # without a manifest
     try:
-        if place.credentials is not None:
-            return _differing(place.credentials, resolver.datastore(place.name))
-        read = given(resolver.service(place.name).config)
+        if item.credentials is not None:
+            return _differing(item.credentials, resolver.datastore(item.name))
+        read = given(resolver.service(item.name).config)
     except ArchitectError:
         return ["all of it"]
-    wanted, urls = service_urls(place.entry), service_urls(read)
-    fields = [] if read.get("api") == place.entry.get("api") else ["api"]
+    wanted, urls = service_urls(item.entry), service_urls(read)
+    fields = [] if read.get("api") == item.entry.get("api") else ["api"]
     return fields if urls in (wanted, wanted[:1]) else [*fields, "host"]
 
 
 def _differing(wanted: Credentials, read: Credentials) -> list[str]:
-    fields = [field for field in _COMPARED if getattr(wanted, field) != getattr(read, field)]
+    fields = [name for name in _COMPARED if getattr(wanted, name) != getattr(read, name)]
     schemes = {(each.url or "").partition("://")[0] for each in (wanted, read)}
     return fields if len(schemes) == 1 else [*fields, "url"]
+
+
+def settable(name: str) -> str:
+    """The name of a variable that a shell and Compose can set; neither allows a digit at its start.
+
+    >>> settable("2fa/token"), settable("billing/token")
+    ('_2FA_TOKEN', 'BILLING_TOKEN')
+    """
+    return re.sub(r"^(?=\d)", "_", re.sub(r"[^A-Z0-9]", "_", name.upper()))
+
+
+def notes_on(variables: Sequence[str], how: str) -> list[str]:
+    """A note on which variables to set, and how, if there are any."""
+    note = f"secrets are omitted: set {', '.join(variables)} {how}; --show-secrets writes them"
+    return [note] if variables else []
