@@ -1,4 +1,4 @@
-"""`service(name).aio.client` is grpc.aio, with all that `service(name).client` adds to grpc."""
+"""`service(name).aio.client` has grpc.aio's rpcs, with everything that `service(name).client` adds to grpc."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ LONG = 20  # seconds that a call takes if nothing ends it
 
 @pytest.fixture
 def kinds(project):
-    """Gives the service "kinds", at a server of its own, which answers with what it knows of the call."""
+    """Starts a server that responds with its view of the call, and returns the service "kinds" at it."""
     project.install("kinds", {"kinds.proto": DEFINITIONS})
     serving = project.resolver("kinds").current_service()
     over, started = threading.Event(), []
@@ -91,7 +91,7 @@ async def each_of(*requests):
 
 
 async def all_kinds(service, **arguments):
-    """What each of the four kinds of rpcs answers."""
+    """The responses of the four kinds of rpcs."""
     client, ask = service.aio.client, service.defs.Ask
     return [
         await client.Pay(ask(number=10), **arguments),
@@ -122,7 +122,7 @@ def test_all_four_kinds_of_calls_work(kinds):
     assert [told.number for told in asyncio.run(all_kinds(service))] == [20, 0, 3, 8]
 
 
-def test_requests_may_be_written_or_come_from_a_plain_iterable(kinds):
+def test_requests_are_written_or_come_from_a_plain_iterable(kinds):
     async def use():
         client, ask = service.aio.client, service.defs.Ask
         assert (await client.Sum([ask(number=1), ask(number=2)])).number == 3
@@ -141,7 +141,7 @@ def test_requests_may_be_written_or_come_from_a_plain_iterable(kinds):
     asyncio.run(use())
 
 
-def test_rpcs_and_calls_are_grpc_aio_s_own_and_take_its_arguments(kinds):
+def test_rpcs_and_calls_have_grpc_aio_s_types_and_arguments(kinds):
     async def use():
         client, ask = service.aio.client, service.defs.Ask(number=1)
         for name, kind in (("Pay", "Unary"), ("Count", "Unary"), ("Sum", "Stream"), ("Double", "Stream")):
@@ -208,7 +208,7 @@ def test_a_dead_endpoint_is_unavailable(project):
     assert asyncio.run(use()) is grpc.StatusCode.UNAVAILABLE
 
 
-def test_what_is_wrong_with_the_entry_or_the_stubs_is_told_as_by_the_other_client(kinds, project):
+def test_errors_of_the_entry_and_of_the_stubs_are_those_of_the_synchronous_client(kinds, project):
     async def use(service):
         return service.aio.client
 
@@ -219,7 +219,7 @@ def test_what_is_wrong_with_the_entry_or_the_stubs_is_told_as_by_the_other_clien
         asyncio.run(use(project.resolver().service("mail")))
 
 
-def test_a_call_with_one_answer_ends_with_the_option_total_timeout_and_a_stream_does_not(kinds):
+def test_total_timeout_ends_a_call_with_a_single_response_and_no_response_stream(kinds):
     async def use():
         client, ask = service.aio.client, service.defs.Ask
         await assert_cut(client.Pay(ask(seconds=LONG)))
@@ -231,7 +231,7 @@ def test_a_call_with_one_answer_ends_with_the_option_total_timeout_and_a_stream_
     asyncio.run(use())
 
 
-def test_the_total_is_30_seconds_and_null_is_no_limit_and_a_call_s_own_wins(kinds):
+def test_total_timeout_is_30_seconds_by_default_and_no_limit_if_null_and_a_call_s_timeout_wins(kinds):
     left = [told.left for told in asyncio.run(all_kinds(kinds()))]
     assert 25 < left[0] < 31
     assert 25 < left[2] < 31
@@ -294,7 +294,7 @@ def test_a_servicer_s_calls_end_with_the_call_that_it_serves(kinds, project):
     assert 5 < asyncio.run(use()) < 21
 
 
-def test_who_calls_is_sent_over_tls_with_every_kind_of_call(kinds, files):
+def test_auth_is_sent_over_tls_with_each_kind_of_call(kinds, files):
     service = kinds(files.server("127.0.0.1"), tls={"ca": str(files.ca)}, auth={"bearer": "t0ken"})
     told = asyncio.run(all_kinds(service))
     assert [each.metadata["authorization"] for each in told] == ["Bearer t0ken"] * 4
@@ -306,7 +306,7 @@ def test_who_calls_is_sent_over_tls_with_every_kind_of_call(kinds, files):
     assert [each.metadata["authorization"] for each in asyncio.run(all_kinds(service, metadata=own))] == ["own"] * 4
 
 
-def test_a_server_that_the_client_does_not_know_is_not_called(kinds, files):
+def test_a_server_with_an_untrusted_certificate_is_not_called(kinds, files):
     async def use(service):
         return await code_of(service.aio.client.Pay(service.defs.Ask(), timeout=5))
 
@@ -315,7 +315,7 @@ def test_a_server_that_the_client_does_not_know_is_not_called(kinds, files):
     assert asyncio.run(use(elsewhere)) is grpc.StatusCode.UNAVAILABLE
 
 
-def test_who_calls_is_never_sent_in_plain_text_to_another_machine(kinds):
+def test_auth_is_never_sent_in_plain_text_to_another_machine(kinds):
     async def use():
         return kinds(None, "payments.internal", auth={"bearer": "canary"}).aio.client
 
@@ -324,7 +324,7 @@ def test_who_calls_is_never_sent_in_plain_text_to_another_machine(kinds):
     assert "canary" not in str(caught.value)
 
 
-def test_loops_in_several_threads_call_side_by_side(kinds):
+def test_event_loops_in_several_threads_call_at_the_same_time(kinds):
     async def use():
         ask = service.defs.Ask
         answers = await asyncio.gather(*(service.aio.client.Pay(ask(number=number)) for number in range(50)))
@@ -336,7 +336,7 @@ def test_loops_in_several_threads_call_side_by_side(kinds):
     assert found == [[2 * number for number in range(50)]] * 8
 
 
-def test_the_other_client_works_beside_it(kinds):
+def test_both_clients_of_a_service_can_be_used_at_the_same_time(kinds):
     async def use():
         ask = service.defs.Ask(number=4)
         there = asyncio.to_thread(service.client.Pay, ask)
@@ -346,11 +346,11 @@ def test_the_other_client_works_beside_it(kinds):
     asyncio.run(use())
 
 
-@pytest.mark.skipif(not can_see_sockets(), reason="this system does not tell which sockets are open")
+@pytest.mark.skipif(not can_see_sockets(), reason="this system does not list open sockets")
 def test_no_socket_is_left_when_a_client_is_closed_or_its_loop_ends(kinds):
     async def use(*, close):
         before = open_sockets()
-        kept.append(service.aio.client)  # so that its end is not Python's garbage collection
+        kept.append(service.aio.client)  # so that garbage collection does not close it
         assert (await kept[-1].Pay(service.defs.Ask(number=1))).number == 2
         assert open_sockets() - before
         if close:
@@ -365,7 +365,7 @@ def test_no_socket_is_left_when_a_client_is_closed_or_its_loop_ends(kinds):
         assert left_open(before, 5) == 0
 
 
-def test_a_call_that_is_under_way_ends_when_its_client_is_closed(kinds):
+def test_a_call_in_progress_ends_when_its_client_is_closed(kinds):
     async def use():
         call = service.aio.client.Pay(service.defs.Ask(seconds=LONG))
         await asyncio.sleep(0.1)
@@ -379,7 +379,7 @@ def test_a_call_that_is_under_way_ends_when_its_client_is_closed(kinds):
     asyncio.run(asyncio.wait_for(use(), 10))
 
 
-def test_a_client_that_its_user_has_closed_is_not_given_again(kinds):
+def test_a_client_that_the_application_has_closed_is_replaced(kinds):
     service = kinds()
 
     async def use():
@@ -389,7 +389,7 @@ def test_a_client_that_its_user_has_closed_is_not_given_again(kinds):
     assert asyncio.run(asyncio.wait_for(use(), 10)) == 2
 
 
-def test_after_a_reload_calls_go_to_the_new_address_and_the_former_client_ends(kinds):
+def test_after_a_reload_calls_go_to_the_new_address_and_the_former_client_is_closed(kinds):
     async def use():
         former, ask = service.aio.client, service.defs.Ask()
         assert (await former.Pay(ask)).by == "server 0"
@@ -410,7 +410,7 @@ def test_after_a_reload_calls_go_to_the_new_address_and_the_former_client_ends(k
     asyncio.run(asyncio.wait_for(use(), 10))
 
 
-def test_no_idempotent_call_fails_and_no_other_is_sent_twice_while_each_of_three_instances_is_killed(ledger):
+def test_idempotent_calls_succeed_and_others_are_sent_once_while_each_instance_is_killed(ledger):
     three = ledger("127.0.0.1", "127.0.0.1", "127.0.0.1")
     service = three.service()
     word, outcomes = service.defs.Word, Outcomes()
@@ -442,7 +442,7 @@ def test_no_idempotent_call_fails_and_no_other_is_sent_twice_while_each_of_three
     three.assert_no_look_failed_and_no_post_was_served_twice(outcomes)
 
 
-def test_an_idempotent_call_is_sent_again_as_often_as_the_option_retries_says_and_another_never(ledger):
+def test_an_idempotent_call_is_retried_as_often_as_the_option_retries_says_and_another_never(ledger):
     async def use(service, retries):
         ask = service.defs.Word(text=f"unavailable {retries}")
         for rpc in (service.aio.client.Look, service.aio.client.Post):

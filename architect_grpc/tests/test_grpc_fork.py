@@ -1,4 +1,4 @@
-"""A service that was used before a fork is used after it, in parent and child."""
+"""A service used before a fork can be used after it, in the parent and in the child."""
 
 from __future__ import annotations
 
