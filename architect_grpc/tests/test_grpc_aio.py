@@ -19,14 +19,14 @@ from architect_testing.tools.sockets import can_see_sockets, left_open, open_soc
 DEFINITIONS = """
 package asked;
 message Ask { int32 number = 1; double seconds = 2; }
-message Told { int32 number = 1; double left = 2; map<string, string> metadata = 3; string by = 4; }
+message Reply { int32 number = 1; double left = 2; map<string, string> metadata = 3; string by = 4; }
 service Kinds {
-  rpc Pay (Ask) returns (Told);
-  rpc Count (Ask) returns (stream Told);
-  rpc Sum (stream Ask) returns (Told);
-  rpc Double (stream Ask) returns (stream Told);
+  rpc Pay (Ask) returns (Reply);
+  rpc Count (Ask) returns (stream Reply);
+  rpc Sum (stream Ask) returns (Reply);
+  rpc Double (stream Ask) returns (stream Reply);
 }
-service Other { rpc Close (Ask) returns (Told); }
+service Other { rpc Close (Ask) returns (Reply); }
 """
 LONG = 20  # seconds that a call takes if nothing ends it
 
@@ -58,9 +58,9 @@ def kinds(project):
 
 
 def servicer(serving, name, over):
-    def told(number, context):
+    def reply(number, context):
         metadata = {each.key: each.value for each in context.invocation_metadata()}
-        return serving.defs.Told(number=number, left=context.time_remaining(), metadata=metadata, by=name)
+        return serving.defs.Reply(number=number, left=context.time_remaining(), metadata=metadata, by=name)
 
     class Kinds(serving.Servicer.Kinds):
         def Pay(self, request, context):
@@ -68,15 +68,15 @@ def servicer(serving, name, over):
             if request.number < 0:
                 context.set_trailing_metadata([("x-reason", "7")])
                 context.abort(grpc.StatusCode.INVALID_ARGUMENT, "too little")
-            return told(request.number * 2, context)
+            return reply(request.number * 2, context)
 
         def Count(self, request, context):
             for number in range(request.number):
                 over.wait(request.seconds)
-                yield told(number, context)
+                yield reply(number, context)
 
         def Sum(self, request_iterator, context):
-            return told(sum(request.number for request in request_iterator), context)
+            return reply(sum(request.number for request in request_iterator), context)
 
         def Double(self, request_iterator, context):
             for request in request_iterator:
@@ -95,9 +95,9 @@ async def all_kinds(service, **arguments):
     client, ask = service.aio.client, service.defs.Ask
     return [
         await client.Pay(ask(number=10), **arguments),
-        *[told async for told in client.Count(ask(number=1), **arguments)],
+        *[reply async for reply in client.Count(ask(number=1), **arguments)],
         await client.Sum(each_of(ask(number=1), ask(number=2)), **arguments),
-        *[told async for told in client.Double(each_of(ask(number=4)), **arguments)],
+        *[reply async for reply in client.Double(each_of(ask(number=4)), **arguments)],
     ]
 
 
@@ -119,7 +119,7 @@ async def listed(stream):
 
 def test_all_four_kinds_of_calls_work(kinds):
     service = kinds()
-    assert [told.number for told in asyncio.run(all_kinds(service))] == [20, 0, 3, 8]
+    assert [reply.number for reply in asyncio.run(all_kinds(service))] == [20, 0, 3, 8]
 
 
 def test_requests_are_written_or_come_from_a_plain_iterable(kinds):
@@ -160,8 +160,8 @@ def test_rpcs_and_calls_have_grpc_aio_s_types_and_arguments(kinds):
         assert await call.code() is grpc.StatusCode.OK
         assert isinstance(await call.trailing_metadata(), grpc.aio.Metadata)
         assert isinstance(client.Count(request=ask, compression=None), grpc.aio.UnaryStreamCall)
-        told = await client.Sum([ask], 5, (("x-trace", "8"),), None, True, None)
-        assert (told.metadata["x-trace"], told.left < 6) == ("8", True)
+        reply = await client.Sum([ask], 5, (("x-trace", "8"),), None, True, None)
+        assert (reply.metadata["x-trace"], reply.left < 6) == ("8", True)
         assert isinstance(client.Double(request_iterator=[ask], wait_for_ready=True), grpc.aio.StreamStreamCall)
         with pytest.raises(TypeError, match="positional"):
             client.Pay(ask, 5)
@@ -232,12 +232,12 @@ def test_total_timeout_ends_a_call_with_a_single_response_and_no_response_stream
 
 
 def test_total_timeout_is_30_seconds_by_default_and_no_limit_if_null_and_a_call_s_timeout_wins(kinds):
-    left = [told.left for told in asyncio.run(all_kinds(kinds()))]
+    left = [reply.left for reply in asyncio.run(all_kinds(kinds()))]
     assert 25 < left[0] < 31
     assert 25 < left[2] < 31
     assert min(left[1], left[3]) > 10**6
-    assert min(told.left for told in asyncio.run(all_kinds(kinds(total_timeout=None)))) > 10**6
-    left = [told.left for told in asyncio.run(all_kinds(kinds(), timeout=90))]
+    assert min(reply.left for reply in asyncio.run(all_kinds(kinds(total_timeout=None)))) > 10**6
+    left = [reply.left for reply in asyncio.run(all_kinds(kinds(), timeout=90))]
     assert 85 < min(left) <= max(left) < 91
 
 
@@ -279,7 +279,7 @@ def test_a_servicer_s_calls_end_with_the_call_that_it_serves(kinds, project):
 
     class Front(front.Servicer.Kinds):
         async def Pay(self, request, context):
-            return front.defs.Told(left=(await back.aio.client.Pay(back.defs.Ask())).left)
+            return front.defs.Reply(left=(await back.aio.client.Pay(back.defs.Ask())).left)
 
     async def use():
         server = grpc.aio.server(interceptors=[AioDeadlineInterceptor()])
@@ -296,12 +296,12 @@ def test_a_servicer_s_calls_end_with_the_call_that_it_serves(kinds, project):
 
 def test_auth_is_sent_over_tls_with_each_kind_of_call(kinds, files):
     service = kinds(files.server("127.0.0.1"), tls={"ca": str(files.ca)}, auth={"bearer": "t0ken"})
-    told = asyncio.run(all_kinds(service))
-    assert [each.metadata["authorization"] for each in told] == ["Bearer t0ken"] * 4
+    reply = asyncio.run(all_kinds(service))
+    assert [each.metadata["authorization"] for each in reply] == ["Bearer t0ken"] * 4
     for own in ([("x-trace", "7")], grpc.aio.Metadata(("x-trace", "7"))):
-        told = asyncio.run(all_kinds(service, metadata=own))
-        assert [each.metadata["authorization"] for each in told] == ["Bearer t0ken"] * 4
-        assert [each.metadata["x-trace"] for each in told] == ["7"] * 4
+        reply = asyncio.run(all_kinds(service, metadata=own))
+        assert [each.metadata["authorization"] for each in reply] == ["Bearer t0ken"] * 4
+        assert [each.metadata["x-trace"] for each in reply] == ["7"] * 4
     own = grpc.aio.Metadata(("authorization", "own"))
     assert [each.metadata["authorization"] for each in asyncio.run(all_kinds(service, metadata=own))] == ["own"] * 4
 
@@ -328,7 +328,7 @@ def test_event_loops_in_several_threads_call_at_the_same_time(kinds):
     async def use():
         ask = service.defs.Ask
         answers = await asyncio.gather(*(service.aio.client.Pay(ask(number=number)) for number in range(50)))
-        return [told.number for told in answers]
+        return [reply.number for reply in answers]
 
     service = kinds()
     with ThreadPoolExecutor(4) as threads:
@@ -340,7 +340,7 @@ def test_both_clients_of_a_service_can_be_used_at_the_same_time(kinds):
     async def use():
         ask = service.defs.Ask(number=4)
         there = asyncio.to_thread(service.client.Pay, ask)
-        assert [told.number for told in await asyncio.gather(service.aio.client.Pay(ask), there)] == [8, 8]
+        assert [reply.number for reply in await asyncio.gather(service.aio.client.Pay(ask), there)] == [8, 8]
 
     service = kinds()
     asyncio.run(use())

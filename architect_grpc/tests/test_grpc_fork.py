@@ -8,7 +8,7 @@ import os
 import pytest
 from grpc_processes import run_program
 
-# a program of its own, because gRPC does not fork where servers, or an open client for asyncio, ran before
+# another process, because gRPC does not fork after servers or with an open client for asyncio
 PROGRAM = """
 import asyncio, json, os, signal, sys
 from architect_core.resolver import Resolver
