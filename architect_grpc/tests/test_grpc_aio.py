@@ -389,25 +389,31 @@ def test_a_client_that_the_application_has_closed_is_replaced(kinds):
     assert asyncio.run(asyncio.wait_for(use(), 10)) == 2
 
 
-def test_after_a_reload_calls_go_to_the_new_address_and_the_former_client_is_closed(kinds):
-    async def use():
-        former, ask = service.aio.client, service.defs.Ask()
-        assert (await former.Pay(ask)).by == "server 0"
+def test_after_a_reload_calls_go_to_the_new_address_and_the_former_client_is_closed_once_drained(kinds):
+    def move(drain):
         moved = kinds().config
         resolver._config = {"kinds": {"host": "127.0.0.1", "port": moved.port, "api": "grpc"}}
-        assert resolver.reload(drain=0.1).services == {"kinds"}
-        assert (await service.aio.client.Pay(ask)).by == "server 1"
-        assert (await former.Pay(ask)).by == "server 0"  # until it is drained
-        while repr(former) != "<gRPC client of kinds: closed>":
+        assert resolver.reload(drain=drain).services == {"kinds"}
+
+    async def use():
+        first, ask = service.aio.client, service.defs.Ask()
+        assert (await first.Pay(ask)).by == "server 0"
+        move(drain=60)
+        second = service.aio.client
+        assert (await second.Pay(ask)).by == "server 1"
+        assert (await first.Pay(ask)).by == "server 0"  # until it is drained
+        move(drain=0.01)
+        assert (await service.aio.client.Pay(ask)).by == "server 2"
+        while repr(second) != "<gRPC client of kinds: closed>":
             await asyncio.sleep(0.01)
-        for use_former in (lambda: former.Pay, lambda: former["asked.Kinds"], lambda: former.channel):
+        for use_second in (lambda: second.Pay, lambda: second["asked.Kinds"], lambda: second.channel):
             with pytest.raises(
                 grpc.aio.UsageError, match=r"kinds is closed; take service\('kinds'\)\.aio\.client anew"
             ):
-                use_former()
+                use_second()
 
     service, resolver = kinds(), kinds.resolver()
-    asyncio.run(asyncio.wait_for(use(), 10))
+    asyncio.run(asyncio.wait_for(use(), 30))
 
 
 def test_idempotent_calls_succeed_and_others_are_sent_once_while_each_instance_is_killed(ledger):
