@@ -1,4 +1,4 @@
-"""A dependency's client calls what its definitions say, as grpc's own documentation describes."""
+"""A client calls the rpcs of its definitions as grpc's documentation describes."""
 
 from __future__ import annotations
 
@@ -39,13 +39,13 @@ service Refunds {
 
 
 @pytest.mark.parametrize("module", [found.name for found in pkgutil.iter_modules(architect_grpc.__path__)])
-def test_every_docstring_s_example_is_true(module):
+def test_the_examples_in_docstrings_run(module):
     assert doctest.testmod(importlib.import_module(f"architect_grpc.{module}")).failed == 0
 
 
 @pytest.fixture
 def payments(project, serve):
-    """The service "payments", called over a real connection."""
+    """The service "payments" with a server."""
     project.install("payments", {"service.proto": PAYMENTS})
     serving = project.resolver("payments")
     defs = serving.current_service().defs
@@ -81,7 +81,7 @@ def test_all_four_kinds_of_calls_work(payments):
     assert [each.output for each in client.Double(iter([ask(amount=1), ask(amount=2)]))] == [2, 4]
 
 
-def test_an_rpc_takes_timeout_and_metadata_and_has_its_other_forms(payments):
+def test_an_rpc_takes_timeout_and_metadata_and_has_with_call_and_future(payments):
     client, ask = payments.client, payments.defs.PayRequest(amount=1)
     answer, call = client.Pay.with_call(ask, timeout=5, metadata=[("x-trace", "7")])
     assert (answer.output, call.code()) == (2, grpc.StatusCode.OK)
@@ -89,7 +89,7 @@ def test_an_rpc_takes_timeout_and_metadata_and_has_its_other_forms(payments):
     assert client.Pay.future(ask).result(timeout=5).output == 2
 
 
-def test_no_proxy_is_between_a_client_and_its_own_machine(payments, monkeypatch):
+def test_calls_to_the_same_machine_use_no_proxy(payments, monkeypatch):
     for name in ("http_proxy", "https_proxy", "grpc_proxy"):
         monkeypatch.setenv(name, "http://127.0.0.1:1")
     assert payments.client.Pay(payments.defs.PayRequest(amount=1), timeout=5).output == 2
@@ -110,7 +110,7 @@ def test_a_dead_endpoint_is_unavailable(project):
     resolver.close()
 
 
-def test_a_method_that_is_not_implemented_answers_so(project, serve):
+def test_a_method_that_is_not_overridden_is_unimplemented(project, serve):
     project.install("payments", {"service.proto": PAYMENTS})
     serving = project.resolver("payments")
     resolver = project.resolver(payments=serve(serving, serving.current_service().Servicer()))
@@ -121,14 +121,14 @@ def test_a_method_that_is_not_implemented_answers_so(project, serve):
     resolver.close()
 
 
-def test_a_closed_client_is_made_anew(payments):
+def test_a_closed_client_is_replaced(payments):
     former = payments.client
     payments.close()
     assert payments.client is not former
     assert payments.client.Pay(payments.defs.PayRequest(amount=1)).output == 2
 
 
-def test_fifty_threads_get_one_client(payments):
+def test_fifty_threads_share_one_client(payments):
     from concurrent.futures import ThreadPoolExecutor
 
     with ThreadPoolExecutor(50) as threads:
@@ -137,7 +137,7 @@ def test_fifty_threads_get_one_client(payments):
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
-def test_a_forked_child_makes_a_client_of_its_own(project):
+def test_a_forked_child_has_a_client_of_its_own(project):
     project.install("payments", {"service.proto": PAYMENTS})
     resolver = project.resolver()
     former = resolver.service("payments").client
@@ -205,7 +205,7 @@ def test_one_class_may_implement_several_services(project, serve):
     resolver.close()
 
 
-def test_an_object_of_another_class_serves_if_it_has_all_rpcs_and_is_refused_otherwise(project, serve):
+def test_an_object_of_another_class_is_registered_if_it_has_all_rpcs_and_refused_otherwise(project, serve):
     project.install("shop", {"shop.proto": SEVERAL})
     serving = project.resolver("shop")
 
@@ -223,7 +223,7 @@ def test_an_object_of_another_class_serves_if_it_has_all_rpcs_and_is_refused_oth
     resolver.close()
 
 
-def test_asyncio_servers_and_channels_take_the_same_classes(project):
+def test_asyncio_servers_and_channels_accept_the_same_classes(project):
     project.install("payments", {"service.proto": PAYMENTS})
     service = project.resolver("payments").current_service()
     defs = service.defs
@@ -271,7 +271,7 @@ def test_an_unknown_option_is_an_error_with_its_path(project):
         _ = project.resolver().service("payments").client
 
 
-def test_a_limit_of_the_options_is_kept(project, serve):
+def test_the_option_max_receive_message_bytes_limits_a_response(project, serve):
     project.install("payments", {"service.proto": SEVERAL})
     serving = project.resolver("payments")
 

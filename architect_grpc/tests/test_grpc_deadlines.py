@@ -1,4 +1,4 @@
-"""A call ends: with its own `timeout`, with the option `total_timeout`, with what it is made for."""
+"""A call ends with its own `timeout`, the option `total_timeout`, and the deadline around it."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ LONG = 20  # seconds that a call takes if nothing ends it
 
 @pytest.fixture
 def slow(project, serve):
-    """Gives a client, with options, of a service that sleeps; of a stream, before each of three answers."""
+    """Returns a client, with options, of a service that sleeps before each response; a stream has three."""
     project.install("slow", {"slow.proto": DEFINITIONS})
     serving = project.resolver("slow")
 
@@ -72,7 +72,7 @@ def assert_cut(call, within=LONG / 2):
 
 
 @pytest.mark.parametrize("form", ["__call__", "with_call", "future"])
-def test_a_call_with_one_answer_ends_with_the_option_total_timeout(slow, form):
+def test_a_call_with_a_single_response_ends_with_the_option_total_timeout(slow, form):
     client, long = slow(total_timeout=0.1), slow.seconds(value=LONG)
     for call in (
         lambda: getattr(client.Sleep, form)(long),
@@ -88,27 +88,27 @@ def test_a_call_s_own_timeout_wins_over_the_option(slow):
     assert_cut(lambda: slow(total_timeout=LONG).Sleep(slow.seconds(value=LONG), 0.1))
 
 
-def test_without_the_option_the_total_is_30_seconds_and_null_is_no_limit(project, serve):
+def test_total_timeout_is_30_seconds_by_default_and_no_limit_if_null(project, serve):
     project.install("slow", {"slow.proto": DEFINITIONS})
     serving = project.resolver("slow")
-    told = []
+    times = []
 
-    class Told(serving.current_service().Servicer):
+    class Timed(serving.current_service().Servicer):
         def Sleep(self, request, context):
-            told.append(context.time_remaining())
+            times.append(context.time_remaining())
             return request
 
-    port = serve(serving, Told())
+    port = serve(serving, Timed())
     for options in ({}, {"total_timeout": None}):
         project.config["slow"]["options"] = options
         resolver = project.resolver(slow=port)
         resolver.service("slow").client.Sleep(serving.current_service().defs.Seconds())
         resolver.close()
-    assert 25 < told[0] < 31
-    assert told[1] > 10**6
+    assert 25 < times[0] < 31
+    assert times[1] > 10**6
 
 
-def test_a_stream_of_answers_is_not_cut_by_the_option(slow):
+def test_a_response_stream_is_not_ended_by_the_option(slow):
     client = slow(total_timeout=0.1)
     assert len(list(client.Count(slow.seconds(value=0.05)))) == 3
     assert len(list(client.Echo(iter([slow.seconds(value=0.05)])))) == 3
@@ -128,13 +128,13 @@ def test_no_call_outlives_the_deadline_around_it(slow):
         assert_cut(lambda: client.Sleep(long, timeout=0.1))
 
 
-def test_a_call_after_the_deadline_is_not_made(slow):
+def test_a_call_past_the_deadline_is_not_made(slow):
     client = slow()
     with deadline(0):
         assert_cut(lambda: client.Sleep(slow.seconds(value=0)))
 
 
-def test_arguments_are_called_what_grpc_calls_them(slow):
+def test_arguments_have_grpc_s_names(slow):
     client = slow()
     assert client.Sleep(request=slow.seconds(), metadata=None, wait_for_ready=True).value == 0
     assert client.Gather(request_iterator=iter([slow.seconds()])).value == 0
@@ -142,13 +142,13 @@ def test_arguments_are_called_what_grpc_calls_them(slow):
     assert isinstance(client.Echo, grpc.StreamStreamMultiCallable)
 
 
-def test_a_total_that_is_no_duration_is_an_error_with_its_path(slow):
+def test_a_total_timeout_of_0_is_an_error_with_its_path(slow):
     with pytest.raises(ConfigError, match=r"slow\.options\.total_timeout: "):
         slow(total_timeout=0)
 
 
 def servicer(base, defs):
-    """Answers with the seconds that are left for its own calls."""
+    """Responds with the seconds that remain for the servicer's own calls."""
 
     class Asked(base):
         def Sleep(self, request, context):
@@ -160,7 +160,7 @@ def servicer(base, defs):
 
         def Count(self, request, context):
             yield self.Sleep(request, context)
-            with deadline(100):  # a servicer's own holds from one answer to the next
+            with deadline(100):  # holds from one response to the next
                 yield self.Sleep(request, context)
                 yield self.Sleep(request, context)
 
@@ -176,7 +176,7 @@ def aio_servicer(base, defs):
             left = remaining()
             return defs.Seconds(value=NONE if left is None else left)
 
-        def Gather(self, request_iterator, context):  # no coroutine, which an asyncio server runs in a thread
+        def Gather(self, request_iterator, context):  # a plain function, which an asyncio server runs in a thread
             left = remaining()
             return defs.Seconds(value=NONE if left is None else left)
 
@@ -184,7 +184,7 @@ def aio_servicer(base, defs):
             for _ in range(3):
                 yield await self.Sleep(request, context)
 
-        async def Echo(self, request_iterator, context):  # the other way of giving a stream
+        async def Echo(self, request_iterator, context):  # the other way to write a stream
             for _ in range(3):
                 await context.write(await self.Sleep(request_iterator, context))
 
@@ -218,7 +218,7 @@ def test_a_servicer_s_calls_end_with_the_call_that_it_serves(project):
     server.stop(None).wait()
 
 
-def test_a_stream_that_is_given_up_leaves_the_deadline_that_its_servicer_entered(project):
+def test_a_cancelled_stream_leaves_the_deadline_that_its_servicer_has_entered(project):
     project.install("slow", {"slow.proto": DEFINITIONS})
     service, closed = project.resolver("slow").current_service(), threading.Event()
 
@@ -229,7 +229,7 @@ def test_a_stream_that_is_given_up_leaves_the_deadline_that_its_servicer_entered
                     while True:
                         yield request
                         time.sleep(0.01)
-            except GeneratorExit:  # and not what leaving it in another context raises
+            except GeneratorExit:  # and no error from leaving the deadline in another context
                 closed.set()
                 raise
 
@@ -266,7 +266,7 @@ def test_an_asyncio_servicer_s_calls_end_with_the_call_that_it_serves(project):
     assert unlimited == NONE
 
 
-def test_an_asyncio_servicer_s_own_deadline_holds_from_one_answer_to_the_next(project):
+def test_an_asyncio_servicer_s_own_deadline_holds_from_one_response_to_the_next(project):
     project.install("slow", {"slow.proto": DEFINITIONS})
     service = project.resolver("slow").current_service()
 
@@ -291,7 +291,7 @@ def test_an_asyncio_servicer_s_own_deadline_holds_from_one_answer_to_the_next(pr
     assert asyncio.run(run()) == [200, 200, 200, 900]
 
 
-def test_a_method_that_no_servicer_has_is_unimplemented_with_the_interceptor_too():
+def test_an_unknown_method_is_unimplemented_with_the_interceptor():
     server = grpc.server(ThreadPoolExecutor(1), interceptors=[DeadlineInterceptor()])
     port = server.add_insecure_port("127.0.0.1:0")
     server.start()

@@ -1,4 +1,4 @@
-"""Definitions of every shape are found from the service's own folder, and disturb those of no other dependency."""
+"""Definitions of all shapes are loaded from the service's own folder, whatever other dependencies define."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def test_files_in_subfolders_import_each_other_and_the_well_known_types(project)
     orders.close()
 
 
-def test_imports_may_be_relative_to_the_listed_file_s_folder(project):
+def test_imports_can_be_relative_to_the_listed_file_s_folder(project):
     files = {
         "protos/service.proto": f'import "common.proto"; message Order {{ Id id = 1; }} {PAY}',
         "protos/common.proto": "message Id { int32 n = 1; }",
@@ -79,7 +79,7 @@ def test_several_files_may_be_listed(project):
     both.close()
 
 
-def test_a_file_that_is_listed_twice_counts_once(project):
+def test_a_file_that_is_listed_twice_is_loaded_once(project):
     project.install("twice", {"a.proto": f"package twice; message Order {{}} {PAY}"}, ["a.proto", "./a.proto"])
     twice = project.resolver("twice").current_service()
     assert twice.defs.Order.DESCRIPTOR.full_name == "twice.Order"
@@ -87,7 +87,7 @@ def test_a_file_that_is_listed_twice_counts_once(project):
 
 
 @pytest.mark.parametrize("imported", ["base.proto", "protos/base.proto"])
-def test_listed_files_may_import_each_other_by_their_path_in_the_service_s_folder_or_in_their_own(project, imported):
+def test_listed_files_import_each_other_by_their_path_in_the_service_s_folder_or_in_their_own(project, imported):
     files = {
         "protos/a.proto": f'package listed; import "{imported}"; message Order {{ Id id = 1; }} {PAY}',
         "protos/base.proto": "package listed; message Id { int32 n = 1; }",
@@ -96,7 +96,7 @@ def test_listed_files_may_import_each_other_by_their_path_in_the_service_s_folde
     assert project.resolver().service("listed").defs.Order(id={"n": 1}).id.n == 1
 
 
-def test_a_message_and_an_enum_value_may_be_called_as_what_every_module_has(project):
+def test_a_message_and_an_enum_value_may_have_the_name_of_a_module_s_attribute(project):
     text = "message Order {} message __name__ {} enum Kind { DESCRIPTOR = 0; ONE = 1; }"
     project.install("had", {"a.proto": f"package had; {text} {PAY}"})
     defs = project.resolver().service("had").defs
@@ -104,7 +104,7 @@ def test_a_message_and_an_enum_value_may_be_called_as_what_every_module_has(proj
     assert defs["had.__name__"].DESCRIPTOR.full_name == "had.__name__"
 
 
-def test_a_file_s_name_may_have_letters_beyond_ascii(project):
+def test_a_file_s_name_may_have_letters_that_are_not_ascii(project):
     files = {
         "größe.proto": f'package beyond; import "maß.proto"; message Order {{ Id id = 1; }} {PAY}',
         "maß.proto": "package beyond; message Id { int32 n = 1; }",
@@ -115,7 +115,7 @@ def test_a_file_s_name_may_have_letters_beyond_ascii(project):
     assert project.resolver().service("beyond-two").defs.Order(id={"n": 1}).id.n == 1
 
 
-def test_a_file_of_thousands_of_messages_loads_at_once(project):
+def test_loading_a_file_of_thousands_of_messages_is_not_quadratic(project):
     text = "".join(f"message M{n} {{}} enum E{n} {{ A{n} = 0; B{n} = 1; C{n} = 2; }}" for n in range(1500))
     project.install("large", {"a.proto": f"package large; message Order {{}} {text} {PAY}"})
     started = time.thread_time()
@@ -151,7 +151,7 @@ CLASH = {
 
 
 @pytest.mark.parametrize("order", [("clash/one", "clash/two"), ("clash/two", "clash/one")])
-def test_two_that_define_one_name_differently_work_in_one_process_whoever_comes_first(project, order):
+def test_dependencies_that_define_a_name_differently_work_in_one_process_in_any_order(project, order):
     notes = [project.install(name, {"service.proto": text}) for name, text in CLASH.items()][-1]
     assert notes == [
         "clash/one and clash/two define clash.Order and 1 more differently. Both work in one process, each with "
@@ -173,7 +173,7 @@ def test_two_that_define_one_name_differently_work_in_one_process_whoever_comes_
     assert resolver.service("clash/none").defs.Order(at=Timestamp(seconds=5)).at.seconds == 5
 
 
-def test_two_that_clash_answer_calls_in_one_process(project, serve):
+def test_dependencies_that_clash_are_called_from_one_process(project, serve):
     servers = {}
     for name in ("clash/one", "clash/two"):
         project.install(name, {"service.proto": CLASH[name]})
@@ -195,7 +195,7 @@ def test_two_that_clash_answer_calls_in_one_process(project, serve):
 
 
 @pytest.mark.parametrize("order", ["ab", "ba"])
-def test_two_that_take_one_extension_number_are_told_and_load_alike_whoever_comes_first(project, order):
+def test_dependencies_with_the_same_extension_number_are_noted_and_load_in_any_order(project, order):
     package = f"number_{order}"
     for name in order:
         text = f"""package {package}.{name}; import "google/protobuf/descriptor.proto"; {TIME}
@@ -214,7 +214,7 @@ def test_two_that_take_one_extension_number_are_told_and_load_alike_whoever_come
             defs.Order(at=Timestamp(seconds=5))
 
 
-def test_options_for_other_languages_make_no_clash(project):
+def test_options_for_other_languages_are_no_clash(project):
     for name in ("here", "there"):
         files = {
             "service.proto": f'package langs.{name}; import "money.proto"; message Order {{ langs.M m = 1; }} {PAY}',
@@ -251,7 +251,7 @@ def test_a_copy_of_google_s_definitions_does_not_break_an_installed_distribution
     run_program(textwrap.dedent(program), first)
 
 
-def test_two_that_clash_work_with_the_protobuf_that_is_written_in_python(project):
+def test_dependencies_that_clash_work_with_the_pure_python_protobuf(project):
     for name in ("clash/one", "clash/two"):
         project.install(name, {f"{name.replace('/', '_')}.proto": CLASH[name]})
     program = f"""
@@ -275,7 +275,7 @@ def test_a_folder_has_one_set_of_classes_however_its_path_is_spelled(project):
     assert len({Resolver(project.config, root=root).service("clash/one").defs.Order for root in spelled}) == 1
 
 
-def test_a_clash_that_ends_is_forgotten(project):
+def test_isolated_txt_is_removed_when_nothing_clashes_any_more(project):
     for name in ("clash/one", "clash/two"):
         project.install(name, {"service.proto": CLASH[name]})
     assert (project.services / "isolated.txt").read_text() == "clash/one\nclash/two\n"
@@ -283,7 +283,7 @@ def test_a_clash_that_ends_is_forgotten(project):
     assert not (project.services / "isolated.txt").exists()
 
 
-def test_what_another_library_has_defined_in_this_process_is_no_obstacle(project):
+def test_a_clash_with_definitions_of_another_library_is_resolved_when_loading(project):
     from google.protobuf import descriptor_pb2, descriptor_pool
 
     theirs = descriptor_pb2.FileDescriptorProto(name="library.proto", package="library", syntax="proto3")
@@ -293,7 +293,7 @@ def test_what_another_library_has_defined_in_this_process_is_no_obstacle(project
     assert project.resolver().service("ours").defs.Order(ours=1).ours == 1
 
 
-def test_generated_code_of_protoc_and_stubs_take_each_other_s_messages(project, tmp_path):
+def test_protoc_s_generated_code_and_stubs_share_message_classes(project, tmp_path):
     text = f"package same_thing; {TIME} message Order {{ int32 order_id = 1; google.protobuf.Timestamp at = 2; }} {PAY}"
     project.install("same", {"same_thing.proto": text})
     includes = include_paths(project.folder / "definitions" / "same", ["same_thing.proto"])
@@ -311,7 +311,7 @@ def test_generated_code_of_protoc_and_stubs_take_each_other_s_messages(project, 
         run_program(textwrap.dedent(program), first)
 
 
-def test_stubs_are_found_wherever_the_process_was_started_and_no_path_is_touched(project, tmp_path):
+def test_stubs_are_found_from_any_working_directory_without_a_change_of_sys_path(project, tmp_path):
     project.install("acme/pay", {"service.proto": f"message Order {{ int32 id = 1; }} {PAY}"})
     (project.root / "architect.json").write_text('{"name": "acme/shop"}')
     program = """
@@ -342,7 +342,7 @@ def test_stubs_are_found_wherever_the_process_was_started_and_no_path_is_touched
     assert done.stdout.strip() == str(elsewhere)
 
 
-def test_generated_modules_give_the_same_classes_and_messages_can_be_pickled(project, monkeypatch):
+def test_generated_modules_have_the_same_classes_and_messages_can_be_pickled(project, monkeypatch):
     files = {
         "api/service.proto": f'import "base.proto"; message Order {{ Id id = 1; }} {PAY}',
         "base.proto": "message Id { int32 n = 1; }",
@@ -361,7 +361,7 @@ def test_generated_modules_give_the_same_classes_and_messages_can_be_pickled(pro
         monkeypatch.delitem(sys.modules, name)
 
 
-def test_a_generated_module_has_what_its_file_imports_publicly(project, monkeypatch):
+def test_a_generated_module_has_the_public_imports_of_its_file(project, monkeypatch):
     files = {
         "a.proto": f'package pub; import public "b.proto"; message Order {{ Id id = 1; }} {PAY}',
         "b.proto": 'package pub; import public "google/protobuf/empty.proto"; message Id { int32 n = 1; }',
@@ -378,7 +378,7 @@ def test_a_generated_module_has_what_its_file_imports_publicly(project, monkeypa
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
-def test_a_child_forked_while_another_thread_loads_stubs_can_load_them(project):
+def test_a_child_that_is_forked_while_another_thread_loads_stubs_can_load_them(project):
     program = f"""
         import os, signal, threading
         from architect_core.resolver import Resolver
@@ -430,7 +430,7 @@ def test_stubs_that_cannot_be_used_say_what_to_run(project, content, reason):
         _ = project.resolver().service("acme/pay").defs
 
 
-def test_stubs_that_are_spoiled_during_an_installation_fail_it_with_what_to_do(project):
+def test_stubs_that_are_damaged_during_an_installation_are_an_error_that_says_what_to_do(project):
     project.install("acme/pay", {"service.proto": f"message Order {{}} {PAY}"})
     path = project.services / "acme" / "pay" / "definitions.binpb"
     for spoil, reason in ((lambda: path.write_bytes(b"\xff\xff"), "is damaged"), (path.unlink, "is missing")):
@@ -439,14 +439,14 @@ def test_stubs_that_are_spoiled_during_an_installation_fail_it_with_what_to_do(p
             GrpcStubGenerator().finish({"acme/pay": path.parent}, project.services)
 
 
-def test_the_command_in_an_error_can_be_pasted_where_the_path_has_a_space(project):
+def test_the_command_in_an_error_quotes_a_path_with_a_space(project):
     config = {"acme/pay": {"host": "h", "port": 1, "api": "grpc"}}
     root = project.folder / "my shop"
     with pytest.raises(StubError, match=f"Run: architect install --prefix '{root}'$"):
         _ = Resolver(config, root=root).service("acme/pay").defs
 
 
-def test_a_damaged_note_of_who_clashes_is_no_obstacle(project):
+def test_a_damaged_isolated_txt_is_ignored_and_replaced(project):
     project.install("clash/one", {"service.proto": CLASH["clash/one"]})
     (project.services / "isolated.txt").write_bytes(b"\xff\n")
     assert project.resolver().service("clash/one").defs.Order(a=1).a == 1
@@ -454,14 +454,14 @@ def test_a_damaged_note_of_who_clashes_is_no_obstacle(project):
     assert (project.services / "isolated.txt").read_text() == "clash/one\nclash/two\n"
 
 
-def test_stubs_generated_anew_are_read_by_a_new_resolver(project):
+def test_regenerated_stubs_are_loaded_by_a_new_resolver(project):
     project.install("new", {"service.proto": "package anew; message Order { int32 a = 1; }"})
     assert project.resolver().service("new").defs.Order(a=1)
     project.install("new", {"service.proto": "package anew; message Order { int32 b = 1; }"})
     assert project.resolver().service("new").defs.Order(b=1)
 
 
-def test_an_ambiguous_name_is_told_and_reached_by_full_name_or_file(project):
+def test_an_ambiguous_name_is_an_error_and_available_by_full_name_or_file(project):
     files = {
         "a.proto": "package a; message Order { int32 a = 1; }",
         "b.proto": "package b; message Order { int32 b = 1; }",

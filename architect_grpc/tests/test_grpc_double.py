@@ -1,4 +1,4 @@
-"""A double of a gRPC service is called over a real connection, by the client of production."""
+"""A double of a gRPC service is called over a real connection, with the client that production has."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def doubles(project):
 
 @pytest.fixture
 def payments(doubles):
-    """Gives the service `acme/payments`, which behaves as told, and its double."""
+    """Returns the service `acme/payments`, and its double with a behaviour."""
 
     def stand_in(behaviour, **entry):
         double = doubles.service("acme/payments", "grpc", behaviour, **entry)
@@ -54,7 +54,7 @@ def payments(doubles):
 
 
 class Servicer:
-    """Implements all four kinds of calls, and extends nothing."""
+    """Implements all four kinds of calls, and extends no class."""
 
     def Pay(self, request, context):
         if request.amount < 0:
@@ -94,7 +94,7 @@ def test_all_four_kinds_of_calls_work_and_are_recorded(payments, behaviour):
     assert client.Sum(ask(amount=number) for number in (1, 2, 3)).output == 6
     assert [each.output for each in client.Double(iter([ask(amount=4), ask(amount=5)]))] == [8, 10]
     assert double.requests == [
-        ("Pay", ask(amount=10)),  # as it was sent, whatever the servicer made of it
+        ("Pay", ask(amount=10)),  # as it was sent, although the servicer changes it
         ("Count", ask(amount=3)),
         *[("Sum", ask(amount=number)) for number in (1, 2, 3)],
         *[("Double", ask(amount=number)) for number in (4, 5)],
@@ -135,7 +135,7 @@ def test_the_calls_are_grpc_s_own(payments):
     assert code_of(client.Pay, ask(amount=-1)) is grpc.StatusCode.INVALID_ARGUMENT
 
 
-def test_an_object_with_some_of_the_rpcs_will_do_and_the_others_are_unimplemented(payments):
+def test_rpcs_that_the_behaviour_does_not_have_are_unimplemented(payments):
     service, double = payments(SimpleNamespace(Pay=lambda request, context: answer(1)))
     ask = service.defs.PayRequest
     assert service.client.Pay(ask()).output == 1
@@ -147,7 +147,7 @@ def test_an_object_with_some_of_the_rpcs_will_do_and_the_others_are_unimplemente
     assert double.requests[:2] == [("Pay", ask()), ("Count", ask(amount=2))]
 
 
-def test_a_subclass_of_the_generated_class_will_do(payments, project):
+def test_the_behaviour_may_be_a_subclass_of_the_generated_class(payments, project):
     stubs = load(project.services, "acme/payments")
     for base in (stubs.servicer, stubs.services_of("service.proto")["ExampleServicer"]):
 
@@ -190,7 +190,7 @@ def test_several_services_are_implemented_by_one_servicer_or_by_several(doubles,
     assert several.client.Refunds.Create(word) == several.client.Orders.Create(word) == word
 
 
-def test_of_two_servicers_with_the_same_rpc_the_first_counts(payments):
+def test_the_first_of_two_servicers_with_the_same_rpc_serves_it(payments):
     first = SimpleNamespace(Pay=lambda request, context: answer(1))
     service, _ = payments((first, Servicer))
     ask = service.defs.PayRequest
@@ -217,23 +217,23 @@ class AsyncStream:
         (SimpleNamespace(Pay=7), "SimpleNamespace.Pay is a int; give a plain method"),
     ],
 )
-def test_a_behaviour_that_means_nothing_is_told_at_once(payments, behaviour, expected):
+def test_a_behaviour_without_usable_methods_is_an_error_at_once(payments, behaviour, expected):
     with pytest.raises(TypeError, match=expected):
         payments(behaviour)
 
 
-def test_missing_stubs_are_told_as_ever(doubles):
+def test_missing_stubs_are_an_error_as_for_a_client(doubles):
     with pytest.raises(architect.StubError, match=r"there are no stubs of acme/mail .*architect install"):
         doubles.service("acme/mail", "grpc", Servicer)
 
 
-def test_what_a_servicer_raises_is_told_to_the_client_as_by_any_server(payments, caplog):
+def test_an_exception_of_a_servicer_has_the_status_unknown(payments, caplog):
     service, _ = payments(SimpleNamespace(Pay=lambda request, context: 1 / 0))
     assert code_of(service.client.Pay, service.defs.PayRequest()) is grpc.StatusCode.UNKNOWN
     assert "ZeroDivisionError" in caplog.text
 
 
-def test_the_service_s_options_hold(payments):
+def test_the_service_s_options_apply(payments):
     service, _ = payments(Servicer, options={"max_receive_message_bytes": 1})
     assert code_of(service.client.Pay, service.defs.PayRequest(amount=1000)) is grpc.StatusCode.RESOURCE_EXHAUSTED
 
@@ -243,14 +243,14 @@ def test_two_doubles_listen_on_ports_of_their_own(doubles):
     assert len(ports) == 5
 
 
-def test_a_proxy_that_the_environment_names_is_not_asked(payments, monkeypatch):
+def test_the_environment_s_proxy_is_not_used(payments, monkeypatch):
     for name in ("http_proxy", "https_proxy", "grpc_proxy"):
         monkeypatch.setenv(name, "http://127.0.0.1:1")
     service, _ = payments(Servicer)
     assert service.client.Pay(service.defs.PayRequest(amount=1), timeout=5).output == 2
 
 
-def test_nothing_is_left_when_the_test_has_ended(project):
+def test_no_thread_and_no_socket_is_left_when_the_test_has_ended(project):
     project.install("acme/payments", {"service.proto": PAYMENTS})
     before = set(threading.enumerate())
     with Doubles(root=project.root) as doubles:
@@ -283,7 +283,7 @@ def test_a_call_that_hangs_does_not_keep_the_double_open(project):
     ended.set()
 
 
-def test_the_tested_service_s_own_servicer_can_be_had(project):
+def test_the_tested_service_s_own_servicer_is_available(project):
     project.install("acme/payments", {"service.proto": PAYMENTS})
     api = '{"name": "acme/payments", "api": {"type": "grpc", "definitions": ["service.proto"]}}'
     (project.root / "architect.json").write_text(api)

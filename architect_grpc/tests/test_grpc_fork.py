@@ -1,4 +1,4 @@
-"""A service that was used before a fork is used after it, in parent and child."""
+"""A service used before a fork can be used after it, in the parent and in the child."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import os
 import pytest
 from grpc_processes import run_program
 
-# a program of its own, because gRPC does not fork where servers, or an open client for asyncio, ran before
+# another process, because gRPC does not fork after servers or with an open client for asyncio
 PROGRAM = """
 import asyncio, json, os, signal, sys
 from architect_core.resolver import Resolver

@@ -1,4 +1,4 @@
-"""Stubs are generated from the definitions as they are, and mistakes in these are told with their line."""
+"""Stubs are generated from a service's definitions, and errors in these name the file and the line."""
 
 from __future__ import annotations
 
@@ -16,25 +16,25 @@ from architect_grpc.generator import GrpcStubGenerator
 GOOD = "message Order { int32 id = 1; } service Pay { rpc Do (Order) returns (stream Order); }"
 
 
-def test_a_mistake_is_told_with_its_file_line_and_column(project, capfd):
+def test_a_syntax_error_has_its_file_line_and_column(project, capfd):
     definitions = project.define("acme/pay", {"api/service.proto": "message Order {\n  int32 id = 1\n}\n"})
     with pytest.raises(StubError, match=r"^acme/pay: .*api/service\.proto:4:1: Expected \";\"\."):
         GrpcStubGenerator().generate(definitions)
     assert capfd.readouterr() == ("", "")
 
 
-def test_a_missing_import_is_told(project):
+def test_a_missing_import_is_an_error(project):
     definitions = project.define("acme/pay", {"service.proto": 'import "nowhere.proto";'})
     with pytest.raises(StubError, match=r"service\.proto:2:1: Import \"nowhere\.proto\" was not found"):
         GrpcStubGenerator().checksum(definitions)
 
 
-def test_a_missing_file_is_told_with_where_it_was_looked_for(project):
+def test_a_missing_file_is_an_error_with_the_folder(project):
     with pytest.raises(StubError, match=rf"acme/pay: there is no file service\.proto in {project.folder} \(api\.defin"):
         GrpcStubGenerator().checksum(Definitions("acme/pay", project.folder, ("service.proto",)))
 
 
-def test_a_folder_that_the_compiler_cannot_be_told_is_an_error(tmp_path):
+def test_a_folder_that_the_compiler_cannot_take_is_an_error(tmp_path):
     folder = tmp_path / "a=b"
     folder.mkdir()
     (folder / "service.proto").write_text('syntax = "proto3";')
@@ -42,7 +42,7 @@ def test_a_folder_that_the_compiler_cannot_be_told_is_an_error(tmp_path):
         GrpcStubGenerator().checksum(Definitions("acme/pay", folder, ("service.proto",)))
 
 
-def test_definitions_may_lie_beside_the_service_s_folder(project):
+def test_definitions_may_be_outside_the_service_s_folder(project):
     project.define("shared", {"service.proto": GOOD})
     folder = project.folder / "definitions" / "pay"
     folder.mkdir()
@@ -50,7 +50,7 @@ def test_definitions_may_lie_beside_the_service_s_folder(project):
     assert {"service_pb2.py", "service_pb2.pyi", "service_pb2_grpc.py", "service_pb2_grpc.pyi"} < set(stubs)
 
 
-def test_a_relative_folder_gives_the_same_stubs(project, monkeypatch):
+def test_a_relative_folder_generates_the_same_stubs(project, monkeypatch):
     definitions = project.define("acme/pay", {"api/service.proto": GOOD})
     monkeypatch.chdir(project.folder)
     relative = Definitions("acme/pay", definitions.folder.relative_to(project.folder), definitions.files)
@@ -69,7 +69,7 @@ def test_the_checksum_changes_with_an_imported_file_and_not_with_the_folder_or_a
     assert GrpcStubGenerator().checksum(definitions) != first
 
 
-def test_types_are_written_for_editors_with_imports_that_need_no_path(project):
+def test_type_stubs_import_each_other_relatively(project):
     files = {
         "api/service.proto": """
             import "base.proto"; import public "api/more.proto"; import "google/protobuf/empty.proto";
@@ -94,7 +94,7 @@ def test_types_are_written_for_editors_with_imports_that_need_no_path(project):
     assert "api/more_pb2_grpc.py" not in stubs
 
 
-def test_types_for_editors_are_python_whatever_definitions_are_called(project):
+def test_type_stubs_are_valid_python_if_names_are_keywords(project):
     text = """package kw; message Order { int32 class = 1; } enum True { import = 0; }
         service Pay { rpc import (Order) returns (Order); rpc None (Order) returns (Order); }"""
     stubs = GrpcStubGenerator().generate(project.define("acme/pay", {"in/service.proto": text}))
@@ -109,7 +109,7 @@ def test_without_the_compiler_the_error_says_what_to_install(project, monkeypatc
         GrpcStubGenerator().checksum(project.define("acme/pay", {"service.proto": GOOD}))
 
 
-def test_the_standard_error_is_what_it_was_afterwards(project, capfd):
+def test_standard_error_is_restored_after_compiling(project, capfd):
     GrpcStubGenerator().generate(project.define("acme/pay", {"service.proto": GOOD}))
     os.write(2, b"still here")
     assert capfd.readouterr().err == "still here"

@@ -1,4 +1,4 @@
-"""A client is sure of whom it calls, and says who it is to nobody else."""
+"""A client verifies the server, and sends its credentials to no other."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ service Who { rpc Ask (Nothing) returns (Asked); rpc Stream (Nothing) returns (s
 
 @pytest.fixture
 def ask(project):
-    """Gives the service "who", at a server with these credentials, which answers with what it knows of its caller."""
+    """Starts a server that responds with its caller's identity; returns a function that calls it with options."""
     project.install("who", {"who.proto": DEFINITIONS})
     serving = project.resolver("who").current_service()
 
@@ -34,7 +34,7 @@ def ask(project):
         def Stream(self, request, context):
             yield self.Ask(request, context)
 
-    # which grpc tells a server, and not a servicer
+    # known to grpc's server, and not to a servicer
     host = grpc.unary_unary_rpc_method_handler(lambda _, context: context._rpc_event.call_details.host)
     called_as = grpc.method_handlers_generic_handler("called", {"As": host})
     started = []
@@ -76,33 +76,33 @@ def refusal(make):
     return str(caught.value)
 
 
-def test_a_server_whose_authority_the_client_knows_is_called_over_tls(ask, files):
+def test_a_server_of_a_trusted_authority_is_called_over_tls(ask, files):
     tls = {"ca": str(files.ca)}
     assert answer(ask(files.server("127.0.0.1"), tls=tls)).metadata
     assert answer(ask(files.server("127.0.0.1"), "grpcs://127.0.0.1", tls=tls)).metadata
 
 
-def test_a_server_that_another_authority_or_another_name_vouches_for_is_not_called(ask, files):
+def test_a_server_of_another_authority_or_with_another_name_is_not_called(ask, files):
     assert refused(ask(files.server("127.0.0.1"), "grpcs://127.0.0.1"))
     assert refused(ask(files.server("elsewhere.internal"), tls={"ca": str(files.ca)}))
-    assert refused(ask(None, tls={"ca": str(files.ca)}))  # a server of plain text
+    assert refused(ask(None, tls={"ca": str(files.ca)}))  # a plain text server
 
 
-def test_a_certificate_may_have_the_name_that_the_option_says(ask, files):
+def test_the_certificate_must_have_the_name_in_the_option_server_name(ask, files):
     server = files.server("payments.internal")
     assert answer(ask(server, tls={"ca": str(files.ca), "server_name": "payments.internal"})).metadata
     assert refused(ask(server, tls={"ca": str(files.ca), "server_name": "elsewhere.internal"}))
 
 
 @pytest.mark.parametrize("names", [("certificate", "key"), ("pair",)])
-def test_a_client_shows_its_own_certificate(ask, files, names):
+def test_a_client_presents_its_certificate(ask, files, names):
     server = files.server("127.0.0.1", client=True)
     own = {"certificate": str(getattr(files, names[0])), **({"key": str(files.key)} if "key" in names else {})}
     assert list(answer(ask(server, tls={"ca": str(files.ca), **own})).caller) == ["caller"]
     assert refused(ask(server, tls={"ca": str(files.ca)}))
 
 
-def test_a_certificate_that_was_replaced_is_used_after_a_reload(ask, files):
+def test_a_replaced_certificate_is_used_after_a_reload(ask, files):
     files.write(files.other, "caller")
     tls = {"ca": str(files.ca), "certificate": str(files.certificate), "key": str(files.key)}
     service = ask(files.server("127.0.0.1", client=True), tls=tls)
@@ -112,20 +112,20 @@ def test_a_certificate_that_was_replaced_is_used_after_a_reload(ask, files):
     assert list(answer(service).caller) == ["renewed"]
 
 
-def test_several_instances_over_tls_need_the_name_in_their_certificates(project, files):
+def test_several_instances_over_tls_need_the_option_server_name(project, files):
     project.install("who", {"who.proto": DEFINITIONS})
     instances = [{"host": f"grpcs://10.0.0.{number}", "port": 1} for number in (1, 2)]
     project.config["who"] = {"api": "grpc", "instances": instances, "options": {"tls": {"ca": str(files.ca)}}}
     assert "who.options.tls.server_name: is missing" in refusal(lambda: project.resolver().service("who"))
 
 
-def test_several_instances_are_called_by_the_name_of_the_first(ask):
+def test_the_authority_of_several_instances_is_the_first_address(ask):
     first = {"host": "127.0.0.1", "port": ask().config.port}
     service = ask(instances=[first, {"host": "127.0.0.1", "port": 1}])
     assert service.client.channel.unary_unary("/called/As")(b"", timeout=5).decode() == f"127.0.0.1:{first['port']}"
 
 
-def test_files_that_are_not_what_they_should_be_are_errors_with_their_paths(ask, files, tmp_path):
+def test_invalid_files_are_errors_with_their_paths(ask, files, tmp_path):
     (tmp_path / "text").write_text("canary")
     text, missing = str(tmp_path / "text"), str(tmp_path / "missing")
     assert "who.options.tls.ca: has no certificate" in refusal(lambda: ask(tls={"ca": text}))
@@ -140,7 +140,7 @@ def test_files_that_are_not_what_they_should_be_are_errors_with_their_paths(ask,
     assert "who.options.tls.certificate: must be" in refusal(lambda: ask(tls=certificate))
 
 
-def test_tls_for_a_host_of_plain_text_is_an_error_that_says_so(ask, files):
+def test_tls_for_a_plain_text_host_is_an_error(ask, files):
     assert "who.options.tls: is for a host with grpcs://" in refusal(
         lambda: ask(None, "http://127.0.0.1", tls={"ca": str(files.ca)})
     )
@@ -154,7 +154,7 @@ def test_tls_for_a_host_of_plain_text_is_an_error_that_says_so(ask, files):
         ({"headers": {"X-Api-Key": "k3y"}}, "x-api-key", "k3y"),
     ],
 )
-def test_who_calls_is_sent_with_every_call(ask, files, auth, name, value):
+def test_auth_is_sent_with_every_call(ask, files, auth, name, value):
     service = ask(files.server("127.0.0.1"), tls={"ca": str(files.ca)}, auth=auth)
     nothing = service.defs.Nothing()
     assert answer(service).metadata[name] == value
@@ -172,12 +172,12 @@ def test_a_call_s_own_metadata_is_sent_too_and_wins(ask):
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "grpc://127.0.0.1"])
-def test_who_calls_is_sent_in_plain_text_to_this_machine(ask, host):
+def test_auth_is_sent_in_plain_text_to_this_machine(ask, host):
     assert answer(ask(None, host, auth={"bearer": "t0ken"})).metadata["authorization"] == "Bearer t0ken"
 
 
 @pytest.mark.parametrize("host", ["payments.internal", "grpc://10.0.0.1", "dns:///payments.internal:1"])
-def test_who_calls_is_never_sent_in_plain_text_to_another_machine(ask, host):
+def test_auth_is_never_sent_in_plain_text_to_another_machine(ask, host):
     assert "who.options.auth: is sent over TLS" in refusal(lambda: ask(None, host, auth={"bearer": "canary"}))
 
 
@@ -192,5 +192,5 @@ def test_who_calls_is_never_sent_in_plain_text_to_another_machine(ask, host):
         ({"headers": {"x!": "canary"}}, "headers"),
     ],
 )
-def test_what_grpc_cannot_send_is_an_error_with_its_path_and_without_its_value(ask, auth, path):
+def test_auth_that_grpc_cannot_send_is_an_error_with_its_path_and_without_its_value(ask, auth, path):
     assert f"who.options.auth.{path}: has a" in refusal(lambda: ask(auth=auth))

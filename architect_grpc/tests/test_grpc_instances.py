@@ -1,4 +1,4 @@
-"""A call goes to an instance that lives, and is sent again only where that does no harm."""
+"""Calls are balanced across the instances that can be reached, and retried only if their rpc is idempotent."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def code_of(call, *arguments):
     return caught.value.code()
 
 
-def test_no_idempotent_call_fails_and_no_other_is_sent_twice_while_each_of_three_instances_is_killed(ledger):
+def test_idempotent_calls_succeed_and_others_are_sent_once_while_each_instance_is_killed(ledger):
     three = ledger("127.0.0.1", "127.0.0.1", "127.0.0.1")
     service = three.service()
     client, word = service.client, service.defs.Word
@@ -53,7 +53,7 @@ def test_no_idempotent_call_fails_and_no_other_is_sent_twice_while_each_of_three
     three.assert_no_look_failed_and_no_post_was_served_twice(outcomes)
 
 
-def test_a_call_that_was_lost_after_it_was_served_is_sent_again_if_its_rpc_is_idempotent_alone(ledger):
+def test_a_call_whose_response_is_lost_is_retried_only_if_its_rpc_is_idempotent(ledger):
     three = ledger("127.0.0.1", "127.0.0.1", "127.0.0.1")
     service = three.service()
     client, word = service.client, service.defs.Word
@@ -63,7 +63,7 @@ def test_a_call_that_was_lost_after_it_was_served_is_sent_again_if_its_rpc_is_id
     assert three.times("Put die") == 2
 
 
-def test_all_of_a_burst_of_calls_that_a_killed_instance_loses_are_sent_again(ledger):
+def test_all_calls_in_progress_at_a_killed_instance_are_retried(ledger):
     two = ledger("127.0.0.1", "127.0.0.1")
     service = two.service()
     client, word = service.client, service.defs.Word
@@ -74,7 +74,7 @@ def test_all_of_a_burst_of_calls_that_a_killed_instance_loses_are_sent_again(led
     assert {each.result().text for each in asked} >= {client.Look(word(text="a")).text}
 
 
-def test_an_idempotent_call_is_sent_again_as_often_as_the_option_retries_says(ledger):
+def test_an_idempotent_call_is_retried_as_often_as_the_option_retries_says(ledger):
     one = ledger("127.0.0.1")
     for retries, sent in ((2, 3), (1, 2), (0, 1)):
         service = one.service(retries=retries)
@@ -86,7 +86,7 @@ def test_an_idempotent_call_is_sent_again_as_often_as_the_option_retries_says(le
     assert one.times("Post unavailable") == 1
 
 
-def test_a_service_that_only_fails_is_not_asked_over_and_over(ledger):
+def test_retries_of_a_failing_service_are_throttled(ledger):
     one = ledger("127.0.0.1")
     service = one.service(retries=4, total_timeout=5)
     asked = [service.client.Look.future(service.defs.Word(text="unavailable")) for _ in range(200)]
@@ -95,23 +95,23 @@ def test_a_service_that_only_fails_is_not_asked_over_and_over(ledger):
     assert 200 < one.times("Look unavailable") < 300
 
 
-def test_instances_take_turns(ledger):
+def test_calls_go_to_instances_in_turn(ledger):
     three = ledger("127.0.0.1", "127.0.0.1", "127.0.0.1")
     service = three.service()
     ask = service.defs.Word(text="a")
     three.wait_for(lambda: len({service.client.Look(ask).text for _ in range(3)}) == 3)  # all are connected
-    told = Counter(service.client.Look(ask).text for _ in range(30))
-    assert sorted(told.values()) == [10, 10, 10]
+    served = Counter(service.client.Look(ask).text for _ in range(30))
+    assert sorted(served.values()) == [10, 10, 10]
 
 
-def test_instances_may_be_called_localhost(ledger):
+def test_the_host_of_instances_may_be_localhost(ledger):
     two = ledger("localhost", "localhost")
     service = two.service()
     ask = service.defs.Word(text="a")
     two.wait_for(lambda: len({service.client.Look(ask).text for _ in range(2)}) == 2)
 
 
-def test_a_restarted_service_is_used_soon_after_an_outage(ledger):
+def test_calls_succeed_after_a_restart_of_the_service(ledger):
     one = ledger("127.0.0.1")
     service = one.service()
     ask = service.defs.Word(text="a")
@@ -130,7 +130,7 @@ def test_a_restarted_service_is_used_soon_after_an_outage(ledger):
 
 
 @pytest.mark.skipif(not socket.has_ipv6, reason="this system has no IPv6")
-def test_instances_may_have_addresses_of_both_kinds(ledger):
+def test_instances_may_have_ipv4_and_ipv6_addresses(ledger):
     try:
         socket.create_server(("::1", 0), family=socket.AF_INET6).close()
     except OSError:
@@ -141,8 +141,8 @@ def test_instances_may_have_addresses_of_both_kinds(ledger):
     two.wait_for(lambda: len({service.client.Look(ask).text for _ in range(2)}) == 2)
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="it looks at Linux' sockets")
-def test_a_connection_whose_other_end_vanished_is_given_up_after_20_seconds(ledger):
+@pytest.mark.skipif(sys.platform != "linux", reason="it reads options of sockets in /proc")
+def test_a_connection_is_closed_when_data_is_not_acknowledged_for_20_seconds(ledger):
     one = ledger("127.0.0.1")
     service = one.service()
     service.client.Look(service.defs.Word(text="a"))
@@ -171,7 +171,7 @@ def test_a_connection_whose_other_end_vanished_is_given_up_after_20_seconds(ledg
         ([{"port": 1}, {"host": "10.0.0.1", "port": 1}], r"\[0\]\.host", "is empty"),
     ],
 )
-def test_an_instance_that_grpc_cannot_reach_is_an_error_with_its_path(project, instances, path, reason):
+def test_an_instance_that_grpc_cannot_address_is_an_error_with_its_path(project, instances, path, reason):
     project.install("payments", {"a.proto": "package a; service A {}"})
     project.config["payments"] = {"api": "grpc", "host": "10.0.0.1", "instances": instances}
     with pytest.raises(ConfigError, match=rf"payments\.instances{path}: .*{reason}"):
@@ -187,7 +187,7 @@ def test_instances_of_two_schemes_are_an_error(project):
 
 
 @pytest.mark.parametrize("retries", [-1, 5, 1.5])
-def test_a_number_of_retries_that_grpc_does_not_make_is_an_error_with_its_path(project, retries):
+def test_a_number_of_retries_outside_grpc_s_range_is_an_error_with_its_path(project, retries):
     project.install("payments", {"a.proto": "package a; service A {}"})
     project.config["payments"]["options"] = {"retries": retries}
     with pytest.raises(ConfigError, match=r"payments\.options\.retries: "):

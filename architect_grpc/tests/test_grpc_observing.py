@@ -1,4 +1,4 @@
-"""An observer is told how each call of a gRPC client ended."""
+"""An observer is notified of how each call of a gRPC client ended."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ import grpc
 import pytest
 from test_grpc_calls import PAYMENTS
 
-from architect_core.contract import ClientObserver
+from architect_core.contract import ClientObserver, Target
 from architect_grpc.observing import ObservedCall
-from architect_grpc.plugin import GrpcClientFactory
+from architect_grpc.plugin import GrpcClientFactory, GrpcOptions
 
 
 class Recorder(ClientObserver):
@@ -26,7 +26,7 @@ class Recorder(ClientObserver):
         self.outcomes.append(outcome)
 
     def errors(self, count=1):
-        """What was told, once there are `count` calls."""
+        """The errors of the calls that have ended, once there are `count`."""
         ends = time.monotonic() + 5
         while len(self.outcomes) < count and time.monotonic() < ends:
             time.sleep(0.01)
@@ -40,7 +40,7 @@ def recorder():
 
 @pytest.fixture
 def resolver(project, serve):
-    """The service "payments", which is told to fail by an amount below 0, and to wait by one of 1000."""
+    """Resolves the service "payments", which fails for an amount below 0, and waits for one of 1000."""
     project.install("payments", {"service.proto": PAYMENTS})
     serving = project.resolver("payments")
     defs = serving.current_service().defs
@@ -74,8 +74,14 @@ def resolver(project, serve):
 
 
 @pytest.fixture
-def client(resolver, recorder):
-    client = GrpcClientFactory().client(replace(resolver.service("payments")._target, observer=recorder))
+def target(resolver, project, recorder):
+    config = resolver.service("payments").config
+    return Target("payments", config, GrpcOptions(), "the test", lambda: project.root, recorder)
+
+
+@pytest.fixture
+def client(target):
+    client = GrpcClientFactory().client(target)
     yield client
     client.close()
 
@@ -96,7 +102,7 @@ CALLS = {
 
 
 @pytest.mark.parametrize("kind", CALLS)
-def test_a_call_that_goes_well_is_told_without_an_error(client, ask, recorder, kind):
+def test_a_successful_call_has_no_error(client, ask, recorder, kind):
     assert CALLS[kind](client, ask, 3) == 6
     assert recorder.errors() == [None]
     assert 0 < recorder.outcomes[0].seconds < 5
@@ -104,19 +110,19 @@ def test_a_call_that_goes_well_is_told_without_an_error(client, ask, recorder, k
 
 
 @pytest.mark.parametrize("kind", [kind for kind in CALLS if not kind.startswith("Sum")])
-def test_a_call_that_fails_is_told_with_its_status(client, ask, recorder, kind):
+def test_a_failed_call_has_its_status_as_the_error(client, ask, recorder, kind):
     with pytest.raises(grpc.RpcError) as caught:
         CALLS[kind](client, ask, -1)
     assert caught.value.code() is grpc.StatusCode.INVALID_ARGUMENT
     assert recorder.errors() == ["INVALID_ARGUMENT"]
 
 
-def test_a_streamed_answer_is_told_when_it_has_ended(client, ask, recorder):
+def test_a_response_stream_is_observed_when_it_has_ended(client, ask, recorder):
     assert [each.output for each in client.Count(ask(amount=3))] == [0, 1, 2]
     assert recorder.errors() == [None]
 
 
-def test_a_streamed_answer_that_is_cancelled_is_told_so(client, ask, recorder):
+def test_a_cancelled_response_stream_has_the_error_cancelled(client, ask, recorder):
     answer = client.Count(ask(amount=1000))
     assert next(answer).output == 0
     assert recorder.outcomes == []
@@ -124,13 +130,13 @@ def test_a_streamed_answer_that_is_cancelled_is_told_so(client, ask, recorder):
     assert recorder.errors() == ["CANCELLED"]
 
 
-def test_a_streamed_answer_that_nobody_keeps_ends_as_it_does_unobserved(client, ask, recorder):
+def test_a_response_stream_without_a_reference_is_cancelled_as_if_it_were_not_observed(client, ask, recorder):
     next(client.Count(ask(amount=1000)))
     gc.collect()
     assert recorder.errors() == ["CANCELLED"]
 
 
-def test_a_closed_channel_is_told_by_what_it_raises(client, ask, recorder):
+def test_a_call_on_a_closed_channel_has_its_exception_as_the_error(client, ask, recorder):
     client.close()
     for call in (client.Pay, client.Pay.future):
         with pytest.raises(ValueError, match=r"(?i)channel"):
@@ -138,13 +144,13 @@ def test_a_closed_channel_is_told_by_what_it_raises(client, ask, recorder):
     assert recorder.errors(2) == ["ValueError", "ValueError"]
 
 
-def test_a_deadline_is_told_as_grpc_names_it(client, ask, recorder):
+def test_a_call_past_its_deadline_has_grpc_s_name_of_it_as_the_error(client, ask, recorder):
     with pytest.raises(grpc.RpcError):
         client.Pay(ask(amount=1), timeout=-1)
     assert recorder.errors() == ["DEADLINE_EXCEEDED"]
 
 
-def test_an_answer_that_something_else_made_a_generator_of_is_told_when_that_ends(recorder):
+def test_a_response_stream_that_an_instrumentation_made_a_generator_is_observed_when_it_ends(recorder):
     def count():
         return ObservedCall(recorder, "/shop.Example/Count").watch(part for part in (1, 2))
 
@@ -170,7 +176,7 @@ class Begun:
         self.outcomes.append(replace(outcome, instance=self.rpc))
 
 
-def test_what_begins_a_call_sends_along_what_it_likes_and_is_told_of_its_end(client, ask, recorder):
+def test_the_headers_of_a_begun_call_are_sent_and_it_is_notified_of_the_end(client, ask, recorder):
     recorder.begin = lambda rpc: Begun(recorder.outcomes, rpc)
     answer, call = client.Pay.with_call(ask(amount=1), metadata=[("x-mine", "m")])
     assert answer.output == 2
@@ -179,13 +185,13 @@ def test_what_begins_a_call_sends_along_what_it_likes_and_is_told_of_its_end(cli
 
 
 @pytest.fixture
-def in_loop(resolver, recorder):
-    """Runs a coroutine function with a client of its event loop, and gives the loop a moment to tell of calls."""
+def in_loop(target):
+    """Runs a coroutine function with a client of its event loop, which runs on until calls have ended."""
 
     def run(use):
         async def begin():
             factory = GrpcClientFactory()
-            client = factory.aio_client(replace(resolver.service("payments")._target, observer=recorder))
+            client = factory.aio_client(target)
             try:
                 return await use(client)
             finally:
@@ -213,25 +219,25 @@ AIO_CALLS = {
 
 
 @pytest.mark.parametrize("kind", AIO_CALLS)
-def test_a_call_of_a_coroutine_is_told_too(in_loop, ask, recorder, kind):
+def test_an_awaited_call_is_observed(in_loop, ask, recorder, kind):
     assert in_loop(lambda client: AIO_CALLS[kind](client, ask, 3)) == 6
     assert recorder.errors() == [None]
     assert 0 < recorder.outcomes[0].seconds < 5
 
 
 @pytest.mark.parametrize("kind", ["Pay", "Double"])
-def test_a_call_of_a_coroutine_that_fails_is_told_with_its_status(in_loop, ask, recorder, kind):
+def test_a_failed_awaited_call_has_its_status_as_the_error(in_loop, ask, recorder, kind):
     with pytest.raises(grpc.aio.AioRpcError):
         in_loop(lambda client: AIO_CALLS[kind](client, ask, -1))
     assert recorder.errors() == ["INVALID_ARGUMENT"]
 
 
-def test_a_streamed_answer_for_a_coroutine_is_told_when_it_has_ended(in_loop, ask, recorder):
+def test_an_awaited_response_stream_is_observed_when_it_has_ended(in_loop, ask, recorder):
     assert in_loop(lambda client: read(client.Count(ask(amount=3)))) == 2
     assert recorder.errors() == [None]
 
 
-def test_what_a_coroutine_gives_up_is_told_as_cancelled(in_loop, ask, recorder):
+def test_a_cancelled_awaited_call_has_the_error_cancelled(in_loop, ask, recorder):
     async def give_up(client):
         answer = client.Count(ask(amount=1000))
         assert (await answer.read()).output == 0
@@ -271,6 +277,6 @@ async def cancel(client, ask):
 
 
 @pytest.mark.parametrize(("use", "given"), [(write, 3), (read_on, True), (cancel, (True, True))])
-def test_a_call_of_grpc_aio_is_what_it_is_unobserved(in_loop, ask, recorder, use, given):
+def test_an_observed_call_of_grpc_aio_has_all_its_methods(in_loop, ask, recorder, use, given):
     assert in_loop(lambda client: use(client, ask)) == given
     assert len(recorder.errors()) == 1

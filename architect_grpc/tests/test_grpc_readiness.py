@@ -1,4 +1,4 @@
-"""Whether a gRPC service takes calls is asked of its health service, where its manifest says so."""
+"""The readiness of a gRPC service is checked with its health service, if its manifest says so."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def test_a_service_is_ready_when_its_health_service_says_serving(server):
     assert is_ready(port, "acme.v1.Payments")
 
 
-def test_a_server_without_a_health_service_will_never_be_ready(server):
+def test_a_server_without_a_health_service_is_an_error(server):
     port = server.add_insecure_port("127.0.0.1:0")
     server.start()
     with pytest.raises(RunError, match="acme/payments has no health service"):

@@ -250,7 +250,7 @@ def test_without_an_observer_nothing_is_traced_or_measured(echo, spans, points):
     assert (spans(), points()) == ([], {})
 
 
-@pytest.mark.skipif(not can_see_sockets(), reason="this system does not tell which sockets are open")
+@pytest.mark.skipif(not can_see_sockets(), reason="this system does not list open sockets")
 @pytest.mark.parametrize("kind", ["Say.aio", "Split.aio"])
 def test_no_socket_is_left_open_when_the_event_loop_of_a_client_has_ended(echo, kind):
     architect.observe("otel")

@@ -217,5 +217,5 @@ def test_without_the_instrumentation_calls_are_measured_and_the_missing_package_
             call("/x")
     assert spans() == []
     assert sum(point.count for _, point in points()[DURATION]) == 2
-    (told,) = [record.getMessage() for record in caplog.records if record.name == "architect.otel"]
-    assert "pip install 'architect-otel[" in told
+    (message,) = [record.getMessage() for record in caplog.records if record.name == "architect.otel"]
+    assert "pip install 'architect-otel[" in message

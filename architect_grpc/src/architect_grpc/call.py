@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from architect_core.contract import ClientObserver
     from architect_grpc.rpc import Rpc
 
+    _Watch = Callable[[ObservedCall, Any], Any]
+
 # Not an interceptor: one that adds deadline and metadata costs 17 % of a call, these classes 2 %. Besides, interceptors
 # make the multicallable anew for each call, which crashes on a closed channel, and intercepted calls of grpc.aio lack
 # much of what grpc.aio documents.
@@ -53,13 +55,7 @@ class _Call:
     def __call__(self, *arguments: Any, **named: Any) -> Any:
         return self._make(self._call, arguments, named, ObservedCall.watch)
 
-    def _make(
-        self,
-        call: Callable[..., Any],
-        arguments: tuple[Any, ...],
-        named: dict[str, Any],
-        watch: Callable[[ObservedCall, Any], Any],
-    ) -> Any:
+    def _make(self, call: Any, arguments: tuple[Any, ...], named: dict[str, Any], watch: _Watch) -> Any:
         if self._observer is None:
             return call(*self._added(arguments, named), **named)
         observed = ObservedCall(self._observer, self._path)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-from architect_grpc.endpoint import endpoint
+from architect_grpc.endpoint import SECURE, endpoint
 from architect_grpc.identity import tls_credentials
 
 if TYPE_CHECKING:
@@ -52,7 +52,7 @@ def open_channel(target: Target, services: Sequence[RpcService], library: Module
 
 def _is_secure(target: Target, address: Endpoint) -> bool:
     options = target.options
-    secure = address.secure or (options.tls is not None and not address.scheme)
+    secure = address.scheme in SECURE or (options.tls is not None and not address.scheme)
     if options.tls is not None and not secure:
         raise target.error("options.tls", "is for a host with grpcs://, https:// or no scheme; this one is plain text")
     if options.auth is not None and not secure and not address.local:

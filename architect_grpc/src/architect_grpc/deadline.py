@@ -28,7 +28,7 @@ class DeadlineInterceptor(grpc.ServerInterceptor):
     def intercept_service(self, continuation: Callable[..., Any], handler_call_details: Any) -> Any:
         """Wrap the servicer's method, because its thread and its deadline are not known before it runs."""
         handler = continuation(handler_call_details)
-        return handler and _wrapped(handler, _plain(handler))
+        return handler and _wrapped(handler)
 
 
 class AioDeadlineInterceptor(grpc.aio.ServerInterceptor):
@@ -37,19 +37,16 @@ class AioDeadlineInterceptor(grpc.aio.ServerInterceptor):
     async def intercept_service(self, continuation: Callable[..., Awaitable[Any]], handler_call_details: Any) -> Any:
         """Wrap the servicer's method; one that is no coroutine still runs in a thread."""
         handler = await continuation(handler_call_details)
-        return handler and _wrapped(handler, lambda serve: _aio(serve) or _plain(handler)(serve))
+        return handler and _wrapped(handler)
 
 
-def _wrapped(handler: Any, wrap: Callable[[Any], Any]) -> Any:
+def _wrapped(handler: Any) -> Any:
     requests = "stream" if handler.request_streaming else "unary"
     responses = "stream" if handler.response_streaming else "unary"
     kind = f"{requests}_{responses}"
-    make: Any = getattr(grpc, f"{kind}_rpc_method_handler")
-    return make(wrap(getattr(handler, kind)), handler.request_deserializer, handler.response_serializer)
-
-
-def _plain(handler: Any) -> Callable[[Any], Any]:
-    return _stream_response if handler.response_streaming else _single_response
+    serve, make = getattr(handler, kind), getattr(grpc, f"{kind}_rpc_method_handler")
+    served = _aio(serve) or (_stream_response if handler.response_streaming else _single_response)(serve)
+    return make(served, handler.request_deserializer, handler.response_serializer)
 
 
 def _remaining(context: Any) -> float | None:
@@ -86,6 +83,7 @@ def _stream_response(serve: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def _aio(serve: Callable[..., Any]) -> Callable[..., Any] | None:
+    """Wraps a method of a servicer for asyncio; returns None if `serve` is a plain function."""
     if isasyncgenfunction(serve):
 
         async def stream(request: Any, context: Any) -> AsyncIterator[Any]:

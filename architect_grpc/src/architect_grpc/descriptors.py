@@ -15,8 +15,6 @@ if TYPE_CHECKING:
 
     from google.protobuf.descriptor_pb2 import DescriptorProto
 
-_GOOGLE = "google/"
-_WELL_KNOWN = "google/protobuf/"
 # a file's options that compilers for other languages read, and Python does not
 _OTHER_LANGUAGES = [
     name
@@ -36,13 +34,13 @@ def module_name(file: str) -> str:
 
 def is_well_known(file: str) -> bool:
     """Whether the file is part of protobuf's own distribution, such as google/protobuf/timestamp.proto."""
-    return file.startswith(_WELL_KNOWN) and is_installed(file)
+    return file.startswith("google/protobuf/") and is_installed(file)
 
 
 @lru_cache(maxsize=256)
 def is_installed(file: str) -> bool:
     """Whether the file is Google's and a distribution with its module is installed, such as google/rpc/status.proto."""
-    if not file.startswith(_GOOGLE):
+    if not file.startswith("google/"):
         return False
     try:
         return find_spec(module_name(file)) is not None

@@ -17,8 +17,6 @@ if TYPE_CHECKING:
     from architect_core.contract import DoubleTarget
     from architect_grpc.rpc import Rpc, RpcService
 
-_MOST_THREADS = 32
-
 
 class GrpcDoubleFactory(DoubleFactory):
     """Stands in for gRPC services.
@@ -91,7 +89,7 @@ class GrpcDouble(Double):
     """
 
     def __init__(self, name: str, implemented: Mapping[RpcService, Mapping[str, Callable[..., Any]]]) -> None:
-        self._threads = ThreadPoolExecutor(_MOST_THREADS, thread_name_prefix=f"double-of-{name}")
+        self._threads = ThreadPoolExecutor(32, thread_name_prefix=f"double-of-{name}")
         # without SO_REUSEPORT, by which another process could listen on the port too
         self._server = grpc.server(self._threads, options=[("grpc.so_reuseport", 0)])
         super().__init__({"host": "127.0.0.1", "port": self._server.add_insecure_port("127.0.0.1:0")})

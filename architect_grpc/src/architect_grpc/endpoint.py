@@ -12,8 +12,8 @@ from architect_core.contract import parse_address
 if TYPE_CHECKING:
     from architect_core.contract import Address, Target
 
-_INSECURE = ("", "http", "grpc")
-_SECURE = ("https", "grpcs")
+SECURE = ("https", "grpcs")
+_SCHEMES = ("", "http", "grpc", *SECURE)
 # https://github.com/grpc/grpc/blob/master/doc/naming.md
 _GRPC_NAME = re.compile(r"(?:unix|unix-abstract|dns|ipv4|ipv6):")
 
@@ -35,11 +35,6 @@ class Endpoint:
     local: bool
     several: bool = False
     authority: str | None = None
-
-    @property
-    def secure(self) -> bool:
-        """Whether the scheme asks for TLS."""
-        return self.scheme in _SECURE
 
     @property
     def balanced(self) -> bool:
@@ -100,7 +95,7 @@ def _instance(target: Target, number: int) -> tuple[Address, IPv4Address | IPv6A
 
 
 def _checked(address: Address, target: Target, path: str) -> Address:
-    if address.scheme not in (*_INSECURE, *_SECURE):
+    if address.scheme not in _SCHEMES:
         raise target.error(
             f"{path}host", "a gRPC service's host starts with grpc://, grpcs://, http://, https:// or no scheme"
         )

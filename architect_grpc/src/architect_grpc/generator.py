@@ -41,8 +41,7 @@ class GrpcStubGenerator(StubGenerator):
     def checksum(self, definitions: Definitions) -> str:
         """A hash of the compiled definitions, imported ones included, and of the compiler's version."""
         content, _ = self._compiled[definitions] = _compile(definitions)
-        version_of_tools = f"{_FORMAT} {version('grpcio-tools')} ".encode()
-        return hashlib.sha256(version_of_tools + content).hexdigest()
+        return hashlib.sha256(f"{_FORMAT} {version('grpcio-tools')} ".encode() + content).hexdigest()
 
     def generate(self, definitions: Definitions) -> Mapping[str, bytes]:
         """The stubs: path -> content."""
@@ -51,15 +50,15 @@ class GrpcStubGenerator(StubGenerator):
         files, _ = definition_set.unpack(content)
         own = [file for file in files if not is_well_known(file.name)]
         stubs = {definition_set.FILE_NAME: content}
-        types = self._message_types(includes, own)
+        types = _message_types(includes, own)
         classes = source.class_names(files)
         for file in own:
-            path = module_name(file.name).replace(".", "/")
-            texts = {".py": source.messages_module(file), ".pyi": source.valid_types(types[path])}
+            module = module_name(file.name)
+            texts = {".py": source.module(file, "messages_of"), ".pyi": source.valid_types(types[module])}
             if file.service:
                 service_types = source.valid_types(source.service_types(file, classes))
-                texts |= {"_grpc.py": source.services_module(file), "_grpc.pyi": service_types}
-            stubs |= {path + suffix: text.encode() for suffix, text in texts.items()}
+                texts |= {"_grpc.py": source.module(file, "services_of"), "_grpc.pyi": service_types}
+            stubs |= {module.replace(".", "/") + suffix: text.encode() for suffix, text in texts.items()}
         return stubs
 
     def finish(self, stubs: Mapping[str, Path], folder: Path) -> list[str]:
@@ -82,18 +81,15 @@ class GrpcStubGenerator(StubGenerator):
         definition_set.write_isolated(folder, [stubs[name] for name in sorted(clashing)])
         return notes
 
-    def _message_types(self, includes: Sequence[Path], own: list[FileDescriptorProto]) -> dict[str, str]:
-        """Module path -> the type stubs that protoc generates, with relative imports of each other."""
-        with tempfile.TemporaryDirectory() as output:
-            compile_definitions(includes, [file.name for file in own], f"--pyi_out={output}")
-            modules = [module_name(file.name) for file in own]
-            return {
-                path: source.with_relative_imports(
-                    (Path(output) / f"{path}.pyi").read_text(encoding="utf-8"), module, modules
-                )
-                for module in modules
-                for path in [module.replace(".", "/")]
-            }
+
+def _message_types(includes: Sequence[Path], own: list[FileDescriptorProto]) -> dict[str, str]:
+    """Module -> the type stubs that protoc generates, with relative imports of each other."""
+    modules = [module_name(file.name) for file in own]
+    with tempfile.TemporaryDirectory() as folder:
+        compile_definitions(includes, [file.name for file in own], f"--pyi_out={folder}")
+        paths = {module: Path(folder, *module.split(".")).with_suffix(".pyi") for module in modules}
+        texts = {module: path.read_text(encoding="utf-8") for module, path in paths.items()}
+    return {module: source.with_relative_imports(text, module, modules) for module, text in texts.items()}
 
 
 def _compile(definitions: Definitions) -> tuple[bytes, Sequence[Path]]:
@@ -146,15 +142,11 @@ def _derived_json_name(name: str) -> str:
 def _definitions_by_symbol(stubs: Path) -> dict[str, str]:
     """The symbols and extension numbers that a service defines -> the digest of the file that defines them."""
     path = stubs / definition_set.FILE_NAME
-    reason = ""
     try:
         files, _ = definition_set.unpack(path.read_bytes())
-    except FileNotFoundError:
-        reason = "is missing"
-    except ValueError as problem:
-        reason = str(problem)
-    if reason:
-        raise StubError(f"{path} {reason}. Run `architect install` again")
+    except (FileNotFoundError, ValueError) as problem:
+        reason = "is missing" if isinstance(problem, FileNotFoundError) else str(problem)
+        raise StubError(f"{path} {reason}. Run `architect install` again") from None
     by_file = digests(files)
     return {
         name: by_file[file.name]

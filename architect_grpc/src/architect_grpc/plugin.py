@@ -69,12 +69,10 @@ class GrpcClientFactory(contract.ClientFactory):
         return _stubs(target).servicer
 
     def add_servicer(self, target: Target, servicer: Any, server: Any) -> None:
-        """Register an implementation with a `grpc.Server` or a `grpc.aio.Server`.
+        """Register an implementation with a `grpc.Server` or `grpc.aio.Server`; TypeError if it serves no rpc."""
+        from architect_grpc.servicer import add_servicer
 
-        Raises:
-            TypeError: it implements none of the services.
-        """
-        _stubs(target).add_servicer(servicer, server)
+        add_servicer(_stubs(target).servicers, servicer, server)
 
     # the following call methods of the class, because an rpc may have the name of the client's method
 

@@ -54,11 +54,7 @@ def share(files: Sequence[FileDescriptorProto], prefix: str) -> dict[str, FileDe
 
 
 def isolate(files: Sequence[FileDescriptorProto]) -> dict[str, FileDescriptor]:
-    """File name -> descriptor in a new pool, in which nothing clashes.
-
-    Raises:
-        TypeError: protobuf does not accept the definitions.
-    """
+    """File name -> descriptor in a new pool, where nothing clashes; TypeError if protobuf refuses a definition."""
     pool = descriptor_pool.DescriptorPool()
     # the added files and not those that the pool finds, because it does not find a file name that is not ASCII
     return {file.name: pool.AddSerializedFile(file.SerializeToString()) for file in files}

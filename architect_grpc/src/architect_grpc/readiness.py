@@ -48,12 +48,11 @@ class GrpcReadinessProbe(contract.ReadinessProbe):
             try:
                 answer = health_pb2_grpc.HealthStub(channel).Check(request, timeout=timeout)  # type: ignore[attr-defined]
             except grpc.RpcError as problem:
-                missing = problem.code() is grpc.StatusCode.UNIMPLEMENTED  # others, such as NOT_FOUND: not yet
+                if problem.code() is not grpc.StatusCode.UNIMPLEMENTED:
+                    return False  # such as UNAVAILABLE and NOT_FOUND, which mean not yet
             else:
                 return bool(answer.status == health_pb2.HealthCheckResponse.SERVING)
-        if missing:
-            raise RunError(
-                f"{listener.name} has no health service (grpc.health.v1), which `readiness` in its architect.json "
-                "asks. Add one with grpcio-health-checking, or take `readiness` out"
-            )
-        return False
+        raise RunError(
+            f"{listener.name} has no health service (grpc.health.v1), which `readiness` in its architect.json asks. "
+            "Add one with grpcio-health-checking, or take `readiness` out"
+        )

@@ -18,17 +18,8 @@ _IMPORT = re.compile(r"import (?P<module>\S+)(?P<rest> as \S+)?")
 _FROM_IMPORT = re.compile(r"from (?P<module>\S+) import (?P<name>\S+)(?P<rest> as \S+)?")
 
 
-def messages_module(file: FileDescriptorProto) -> str:
-    """The module `x_pb2`."""
-    return _module(file, "messages_of")
-
-
-def services_module(file: FileDescriptorProto) -> str:
-    """The module `x_pb2_grpc`."""
-    return _module(file, "services_of")
-
-
-def _module(file: FileDescriptorProto, loader: str) -> str:
+def module(file: FileDescriptorProto, loader: str) -> str:
+    """The module whose content is what `loader`, a function of `architect_grpc.stubs`, returns."""
     depth = module_name(file.name).count(".")
     return (
         f'"""{_MARK}"""\n\nfrom pathlib import Path\n\nfrom architect_grpc.stubs import {loader}\n\n'
@@ -102,8 +93,8 @@ def service_types(file: FileDescriptorProto, classes: Mapping[str, tuple[str, st
 def _import(file: str, module: str, *, own: bool) -> str:
     imported = module_name(file)
     package, _, name = imported.rpartition(".")
-    line = f"from {package} import {name}" if package else f"import {name}"
-    return with_relative_imports(f"{line} as {_alias(file)}", module, [imported] if own else [])
+    line = f"{f'from {package} ' if package else ''}import {name} as {_alias(file)}"
+    return with_relative_imports(line, module, [imported] if own else [])
 
 
 def _alias(file: str) -> str:

@@ -18,7 +18,7 @@ from architect_grpc.descriptors import is_well_known, module_name
 from architect_grpc.messages import Messages, contents
 from architect_grpc.pool import isolate, share
 from architect_grpc.rpc import rpc_service
-from architect_grpc.servicer import add_servicer, add_to_server, combined, servicer_class
+from architect_grpc.servicer import add_to_server, combined, servicer_class
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -98,10 +98,6 @@ class Stubs:
     def servicer(self) -> type[ServicerBase]:
         """The class that `current_service().Servicer` is."""
         return combined(self.servicers)
-
-    def add_servicer(self, servicer: object, server: object) -> None:
-        """Register `servicer` with a `grpc.Server` or `grpc.aio.Server`; TypeError if it implements no service."""
-        add_servicer(self.servicers, servicer, server)
 
     def _served(self) -> list[RpcService]:
         own = [file for file in self._files if not is_well_known(file)]
