@@ -9,11 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 from architect_core._base.signatures import Signatures, files_in, signatures
 from architect_core._runtime.fork import ForkSafeLock
-from architect_core._runtime.once import is_computed, once
+from architect_core._runtime.once import forget, is_computed, once
 from architect_core.contract.client import ClientFactory, Target
 from architect_core.exceptions import ArchitectError, ConfigError, PluginError
-from architect_core.resolver.aio import AioClients
-from architect_core.resolver.observing import client_observer
 from architect_core.schema.validation import validate
 
 if TYPE_CHECKING:
@@ -23,6 +21,7 @@ if TYPE_CHECKING:
 
     from architect_core.contract.double import Double
     from architect_core.plugins.registry import Plugins
+    from architect_core.resolver.aio import AioClients
     from architect_core.schema.config import ServiceConfig
 
 
@@ -50,7 +49,12 @@ class Clients:
         self._find_root = find_root
         self._lock = ForkSafeLock()
         self._made: list[Any] = []  # what the factory made, which is not always what a double returns
-        self._aio = AioClients()
+
+    @once
+    def _aio(self) -> AioClients:
+        from architect_core.resolver.aio import AioClients  # which imports asyncio, and takes time
+
+        return AioClients()
 
     @once
     def factory(self) -> ClientFactory:
@@ -112,7 +116,7 @@ class Clients:
         """Make what `former` had made, so that an entry that makes none is refused before it is used."""
         if is_computed(former, "client"):
             _ = self.client
-        elif former._aio:
+        elif is_computed(former, "_aio") and former._aio:
             # a client for asyncio needs the loop that asks for it; a plain one takes the same entry
             try:
                 self.factory.close(self.factory.client(self.target))
@@ -125,7 +129,8 @@ class Clients:
         """What closes each client; those for asyncio are closed in their own loops."""
         with self._lock:
             made, self._made = self._made, []
-        return [*(partial(self.factory.close, each) for each in made), *self._aio.closers()]
+        aio = self._aio.closers() if is_computed(self, "_aio") else []
+        return [*(partial(self.factory.close, each) for each in made), *aio]
 
     def again(self) -> Clients:
         """Clients of the same entry, none of which is made yet."""
@@ -133,11 +138,13 @@ class Clients:
 
     def in_forked_child(self) -> Clients:
         """What a forked child goes on with: these, or new ones if they do not survive; the parent closes its own."""
-        self._aio = AioClients()
+        forget(self, "_aio")
         survives = not is_computed(self, "client") or self.factory.fork_safe
         return self if survives else self.again()
 
     def _make(self, make: Callable[[Target], Any], made: list[Any]) -> Any:
+        from architect_core.resolver.observing import client_observer
+
         observer = client_observer(self._name, str(self._config.api))
         target = self.target if observer is None else replace(self.target, observer=observer)
         with self._noted():

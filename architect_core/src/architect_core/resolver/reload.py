@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
-import logging
 import threading
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass
 from operator import itemgetter
 from time import monotonic
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from logging import Logger
 
 Closer = Callable[[], None]
 
-_log = logging.getLogger("architect")
+
+def log() -> Logger:
+    """The logger "architect"; importing logging takes time that a first look-up does not need."""
+    import logging
+
+    return logging.getLogger("architect")
 
 
 @dataclass(frozen=True)
@@ -62,7 +70,7 @@ class Listeners:
             try:
                 listener(changes)
             except (Exception, SystemExit):  # noqa: BLE001 - it is the listener's
-                _log.exception("a listener for changes of the configuration failed")
+                log().exception("a listener for changes of the configuration failed")
 
 
 class Draining:
@@ -95,7 +103,7 @@ class Draining:
     def _run(self) -> None:
         while closers := self._due():
             for problem in close_all(closers):
-                _log.error("a client that the configuration no longer has could not be closed", exc_info=problem)
+                log().error("a client that the configuration no longer has could not be closed", exc_info=problem)
 
     def _due(self) -> list[Closer]:
         """Wait for the next that are due; returns none if nothing waits any more."""

@@ -92,11 +92,11 @@ class Resolver:
 
     def service(self, name: str) -> Service:
         """See `architect.service`."""
-        if not isinstance(name, str):
-            raise self._unknown_service(name)
-        known = self.services.get(name)
-        if known is not None:  # without the lock, which a reload holds while it resolves
-            return known
+        try:
+            return self.services[name]  # without the lock, which a reload holds while it resolves
+        except (KeyError, TypeError):
+            if not isinstance(name, str):
+                raise self._unknown_service(name) from None
         with self._lock:
             found = self.catalog.service(name)
             if found is None and not self._stand_ins.defers_unknown():

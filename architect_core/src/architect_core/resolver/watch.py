@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import logging
 import threading
 from typing import TYPE_CHECKING, Self
 
 from architect_core._base.signatures import Signatures, signatures
+from architect_core.resolver.reload import log
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-
-_log = logging.getLogger("architect")
 
 
 class Watcher:
@@ -74,7 +72,7 @@ class Watcher:
         except Exception as problem:  # noqa: BLE001 - the former configuration stays in use, and the log says why
             # it is tried again, because a file may be missing that is not watched
             if str(problem) != self._failure:
-                _log.warning("the configuration has changed and is not used: %s", problem)
+                log().warning("the configuration has changed and is not used: %s", problem)
             self._failure = str(problem)
             self.seen = found
         else:
