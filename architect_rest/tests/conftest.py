@@ -13,7 +13,7 @@ from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
-from faults import Misbehaving
+from faults import Misbehaving, MisbehavingProcess
 
 from architect_core.resolver import Resolver
 
@@ -37,6 +37,8 @@ class EchoHandler(BaseHTTPRequestHandler):
         self.server.asked.append(asked)
         wanted = {key: values[0] for key, values in parse_qs(urlsplit(self.path).query).items()}
         time.sleep(float(wanted.get("sleep", 0)))
+        if "hold" in wanted:
+            self.server.released.wait(20)
         answer = json.dumps(asked).encode()
         self.send_response(int(wanted.get("status", 200)))
         if "to" in wanted:
@@ -66,6 +68,7 @@ class EchoServer(ThreadingHTTPServer):
     def __init__(self, address: tuple[str, int]) -> None:
         super().__init__(address, EchoHandler)
         self.asked: list[dict[str, Any]] = []
+        self.released = threading.Event()  # what a request with the query "hold" waits for
 
     @property
     def port(self) -> int:
@@ -93,6 +96,7 @@ def start_server() -> Iterator[Callable[..., EchoServer]]:
 
     yield start
     for server in servers:
+        server.released.set()
         server.shutdown()
         server.server_close()
 
@@ -138,8 +142,8 @@ def client(server: EchoServer, resolve: Callable[..., Any]) -> Any:
 def start() -> Iterator[Callable[..., Misbehaving]]:
     started: list[Misbehaving] = []
 
-    def start_one(kind: str, argument: str = "", port: int = 0) -> Misbehaving:
-        started.append(Misbehaving(kind, argument, port))
+    def start_one(kind: str, argument: str = "", port: int = 0, *, process: bool = False) -> Misbehaving:
+        started.append((MisbehavingProcess if process else Misbehaving)(kind, argument, port))
         return started[-1]
 
     yield start_one

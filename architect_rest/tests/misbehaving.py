@@ -1,17 +1,18 @@
-"""A server that does what servers should not: `python misbehaving.py KIND [FILE]`, in a process of its own.
+"""A server that does what servers should not do.
 
-Prints its port, then one line for each request that it has read.
+`python misbehaving.py KIND [ARGUMENT [PORT]]` runs it in a process of its own, which prints its port, and then the head
+of each request in a line.
 """
 
 from __future__ import annotations
 
-import gzip
+import contextlib
 import socket
 import ssl
 import struct
 import sys
 import threading
-import time
+import zlib
 from collections.abc import Callable
 
 ANSWER = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
@@ -38,39 +39,38 @@ def reset(connection: socket.socket) -> None:
     connection.close()
 
 
-def drip(connection: socket.socket) -> None:
-    connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 100000\r\n\r\n")
-    while True:
+def drip(server: Server, connection: socket.socket, head: bytes = b"HTTP/1.1 200 OK\r\n") -> None:
+    connection.sendall(head + b"Content-Length: 100000\r\n\r\n")
+    while not server.stopped.wait(0.05):
         connection.sendall(b".")
-        time.sleep(0.05)
 
 
-def drip_redirect(connection: socket.socket) -> None:
-    connection.sendall(b"HTTP/1.1 302 Found\r\nLocation: /y\r\nContent-Length: 100000\r\n\r\n")
-    while True:
-        connection.sendall(b".")
-        time.sleep(0.05)
+def drip_redirect(server: Server, connection: socket.socket) -> None:
+    drip(server, connection, b"HTTP/1.1 302 Found\r\nLocation: /y\r\n")
 
 
-def endless_header(connection: socket.socket) -> None:
+def endless_header(server: Server, connection: socket.socket) -> None:
     connection.sendall(b"HTTP/1.1 200 OK\r\n")
-    while True:
+    while not server.stopped.is_set():
         connection.sendall(b"X-More: " + b"m" * 1000 + b"\r\n")
 
 
-def half(connection: socket.socket) -> None:
+def half(_: Server, connection: socket.socket) -> None:
     connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nhalf")
     connection.close()
 
 
-def slow_body(connection: socket.socket) -> None:
+def slow_body(server: Server, connection: socket.socket) -> None:
     connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\n")
-    time.sleep(0.5)
+    server.stopped.wait(0.5)
     connection.sendall(b"slow")
 
 
-def bomb(connection: socket.socket) -> None:
-    content = gzip.compress(bytes(100_000_000))
+def bomb(server: Server, connection: socket.socket) -> None:
+    """A small answer that stands for one of so many bytes as the server's argument says."""
+    packing = zlib.compressobj(wbits=31)
+    content = b"".join(packing.compress(bytes(1_000_000)) for _ in range(int(server.argument) // 1_000_000))
+    content += packing.flush()
     head = b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: %d\r\n\r\n"
     connection.sendall(head % len(content) + content)
 
@@ -89,10 +89,10 @@ def unavailable(retry_after: str) -> bytes:
 
 
 # what is done with a connection, or what is sent to it
-FAULTS: dict[str, Callable[[socket.socket], None]] = {
-    "resets": reset,
+FAULTS: dict[str, Callable[[Server, socket.socket], object]] = {
+    "resets": lambda _, connection: reset(connection),
     "half": half,
-    "hangs": lambda _: time.sleep(60),
+    "hangs": lambda server, _: server.stopped.wait(60),
     "drips": drip,
     "redirects-dripping": drip_redirect,
     "bomb": bomb,
@@ -110,61 +110,102 @@ ANSWERS: dict[str, Callable[[str], bytes]] = {
 }
 
 
-together = threading.Barrier(12)
+class Server:
+    """One server, with a thread for each connection.
 
+    Attributes:
+        port: where it listens.
+        stopped: set when it ends.
+    """
 
-def answer(connection: socket.socket, kind: str, argument: str, number: int) -> None:
-    """Answer request number `number`, from 1."""
-    if kind == "resets-first-dozen":
-        if number <= 12:
-            together.wait(5)  # so that all of them are under way
-        kind = "resets" if number <= 12 else "works"
-    if kind.endswith("-first"):
-        kind = kind.removesuffix("-first") if number == 1 else "works"
-    if kind in FAULTS:
-        FAULTS[kind](connection)
-    else:
-        connection.sendall(ANSWERS[kind](argument))
+    def __init__(self, kind: str, argument: str, port: int, report: Callable[[str], object]) -> None:
+        self.argument = argument
+        self.stopped = threading.Event()
+        self._kind = kind
+        self._report = report
+        self._listener = socket.create_server(("127.0.0.1", port), backlog=256)
+        self.port = int(self._listener.getsockname()[1])
+        self._lock = threading.Lock()
+        self._count = 0
+        self._connections: set[socket.socket] = set()
+        self._threads: list[threading.Thread] = []
+        self._together = threading.Barrier(12)
 
+    def serve(self) -> None:
+        """Accept connections until the server is stopped."""
+        with contextlib.suppress(OSError):
+            while True:
+                connection, _ = self._listener.accept()
+                connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+                thread = threading.Thread(target=self._serve, args=(connection,), daemon=True)
+                thread.start()
+                self._threads.append(thread)
 
-def serve(connection: socket.socket, kind: str, argument: str) -> None:
-    try:
-        if kind == "resets-before":
-            reset(connection)
-            return
-        if kind == "closes-before":
-            connection.recv(65536)
+    def stop(self) -> None:
+        """Break all connections, as a process that is killed does."""
+        self.stopped.set()
+        with contextlib.suppress(OSError):
+            self._listener.shutdown(socket.SHUT_RDWR)
+        self._listener.close()
+        with self._lock:
+            for connection in self._connections:
+                with contextlib.suppress(OSError):
+                    connection.shutdown(socket.SHUT_RDWR)
+        for thread in self._threads:
+            thread.join(10)
+
+    def _serve(self, connection: socket.socket) -> None:
+        try:
+            if self._kind == "resets-before":
+                reset(connection)
+                return
+            if self._kind == "closes-before":
+                connection.recv(65536)
+                return
+            if self.argument.endswith(".pem"):
+                context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+                context.load_cert_chain(self.argument)
+                connection.settimeout(10)
+                connection = context.wrap_socket(connection, server_side=True)
+                connection.settimeout(None)
+            with self._lock:
+                self._connections.add(connection)
+            while not self.stopped.is_set() and (head := read_request(connection)):
+                with self._lock:
+                    self._count += 1
+                    number = self._count
+                self._report(head.decode("latin-1").replace("\r\n", "|"))
+                self._answer(connection, number)
+        except (OSError, ValueError):
+            pass  # the client is gone
+        finally:
+            with self._lock:
+                self._connections.discard(connection)
             connection.close()
-            return
-        if argument.endswith(".pem"):
-            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-            context.load_cert_chain(argument)
-            connection = context.wrap_socket(connection, server_side=True)
-        while head := read_request(connection):
-            with lock:
-                numbers.append(len(numbers) + 1)
-                number = numbers[-1]
-            sys.stdout.write(head.decode("latin-1").replace("\r\n", "|") + "\n")
-            sys.stdout.flush()
-            answer(connection, kind, argument, number)
-    except (OSError, ValueError):
-        pass  # the client has gone
-    finally:
-        connection.close()
 
-
-lock = threading.Lock()
-numbers: list[int] = []
+    def _answer(self, connection: socket.socket, number: int) -> None:
+        """Answer request number `number`, from 1."""
+        kind = self._kind
+        if kind == "resets-first-dozen":
+            if number <= 12:
+                self._together.wait(5)  # so that all of them are under way
+            kind = "resets" if number <= 12 else "works"
+        if kind.endswith("-first"):
+            kind = kind.removesuffix("-first") if number == 1 else "works"
+        if kind in FAULTS:
+            FAULTS[kind](self, connection)
+        else:
+            connection.sendall(ANSWERS[kind](self.argument))
 
 
 def main(kind: str, argument: str = "", port: str = "0") -> None:
-    with socket.create_server(("127.0.0.1", int(port)), backlog=256) as listener:
-        sys.stdout.write(f"{listener.getsockname()[1]}\n")
+    def report(line: object) -> None:
+        sys.stdout.write(f"{line}\n")
         sys.stdout.flush()
-        while True:
-            connection, _ = listener.accept()
-            connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            threading.Thread(target=serve, args=(connection, kind, argument), daemon=True).start()
+
+    server = Server(kind, argument, int(port), report)
+    report(server.port)
+    server.serve()
 
 
 if __name__ == "__main__":

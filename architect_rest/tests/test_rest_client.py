@@ -162,8 +162,8 @@ def test_a_server_that_does_not_answer_is_given_up_after_the_read_timeout(server
         client.get("/?sleep=1")
     with pytest.raises(requests.ReadTimeout):
         client.send(client.prepare_request(requests.Request("GET", "/?sleep=1")))
-    assert client.get("/?sleep=0.3", timeout=5).ok
-    assert client.get("/?sleep=0.3", timeout=None).ok
+    assert client.get("/?sleep=0.2", timeout=5).ok
+    assert client.get("/?sleep=0.2", timeout=None).ok
 
 
 def test_time_outs_are_three_and_ten_seconds_unless_stated(client):

@@ -7,7 +7,7 @@ import os
 import pytest
 import requests
 import trustme
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from requests.cookies import RequestsCookieJar
 
@@ -96,6 +96,7 @@ paths = st.builds(
 )
 
 
+@settings(deadline=None)
 @given(path=paths)
 def test_a_url_is_prepared_as_requests_prepares_it(path):
     with RestClient("http://billing:8080/v1") as ours, requests.Session() as theirs:

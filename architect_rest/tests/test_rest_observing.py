@@ -99,7 +99,7 @@ def calling(request, recorder):
 def test_a_call_that_goes_well_is_told_with_its_time_and_instance(server, recorder, calling):
     assert calling(server.url)("GET", "/x?sleep=0.1") == 200
     assert recorder.told == [(None, 1, server.url)]
-    assert 0.1 <= recorder.outcomes[0].seconds < 2
+    assert 0.1 <= recorder.outcomes[0].seconds < 20
 
 
 @pytest.mark.parametrize("status", [404, 500])

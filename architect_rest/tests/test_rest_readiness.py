@@ -36,7 +36,7 @@ def test_nobody_and_one_who_never_answers_are_not_ready_within_the_time_out():
     with socket.create_server(("127.0.0.1", 0)) as silent:
         assert not is_ready(silent.getsockname()[1], "/")
     assert not is_ready(port_of_nobody(), "/")
-    assert time.monotonic() - started < 3
+    assert time.monotonic() - started < 20
 
 
 def port_of_nobody() -> int:
