@@ -1,4 +1,4 @@
-"""A real HTTP server that tells what it was asked."""
+"""A real HTTP server that records its requests."""
 
 from __future__ import annotations
 
@@ -121,7 +121,7 @@ def clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def resolve() -> Iterator[Callable[..., Any]]:
-    """Gives the client of a service with the entry that is passed."""
+    """Returns the client of a service with the given entry."""
     resolvers: list[Resolver] = []
 
     def resolve_entry(**entry: Any) -> Any:

@@ -40,7 +40,7 @@ Use = Callable[[AioRestClient], Awaitable[Any]]
 
 @pytest.fixture
 def use():
-    """Runs a coroutine function with the client of a service with the entry that is passed; gives what it gives."""
+    """Runs a coroutine function with the client of a service that has the given entry; returns its result."""
 
     def use_entry(use_client: Use, **entry: Any) -> Any:
         service = Resolver({"acme/billing": {"api": "rest", "host": "127.0.0.1", **entry}}).service("acme/billing")
@@ -150,7 +150,7 @@ FAULTS: dict[str, tuple[str, str, Any, int, Any, int]] = {
     "drips": ("drips", "", httpx2.ReadTimeout, 3, httpx2.ReadTimeout, 1),
     "is unavailable": ("unavailable", "", 503, 3, 503, 1),
     "is unavailable once": ("unavailable-first", "1", 200, 2, 503, 1),
-    "is unavailable for longer than anybody waits": ("unavailable", "3600", 503, 1, 503, 1),
+    "asks for a long pause with Retry-After": ("unavailable", "3600", 503, 1, 503, 1),
     "does not understand": ("invalid", "", 400, 1, 400, 1),
     "has an endless header": ("endless-header", "", httpx2.TransportError, 3, httpx2.TransportError, 1),
 }
@@ -207,7 +207,7 @@ def test_a_post_with_an_idempotency_key_is_sent_again_and_what_is_read_once_is_n
     assert len(server.stop()) == 1
 
 
-def test_without_retries_and_with_a_transport_of_one_s_own_nothing_is_sent_again(start, use):
+def test_nothing_is_sent_again_without_retries_or_with_another_transport(start, use):
     server = start("unavailable")
     assert use(lambda client: outcome(client.get("/x")), port=server.port, options={"retries": 0}) == 503
 
@@ -241,7 +241,7 @@ def test_a_call_ends_in_time(options, stated, least, most, start, use):
     assert least < taken < most
 
 
-def test_a_call_does_not_outlive_the_deadline_that_it_is_made_in_and_tells_the_server_of_it(start, use):
+def test_a_call_ends_with_its_deadline_and_sends_the_remaining_time_to_the_server(start, use):
     server = start("hangs")
 
     async def call(client):
@@ -255,11 +255,11 @@ def test_a_call_does_not_outlive_the_deadline_that_it_is_made_in_and_tells_the_s
     assert found is httpx2.ReadTimeout
     assert 0.25 < taken < 9  # it would wait for ever
     (asked,) = server.stop()
-    (told,) = [line for line in asked.split("|") if line.lower().startswith(REMAINING_HEADER)]
-    assert 200 < int(told.partition(":")[2]) < 300
+    (sent,) = [line for line in asked.split("|") if line.lower().startswith(REMAINING_HEADER)]
+    assert 200 < int(sent.partition(":")[2]) < 300
 
 
-def test_the_server_is_told_how_long_it_is_waited_for(start, use):
+def test_the_remaining_time_is_sent_to_the_server(start, use):
     server = start("works")
 
     async def call(client):
@@ -268,8 +268,8 @@ def test_the_server_is_told_how_long_it_is_waited_for(start, use):
 
     use(call, port=server.port, options={"read_timeout": 2, "connect_timeout": 1})
     (asked,) = server.stop()
-    (told,) = [line for line in asked.split("|") if line.lower().startswith(REMAINING_HEADER)]
-    assert 2900 < int(told.partition(":")[2]) <= 3000
+    (sent,) = [line for line in asked.split("|") if line.lower().startswith(REMAINING_HEADER)]
+    assert 2900 < int(sent.partition(":")[2]) <= 3000
 
 
 def test_a_streamed_answer_may_take_as_long_as_it_keeps_coming(start, use):
@@ -287,7 +287,7 @@ def test_a_streamed_answer_may_take_as_long_as_it_keeps_coming(start, use):
     assert use(call, port=server.port, options={"read_timeout": 0.3, "total_timeout": 0.4}) > 3
 
 
-def test_a_small_answer_that_stands_for_a_huge_one_is_given_up_unless_it_is_streamed(start, use):
+def test_a_compressed_response_above_the_limit_raises_an_error_unless_it_is_streamed(start, use):
     server = start("bomb", "20000000")
 
     async def call(client):
@@ -302,14 +302,14 @@ def test_a_small_answer_that_stands_for_a_huge_one_is_given_up_unless_it_is_stre
 
 
 @pytest.mark.parametrize("status", [302, 307])
-def test_a_redirect_elsewhere_takes_nothing_of_the_service_along(status, start, use, authority, tmp_path):
+def test_a_redirect_to_another_origin_gets_no_credentials(status, start, use, authority, tmp_path):
     elsewhere = start("works")
     server = start("redirects" if status == 302 else "redirects-307", f"http://127.0.0.1:{elsewhere.port}/y")
 
     async def call(client):
         client.cookies.set("session", "c00kie", domain="127.0.0.1")
         found = await outcome(client.post("/x", content=b"b0dy", follow_redirects=True))
-        assert (await client.get("/x")).status_code == status  # httpx2 follows none unless it is told to
+        assert (await client.get("/x")).status_code == status  # httpx2 follows none by default
         return found
 
     found = use(call, port=server.port, options={"auth": {"bearer": "t0ken", "headers": {"X-Api-Key": "k3y"}}})
@@ -322,7 +322,7 @@ def test_a_redirect_elsewhere_takes_nothing_of_the_service_along(status, start, 
     assert not any(word in asked.lower() for word in ("authorization", "x-api-key", "cookie", "x-envoy", "b0dy"))
 
 
-def test_a_redirect_that_comes_back_from_elsewhere_says_nothing_of_who_calls(start, use):
+def test_a_redirect_back_from_another_origin_gets_no_credentials(start, use):
     own = start("works")
     elsewhere = start("redirects", f"http://127.0.0.1:{own.port}/admin")
     first = start("redirects", f"http://127.0.0.1:{elsewhere.port}/y")
@@ -373,7 +373,7 @@ def test_what_a_body_raises_is_no_fault_of_the_service(problem, start, use):
     assert use(call, port=server.port, options={"total_timeout": None}) == 200
 
 
-def test_a_server_that_closes_while_tls_is_agreed_on_is_asked_again_elsewhere(start, use, authority, tmp_path):
+def test_a_connection_that_breaks_in_the_tls_handshake_is_retried_at_another_instance(start, use, authority, tmp_path):
     authority.cert_pem.write_to_path(str(tmp_path / "ca.crt"))
     authority.issue_cert("127.0.0.1").private_key_and_cert_chain_pem.write_to_path(str(tmp_path / "server.pem"))
     closing, server = start("closes-before"), start("works", str(tmp_path / "server.pem"))
@@ -454,7 +454,7 @@ def test_a_streamed_call_s_way_to_its_answer_is_within_the_deadline(start, use):
     assert use(call, port=server.port, options={"total_timeout": 0.3, "retries": 0}) < 9
 
 
-def test_a_redirect_to_another_instance_keeps_who_is_asking(start, use):
+def test_a_redirect_to_another_instance_keeps_the_credentials(start, use):
     servers = [start("works"), start("works")]
     first = start("redirects", f"http://127.0.0.1:{servers[1].port}/y")
     instances = [{"host": "127.0.0.1", "port": each.port} for each in (first, servers[1])]
@@ -492,7 +492,7 @@ def test_an_instance_may_have_an_ipv6_address(start_server, use):
         ({"headers": {"X-Api-Key": "kéy"}}, "X-Api-Key: kéy"),
     ],
 )
-def test_who_calls_is_told_to_the_service_unless_a_call_says_it(auth, header, start, use):
+def test_credentials_are_sent_unless_a_call_has_its_own(auth, header, start, use):
     server = start("works")
 
     async def call(client):
@@ -561,7 +561,7 @@ def test_a_certificate_is_checked_as_configured(certificate, tls, expected, star
 
 
 @pytest.mark.parametrize(("option", "wrong"), [("ca", "has no certificate in PEM"), ("certificate", "must be")])
-def test_a_file_that_is_no_certificate_is_told_by_its_path(option, wrong, use, resolve, tmp_path):
+def test_the_error_for_a_malformed_certificate_has_the_option_s_path(option, wrong, use, resolve, tmp_path):
     path = tmp_path / "file.pem"
     entry = {"host": "127.0.0.1", "port": 1, "options": {"tls": {option: str(path)}}}
     for reason in (r"cannot be read \(No such file", wrong):
@@ -572,7 +572,7 @@ def test_a_file_that_is_no_certificate_is_told_by_its_path(option, wrong, use, r
 
 
 @pytest.mark.parametrize("host", ["é;a", "é" + "a" * 70, "é..a"])
-def test_a_host_that_no_name_of_dns_can_be_made_of_is_told(use, host):
+def test_a_host_that_idna_does_not_allow_is_an_error(use, host):
     with pytest.raises(ConfigError, match=r"host: is no host name"):
         use(lambda client: outcome(client.get("/x")), host=f"http://{host}")
 
@@ -590,7 +590,7 @@ def test_a_call_whose_client_is_closed_fails_as_one_whose_connection_breaks(star
     assert len(server.stop()) == 1
 
 
-def test_a_pipe_in_the_place_of_a_certificate_is_told_and_not_waited_for(resolve, tmp_path):
+def test_a_pipe_instead_of_a_certificate_is_an_error_at_once(resolve, tmp_path):
     os.mkfifo(tmp_path / "pipe")
     for path in (tmp_path / "pipe", tmp_path):
         with pytest.raises(ConfigError, match=r"options\.tls\.ca: is no file"):
@@ -644,7 +644,7 @@ def test_calls_are_spread_over_the_instances_each_with_its_own_host(start, use):
         assert all(each.startswith("GET /v1/x ") and f"|Host: 127.0.0.1:{server.port}|" in each for each in asked)
 
 
-def test_a_service_that_hangs_keeps_no_more_callers_waiting(start, use):
+def test_the_circuit_opens_for_a_service_that_hangs(start, use):
     server = start("hangs")
 
     async def call(client):
@@ -742,7 +742,7 @@ def test_connections_to_a_name_are_made_anew_after_half_a_minute(start, use, mon
     assert use(call, port=server.port) == [True, False, False]
 
 
-def test_a_retry_and_an_instance_that_is_left_out_are_logged(start, use, caplog):
+def test_retries_and_ejections_are_logged(start, use, caplog):
     caplog.set_level("INFO", logger="architect.rest")
     server = start("works")
     instances = [{"host": "127.0.0.1", "port": free_port()}, {"host": "127.0.0.1", "port": server.port}]

@@ -132,16 +132,16 @@ def test_user_information_in_the_host_is_basic_authentication(server, resolve):
         ({"host": "http://b", "port": 1, "options": {"read_timeout": 0}}, "acme/billing.options.read_timeout"),
     ],
 )
-def test_a_wrong_entry_is_told_with_its_path_and_without_its_value(resolve, entry, path):
+def test_the_error_for_a_wrong_entry_has_its_path_and_not_its_value(resolve, entry, path):
     with pytest.raises(ConfigError, match=path) as caught:
         resolve(**entry)
     assert "s3cret" not in str(caught.value)
 
 
 @pytest.mark.parametrize("host", ["é;a", "é_a", "é,a", "é" + "a" * 70, "☃", "é..a"])
-def test_a_host_that_no_name_of_dns_can_be_made_of_is_told(resolve, host):
-    place = {"host": f"http://{host}"}
-    for entry in (place, {"instances": [{"host": "http://a"}, place]}):
+def test_a_host_that_idna_does_not_allow_is_an_error(resolve, host):
+    wrong = {"host": f"http://{host}"}
+    for entry in (wrong, {"instances": [{"host": "http://a"}, wrong]}):
         with pytest.raises(ConfigError, match="host: is no host name: a part between its dots is empty") as caught:
             resolve(**entry)
         assert host not in str(caught.value)
@@ -151,12 +151,12 @@ def test_a_host_with_letters_that_idna_allows_is_one(resolve):
     assert repr(resolve(host="http://bücher.straße", port=80)) == "RestClient('http://xn--bcher-kva.xn--strae-oqa:80')"
 
 
-def test_an_unknown_option_is_told_with_the_nearest(resolve):
+def test_the_error_for_an_unknown_option_suggests_the_nearest(resolve):
     with pytest.raises(ConfigError, match="did you mean 'read_timeout'"):
         resolve(host="http://b", port=1, options={"read_timeot": 1})
 
 
-def test_a_server_that_does_not_answer_is_given_up_after_the_read_timeout(server, resolve):
+def test_a_server_that_does_not_answer_raises_a_timeout_error(server, resolve):
     client = resolve(host="127.0.0.1", port=server.port, options={"read_timeout": 0.1})
     with pytest.raises(requests.ReadTimeout):
         client.get("/?sleep=1")
@@ -229,7 +229,7 @@ def test_without_path_params_the_url_is_left_alone(client):
     assert client.get("/resource/:resource_id").json()["path"] == "/resource/:resource_id"
 
 
-def test_a_query_is_no_place_for_placeholders(client):
+def test_placeholders_in_a_query_are_not_filled(client):
     assert client.get("/a/:b?t=/:c", path_params={"b": 1}).json()["path"] == "/a/1?t=/:c"
 
 
@@ -247,6 +247,19 @@ def test_missing_and_unused_values_are_both_named(client):
     assert "s3cret" not in str(caught.value)
 
 
-def test_loading_the_plugin_imports_neither_requests_nor_grpc():
-    program = "import sys, architect_rest.plugin; sys.exit('requests' in sys.modules or 'grpc' in sys.modules)"
-    assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0
+@pytest.mark.parametrize(
+    ("module", "unwanted"),
+    [
+        ("architect_rest.plugin", {"requests", "urllib3", "httpx2", "grpc"}),
+        ("architect_rest.policy.attempts", {"requests", "urllib3", "httpx2"}),
+        ("architect_rest.serving", {"requests", "urllib3", "httpx2"}),
+        ("architect_rest.sync.client", {"httpx2", "grpc"}),
+        ("architect_rest.aio.factory", {"requests", "urllib3", "grpc"}),
+    ],
+)
+def test_importing_one_part_imports_no_library_of_another(module, unwanted):
+    if "aio" in module:
+        pytest.importorskip("httpx2", reason="the extra aio is not installed")
+    program = f"import sys, {module}; print(sorted({unwanted!r} & set(sys.modules)))"
+    done = subprocess.run([sys.executable, "-c", program], check=True, capture_output=True, text=True)
+    assert done.stdout == "[]\n"

@@ -32,7 +32,7 @@ def doubles():
 
 @pytest.fixture
 def billing(doubles):
-    """Gives the client of a service that behaves as told, and its double."""
+    """Returns the client of a service with the given behaviour, and its double."""
 
     def stand_in(behaviour, **entry):
         double = doubles.service("acme/billing", "rest", behaviour, **entry)
@@ -42,10 +42,10 @@ def billing(doubles):
 
 
 def echo(environ, start_response):
-    """Answers with what a WSGI application is told."""
-    told = {key: value for key, value in environ.items() if isinstance(value, str | bool | tuple)}
-    told["body"] = environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0)).decode("latin-1")
-    body = json.dumps(told).encode()
+    """Answers with the environment of the request."""
+    got = {key: value for key, value in environ.items() if isinstance(value, str | bool | tuple)}
+    got["body"] = environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0)).decode("latin-1")
+    body = json.dumps(got).encode()
     start_response("200 OK", [("Content-Type", "application/json"), ("Content-Length", str(len(body)))])
     return [body]
 
@@ -91,7 +91,7 @@ def test_a_table_says_what_the_service_answers(billing):
     assert [each.method for each in double.requests[-3:]] == ["DELETE"] * 3
 
 
-def test_what_was_asked_is_recorded_in_order(billing):
+def test_requests_are_recorded_in_order(billing):
     client, double = billing({"GET /a": 1, "POST /b": lambda request: {"got": json.loads(request.body)}})
     client.get("/a", params={"page": 2}, headers={"x-trace": "7"})
     client.post("/b", json={"amount": 10})
@@ -133,7 +133,7 @@ def test_a_placeholder_stands_for_one_segment(billing):
         client.get("/invoices/7/lines")
 
 
-def test_the_row_that_says_most_answers(billing):
+def test_the_most_specific_row_answers(billing):
     rows = {
         "GET /invoices/:number": "any",
         "GET /invoices/7": "seven",
@@ -148,7 +148,7 @@ def test_the_row_that_says_most_answers(billing):
         assert client.get("/invoices/7", params={"page": "1", "paid": "no"}).text == "seven, unpaid"
 
 
-def test_of_two_rows_that_say_as_much_the_first_answers(billing):
+def test_of_two_equally_specific_rows_the_first_answers(billing):
     rows = {"GET /invoices/:number": "an invoice", "GET /:what/7": "a seventh"}
     for table in (rows, dict(reversed(rows.items()))):
         assert billing(table)[0].get("/invoices/7").text == next(iter(table.values()))
@@ -173,7 +173,7 @@ def test_a_query_that_a_row_states_must_be_asked(billing):
             client.get(other)
 
 
-def test_a_request_that_no_row_answers_says_what_was_asked_and_what_is_there(billing):
+def test_the_error_for_an_unanswered_request_has_the_request_and_the_rows(billing):
     client, double = billing({"GET /invoices/7": {}, "POST /invoices": {}})
     with pytest.raises(UnansweredError) as caught:
         client.get("/invoice/7?x=1")
@@ -214,7 +214,7 @@ def test_the_table_may_be_changed_while_the_test_runs(billing):
         (None, "is given a NoneType; give"),
     ],
 )
-def test_a_behaviour_that_means_nothing_is_told_at_once(billing, behaviour, expected):
+def test_a_malformed_behaviour_is_a_type_error_at_once(billing, behaviour, expected):
     with pytest.raises(TypeError, match=expected):
         billing(behaviour)
 
@@ -228,9 +228,9 @@ def test_what_a_callable_answers_is_checked_too(billing):
 # WSGI applications
 
 
-def test_an_application_is_asked_as_by_a_server(billing):
+def test_an_application_is_called_as_by_a_server(billing):
     client, double = billing(validator(echo))
-    told = client.put("/a%20b/c%2Fd?x=1&y=%20", data=b"\xffbody", headers={"X-One": "1", "Content-Type": "a/b"}).json()
+    got = client.put("/a%20b/c%2Fd?x=1&y=%20", data=b"\xffbody", headers={"X-One": "1", "Content-Type": "a/b"}).json()
     expected = {
         "REQUEST_METHOD": "PUT",
         "SCRIPT_NAME": "",
@@ -245,27 +245,27 @@ def test_an_application_is_asked_as_by_a_server(billing):
         "wsgi.url_scheme": "http",
         "body": "\xffbody",
     }
-    assert {key: told.get(key) for key in expected} == expected
-    assert "HTTP_CONTENT_TYPE" not in told
+    assert {key: got.get(key) for key in expected} == expected
+    assert "HTTP_CONTENT_TYPE" not in got
     assert [each.path_url for each in double.requests] == ["/a%20b/c%2Fd?x=1&y=%20"]
 
 
-def test_an_application_is_told_no_variable_of_the_environment(billing):
+def test_an_application_gets_no_variable_of_the_process_environment(billing):
     assert not set(os.environ) & set(billing(echo)[0].get("/").json())
 
 
 def test_a_base_path_is_where_the_application_is_mounted(billing):
     client, double = billing(echo, host="https://billing.internal/v1", port=8443)
-    told = client.get("/invoices").json()
-    assert (told["SCRIPT_NAME"], told["PATH_INFO"]) == ("/v1", "/invoices")
-    assert (told["wsgi.url_scheme"], told["HTTP_HOST"], told["SERVER_PORT"]) == (
+    got = client.get("/invoices").json()
+    assert (got["SCRIPT_NAME"], got["PATH_INFO"]) == ("/v1", "/invoices")
+    assert (got["wsgi.url_scheme"], got["HTTP_HOST"], got["SERVER_PORT"]) == (
         "https",
         "billing.internal:8443",
         "8443",
     )
     assert double.requests[0].url == "https://billing.internal:8443/v1/invoices"
-    told = client.get("https://billing.internal:8443/v11").json()
-    assert (told["SCRIPT_NAME"], told["PATH_INFO"]) == ("", "/v11")
+    got = client.get("https://billing.internal:8443/v11").json()
+    assert (got["SCRIPT_NAME"], got["PATH_INFO"]) == ("", "/v11")
     client, _ = billing({"GET /invoices": "below", "GET /other": "beside"}, host="http://billing.internal/v1")
     assert client.get("/invoices").text == "below"
     assert client.get("http://billing.internal/other").text == "beside"
@@ -284,9 +284,9 @@ def test_every_kind_of_body_arrives_and_is_recorded(billing, tmp_path, body):
             assert client.post("/", data=file).json()["body"] == "of a file"
         assert double.requests[0].body == b"of a file"
     elif body == "generator":
-        told = client.post("/", data=iter([b"a", b"b"])).json()
-        assert (told["body"], told["CONTENT_LENGTH"]) == ("ab", "2")
-        assert "HTTP_TRANSFER_ENCODING" not in told
+        got = client.post("/", data=iter([b"a", b"b"])).json()
+        assert (got["body"], got["CONTENT_LENGTH"]) == ("ab", "2")
+        assert "HTTP_TRANSFER_ENCODING" not in got
         assert double.requests[0].body == b"ab"
         assert double.requests[0].headers["Transfer-Encoding"] == "chunked"
     else:
@@ -416,7 +416,7 @@ def test_what_an_application_raises_is_raised_in_the_test(billing, error, when):
     client, double = billing(application)
     with pytest.raises((type(error), requests.exceptions.ChunkedEncodingError)) as caught:
         client.get("/")
-    if not (when == "later" and isinstance(error, OSError)):  # which tells as a connection that breaks
+    if not (when == "later" and isinstance(error, OSError)):  # which is a connection that breaks
         assert caught.value is error
     assert len(double.requests) == 1
 

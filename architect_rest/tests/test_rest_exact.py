@@ -19,7 +19,7 @@ CALLS = {
     "nothing": {},
     "params": {"params": {"a": ["1", "ü &"], "b": None}},
     "a header": {"headers": {"X-A": "1"}},
-    "a header of the session's left out": {"headers": {"Accept": None}},
+    "a header of the session's removed": {"headers": {"Accept": None}},
     "an authorization header": {"headers": {"Authorization": "mine"}},
     "cookies": {"cookies": {"a": "1"}},
     "form": {"data": {"a": "1", "b": ["2", "3"]}},
@@ -143,7 +143,7 @@ def test_a_base_url_that_is_assigned_counts_for_the_next_call(server):
         assert client.get("/x").json()["path"] == "/v2/x"
 
 
-def test_a_netrc_file_counts_as_soon_as_it_is_there_and_no_longer_than_it_is(server, monkeypatch, tmp_path):
+def test_a_netrc_file_is_used_from_its_creation_to_its_removal(server, monkeypatch, tmp_path):
     monkeypatch.setenv("HOME", str(tmp_path))
     ours, theirs = pair(server)
     with ours, theirs:

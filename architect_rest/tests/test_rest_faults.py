@@ -54,7 +54,7 @@ FAULTS: dict[str, tuple[str, str, Any, int, Any, int]] = {
     "drips": ("drips", "", requests.ConnectionError, 3, requests.ConnectionError, 1),
     "is unavailable": ("unavailable", "", 503, 3, 503, 1),
     "is unavailable once": ("unavailable-first", "1", 200, 2, 503, 1),
-    "is unavailable for longer than anybody waits": ("unavailable", "3600", 503, 1, 503, 1),
+    "asks for a long pause with Retry-After": ("unavailable", "3600", 503, 1, 503, 1),
     "does not understand": ("invalid", "", 400, 1, 400, 1),
     "has an endless header": ("endless-header", "", requests.ConnectionError, 3, requests.ConnectionError, 1),
 }
@@ -121,7 +121,7 @@ def test_without_retries_nothing_is_sent_again(start, resolve):
     assert len(server.stop()) == 1
 
 
-def test_an_adapter_of_one_s_own_does_what_it_always_did(start, resolve):
+def test_another_adapter_sends_without_retries(start, resolve):
     server = start("unavailable")
     client = resolve(host="127.0.0.1", port=server.port)
     client.mount("http://", requests.adapters.HTTPAdapter())
@@ -148,7 +148,7 @@ def test_a_call_s_own_time_out_is_each_attempt_s(start, resolve, timeout, most):
     assert len(server.wait(3)) == 3
 
 
-def test_a_call_does_not_outlive_the_deadline_that_it_is_made_in_and_tells_the_server_of_it(start, resolve):
+def test_a_call_ends_with_its_deadline_and_sends_the_remaining_time_to_the_server(start, resolve):
     server = start("hangs")
     client = resolve(host="127.0.0.1", port=server.port)
     began = time.monotonic()
@@ -158,8 +158,8 @@ def test_a_call_does_not_outlive_the_deadline_that_it_is_made_in_and_tells_the_s
             client.get("/x")
     assert time.monotonic() - began < 9  # it would wait for ever
     (asked,) = server.stop()
-    told = next(part for part in asked.split("|") if part.lower().startswith("x-envoy-expected-rq-timeout-ms:"))
-    assert 200 <= int(told.split(":")[1]) <= 300
+    sent = next(part for part in asked.split("|") if part.lower().startswith("x-envoy-expected-rq-timeout-ms:"))
+    assert 200 <= int(sent.split(":")[1]) <= 300
 
 
 def test_a_streamed_answer_may_take_as_long_as_it_keeps_coming(start, resolve):
@@ -172,8 +172,8 @@ def test_a_streamed_answer_may_take_as_long_as_it_keeps_coming(start, resolve):
     assert len(read) >= 3
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="the peak of a process's memory is told in other units elsewhere")
-def test_a_small_answer_that_stands_for_a_huge_one_is_given_up(start, resolve):
+@pytest.mark.skipif(sys.platform != "linux", reason="ru_maxrss has other units elsewhere")
+def test_a_compressed_response_above_the_limit_is_not_read_into_memory(start, resolve):
     server = start("bomb", "100000000")
     client = resolve(host="127.0.0.1", port=server.port, options={"max_answer_bytes": 1_000_000})
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
@@ -308,7 +308,7 @@ def authority() -> trustme.CA:
 
 @pytest.fixture
 def issue(authority: trustme.CA, tmp_path: Path) -> Callable[..., str]:
-    """Makes a server's certificate; gives its file."""
+    """Makes a server's certificate; returns its file."""
 
     def issue_one(name: str, **validity: Any) -> str:
         path = tmp_path / f"{name}.pem"
@@ -350,7 +350,7 @@ def test_a_certificate_is_checked_as_configured(
     assert len(server.stop()) == 2 * (expected == 200)
 
 
-def test_a_server_that_closes_while_tls_is_agreed_on_is_asked_again_elsewhere(start, resolve, issue, tmp_path):
+def test_a_connection_that_breaks_in_the_tls_handshake_is_retried_at_another_instance(start, resolve, issue, tmp_path):
     closing, server = start("closes-before"), start("works", issue("127.0.0.1"))
     instances = [{"host": "https://127.0.0.1", "port": each.port} for each in (closing, server)]
     for _ in range(3):
@@ -368,7 +368,7 @@ def test_a_server_that_closes_while_tls_is_agreed_on_is_asked_again_elsewhere(st
         ({"headers": {"X-Api-Key": "k3y"}}, "X-Api-Key: k3y"),
     ],
 )
-def test_who_calls_is_told_to_the_service_and_not_to_where_it_redirects(start, resolve, auth, header):
+def test_credentials_are_sent_to_the_service_and_not_to_another_origin(start, resolve, auth, header):
     elsewhere = start("works")
     server = start("redirects", f"http://127.0.0.1:{elsewhere.port}/y")
     client = resolve(host="127.0.0.1", port=server.port, options={"auth": auth})
@@ -410,7 +410,7 @@ def test_a_call_s_own_authorization_wins_over_the_configured_one_and_over_a_netr
         ({"total_timeout": 0}, r"options\.total_timeout"),
     ],
 )
-def test_options_that_cannot_be_meant_are_told_by_their_path(resolve, options, path):
+def test_the_error_for_an_invalid_option_has_its_path(resolve, options, path):
     from architect_core.exceptions import ConfigError
 
     with pytest.raises(ConfigError, match=path):

@@ -1,4 +1,4 @@
-"""Several instances share the calls, and one that dies is missed by nobody."""
+"""Calls are balanced across instances, and succeed while one of them is down."""
 
 from __future__ import annotations
 
@@ -103,7 +103,7 @@ def test_an_instance_that_came_back_is_used_again(start, resolve):
     assert back.asked
 
 
-def test_an_instance_that_is_left_out_and_a_call_that_is_sent_again_are_logged(start, resolve, caplog):
+def test_ejections_and_retries_are_logged_without_secrets(start, resolve, caplog):
     caplog.set_level("INFO", logger="architect.rest")
     well, port = start("works"), free_port()
     client = resolve(instances=[{"host": "127.0.0.1", "port": each} for each in (port, well.port)])
@@ -124,7 +124,7 @@ def test_instances_that_all_lose_calls_get_no_multiple_of_them(start, resolve):
     assert sum(len(each.stop()) for each in servers) <= 360
 
 
-def test_a_caller_in_a_hurry_leaves_no_instance_out(start, resolve, caplog):
+def test_a_short_deadline_ejects_no_instance(start, resolve, caplog):
     servers = [start("hangs") for _ in range(2)]
     client = resolve(instances=[{"host": "127.0.0.1", "port": each.port} for each in servers])
     for _ in range(14):
@@ -133,7 +133,7 @@ def test_a_caller_in_a_hurry_leaves_no_instance_out(start, resolve, caplog):
     assert "ejected" not in caplog.text
 
 
-def test_an_instance_that_asks_for_a_long_rest_is_tried_again_within_half_a_minute(monkeypatch):
+def test_retry_after_ejects_an_instance_for_30_seconds_at_most(monkeypatch):
     now = [100.0]
     monkeypatch.setattr("architect_rest.policy.endpoints.monotonic", lambda: now[0])
     endpoints = Endpoints(["http://a", "http://b"])
@@ -151,14 +151,14 @@ def test_a_login_in_the_base_url_is_in_no_log(caplog):
     assert "s3cret" not in caplog.text + repr(client) + repr(client.adapters["http://"].policy.endpoints.all)
 
 
-def test_an_instance_that_is_unavailable_is_asked_seldom(start, resolve):
+def test_an_unavailable_instance_gets_few_requests(start, resolve):
     ill, well = start("unavailable"), start("works")
     client = resolve(instances=[{"host": "127.0.0.1", "port": each.port} for each in (ill, well)])
     assert Counter(client.get("/x").status_code for _ in range(200)) == {200: 200}
     assert len(ill.stop()) <= 10
 
 
-def test_a_redirect_to_another_instance_keeps_who_is_asking(start, resolve):
+def test_a_redirect_to_another_instance_keeps_the_credentials(start, resolve):
     second = start("works")
     first = start("redirects", f"http://127.0.0.1:{second.port}/y")
     client = resolve(
@@ -178,7 +178,7 @@ def test_a_redirect_to_another_instance_keeps_who_is_asking(start, resolve):
         ({"port": 1}, r"instances\[1\]\.host"),
     ],
 )
-def test_instances_that_differ_in_more_than_their_place_are_refused(resolve, second, path):
+def test_instances_that_differ_in_more_than_host_and_port_are_refused(resolve, second, path):
     with pytest.raises(ConfigError, match=path):
         resolve(instances=[{"host": "http://a", "port": 1}, second])
 
@@ -197,7 +197,7 @@ def test_an_instance_of_more_weight_gets_more_calls(start, resolve):
     assert few < 50
 
 
-def test_a_service_that_cannot_be_connected_to_is_left_alone_and_used_as_soon_as_it_is_back(start, resolve):
+def test_the_circuit_opens_for_a_closed_port_and_closes_when_the_service_is_back(start, resolve):
     port = free_port()
     client = resolve(host="127.0.0.1", port=port)
     for _ in range(2):
@@ -218,7 +218,7 @@ def test_a_service_that_cannot_be_connected_to_is_left_alone_and_used_as_soon_as
     assert len(server.stop()) == 11
 
 
-def test_a_service_that_hangs_keeps_no_more_callers_waiting(start, resolve):
+def test_the_circuit_opens_for_a_service_that_hangs(start, resolve):
     server = start("hangs")
     client = resolve(host="127.0.0.1", port=server.port, options={"read_timeout": 0.1, "retries": 0})
     for _ in range(5):
@@ -263,7 +263,7 @@ def test_what_one_event_ends_counts_once(start, resolve):
     assert client.get("/x").status_code == 200
 
 
-def test_a_service_that_answers_errors_is_not_left_alone(start, resolve):
+def test_the_circuit_stays_closed_for_a_service_that_answers_errors(start, resolve):
     server = start("unavailable")
     client = resolve(host="127.0.0.1", port=server.port, options={"retries": 0})
     assert {client.get("/x").status_code for _ in range(20)} == {503}
@@ -311,7 +311,7 @@ def test_the_circuit_lets_one_attempt_through_after_five_seconds_at_most(monkeyp
     assert endpoints.seconds_open <= 5
 
 
-def test_a_caller_that_gives_up_its_try_leaves_the_circuit_as_it_was(monkeypatch):
+def test_a_cancelled_attempt_does_not_change_the_circuit(monkeypatch):
     now = 0.0
     monkeypatch.setattr("architect_rest.policy.endpoints.monotonic", lambda: now)
     endpoints = Endpoints(["http://a"])
@@ -327,7 +327,7 @@ def test_a_caller_that_gives_up_its_try_leaves_the_circuit_as_it_was(monkeypatch
     assert 15 < tried < 22  # every half second
 
 
-def test_an_instance_is_tried_by_one_attempt_at_a_time_after_its_rest(monkeypatch):
+def test_one_attempt_probes_an_instance_after_its_ejection_time(monkeypatch):
     now = [100.0]
     monkeypatch.setattr("architect_rest.policy.endpoints.monotonic", lambda: now[0])
     endpoints = Endpoints(["http://a", "http://b"])

@@ -95,7 +95,7 @@ def test_a_prepared_request_to_another_origin_is_refused(client, other):
 @example("//evil")
 @example("/\t/evil")
 @example("\u2028//evil")
-def test_whatever_is_asked_for_stays_with_the_origin_or_is_refused(url):
+def test_any_url_stays_with_the_origin_or_is_refused(url):
     origin = Origin("http", "billing", 8080)
     try:
         joined = join(BASE, url, origin)
@@ -201,7 +201,7 @@ def test_a_redirect_taken_by_hand_is_allowed_and_takes_nothing_along(client, oth
     assert not set(other.asked[0]["headers"]) & set(SECRETS)
 
 
-def test_a_netrc_is_not_asked_for_the_other_origin(client, other, tmp_path, monkeypatch):
+def test_a_netrc_file_is_not_used_for_another_origin(client, other, tmp_path, monkeypatch):
     netrc = tmp_path / "netrc"
     netrc.write_text("machine 127.0.0.1 login user password s3cret\n")
     netrc.chmod(0o600)

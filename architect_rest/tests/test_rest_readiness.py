@@ -31,7 +31,7 @@ def test_without_a_path_one_that_listens_is_ready_and_not_asked(server):
     assert server.asked == []
 
 
-def test_nobody_and_one_who_never_answers_are_not_ready_within_the_time_out():
+def test_a_closed_port_and_a_silent_server_are_not_ready():
     started = time.monotonic()
     with socket.create_server(("127.0.0.1", 0)) as silent:
         assert not is_ready(silent.getsockname()[1], "/")

@@ -25,7 +25,7 @@ class Quiet(WSGIRequestHandler):
 
 @pytest.fixture
 def serve():
-    """Serves a WSGI application; gives its URL."""
+    """Serves a WSGI application; returns its URL."""
     servers = []
 
     def start(app):
@@ -64,10 +64,10 @@ def test_a_service_stops_calling_when_its_own_caller_stops_waiting(start, serve)
 
 
 @pytest.mark.parametrize(
-    ("told", "most"),
+    ("value", "most"),
     [("250", 0.25), ("0", 0), ("9" * 30, 86400), (None, None), ("-1", None), ("1.5", None), ("²", None)],
 )
-def test_what_the_header_says_is_the_deadline_of_wsgi_and_asgi_applications(told, most):
+def test_what_the_header_says_is_the_deadline_of_wsgi_and_asgi_applications(value, most):
     seen = []
 
     def app(*_):
@@ -77,8 +77,8 @@ def test_what_the_header_says_is_the_deadline_of_wsgi_and_asgi_applications(told
     async def asgi(*_):
         seen.append(remaining())
 
-    DeadlineMiddleware(app)({} if told is None else {"HTTP_X_ENVOY_EXPECTED_RQ_TIMEOUT_MS": told}, print)
-    headers = [] if told is None else [(REMAINING_HEADER.encode(), told.encode("utf-8"))]
+    DeadlineMiddleware(app)({} if value is None else {"HTTP_X_ENVOY_EXPECTED_RQ_TIMEOUT_MS": value}, print)
+    headers = [] if value is None else [(REMAINING_HEADER.encode(), value.encode("utf-8"))]
     for scope in ({"type": "http", "headers": headers}, {"type": "lifespan"}):
         asyncio.run(AsgiDeadlineMiddleware(asgi)(scope, None, None))
     assert seen.pop() is None

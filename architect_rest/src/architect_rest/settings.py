@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import Field, PositiveFloat, PositiveInt
 
@@ -72,8 +72,7 @@ class Settings:
     Attributes:
         options: the service's options.
         base_url: scheme, host, port and base path of the first instance.
-        instances: scheme, host and port of all instances, if there are several.
-        weights: the weight of each instance.
+        common: keyword arguments that both clients take.
         tls: the trusted authorities, and the client's certificate.
         headers: sent with every call.
         bearer: a token; None for none.
@@ -82,8 +81,7 @@ class Settings:
 
     options: RestOptions
     base_url: str
-    instances: list[str]
-    weights: list[int]
+    common: Mapping[str, Any]
     tls: Tls
     headers: Mapping[str, str] = field(repr=False)
     bearer: str | None = field(repr=False)
@@ -109,11 +107,21 @@ def settings(target: Target) -> Settings:
         raise target.error("options.auth", "has credentials, and the host does too; remove one of them")
     if auth.username is not None:
         login = auth.username, auth.password or ""
+    options = target.options
+    common = {
+        "total_timeout": options.total_timeout,
+        "retries": options.retries,
+        "circuit_breaker": options.circuit_breaker,
+        "max_answer_bytes": options.max_answer_bytes,
+        "instances": [each.url for each in found] if len(found) > 1 else [],
+        "weights": [each.weight for each in found],
+        "server_name": tls.server_name,
+        "observer": target.observer,
+    }
     return Settings(
-        target.options,
+        options,
         base_url=found[0].url + found[0].path,
-        instances=[each.url for each in found] if len(found) > 1 else [],
-        weights=[each.weight for each in found],
+        common=common,
         tls=tls,
         headers=auth.headers,
         bearer=auth.bearer,

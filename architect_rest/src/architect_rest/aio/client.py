@@ -87,13 +87,13 @@ class AioRestClient(httpx2.AsyncClient):
             base_url: scheme, host, port and base path.
             timeout: seconds to connect, and seconds to read, as httpx2 takes them.
             total_timeout: see the attribute.
-            retries: how many attempts may follow the first one.
+            retries: as the option of the same name, see `RestOptions`.
             instances: scheme, host and port of all instances of the service, if there are several.
             weights: each instance's share of the attempts; equal shares unless given.
-            circuit_breaker: whether calls fail at once for a while after five consecutive attempts without an answer.
+            circuit_breaker: as the option of the same name.
             verify: the trusted authorities and the client's certificate, as httpx2 takes them.
             server_name: the host name in the server's certificate; the URL's host unless given.
-            max_answer_bytes: the largest decoded response, unless it is streamed; None for no limit.
+            max_answer_bytes: as the option of the same name.
             auth: as httpx2 takes it.
             headers: sent with every call.
             observer: reports the calls to the service.

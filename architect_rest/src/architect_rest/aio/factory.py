@@ -26,18 +26,11 @@ def make(target: Target) -> AioRestClient:
     return AioRestClient(
         stated.base_url,
         timeout=httpx2.Timeout(options.read_timeout, connect=options.connect_timeout),
-        total_timeout=options.total_timeout,
-        retries=options.retries,
-        circuit_breaker=options.circuit_breaker,
-        max_answer_bytes=options.max_answer_bytes,
-        instances=stated.instances,
-        weights=stated.weights,
         verify=_verify(stated.tls),
-        server_name=stated.tls.server_name,
         auth=stated.login if stated.bearer is None else BearerAuth(stated.bearer),
         # as bytes, because httpx2 encodes a text in ASCII
         headers={name.encode(): value.encode("latin-1") for name, value in stated.headers.items()},
-        observer=target.observer,
+        **stated.common,
     )
 
 

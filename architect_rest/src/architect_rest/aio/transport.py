@@ -16,8 +16,14 @@ import httpx2
 
 from architect_rest.aio.bodies import OnceBody, read
 from architect_rest.aio.connections import Connections
-from architect_rest.aio.errors import CircuitOpenError, DeadlineError, ForeignOriginError
-from architect_rest.aio.failures import OF_THE_CALLER, UNSENT, is_distrust
+from architect_rest.aio.errors import (
+    OF_THE_CALLER,
+    UNSENT,
+    CircuitOpenError,
+    DeadlineError,
+    ForeignOriginError,
+    is_distrust,
+)
 from architect_rest.aio.urls import origin_of
 from architect_rest.policy.attempts import Call, Pause
 from architect_rest.policy.limits import NO_TIME_LEFT, REMAINING_HEADER, remaining_header, seconds_until, shortest

@@ -12,7 +12,7 @@ from architect_core.exceptions import ArchitectError
 from architect_rest.sync.urls import origin_sent_to
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterator, Sequence
+    from collections.abc import Generator, Sequence
 
     from requests import PreparedRequest
 
@@ -64,24 +64,15 @@ class Received:
         return list(found.items())
 
 
-class Parts(Protocol):
-    """An iterator of the parts of a body."""
-
-    def __iter__(self) -> Iterator[bytes]: ...
-    def __next__(self) -> bytes: ...
-    def close(self) -> None:
-        """The others are not read."""
-
-
 @dataclass(frozen=True)
 class Reply:
-    """An answer whose body is produced as far as it is read: `first`, and then `rest`."""
+    """An answer whose body is produced as far as it is read: `first`, and then the iterator `rest`, which is closed."""
 
     status: int
     reason: str
     headers: Sequence[tuple[str, str]]
     first: bytes
-    rest: Parts
+    rest: Any
 
 
 class Behaviour(Protocol):

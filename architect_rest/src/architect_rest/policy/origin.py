@@ -45,7 +45,7 @@ def private_headers(names: Iterable[str], *, but: str) -> list[str]:
 
 def foreign_message(found: Origin | None, own: Origin, what: str = "the URL") -> str:
     """The message for a URL that leads to `found`, which is not the client's `own` origin; None is no valid origin."""
-    target = "no host that can be told" if found is None else str(found)
+    target = "no valid host" if found is None else str(found)
     return (
         f"{what} leads to {target}, but this client belongs to {own}. Give a path; for another host, use a client "
         "of your own or another service()"

@@ -14,8 +14,7 @@ from architect_rest.policy.limits import REMAINING_HEADER, remaining_header
 from architect_rest.policy.observing import Observed
 from architect_rest.sync.bodies import is_read_once, read, rewind
 from architect_rest.sync.connections import POOL_CLASSES, TimedConnection, current
-from architect_rest.sync.errors import CircuitOpenError
-from architect_rest.sync.failures import FAILURES, is_distrust, is_unsent
+from architect_rest.sync.errors import FAILURES, CircuitOpenError, is_distrust, is_unsent
 from architect_rest.sync.timeouts import Timeouts
 from architect_rest.sync.urls import origin_of, origin_sent_to
 

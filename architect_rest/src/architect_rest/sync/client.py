@@ -84,13 +84,13 @@ class RestClient(requests.Session):
             base_url: scheme, host, port and base path.
             timeout: see the attribute.
             total_timeout: see the attribute.
-            retries: how many attempts may follow the first one.
-            instances: scheme, host and port of all instances of the service, if there are several.
+            retries: as the option of the same name, see `RestOptions`.
+            instances: see the attribute.
             weights: each instance's share of the attempts; equal shares unless given.
-            circuit_breaker: whether calls fail at once for a while after five consecutive attempts without an answer.
+            circuit_breaker: as the option of the same name.
             ca: see the attribute.
             server_name: the host name in the server's certificate; the URL's host unless given.
-            max_answer_bytes: the largest decoded response, unless it is streamed; None for no limit.
+            max_answer_bytes: as the option of the same name.
             observer: reports the calls to the service.
 
         Raises:

@@ -1,10 +1,17 @@
-"""The errors of the synchronous client; each is one of requests' too."""
+"""The errors of the synchronous client, each one of requests' too; and what an error says about its attempt."""
 
 from __future__ import annotations
 
+import ssl
+from typing import Any
+
 from requests import exceptions
+from urllib3.exceptions import ConnectTimeoutError, MaxRetryError, NewConnectionError
 
 from architect_core.exceptions import ArchitectError, OriginError
+
+FAILURES = (exceptions.ConnectionError, exceptions.Timeout, exceptions.ChunkedEncodingError)
+"""The errors of an attempt without an answer."""
 
 
 class AnswerTooLargeError(ArchitectError, exceptions.ContentDecodingError):
@@ -25,3 +32,25 @@ class ForeignOriginError(OriginError, exceptions.InvalidURL):
 
 class PathParameterError(ArchitectError, exceptions.InvalidURL):
     """`path_params` do not fit the URL's placeholders. Also a `requests.exceptions.InvalidURL`."""
+
+
+def is_unsent(problem: Exception) -> bool:
+    """Whether an error proves that nothing was sent: there was no connection.
+
+    A connection that breaks later proves nothing: the request may have been processed.
+    """
+    cause = problem.args[0] if isinstance(problem, exceptions.ConnectionError) and problem.args else None
+    return isinstance(cause, MaxRetryError) and isinstance(cause.reason, NewConnectionError | ConnectTimeoutError)
+
+
+def is_distrust(problem: Exception) -> bool:
+    """Whether a certificate is not trusted, or TLS cannot be negotiated, so that another attempt would fail too.
+
+    A connection that breaks during the TLS handshake is an `SSLError` as well, but not this.
+    """
+    if not isinstance(problem, exceptions.SSLError):
+        return False
+    cause: Any = problem
+    while isinstance(cause, Exception) and not isinstance(cause, ssl.SSLError):
+        cause = getattr(cause, "reason", None) or (cause.args[0] if cause.args else None)
+    return not isinstance(cause, ssl.SSLEOFError)

@@ -23,15 +23,8 @@ def make(target: Target) -> RestClient:
     client = RestClient(
         stated.base_url,
         timeout=(options.connect_timeout, options.read_timeout),
-        total_timeout=options.total_timeout,
-        retries=options.retries,
-        circuit_breaker=options.circuit_breaker,
-        max_answer_bytes=options.max_answer_bytes,
-        instances=stated.instances,
-        weights=stated.weights,
         ca=None if tls.ca is None else str(tls.ca),
-        server_name=tls.server_name,
-        observer=target.observer,
+        **stated.common,
     )
     if tls.certificate is not None:
         client.cert = str(tls.certificate) if tls.key is None else (str(tls.certificate), str(tls.key))
