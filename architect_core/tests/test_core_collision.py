@@ -46,7 +46,7 @@ def test_a_file_in_an_archive_is_trusted(monkeypatch):
 def test_a_plugin_is_not_loaded_and_the_error_has_the_line(monkeypatch):
     installed(monkeypatch, None)
     entry = loading.EntryPoint("nest", "no_such_module", "architect")
-    monkeypatch.setattr(loading, "installed", lambda name=None: [entry])
+    monkeypatch.setattr(Plugins, "installed", lambda self, name: [entry])
     with pytest.raises(
         PluginError, match=r"'nest' of an unknown distribution cannot be used: architect\.sdk was removed"
     ):
