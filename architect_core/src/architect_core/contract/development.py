@@ -128,7 +128,10 @@ class DatastoreProvisioner(Provided):
 
 
 class Command(Provided):
-    """A command of the `architect` command line; `summary` is its sentence in `architect --help`."""
+    """A command of the `architect` command line; `summary` is its sentence in `architect --help`.
+
+    If the attribute `click_command` is a click command, shells complete its options.
+    """
 
     hook: ClassVar[str] = "architect_command"
     summary: str
