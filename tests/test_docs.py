@@ -29,7 +29,7 @@ PAGES = {
     "reference/sources.md": ("core", "sources"),
     "how-to/add-a-command.md": ("core", "cli"),
     "how-to/find-a-broken-plugin.md": ("core", "cli"),
-    "how-to/test-an-application.md": ("core", "rest", "grpc", "datastore"),
+    "how-to/test-an-application.md": ("core", "rest", "grpc", "datastore", "testing"),
     "how-to/prove-a-plugin.md": ("core", "testing"),
     "how-to/connect-to-a-datastore.md": ("core", "datastore"),
 }

@@ -217,7 +217,7 @@ def test_a_compose_file_without_secrets_works_once_its_variables_are_set(configu
 
 def test_a_warning_names_tls_files_of_which_only_the_path_is_exported(configuration, tmp_path):
     warnings = export(configuration, tmp_path, "compose", "--show-secrets").stderr.splitlines()
-    path = "only the path is exported, the file has to be there too"
+    path = "only the path is exported, the file must exist there too"
     files = f"architect: the datastore 'pg_files': ca, certificate, key: {path}"
     assert files in warnings
     warnings = export(configuration, tmp_path, "bindings", "--show-secrets").stderr.splitlines()

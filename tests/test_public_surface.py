@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
-from public_surface import surface
+import subprocess
+import sys
+
 from workspace import ROOT
 
 
 def test_the_public_names_and_signatures_are_the_recorded_ones():
-    assert surface() == (ROOT / "tests" / "public_surface.txt").read_text()
+    # a process of its own: a pydantic model that was used has another signature
+    command = [sys.executable, "-c", "from public_surface import surface; print(surface(), end='')"]
+    done = subprocess.run(command, cwd=ROOT / "tests", capture_output=True, text=True, check=True)
+    assert done.stdout == (ROOT / "tests" / "public_surface.txt").read_text()
