@@ -45,18 +45,11 @@ class RestOptions(contract.Options):
 
 @dataclass(frozen=True)
 class BaseUrl:
-    """The base URL of one instance.
+    """The base URL of one instance."""
 
-    Attributes:
-        url: scheme, host and port.
-        path: the base path; empty for none.
-        login: user and password; None for none.
-        weight: its share of the calls, compared with the other instances' weights.
-    """
-
-    url: str
-    path: str
-    login: tuple[str, str] | None = field(default=None, repr=False)
+    url: str  # scheme, host and port
+    path: str  # the base path; empty for none
+    login: tuple[str, str] | None = field(default=None, repr=False)  # user and password
     weight: int = 1
 
     def is_alike(self, other: BaseUrl) -> bool:
@@ -67,25 +60,15 @@ class BaseUrl:
 
 @dataclass(frozen=True)
 class Settings:
-    """What a client is made of.
-
-    Attributes:
-        options: the service's options.
-        base_url: scheme, host, port and base path of the first instance.
-        common: keyword arguments that both clients take.
-        tls: the trusted authorities, and the client's certificate.
-        headers: sent with every call.
-        bearer: a token; None for none.
-        login: user and password in UTF-8 (RFC 7617); None for none.
-    """
+    """What a client is made of."""
 
     options: RestOptions
-    base_url: str
-    common: Mapping[str, Any]
+    base_url: str  # scheme, host, port and base path of the first instance
+    common: Mapping[str, Any]  # keyword arguments that both clients take
     tls: Tls
-    headers: Mapping[str, str] = field(repr=False)
-    bearer: str | None = field(repr=False)
-    login: tuple[bytes, bytes] | None = field(repr=False)
+    headers: Mapping[str, str] = field(repr=False)  # sent with every call
+    bearer: str | None = field(repr=False)  # a token
+    login: tuple[bytes, bytes] | None = field(repr=False)  # user and password in UTF-8 (RFC 7617)
 
 
 def settings(target: Target) -> Settings:

@@ -25,9 +25,8 @@ from architect_rest.aio.errors import (
     is_distrust,
 )
 from architect_rest.aio.urls import origin_of
-from architect_rest.policy.attempts import Call, Pause
+from architect_rest.policy.attempts import Call, Observed, Pause
 from architect_rest.policy.limits import NO_TIME_LEFT, REMAINING_HEADER, remaining_header, seconds_until, shortest
-from architect_rest.policy.observing import Observed
 from architect_rest.policy.origin import REDIRECT_WITH_BODY, foreign_message, is_address, private_headers
 from architect_rest.policy.proxies import proxy_for
 
@@ -43,22 +42,14 @@ _MOST_CALLS = 256  # at a time; more wait
 
 @dataclass
 class Sending:
-    """What a client knows about a call, and its transport needs.
+    """What a client knows about a call, and its transport needs."""
 
-    Attributes:
-        end: when it has to end, in seconds of `time.monotonic()`; None for never.
-        is_streamed: whether the caller reads the response, part by part.
-        follows: whether redirects are followed.
-        authorization: the header that the service was sent. httpx2 removes it from a redirect to another origin, which
-            may be one of the service's own.
-        has_left: whether a redirect led to another origin. One that leads back gets no credentials: its URL was chosen
-            by somebody else.
-    """
-
-    end: float | None
-    is_streamed: bool
-    follows: bool = False
+    end: float | None  # when it has to end, in seconds of `time.monotonic()`; None for never
+    is_streamed: bool  # whether the caller reads the response, part by part
+    follows: bool = False  # whether redirects are followed
+    # httpx2 removes the header from a redirect to another origin, which may be another instance of the service
     authorization: str | None = None
+    # whether a redirect led to another origin; one that leads back has a URL of that origin's choice
     has_left: bool = False
 
 
@@ -99,14 +90,7 @@ class ServiceTransport(httpx2.AsyncBaseTransport):
         return origin_of(url) in self._origins
 
     async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
-        """Send `request`, more than once if need be.
-
-        Raises:
-            DeadlineError: no time is left.
-            CircuitOpenError: the circuit is open, so that nothing was sent.
-            AnswerTooLargeError: the response is larger than `max_answer_bytes`.
-            ForeignOriginError: a redirect to another origin would take the request's body along.
-        """
+        """Called by httpx2 to send `request`, also for redirects."""
         now, began = sending.get(None) or Sending(None, is_streamed=True), monotonic()
         if self.is_own(request.url):
             response = await self._send_own(request, now)

@@ -9,7 +9,7 @@ from concurrent.futures import Future
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
 
-from architect_rest.doubles.stand_in import Reply, phrase
+from architect_rest.doubles.stand_in import Behaviour, Reply, phrase
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, MutableMapping
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 _ASGI = {"version": "3.0", "spec_version": "2.4"}
 
 
-class Asgi:
+class Asgi(Behaviour):
     """Answers by an ASGI application, one event loop for all requests: its lifespan is in that loop.
 
     There is no package for this that has lifespan, streamed answers and requests of both kinds of clients at a time,

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from functools import cached_property
-from http import HTTPStatus
-from typing import TYPE_CHECKING, Any, Protocol
+from http.client import responses
+from typing import TYPE_CHECKING, Any
 from urllib.parse import SplitResult, urlsplit
 
 from architect_core.exceptions import ArchitectError
@@ -26,17 +27,11 @@ class UnansweredError(ArchitectError, AssertionError):
 
 @dataclass(frozen=True)
 class Received:
-    """A request as a server receives it.
-
-    Attributes:
-        request: what requests has prepared.
-        body: all of its body.
-        base: the service's base path, if the request's path is below it.
-    """
+    """A request as a server receives it."""
 
     request: PreparedRequest
     body: bytes
-    base: str
+    base: str  # the service's base path, if the request's path is below it
 
     @cached_property
     def url(self) -> SplitResult:
@@ -75,19 +70,20 @@ class Reply:
     rest: Any
 
 
-class Behaviour(Protocol):
+class Behaviour(ABC):
     """What answers the requests to a double."""
 
+    @abstractmethod
     def respond(self, received: Received) -> Reply:
         """The reply to a request; an exception is raised in the test."""
 
-    def close(self) -> None:
-        """The test is over."""
+    def close(self) -> None:  # noqa: B027 - most have nothing to close
+        """End: the test is over."""
 
 
 def phrase(status: int) -> str:
     """The reason phrase of a status."""
-    return HTTPStatus(status).phrase if status in set(HTTPStatus) else "Unknown"
+    return responses.get(status, "Unknown")
 
 
 def nothing() -> Generator[bytes, None, None]:

@@ -10,7 +10,7 @@ from urllib.parse import parse_qsl, unquote
 
 from architect_core.contract import did_you_mean, listing, serialise
 from architect_core.exceptions import PayloadError
-from architect_rest.doubles.stand_in import Reply, UnansweredError, nothing, phrase
+from architect_rest.doubles.stand_in import Behaviour, Reply, UnansweredError, nothing, phrase
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -110,7 +110,7 @@ def _parts(value: tuple[Any, ...]) -> tuple[int, Any, Mapping[str, str]]:
     return status, content, {name: str(value) for name, value in headers.items()}
 
 
-class Table:
+class Table(Behaviour):
     """Answers from a table: key -> answer. The table is read again for every request."""
 
     def __init__(self, rows: Mapping[str, Any], name: str) -> None:
@@ -151,9 +151,6 @@ class Table:
         if isinstance(value, Exception):
             raise value.with_traceback(None)
         return self._parsed(key, parse_answer, value)
-
-    def close(self) -> None:
-        """Nothing is open."""
 
     def _parsed(self, key: str, parse: Callable[[Any], Parsed], value: Any) -> Parsed:
         try:

@@ -7,7 +7,7 @@ import sys
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote_to_bytes
 
-from architect_rest.doubles.stand_in import Reply
+from architect_rest.doubles.stand_in import Behaviour, Reply
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from architect_rest.doubles.stand_in import Received
 
 
-class Wsgi:
+class Wsgi(Behaviour):
     """Answers by a WSGI application, which is called in the thread of the client."""
 
     def __init__(self, application: WSGIApplication) -> None:
@@ -41,9 +41,6 @@ class Wsgi:
             headers = [*headers, ("Content-Length", str(len(result[0])))]
         code, _, reason = status.partition(" ")
         return Reply(int(code), reason, headers, first, rest)
-
-    def close(self) -> None:
-        """Nothing is open."""
 
 
 def _name(header: tuple[str, str]) -> str:

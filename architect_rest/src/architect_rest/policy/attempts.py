@@ -5,14 +5,16 @@ from __future__ import annotations
 import logging
 from dataclasses import dataclass, field
 from time import monotonic
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
+from architect_core.contract import Outcome
 from architect_rest.policy import retry
 from architect_rest.policy.endpoints import Endpoints
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Mapping, Sequence
 
+    from architect_core.contract import ClientObserver
     from architect_rest.policy.endpoints import Endpoint
 
 _log = logging.getLogger("architect.rest")
@@ -22,23 +24,14 @@ _OF_THE_CALLER = {408, 429}  # statuses that are no failure of the endpoint
 
 @dataclass(slots=True)
 class Call:
-    """One call, for which one or several attempts are made.
+    """One call, for which one or several attempts are made."""
 
-    Attributes:
-        method: its HTTP method, in capitals.
-        headers: its headers, looked up without regard to case.
-        rewind: prepares its body to be sent again; returns False if that is impossible.
-        is_read_once: whether its body is produced while it is sent and has begun, so that an error may be the body's.
-        end: when it has to end, in seconds of `time.monotonic()`; None for never.
-        tried: the endpoints of all attempts so far.
-    """
-
-    method: str
-    headers: Mapping[str, Any]
-    rewind: Callable[[], bool]
-    is_read_once: Callable[[], bool]
-    end: float | None
-    tried: list[Endpoint] = field(default_factory=list)
+    method: str  # in capitals
+    headers: Mapping[str, Any]  # looked up without regard to case
+    rewind: Callable[[], bool]  # prepares the body to be sent again; returns False if that is impossible
+    is_read_once: Callable[[], bool]  # whether the body is produced while it is sent, so that an error may be its own
+    end: float | None  # when the call has to end, in seconds of `time.monotonic()`; None for never
+    tried: list[Endpoint] = field(default_factory=list)  # the endpoints of all attempts so far
 
     def has_time_for(self, seconds: float) -> bool:
         """Whether it may still wait for so long."""
@@ -47,25 +40,15 @@ class Call:
 
 @dataclass(slots=True)
 class Attempt:
-    """A step of a call: send the request to `endpoint`, then report with `answered` or `failed`.
-
-    Attributes:
-        endpoint: where to send it.
-        began: when the attempt began, in seconds of `time.monotonic()`.
-        status: that of the answer; None if there was none.
-        headers: those of the answer.
-        failure: the name of the error's type, for the log.
-        is_unsent: whether it is proven that nothing was sent.
-        is_final: whether it would fail again in the same way, as with a certificate that is not trusted.
-    """
+    """A step of a call: send the request to `endpoint`, then report with `answered` or `failed`."""
 
     endpoint: Endpoint
-    began: float
-    status: int | None = None
-    headers: Mapping[str, Any] | None = None
-    failure: str = ""
-    is_unsent: bool = False
-    is_final: bool = False
+    began: float  # in seconds of `time.monotonic()`
+    status: int | None = None  # that of the answer
+    headers: Mapping[str, Any] | None = None  # those of the answer
+    failure: str = ""  # the name of the error's type, if there was no answer
+    is_unsent: bool = False  # whether it is proven that nothing was sent
+    is_final: bool = False  # whether it would fail again, as with a certificate that is not trusted
 
     def answered(self, status: int, headers: Mapping[str, Any]) -> None:
         """There was an answer, with whatever status."""
@@ -74,6 +57,29 @@ class Attempt:
     def failed(self, failure: str, *, is_unsent: bool, is_final: bool) -> None:
         """There was no answer."""
         self.failure, self.is_unsent, self.is_final = failure, is_unsent, is_final
+
+
+class Observed:
+    """A context manager around all attempts of one call.
+
+    Attributes:
+        status: that of the answer; to be set as soon as there is one.
+    """
+
+    def __init__(self, observer: ClientObserver, call: Call) -> None:
+        self._observer = observer
+        self._call = call
+        self.status = 0
+
+    def __enter__(self) -> Self:
+        self._began = monotonic()
+        return self
+
+    def __exit__(self, raised: type[BaseException] | None, *more: object) -> None:
+        error = raised.__name__ if raised else str(self.status) if self.status >= 400 else None
+        tried = self._call.tried
+        instance = tried[-1].name if tried else None
+        self._observer.ended(Outcome(monotonic() - self._began, error, len(tried), instance))
 
 
 class Pause(NamedTuple):
@@ -193,19 +199,10 @@ class Policy:
 
 @dataclass(frozen=True)
 class Upstream:
-    """A service as its clients reach it.
+    """A service as its clients reach it; the last four are options, see `RestOptions` and `Tls`."""
 
-    Attributes:
-        urls: scheme, host and port of each endpoint.
-        weights: the weight of each; empty if all have the same.
-        retries: how many attempts may follow a call's first one.
-        circuit_breaker: whether calls fail at once after five consecutive attempts without an answer.
-        server_name: the host name in the server's certificate; None for the URL's host.
-        max_answer_bytes: the largest decoded response that is read into memory; None for no limit.
-    """
-
-    urls: Sequence[str]
-    weights: Sequence[int]
+    urls: Sequence[str]  # scheme, host and port of each endpoint
+    weights: Sequence[int]  # the weight of each; empty if all have the same
     retries: int
     circuit_breaker: bool
     server_name: str | None

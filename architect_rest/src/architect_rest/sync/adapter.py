@@ -9,9 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from requests.adapters import HTTPAdapter
 
-from architect_rest.policy.attempts import Call, Pause
+from architect_rest.policy.attempts import Call, Observed, Pause
 from architect_rest.policy.limits import REMAINING_HEADER, remaining_header
-from architect_rest.policy.observing import Observed
 from architect_rest.sync.bodies import is_read_once, read, rewind
 from architect_rest.sync.connections import POOL_CLASSES, TimedConnection, current
 from architect_rest.sync.errors import FAILURES, CircuitOpenError, is_distrust, is_unsent
@@ -82,13 +81,7 @@ class ServiceAdapter(HTTPAdapter):
         cert: Any = None,
         proxies: Any = None,
     ) -> Response:
-        """Send `request`, more than once if need be.
-
-        Raises:
-            DeadlineError: no time is left.
-            CircuitOpenError: the circuit is open, so that nothing was sent.
-            AnswerTooLargeError: the response is larger than `max_answer_bytes`.
-        """
+        """Called by requests to send `request`, also for redirects."""
         attempt = partial(self._attempt, request, stream, timeout, verify, cert, proxies)
         url = request.url or ""
         if not url.startswith(self._prefixes) and origin_sent_to(url) not in self._origins:

@@ -26,21 +26,13 @@ _MOST_AT_ONCE = 16_384  # bytes or characters
 
 
 class Current(threading.local):
-    """The attempt that a thread makes, for the adapter and the connection that it is made on.
+    """The attempt that a thread makes, for the adapter and the connection that it is made on."""
 
-    Attributes:
-        endpoint: where it is made; None for a request to another origin.
-        is_limited: whether `seconds` and `end` hold.
-        seconds: to send the request, and again to receive the response; None for no limit.
-        end: when everything has to end, in seconds of `time.monotonic()`; None for never.
-        header: a header, name and value, to send along; None for none.
-    """
-
-    endpoint: Endpoint | None = None
-    is_limited = False
-    seconds: float | None = None
-    end: float | None = None
-    header: tuple[str, str] | None = None
+    endpoint: Endpoint | None = None  # where it is made; None for a request to another origin
+    is_limited = False  # whether `seconds` and `end` hold
+    seconds: float | None = None  # to send the request, and again to receive the response; None for no limit
+    end: float | None = None  # when everything has to end, in seconds of `time.monotonic()`; None for never
+    header: tuple[str, str] | None = None  # name and value of a header to add
 
 
 current = Current()
