@@ -29,6 +29,7 @@ from architect_rest.aio import (
     CircuitOpenError,
     DeadlineError,
     ForeignOriginError,
+    PathParameterError,
 )
 from architect_rest.doubles import UnansweredError
 from architect_rest.policy.limits import REMAINING_HEADER
@@ -223,8 +224,8 @@ def test_nothing_is_sent_again_without_retries_or_with_another_transport(start, 
     ("options", "stated", "least", "most"),
     [
         ({"total_timeout": 0.3}, {}, 0.25, 9),
-        ({"read_timeout": 0.1, "connect_timeout": 0.1, "retries": 0}, {}, 0.15, 9),
-        ({"retries": 0}, {"timeout": 0.1}, 0.15, 9),
+        ({"read_timeout": 0.1, "connect_timeout": 0.1, "retries": 0}, {}, 0.08, 9),
+        ({"retries": 0}, {"timeout": 0.1}, 0.08, 9),
         ({"retries": 0, "total_timeout": 0.1}, {"timeout": 0.3}, 0.25, 9),
     ],
 )
@@ -760,6 +761,17 @@ def test_without_httpx2_the_error_says_what_to_install(monkeypatch, use):
     monkeypatch.setitem(sys.modules, "httpx2", None)
     with pytest.raises(PluginError, match=r"pip install 'architect-rest\[aio\]'"):
         use(lambda client: client.get("/x"), port=1)
+
+
+def test_path_params_that_do_not_fit_are_an_invalid_url_of_httpx2(use):
+    async def call(client):
+        for named in ({"url": "/a/:b", "path_params": {}}, {"url": "/a", "path_params": {"b": 1}}):
+            with pytest.raises(PathParameterError, match=":b"):
+                await client.get(**named)
+
+    use(call, port=1)
+    assert issubclass(PathParameterError, ArchitectError)
+    assert issubclass(PathParameterError, httpx2.InvalidURL)
 
 
 def test_errors_are_of_both_families():
