@@ -184,46 +184,33 @@ def test_every_line_of_the_readme_with_pip_is_tested():
 
 
 INSTALL_0_2_1 = "uv pip install --quiet architect-sdk==0.2.1"
-INSTALLED_TOGETHER = {
-    "0.2.1 is upgraded": [INSTALL_0_2_1, "pip install --upgrade 'architect-sdk[rest]'"],
-    "0.2.1 is installed later": ["pip install 'architect-sdk[rest]'", INSTALL_0_2_1],
+UPGRADES = {
+    "pip upgrades 0.2.1": [INSTALL_0_2_1, "pip install --upgrade 'architect-sdk[rest]'"],
+    "uv upgrades 0.2.1": [INSTALL_0_2_1, "uv pip install --quiet --upgrade 'architect-sdk[rest]'"],
     "0.2.1 is uninstalled": [INSTALL_0_2_1, "pip install architect-rest", "pip uninstall --yes architect-sdk"],
+    "0.2.1 is installed later and upgraded": [
+        "pip install 'architect-sdk[rest]'",
+        INSTALL_0_2_1,
+        "pip install --upgrade architect-sdk",
+    ],
+    "the line of the migration page": [INSTALL_0_2_1, *pip_lines(MIGRATION)],
 }
 
 
-def install_together(fresh, case):
+@pytest.mark.exhaustive
+@pytest.mark.parametrize("case", UPGRADES)
+def test_an_upgrade_from_0_2_1_leaves_the_facade_of_architect_core(fresh, case):
     fresh.install_requirements("architect-sdk[rest]")
-    for line in INSTALLED_TOGETHER[case]:
+    for line in UPGRADES[case]:
+        fresh.shell(line)
+    assert fresh.output(REST) == "RestClient"
+
+
+@pytest.mark.exhaustive
+def test_0_2_1_hides_architect_core_s_module_until_the_line_that_a_plugin_names_is_run(fresh):
+    fresh.install_requirements("architect-sdk[rest]")
+    for line in [INSTALL_0_2_1, "pip install architect-rest"]:
         fresh.shell(line)
     assert "has no attribute 'configure'" in fresh.run(REST).stderr
-
-
-@pytest.mark.exhaustive
-def test_a_plugin_says_how_to_repair_an_environment_in_which_pip_upgraded_0_2_1(fresh):
-    install_together(fresh, "0.2.1 is upgraded")
-    sentence = fresh.run(WITHOUT_FACADE).stderr.splitlines()[-1]
-    fresh.shell(sentence.partition("To restore it, run: ")[2])
-    assert fresh.output(REST) == "RestClient"
-
-
-def test_uv_upgrades_0_2_1_in_one_step(fresh):
-    fresh.shell(INSTALL_0_2_1)
-    fresh.shell("uv pip install --quiet --upgrade 'architect-sdk[rest]'")
-    assert fresh.output(REST) == "RestClient"
-
-
-@pytest.mark.exhaustive
-def test_the_first_lines_of_the_migration_page_upgrade_an_environment(fresh):
-    fresh.install_requirements("architect-sdk[rest]")
-    for line in [INSTALL_0_2_1, *pip_lines(MIGRATION.partition("## Repair")[0])]:
-        fresh.shell(line)
-    assert fresh.output(REST) == "RestClient"
-
-
-@pytest.mark.exhaustive
-@pytest.mark.parametrize("case", INSTALLED_TOGETHER)
-def test_the_last_lines_of_the_migration_page_repair_an_environment(fresh, case):
-    install_together(fresh, case)
-    for line in pip_lines(MIGRATION.partition("## Repair")[2]):
-        fresh.shell(line)
+    fresh.shell(fresh.run(WITHOUT_FACADE).stderr.splitlines()[-1].partition(" run: ")[2])
     assert fresh.output(REST) == "RestClient"
