@@ -1,4 +1,4 @@
-"""architect.json: every field of it, and what is wrong with one."""
+"""The fields of `architect.json`, and the errors of malformed ones."""
 
 from __future__ import annotations
 
@@ -91,35 +91,38 @@ def test_lists_may_be_lists():
         ({"language": 7}, "language: "),
     ],
 )
-def test_what_is_wrong_is_told_with_its_path(change, expected):
+def test_the_error_of_a_wrong_field_has_its_path(change, expected):
     with pytest.raises(ManifestError) as caught:
         parse_manifest(json.dumps(FULL | change))
     assert expected in str(caught.value)
 
 
-def test_broken_json_is_told_with_its_line(tmp_path):
+def test_the_error_of_broken_json_has_the_line(tmp_path):
     (tmp_path / "architect.json").write_text('{\n  "name": "a"\n,}')
     with pytest.raises(ManifestError, match=r"architect\.json: is not JSON: .* at line 3, column "):
         load_manifest(tmp_path)
 
 
-def test_a_missing_manifest_is_told_with_its_folder(tmp_path):
+def test_the_error_of_a_missing_manifest_names_the_folder(tmp_path):
     (tmp_path / "file").touch()
-    for place, reason in [
+    for folder, reason in [
         (tmp_path, "has no architect.json"),
         (tmp_path / "x", "no such"),
         (tmp_path / "file", "a file"),
     ]:
         with pytest.raises(ManifestError, match=reason):
-            load_manifest(place)
+            load_manifest(folder)
 
 
 @given(
     st.dictionaries(
         st.sampled_from([*FULL, "other"]),
         st.recursive(
-            st.none() | st.text() | st.integers(), lambda inner: st.dictionaries(st.text(), inner) | st.lists(inner)
+            st.none() | st.text(max_size=10) | st.integers(),
+            lambda inner: st.dictionaries(st.text(max_size=10), inner, max_size=3) | st.lists(inner, max_size=3),
+            max_leaves=6,
         ),
+        max_size=6,
     )
 )
 def test_no_manifest_raises_anything_but_ours(data):

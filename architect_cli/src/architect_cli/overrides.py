@@ -9,6 +9,7 @@ from pydantic import Field
 from architect_core.contract import did_you_mean, listing, read_json, require_object
 from architect_core.exceptions import ConfigError
 from architect_core.schema import validate
+from architect_core.schema.base import Strict
 from architect_core.schema.fields import (  # noqa: TC001 - pydantic reads them
     Host,
     ParameterName,
@@ -17,7 +18,6 @@ from architect_core.schema.fields import (  # noqa: TC001 - pydantic reads them
     ServiceName,
     Text,
 )
-from architect_core.schema.strict import Strict
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Self
 from pydantic import AfterValidator, Field, model_validator
 
 from architect_core._base.reading import read_file
+from architect_core.schema.base import Strict
 from architect_core.schema.fields import HeaderName, HeaderValue
-from architect_core.schema.strict import Strict
 
 if TYPE_CHECKING:
     from architect_core.contract.client import Target

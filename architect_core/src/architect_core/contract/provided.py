@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC
 from typing import ClassVar
 
-from architect_core.schema.strict import Strict
+from architect_core.schema.base import Strict
 
 
 class Provided(ABC):

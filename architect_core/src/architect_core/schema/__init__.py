@@ -1,4 +1,4 @@
-"""The pydantic schemas of what the environment and `architect.json` hold."""
+"""The pydantic schemas of the configuration and of `architect.json`."""
 
 from architect_core.schema.config import (
     DatastoreConfig,
@@ -20,18 +20,7 @@ from architect_core.schema.manifest import (
 from architect_core.schema.validation import validate
 
 __all__ = [
-    "Api",
-    "DatastoreConfig",
-    "Instance",
-    "Manifest",
-    "ManifestDatastore",
-    "ManifestSubscription",
-    "Parameter",
-    "ServiceConfig",
-    "ServiceInstance",
-    "SubscriptionConfig",
-    "load_manifest",
-    "parse_manifest",
-    "parse_services",
+    "Api", "DatastoreConfig", "Instance", "Manifest", "ManifestDatastore", "ManifestSubscription", "Parameter",
+    "ServiceConfig", "ServiceInstance", "SubscriptionConfig", "load_manifest", "parse_manifest", "parse_services",
     "validate",
-]
+]  # fmt: skip

@@ -1,47 +1,16 @@
-"""The pydantic schemas of what the environment holds: services, instances, datastores and subscriptions."""
+"""The schemas of the entries of `ARCHITECT`: services, instances, datastores and subscriptions."""
 
 from __future__ import annotations
 
 from functools import lru_cache
-from typing import Annotated, Any, ClassVar
+from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, model_validator
+from pydantic import Field, TypeAdapter, model_validator
 
-from architect_core._base.json_text import require_object, showable
-from architect_core.schema.fields import (
-    AnyEventName,
-    HeaderName,
-    HeaderValue,
-    Host,
-    Port,
-    Protocol,
-    ServiceName,
-    Text,
-    Uri,
-)
-from architect_core.schema.mapping import MappingAccess
+from architect_core._base.json_text import require_object
+from architect_core.schema import fields
+from architect_core.schema.base import Config
 from architect_core.schema.validation import validate_all
-
-
-class _Masked:
-    """Shown in a repr instead of a value."""
-
-    def __repr__(self) -> str:
-        return "***"
-
-
-class Config(MappingAccess, BaseModel):
-    """Base of the entries: unknown keys are kept, and a repr shows no values."""
-
-    # deferred: the schema of all is built once, with the first configuration
-    model_config = ConfigDict(extra="allow", frozen=True, hide_input_in_errors=True, defer_build=True)
-
-    # what a repr shows; everything else may be a secret
-    _SHOWN: ClassVar = frozenset({"port", "api", "type"})
-
-    def __repr_args__(self) -> list[tuple[str, object]]:
-        # used by repr, str, rich and devtools; a key that does not look like a name may be a misplaced secret
-        return [(showable(key), value if key in self._SHOWN else _Masked()) for key, value in self.items()]
 
 
 class Instance(Config):
@@ -49,18 +18,18 @@ class Instance(Config):
 
     Attributes:
         host: a host name or address, with or without a scheme, user information and base path.
-        port: 1 to 65535, given as a number or as text.
+        port: 1 to 65535, a number or text.
     """
 
-    host: Host | None = None
-    port: Port | None = None
+    host: fields.Host | None = None
+    port: fields.Port | None = None
 
 
 class ServiceInstance(Instance):
     """One of several instances of a service.
 
     Attributes:
-        weight: 1 to 65535: its share of the calls, relative to the others' weights; gRPC uses round robin anyway.
+        weight: 1 to 65535: its share of the calls, relative to the other instances; gRPC ignores it.
     """
 
     weight: Annotated[int, Field(ge=1, le=65_535)] = 1
@@ -74,8 +43,8 @@ class SubscriptionConfig(Config):
         headers: sent with every event.
     """
 
-    uri: Uri = "/"
-    headers: dict[HeaderName, HeaderValue] = Field(default_factory=dict)
+    uri: fields.Uri = "/"
+    headers: dict[fields.HeaderName, fields.HeaderValue] = Field(default_factory=dict)
 
 
 class DatastoreConfig(Instance):
@@ -83,21 +52,19 @@ class DatastoreConfig(Instance):
 
     Attributes:
         type: the engine, such as "postgres"; if absent, `url` or the manifest's image determines it.
-        image: the container image it runs from, such as "postgres:16".
+        image: the container image, such as "postgres:16".
         url: one URL instead of the fields.
-        username: the user name.
-        password: in plain text, because drivers need it.
         name: the database.
         options: options of the engine's plugin, checked by that plugin.
-        kind: what a platform calls it, such as "postgresql"; unlike `type`, it may be unknown to every plugin.
+        kind: the platform's name for the engine, such as "postgresql"; unlike `type`, no plugin needs to know it.
     """
 
-    type: Protocol | None = None
+    type: fields.Protocol | None = None
     image: str | None = None
     url: str | None = None
-    username: Text | None = None
-    password: Text | None = None
-    name: Text | None = None
+    username: fields.Text | None = None
+    password: fields.Text | None = None
+    name: fields.Text | None = None
     options: dict[str, Any] = Field(default_factory=dict)
     kind: str | None = None
 
@@ -107,37 +74,37 @@ class ServiceConfig(Instance):
 
     Attributes:
         api: the protocol it serves, such as "rest"; None for a script that serves nothing.
-        subscriptions: event -> subscriber -> how it is delivered; on the running service's own entry.
+        subscriptions: event -> subscriber -> delivery; in the running service's own entry.
         datastores: name -> datastore; likewise.
         options: options of the protocol's plugin, checked by that plugin.
-        instances: all instances, if there are several; `host` and `port` are the first's unless stated.
+        instances: all instances, if there are several; `host` and `port` default to the first one's.
     """
 
-    api: Protocol | None = None
-    subscriptions: dict[AnyEventName, dict[ServiceName, SubscriptionConfig]] = Field(default_factory=dict)
-    datastores: dict[ServiceName, DatastoreConfig] = Field(default_factory=dict)
+    api: fields.Protocol | None = None
+    subscriptions: dict[fields.AnyEventName, dict[fields.ServiceName, SubscriptionConfig]] = Field(default_factory=dict)
+    datastores: dict[fields.ServiceName, DatastoreConfig] = Field(default_factory=dict)
     options: dict[str, Any] = Field(default_factory=dict)
     instances: list[ServiceInstance] = Field(default_factory=list)
 
     @model_validator(mode="after")
     def _reachable(self) -> ServiceConfig:
         if self.host is None and self.instances and self.instances[0].host is not None:
-            self._take("host", self.instances[0].host)
+            self._set("host", self.instances[0].host)
             if self.port is None and self.instances[0].port is not None:
-                self._take("port", self.instances[0].port)
+                self._set("port", self.instances[0].port)
         if self.api is not None and self.host is None:
             raise ValueError("has an api and no host")
         return self
 
-    def _take(self, name: str, value: object) -> None:
-        # frozen for everybody else
+    def _set(self, name: str, value: object) -> None:
+        # the model is frozen, and only its validator may do this
         object.__setattr__(self, name, value)
         self.model_fields_set.add(name)
 
 
 @lru_cache(maxsize=1)
 def _services_adapter() -> TypeAdapter[dict[str, ServiceConfig]]:
-    return TypeAdapter(dict[ServiceName, ServiceConfig])
+    return TypeAdapter(dict[fields.ServiceName, ServiceConfig])
 
 
 def parse_services(data: object, where: str) -> dict[str, ServiceConfig]:
@@ -149,5 +116,4 @@ def parse_services(data: object, where: str) -> dict[str, ServiceConfig]:
     Raises:
         ConfigError: with the path of every wrong field, never with its value.
     """
-    services: dict[str, ServiceConfig] = validate_all(_services_adapter(), require_object(data, where), where)
-    return services
+    return validate_all(_services_adapter(), require_object(data, where), where)

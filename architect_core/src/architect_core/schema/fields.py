@@ -1,4 +1,4 @@
-"""The types of the fields that several schemas share. A value that does not fit is an error that does not repeat it."""
+"""The types of the fields that several schemas share; the error of a wrong value does not repeat the value."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def _host(value: str) -> str:
 
 
 def _event(name: str) -> str:
-    # any name was accepted before; the documentation's own is "<event_name>"
+    # architect.sdk 0.2.1 accepts any name; its documentation uses "<event_name>"
     if not name or not name.isprintable():
         raise ValueError("an event's name is empty or has control characters")
     return name
@@ -56,32 +56,21 @@ def _matching(pattern: re.Pattern[str], reason: str) -> AfterValidator:
     return AfterValidator(check)
 
 
+_NAME = "a name has lower-case letters, digits, '-' and '_', with at most one '/' (acme/checkout)"
+_PROTOCOL = "a protocol's name has lower-case letters, digits, '-' and '_', or it is null"
+_EVENT = "an event's name has letters, digits, '.', '-' and '_' (order_placed)"
+_PARAMETER = "a parameter's name has letters, digits and '_', and starts with no digit (POSTGRES_USER)"
+_NO_LINE_BREAKS = _matching(re.compile(r"[^\r\n\0]*"), "a header has no line breaks")
+
 Port = Annotated[int, BeforeValidator(_port)]
 Host = Annotated[str, AfterValidator(_host)]
 Text = Annotated[str, BeforeValidator(_text)]
 Uri = Annotated[str, AfterValidator(_uri)]
 AnyEventName = Annotated[str, AfterValidator(_event)]
-ServiceName = Annotated[
-    str,
-    _matching(
-        names.SERVICE_NAME, "a name has lower-case letters, digits, '-' and '_', with at most one '/' (acme/checkout)"
-    ),
-]
-Protocol = Annotated[
-    str, _matching(names.PROTOCOL, "a protocol's name has lower-case letters, digits, '-' and '_', or it is null")
-]
-EventName = Annotated[
-    str, _matching(names.EVENT_NAME, "an event's name has letters, digits, '.', '-' and '_' (order_placed)")
-]
-ParameterName = Annotated[
-    str,
-    _matching(
-        names.PARAMETER_NAME,
-        "a parameter's name has letters, digits and '_', and starts with no digit (POSTGRES_USER)",
-    ),
-]
+ServiceName = Annotated[str, _matching(names.SERVICE_NAME, _NAME)]
+Protocol = Annotated[str, _matching(names.PROTOCOL, _PROTOCOL)]
+EventName = Annotated[str, _matching(names.EVENT_NAME, _EVENT)]
+ParameterName = Annotated[str, _matching(names.PARAMETER_NAME, _PARAMETER)]
 Version = Annotated[str, _matching(names.VERSION, "a version has one to three numbers (0.1.0)")]
 HeaderName = Annotated[str, _matching(names.HEADER_NAME, "this is no name of an HTTP header")]
-HeaderValue = Annotated[
-    str, BeforeValidator(_text), _matching(re.compile(r"[^\r\n\0]*"), "a header has no line breaks")
-]
+HeaderValue = Annotated[str, BeforeValidator(_text), _NO_LINE_BREAKS]

@@ -10,20 +10,8 @@ from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 from architect_core._base import names
 from architect_core._base.json_text import read_json, require_object
 from architect_core.exceptions import ManifestError
-from architect_core.schema.fields import (
-    EventName,
-    HeaderName,
-    HeaderValue,
-    Host,
-    ParameterName,
-    Port,
-    Protocol,
-    ServiceName,
-    Text,
-    Uri,
-    Version,
-)
-from architect_core.schema.strict import Strict
+from architect_core.schema import fields
+from architect_core.schema.base import Strict
 from architect_core.schema.validation import validate
 
 
@@ -57,15 +45,13 @@ class Parameter(Strict):
     """A value that the service reads from its environment.
 
     Attributes:
-        description: for people.
-        default: used where no other value is given.
         alias: in a datastore, the field of the credentials that it becomes, such as "username".
-        required: True unless stated; a required parameter without a value or default stops `architect run`.
+        required: whether `architect run` stops if it has no value and no default.
     """
 
     description: str = ""
-    default: Text | None = None
-    alias: ParameterName | None = None
+    default: fields.Text | None = None
+    alias: fields.ParameterName | None = None
     required: bool = True
 
 
@@ -73,18 +59,16 @@ class ManifestDatastore(Strict):
     """A datastore that the service needs.
 
     Attributes:
-        image: the container image it runs from, which determines the engine: "postgres:16".
+        image: the container image, which determines the engine: "postgres:16".
         type: the engine, if there is no image: "sqlite".
-        port: its TCP port.
         host: its host, if it is not started locally.
-        parameters: its configuration.
     """
 
     image: str | None = None
-    type: Protocol | None = None
-    port: Port | None = None
-    host: Host | None = None
-    parameters: dict[ParameterName, Parameter] = Field(default_factory=dict)
+    type: fields.Protocol | None = None
+    port: fields.Port | None = None
+    host: fields.Host | None = None
+    parameters: dict[fields.ParameterName, Parameter] = Field(default_factory=dict)
 
     @model_validator(mode="after")
     def _engine(self) -> ManifestDatastore:
@@ -97,12 +81,11 @@ class Api(Strict):
     """What the service serves.
 
     Attributes:
-        type: the protocol.
         definitions: the files that define it, relative to the service's folder.
         readiness: options of the protocol's readiness probe for `architect run`, checked by its plugin.
     """
 
-    type: Protocol
+    type: fields.Protocol
     definitions: list[Annotated[str, AfterValidator(_relative)]] = Field(default_factory=list)
     readiness: dict[str, Any] = Field(default_factory=dict)
 
@@ -110,8 +93,8 @@ class Api(Strict):
 class ManifestSubscription(Strict):
     """How another service's event is delivered to this one."""
 
-    uri: Uri
-    headers: dict[HeaderName, HeaderValue] = Field(default_factory=dict)
+    uri: fields.Uri
+    headers: dict[fields.HeaderName, fields.HeaderValue] = Field(default_factory=dict)
 
 
 class Manifest(Strict):
@@ -123,27 +106,26 @@ class Manifest(Strict):
             manifest may carry another name.
         debug: the command that starts the service in development.
         api: what it serves; None for a script.
-        port: its default TCP port.
         notifications: the events it publishes.
-        subscriptions: service -> event -> how it is delivered.
+        subscriptions: service -> event -> delivery.
     """
 
     schema_url: Annotated[str | None, Field(alias="$schema")] = None
-    name: ServiceName
-    version: Version | None = None
+    name: fields.ServiceName
+    version: fields.Version | None = None
     description: str = ""
     keywords: Annotated[list[str], BeforeValidator(_words)] = Field(default_factory=list)
     author: Annotated[list[str], BeforeValidator(_one_or_more)] = Field(default_factory=list)
     license: str = ""
     language: Annotated[str | None, Field(min_length=1)] = None
-    port: Port = 8080
+    port: fields.Port = 8080
     debug: Annotated[str | None, Field(min_length=1)] = None
     api: Api | None = None
-    dependencies: dict[ServiceName, Annotated[str, AfterValidator(_dependency)]] = Field(default_factory=dict)
-    parameters: dict[ParameterName, Parameter] = Field(default_factory=dict)
-    datastores: dict[ServiceName, ManifestDatastore] = Field(default_factory=dict)
-    notifications: list[EventName] = Field(default_factory=list)
-    subscriptions: dict[ServiceName, dict[EventName, ManifestSubscription]] = Field(default_factory=dict)
+    dependencies: dict[fields.ServiceName, Annotated[str, AfterValidator(_dependency)]] = Field(default_factory=dict)
+    parameters: dict[fields.ParameterName, Parameter] = Field(default_factory=dict)
+    datastores: dict[fields.ServiceName, ManifestDatastore] = Field(default_factory=dict)
+    notifications: list[fields.EventName] = Field(default_factory=list)
+    subscriptions: dict[fields.ServiceName, dict[fields.EventName, ManifestSubscription]] = Field(default_factory=dict)
 
     @model_validator(mode="after")
     def _no_shared_stub_folder(self) -> Manifest:
@@ -173,17 +155,13 @@ def load_manifest(folder: Path) -> Manifest:
         ManifestError: if there is none, or it is malformed.
     """
     path = folder / names.MANIFEST_FILE
-    where, reason = str(path), ""
+    where = str(folder)
     try:
-        return parse_manifest(path.read_bytes(), where)
+        return parse_manifest(path.read_bytes(), str(path))
     except FileNotFoundError:
-        where, reason = (
-            (str(folder), f"this folder has no {names.MANIFEST_FILE}")
-            if folder.is_dir()
-            else (str(folder), "no such folder")
-        )
+        reason = f"this folder has no {names.MANIFEST_FILE}" if folder.is_dir() else "no such folder"
     except NotADirectoryError:
-        where, reason = str(folder), f"this is a file; name the folder that holds {names.MANIFEST_FILE}"
+        reason = f"this is a file; name the folder that holds {names.MANIFEST_FILE}"
     except OSError as problem:
-        reason = f"cannot be read ({problem.strerror})"
+        where, reason = str(path), f"cannot be read ({problem.strerror})"
     raise ManifestError(where, [("", reason)])

@@ -1,4 +1,4 @@
-"""From text to checked models, with errors that say where and never repeat a value."""
+"""Validation by pydantic, with errors that name the path of every wrong field and never repeat a value."""
 
 from __future__ import annotations
 
@@ -11,14 +11,13 @@ from architect_core._base.names import did_you_mean
 from architect_core.exceptions import ConfigError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
     from pydantic import TypeAdapter
 
 Model = TypeVar("Model", bound=BaseModel)
+Value = TypeVar("Value")
 
 _MOST_PROBLEMS = 20
-# where pydantic's own words are Python's, and may name a class
+# instead of pydantic's words, which are Python's and may name a class
 _TYPES = {
     "model_type": "must be a JSON object",
     "dict_type": "must be a JSON object",
@@ -30,13 +29,13 @@ _TYPES = {
 def validate(
     model: type[Model], data: object, where: str, path: str = "", *, error: type[ConfigError] = ConfigError
 ) -> Model:
-    """Make a `model` from `data`, or raise a ConfigError that names the path of every wrong field.
+    """Make a `model` from `data`, or raise an `error` that names the path of every wrong field.
 
     Args:
         model: the pydantic class.
-        data: what was read.
+        data: the value to validate.
         where: what it was read from, for the message.
-        path: the path of `data` inside of that.
+        path: its path inside of that.
         error: the class to raise.
     """
     try:
@@ -46,12 +45,12 @@ def validate(
     raise error(where, problems)
 
 
-def validate_all(adapter: TypeAdapter[Any], data: object, where: str, known_fields: Iterable[str] = ()) -> Any:
-    """The same for a pydantic TypeAdapter."""
+def validate_all(adapter: TypeAdapter[Value], data: object, where: str) -> Value:
+    """The same for a pydantic TypeAdapter whose models keep unknown keys."""
     try:
         return adapter.validate_python(data)
     except ValidationError as problem:
-        problems = _problems(problem, "", set(known_fields))
+        problems = _problems(problem, "", set())
     raise ConfigError(where, problems)
 
 
