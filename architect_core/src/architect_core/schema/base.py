@@ -11,13 +11,11 @@ from architect_core._base.json_text import showable
 
 if TYPE_CHECKING:
 
-    class _MappingModel(BaseModel, Mapping[str, Any]):  # type: ignore[misc] # Config defines what both define
+    class _Mapping(BaseModel, Mapping[str, Any]):  # type: ignore[misc] # Config defines what both define
         pass
 
 else:
-
-    class _MappingModel(Mapping, BaseModel):
-        pass
+    _Mapping = Mapping
 
 
 class Strict(BaseModel):
@@ -31,7 +29,7 @@ class _Masked:
         return "***"
 
 
-class Config(_MappingModel):
+class Config(_Mapping, BaseModel):
     """A frozen model that is also a mapping, as in architect.sdk 0.2.1: `config["port"]`, `dict(config)`.
 
     The mapping has the configured keys, unknown ones included, and no defaults. A repr shows no value that may be a
