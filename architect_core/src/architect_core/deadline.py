@@ -1,4 +1,4 @@
-"""How long what is being done may still take: for every call that is made for it."""
+"""A deadline for all calls that are made within a block or a task."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ _deadline: ContextVar[float | None] = ContextVar("architect_deadline", default=N
 
 @contextmanager
 def deadline(seconds: float) -> Iterator[None]:
-    """Have no call that is made inside last longer than `seconds` from now; of nested ones, the first to end counts.
+    """End every call that is made inside of the block within `seconds` from now; the earliest of nested ones counts.
 
-    It holds for the thread, or the task, that enters it.
+    It applies to the thread, or the task, that enters it.
 
     >>> with deadline(5), deadline(60):
     ...     remaining() <= 5
@@ -31,13 +31,13 @@ def deadline(seconds: float) -> Iterator[None]:
 
 
 def hold(seconds: float) -> Token[float | None]:
-    """The same for as long as a task lasts, which serves one request and is not left before its end."""
+    """The same for the rest of the current task or thread, as for a task that serves one request."""
     ends, outer = monotonic() + seconds, _deadline.get()
     return _deadline.set(ends if outer is None else min(ends, outer))
 
 
 def remaining() -> float | None:
-    """Seconds that are left, negative where none are; None where there is no deadline.
+    """Returns the seconds until the deadline, negative after it; None if there is no deadline.
 
     >>> remaining() is None
     True

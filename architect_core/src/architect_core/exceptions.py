@@ -3,23 +3,23 @@
     ArchitectError
     ├── ConfigError             what the environment or `configure()` holds is malformed
     │   └── ManifestError       an `architect.json` is malformed
-    ├── UnknownNameError        a name that the configuration does not hold
+    ├── UnknownNameError        a name is not configured
     │   ├── UnknownServiceError
     │   ├── UnknownDatastoreError
     │   ├── UnknownEventError
-    │   └── UnknownDriverError  a driver that a datastore's engine has no arguments for
-    ├── DriverError             a driver cannot be told what the configuration asks for
-    ├── NoCurrentServiceError   the question needs to know which service is running
-    ├── NoEventLoopError        a client for asyncio is asked for outside of coroutines
+    │   └── UnknownDriverError  a datastore's engine has no arguments for a driver
+    ├── DriverError             a driver does not support a configured option
+    ├── NoCurrentServiceError   the running service's name is needed and not configured
+    ├── NoEventLoopError        a client for asyncio is used outside of coroutines
     ├── PluginError             a plugin is broken
     │   └── NoPluginError       no installed plugin serves a protocol or engine
     ├── StubError               generated definitions are missing, stale or unusable
-    ├── OriginError             a URL would leave the service it was asked of
+    ├── OriginError             a URL is not one of the client's service
     ├── PayloadError            an event's payload cannot be sent
-    └── RunError                `architect run` or `architect install` cannot go on
+    └── RunError                `architect run` or `architect install` failed
 
-Errors of the clients themselves stay what their libraries raise: a REST client raises `requests.ConnectionError`, a
-gRPC stub raises `grpc.RpcError`. No message of an error below ever contains a configured value that may be secret.
+Clients raise their libraries' own errors: a REST client `requests.ConnectionError`, a gRPC stub `grpc.RpcError`. No
+message below contains a configured value that may be secret.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ class ArchitectError(Exception):
     """Root of every error that architect raises."""
 
     def __reduce__(self) -> tuple[Any, ...]:
-        # the text and the attributes: a subclass may make its text of other arguments
+        # the text and the attributes, because a subclass may build its text from other arguments
         return _restored, (type(self), self.args, vars(self))
 
 
@@ -52,7 +52,7 @@ class ConfigError(ArchitectError, ValueError):
 
     Attributes:
         where: what was read, such as "the environment variable ARCHITECT".
-        problems: one `(path, reason)` a problem; the path is dotted, and empty where the whole text is meant.
+        problems: one `(path, reason)` for each problem; the path is dotted, and empty if it is about the whole text.
     """
 
     def __init__(self, where: str, problems: Iterable[tuple[str, str]]) -> None:
@@ -67,12 +67,7 @@ class ManifestError(ConfigError):
 
 
 class UnknownNameError(ArchitectError, LookupError):
-    """A name that the configuration does not hold.
-
-    Attributes:
-        name: what was asked for.
-        known: the names that exist, sorted.
-    """
+    """`name` is not configured; `known` are the names that are, sorted."""
 
     kind = "name"
     remedy = ""
@@ -85,28 +80,28 @@ class UnknownNameError(ArchitectError, LookupError):
 
 
 class UnknownServiceError(UnknownNameError):
-    """`service(name)` was asked for a service that is not configured."""
+    """`service(name)` is not configured."""
 
     kind = "service"
     remedy = "List it under `dependencies` in architect.json, or add it to ARCHITECT."
 
 
 class UnknownDatastoreError(UnknownNameError):
-    """`datastore(name)` was asked for a datastore that the current service does not have."""
+    """The current service has no datastore of this name."""
 
     kind = "datastore"
     remedy = "List it under `datastores` in architect.json; the name must match its key there."
 
 
 class UnknownEventError(UnknownNameError):
-    """`notification(event)` was asked for an event that the current service does not announce."""
+    """The current service does not publish an event of this name."""
 
     kind = "event"
     remedy = "List it under `notifications` in architect.json; an event without subscribers has the entry {}."
 
 
 class UnknownDriverError(UnknownNameError):
-    """`Credentials.for_driver(driver)` was asked for a driver that the datastore's engine has no arguments for."""
+    """The datastore's engine has no arguments for this driver."""
 
     kind = "driver"
     remedy = "For any other driver, take the fields: host, port, username, password, name, options."
@@ -117,34 +112,25 @@ class UnknownDriverError(UnknownNameError):
 
 
 class DriverError(ArchitectError, ValueError):
-    """A driver cannot be told something that the datastore's configuration asks for."""
+    """A driver does not support an option of the datastore's configuration."""
 
 
 class NoCurrentServiceError(ArchitectError):
-    """The question is about the running service, and nothing says which one that is."""
+    """The name of the running service is needed and not configured."""
 
 
 class NoEventLoopError(ArchitectError, RuntimeError):
-    """A client for asyncio is asked for where no event loop runs."""
+    """A client for asyncio is used where no event loop runs."""
 
 
 class PluginError(ArchitectError):
-    """A plugin could not be loaded, or broke the plugin contract.
+    """A plugin could not be loaded, or broke the plugin contract."""
 
-    Attributes:
-        may_hold_secrets: whether its cause is about what was configured, so that its text must not be shown.
-    """
-
-    may_hold_secrets = False
+    may_hold_secrets = False  # whether the cause's text may contain configured values, and must not be shown
 
 
 class NoPluginError(PluginError):
-    """No installed plugin serves a protocol or engine.
-
-    Attributes:
-        protocol: what was looked for, such as "grpc".
-        installed: the entry points that exist in the group, sorted.
-    """
+    """No installed plugin serves `protocol`, a protocol or engine; `installed` are the entry points, sorted."""
 
     def __init__(self, protocol: str, installed: Iterable[str], asked_by: str, remedy: str = "") -> None:
         self.protocol = protocol
@@ -161,7 +147,7 @@ class StubError(ArchitectError):
 
 
 class OriginError(ArchitectError):
-    """A URL would have left the service that its client belongs to."""
+    """A URL is not one of the service that the client belongs to."""
 
 
 class PayloadError(ArchitectError, ValueError):
@@ -169,4 +155,4 @@ class PayloadError(ArchitectError, ValueError):
 
 
 class RunError(ArchitectError):
-    """`architect run` or `architect install` cannot go on."""
+    """`architect run` or `architect install` failed."""

@@ -1,4 +1,4 @@
-"""Clients: what a plugin makes for `service(name).client` and `aio.client`."""
+"""The factory of `service(name).client` and `service(name).aio.client`."""
 
 from __future__ import annotations
 
@@ -26,13 +26,12 @@ class Target:
     """A service to make a client for.
 
     Attributes:
-        name: the service's name.
         config: its entry in the configuration.
         options: its `options`, as an instance of the factory's `Options`.
-        where: where the configuration was read, for error messages.
-        find_root: returns the running service's own folder, which holds generated stubs; ArchitectError if there is
-            none. It is a call because the search takes time that only some protocols need.
-        observer: is called for the client's calls; None if observing is off. It never makes a call fail.
+        where: where the entry was read from, for error messages.
+        find_root: returns the running service's own folder, which holds generated stubs; raises ArchitectError if there
+            is none. It is a call because the search takes time, and only some protocols need it.
+        observer: observes the client's calls, and never makes one fail; None if observing is off.
     """
 
     name: str
@@ -43,7 +42,7 @@ class Target:
     observer: ClientObserver | None = field(default=None, repr=False)
 
     def address(self) -> Address:
-        """The configured host and port, split; ConfigError if they are malformed."""
+        """Returns the configured host and port, split; raises ConfigError if they are malformed."""
         return raising(partial(self.error, "host"), parse_address, self.config.host or "", self.config.port)
 
     def error(self, path: str, reason: str) -> ConfigError:
@@ -65,25 +64,24 @@ class ClientFactory(Provided):
 
     @abstractmethod
     def client(self, target: Target) -> Any:
-        """A new client, made once for each service, in the thread that first needs it.
+        """Returns a new client; called once for each service, in the thread that first needs it.
 
-        An error of the client's own library is raised as it is; a mistake in the configuration is a
-        `target.error(path, reason)`.
+        Raises the client library's own errors, and `target.error(path, reason)` for a mistake in the configuration.
         """
 
     def aio_client(self, target: Target) -> Any:
-        """A new client for coroutines, made once for each service and event loop, while that loop runs.
+        """Returns a new client for asyncio; called once for each service and event loop, while that loop runs.
 
         Raises as `client` does. A plugin that does not override it has no clients for asyncio.
         """
         raise PluginError(f"service {target.name!r}: the plugin of {target.config.api!r} has no clients for asyncio")
 
     async def aio_close(self, client: Any) -> None:
-        """Release what `client`, made by `aio_client`, holds. Called in the loop that it was made in."""
+        """Release the resources of `client`, made by `aio_client`. Called in the loop that it was made in."""
         await client.aclose()
 
     def aio_is_closed(self, client: Any) -> bool:  # noqa: ARG002 - for subclasses
-        """Whether its user has closed `client`, made by `aio_client`: then the next use makes a new one."""
+        """Whether `client`, made by `aio_client`, was closed by its user: the next use then makes a new one."""
         return False
 
     def definitions(self, target: Target) -> Any:  # noqa: ARG002 - likewise
@@ -99,5 +97,5 @@ class ClientFactory(Provided):
         raise NotImplementedError
 
     def close(self, client: Any) -> None:
-        """Release what `client` holds, such as sockets."""
+        """Release the resources of `client`, such as sockets."""
         client.close()

@@ -1,4 +1,4 @@
-"""Credentials of datastores, and what a plugin parses them with."""
+"""Credentials of datastores, and the parser of them that a plugin provides."""
 
 from __future__ import annotations
 
@@ -15,9 +15,13 @@ from architect_core.exceptions import ConfigError, UnknownDriverError
 from architect_core.schema.config import DatastoreConfig
 
 Driver = Callable[["Credentials"], dict[str, Any]]
-"""Makes the keyword arguments of one driver."""
+"""Returns the keyword arguments of one driver."""
 
 _SHOWN = ("host", "port", "username", "name")
+
+
+def _field(key: str) -> Any:
+    return property(lambda credentials: credentials._fields.get(key))
 
 
 class Credentials(Mapping[str, Any]):
@@ -29,13 +33,17 @@ class Credentials(Mapping[str, Any]):
     >>> db
     Credentials(postgres, host='db', port=5432, username='app', name='shop', password=***)
 
-    Every key of the configuration is an attribute, raw parameters such as `POSTGRES_DB` included. `host`, `port`,
-    `username`, `password` and `name` always are; None if the configuration has none. The password is plain text,
-    because drivers need it; a repr never shows it.
+    Every key of the configuration is an attribute, raw parameters such as `POSTGRES_DB` included. A repr never shows
+    the password.
 
     Attributes:
         engine: such as "postgres".
         url: one URL with everything, percent-encoded, password included; None for an engine that has no URLs.
+        host: the server's name, address or socket; the first of several. Like the next four, None if not configured.
+        port: the TCP port; that of the first host.
+        username: the user name.
+        password: in plain text, because drivers need it.
+        name: the database.
     """
 
     __slots__ = ("_drivers", "_fields", "engine", "url")
@@ -47,25 +55,21 @@ class Credentials(Mapping[str, Any]):
         url: str | None = None,
         drivers: Mapping[str, Driver] | None = None,
     ) -> None:
-        """Make credentials of `fields`, which are every attribute but `engine` and `url`.
+        """Make credentials whose attributes, besides `engine` and `url`, are `fields`.
 
-        `drivers` maps a driver's name, in lower case with "-", to a function of a module, so that it can be pickled,
-        which makes the driver's keyword arguments.
+        `drivers` maps a driver's name, in lower case with "-", to the function that returns its keyword arguments,
+        which is one of a module, so that credentials can be pickled.
         """
         self.engine = engine
         self.url = url
         self._fields = dict(fields)
         self._drivers = dict(drivers or {})
 
-    @property
-    def host(self) -> str | None:
-        """The server's name, address or socket; the first of several."""
-        return self._fields.get("host")
-
-    @property
-    def port(self) -> int | None:
-        """The TCP port; that of the first host."""
-        return self._fields.get("port")
+    host: str | None = _field("host")
+    port: int | None = _field("port")
+    username: str | None = _field("username")
+    password: str | None = _field("password")
+    name: str | None = _field("name")
 
     @property
     def hosts(self) -> list[tuple[str, int | None]]:
@@ -74,21 +78,6 @@ class Credentials(Mapping[str, Any]):
         if several is not None:
             return [(host, port) for host, port in several]
         return [] if self.host is None else [(self.host, self.port)]
-
-    @property
-    def username(self) -> str | None:
-        """The user name."""
-        return self._fields.get("username")
-
-    @property
-    def password(self) -> str | None:
-        """The password, in plain text."""
-        return self._fields.get("password")
-
-    @property
-    def name(self) -> str | None:
-        """The database."""
-        return self._fields.get("name")
 
     @property
     def options(self) -> dict[str, Any]:
@@ -100,8 +89,8 @@ class Credentials(Mapping[str, Any]):
 
             connection = psycopg.connect(**db.for_driver("psycopg"))
 
-        The dictionary holds the password in plain text, and so does its repr. The driver is not imported. Its name is
-        that of its distribution or its module: "mysqlclient", "MySQLdb".
+        The dictionary and its repr hold the password in plain text. The driver is not imported; it is named by its
+        distribution or its module: "mysqlclient", "MySQLdb".
 
         Raises:
             UnknownDriverError: the engine has no arguments for the driver; the message lists the known ones.
@@ -119,7 +108,6 @@ class Credentials(Mapping[str, Any]):
         raise AttributeError(f"these credentials have no {key!r}{did_you_mean(key, known)}; {listing(known)}")
 
     def __getitem__(self, key: str) -> Any:
-        """The value under `key`; KeyError where there is none."""
         return self._fields[key]
 
     def __iter__(self) -> Iterator[str]:
@@ -135,12 +123,12 @@ class Credentials(Mapping[str, Any]):
         return sorted({*super().__dir__(), *(key for key in self._fields if key.isidentifier())})
 
     def __reduce__(self) -> tuple[Any, ...]:
-        drivers = (self._drivers,) if self._drivers else ()  # a subclass may have taken over the older three arguments
+        drivers = (self._drivers,) if self._drivers else ()  # the constructor of a subclass may have no `drivers`
         return type(self), (self.engine, self._fields, self.url, *drivers)
 
     def __repr__(self) -> str:
         shown = [f"{key}={self._fields[key]!r}" for key in _SHOWN if key in self._fields]
-        # the name of an option may come from a malformed URL, and then holds a part of it
+        # the name of an option may be a part of a malformed URL
         hidden = [f"{key}=***" for key in self._fields if key not in _SHOWN and key not in self.options]
         return f"{type(self).__name__}({', '.join([self.engine, *shown, *hidden])})"
 
@@ -150,12 +138,11 @@ class DatastoreTarget:
     """A datastore to parse the credentials of.
 
     Attributes:
-        name: its key in the configuration.
-        engine: its engine, which is the entry point's name: "postgres".
-        config: its entry, with every key that was given.
+        engine: the entry point's name: "postgres".
+        config: its entry, unknown keys included.
         options: its `options`, as an instance of the parser's `Options`.
-        where: where it was read.
-        path: its path there.
+        where: where the entry was read from, for error messages.
+        path: the entry's path there.
     """
 
     name: str
@@ -184,8 +171,8 @@ class CredentialParser(Provided):
         """
 
     def engine_of(self, config: DatastoreConfig) -> str | None:  # noqa: ARG002 - to override
-        """Returns the engine of an entry without `type`, `image` or a URL's scheme, or None if it cannot be recognised.
+        """Returns the engine of an entry without `type`, `image` or a URL's scheme, or None if it is not recognised.
 
-        Only the plugin "generic" is asked.
+        Called for the plugin "generic" only.
         """
         return None

@@ -1,4 +1,4 @@
-"""Development: what a plugin does for `architect run`, `architect install` and the command line."""
+"""Development: how a plugin extends `architect run`, `architect install` and the command line."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class StubGenerator(Provided):
 
     @abstractmethod
     def checksum(self, definitions: Definitions) -> str:
-        """A hash of all that the stubs depend on, imported definitions and the tool's version included.
+        """Returns a hash of everything the stubs depend on: imported definitions and the tool's version included.
 
         Raises:
             StubError: a file is missing.
@@ -37,7 +37,7 @@ class StubGenerator(Provided):
 
     @abstractmethod
     def generate(self, definitions: Definitions) -> Mapping[str, bytes]:
-        """The stubs of one service: path, relative to the service's stub folder and with "/", -> content.
+        """Returns one service's stubs: path, relative to its stub folder and with "/", -> content.
 
         The caller writes them, and an `__init__.py` into every folder that has none.
 
@@ -49,8 +49,8 @@ class StubGenerator(Provided):
         """Called when all stubs are written; returns notes for the user, one sentence each.
 
         Args:
-            stubs: the stub folder of every service that this generator serves, by the service's name.
-            folder: the `architect_services` folder, in which it may write files of its own.
+            stubs: service -> its stub folder, for every service of this generator's protocol.
+            folder: the `architect_services` folder, where it may write files of its own.
         """
         return []
 
@@ -60,9 +60,6 @@ class Listener:
     """A service that `architect run` started, and that listens.
 
     Attributes:
-        name: the service's name.
-        host: the address it listens on.
-        port: the TCP port.
         options: `api.readiness` of its manifest, as an instance of the probe's `Options`.
     """
 
@@ -80,7 +77,7 @@ class ReadinessProbe(Provided):
 
     @abstractmethod
     def is_ready(self, listener: Listener, timeout: float) -> bool:
-        """Whether the service is ready; called in a thread until it is. One answer may take `timeout` seconds.
+        """Whether the service is ready; called in a thread until it is. One call may take `timeout` seconds.
 
         Raises:
             RunError: it can never be ready; this ends the run.
@@ -93,10 +90,10 @@ class Provisioned:
 
     Attributes:
         entry: the datastore's entry in the configuration, such as host, port, username, password and name.
-        command: starts the server; None if nothing needs to run.
-        env: variables that it needs besides the runner's own.
-        user: the user id and group id to run it as; None for the runner's.
-        stop_signal: ends it quickly and cleanly.
+        command: starts the server; None if no process is needed.
+        env: environment variables, besides the runner's own.
+        user: the user id and group id of the process; None for the runner's.
+        stop_signal: stops it quickly and cleanly.
         prepare: called once it listens, to create users and databases.
     """
 
@@ -118,12 +115,12 @@ class DatastoreProvisioner(Provided):
         """Create a server's data and return how to start it.
 
         Args:
-            wanted: any of username, password and name, from the manifest or the user; else the password is random.
+            wanted: any of username, password and name; the password is random if it is absent.
             folder: an empty folder of its own, removed after the run.
             port: the free local port to listen on.
 
         Raises:
-            RunError: there is no server program; the message says how to get one.
+            RunError: the server program is not installed; the message says how to install it.
         """
 
 
@@ -138,8 +135,8 @@ class Command(Provided):
 
     @abstractmethod
     def run(self, arguments: Sequence[str]) -> int:
-        """Run with the arguments that follow the command's name, `--help` included; returns the exit code.
+        """Run with the arguments after the command's name, `--help` included; returns the exit code.
 
         Raises:
-            ArchitectError: it cannot go on; the message is printed, and the exit code is 1.
+            ArchitectError: it failed; the message is printed, and the exit code is 1.
         """

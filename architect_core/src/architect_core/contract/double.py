@@ -1,4 +1,4 @@
-"""Doubles: what a plugin makes to stand in for a service in an application's tests."""
+"""Doubles, which replace a service in an application's tests."""
 
 from __future__ import annotations
 
@@ -16,10 +16,8 @@ class DoubleTarget:
     """A service that a test replaces.
 
     Attributes:
-        name: the service's name.
         behaviour: what the service does in the test, in a form that its protocol's `DoubleFactory` documents.
-        find_root: returns the folder of the tested service, which holds generated stubs; ArchitectError if there is
-            none.
+        find_root: returns the folder of the tested service, which holds generated stubs, or raises ArchitectError.
     """
 
     name: str
@@ -28,7 +26,7 @@ class DoubleTarget:
 
 
 class Double:
-    """Stands in for one service in one test.
+    """Replaces one service in one test.
 
     Attributes:
         entry: the service's entry in the configuration of the application.
@@ -40,11 +38,11 @@ class Double:
         self.requests: list[Any] = []
 
     def client(self, make: Callable[[], Any]) -> Any:
-        """The application's client. Prefer the protocol's own, which `make()` makes of `entry`: it tests more."""
+        """Returns the application's client: by default the protocol's own, made of `entry`, which tests most."""
         return make()
 
     def aio_client(self, make: Callable[[], Any]) -> Any:
-        """The application's client for asyncio, likewise."""
+        """Returns the application's client for asyncio, likewise."""
         return make()
 
     def close(self) -> None:
@@ -58,4 +56,4 @@ class DoubleFactory(Provided):
 
     @abstractmethod
     def double(self, target: DoubleTarget) -> Double:
-        """A double for one service; TypeError if the behaviour has a form that means nothing here."""
+        """Returns a double for one service; raises TypeError if the behaviour's form is not supported."""

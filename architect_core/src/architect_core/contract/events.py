@@ -1,4 +1,4 @@
-"""Events: subscribers, deliveries, and what a plugin delivers with."""
+"""Events: subscribers, deliveries, and the publisher that a plugin provides."""
 
 from __future__ import annotations
 
@@ -23,9 +23,8 @@ class Subscription:
     Attributes:
         name: the subscribing service.
         host: scheme and host: "http://mailer". An IPv6 address has its brackets.
-        port: the TCP port.
         uri: the path that the event is posted to, base path included; empty or starting with "/". A repr has no query.
-        headers: the headers that the subscriber asks for; never part of a repr.
+        headers: the headers that the subscriber requires; never part of a repr.
         api: the protocol that the subscriber serves.
         auth: user name and password from the subscriber's host, or None; never part of a repr.
     """
@@ -55,10 +54,9 @@ class Delivery:
     """The result of delivering one event to one subscriber.
 
     Attributes:
-        subscription: the subscriber.
-        status: the HTTP status of its answer, or None if it did not answer.
+        status: the HTTP status of the answer, or None if there was no answer.
         elapsed: seconds from the start of the publication to the answer or the error.
-        error: what went wrong, such as an `urllib3.exceptions.HTTPError`; None if there was an answer.
+        error: such as a `urllib3.exceptions.HTTPError`; None if there was an answer.
     """
 
     subscription: Subscription
@@ -73,12 +71,12 @@ class Delivery:
 
 
 class Subscriptions(tuple[Subscription, ...]):
-    """The subscribers of an event: a tuple, which can be called as in architect.sdk 0.2.1."""
+    """The subscribers of an event: a tuple that can be called, as in architect.sdk 0.2.1."""
 
     __slots__ = ()
 
     def __call__(self) -> list[dict[str, Any]]:
-        """`host`, `port`, `uri` and `headers` of every subscriber, as dictionaries."""
+        """Returns `host`, `port`, `uri` and `headers` of every subscriber."""
         return [{"host": each.host, "port": each.port, "uri": each.uri, "headers": dict(each.headers)} for each in self]
 
 
@@ -91,18 +89,18 @@ class EventPublisher(Provided):
     def publish(self, subscriptions: Sequence[Subscription], body: bytes, timeout: float) -> list[Delivery]:
         """Deliver `body`, a JSON text, to all at once, each within `timeout` seconds.
 
-        Returns one result for each subscription, in order; it raises nothing.
+        Returns one result for each subscription, in order; raises nothing.
         """
 
 
 def serialise(payload: object) -> bytes:
-    """`payload` as the bytes of a JSON text; bytes are returned as they are.
+    """Returns `payload` as the bytes of a JSON text; bytes are returned unchanged.
 
     >>> serialise({"id": 7})
     b'{"id": 7}'
 
     Raises:
-        PayloadError: it holds what JSON cannot express. The message names the type, never the value.
+        PayloadError: JSON cannot express it; the message names its type, never its value.
     """
     if isinstance(payload, bytes | bytearray | memoryview):
         return bytes(payload)

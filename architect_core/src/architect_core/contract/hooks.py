@@ -22,7 +22,7 @@ CONTRACT = 1
 """The version of this contract. It grows by one when a hook or a method is added."""
 
 OLDEST_CONTRACT = 1
-"""The oldest version whose plugins still work. It grows when something is removed or changes its meaning."""
+"""The oldest version whose plugins still work. It grows when a hook or method is removed or changes its meaning."""
 
 KINDS: tuple[type[Provided], ...] = (
     ClientFactory,
@@ -51,4 +51,4 @@ def _specification(kind: type[Provided]) -> Any:
 
 
 SPECIFICATIONS = type("Specifications", (), {kind.hook: _specification(kind) for kind in KINDS})
-"""What pluggy checks a plugin against."""
+"""The hook specifications, for pluggy."""

@@ -30,9 +30,9 @@ class Tls(Strict):
     """The option `tls`: files, in PEM, are read again when they change (see `architect.watch`).
 
     Attributes:
-        ca: certificates of the authorities that are trusted; the protocol's defaults unless given.
+        ca: certificates of the trusted authorities; the protocol's defaults if None.
         certificate: the client's certificate.
-        key: its key; in `certificate` unless given.
+        key: its key; in `certificate` if None.
         server_name: the name in the server's certificate, if it is not the host's.
     """
 
@@ -48,7 +48,7 @@ class Tls(Strict):
         return self
 
     def check(self, target: Target) -> None:
-        """Read the files of the service `target`, so that a mistake is found before a call.
+        """Read the files of the service `target`, to find a mistake before the first call.
 
         Raises:
             ConfigError: a file cannot be read, is not the right kind of PEM, or the key is encrypted.
@@ -58,7 +58,7 @@ class Tls(Strict):
         for name, file in {"ca": self.ca, "certificate": self.certificate, "key": self.key}.items():
             if file is None:
                 continue
-            # it is read again with each connection, which a pipe cannot be
+            # read with each connection, which a pipe does not allow
             is_other = os.path.exists(file) and not os.path.isfile(file)  # noqa: PTH110, PTH113 - these raise nothing
             reason = "is no file" if is_other else read_file(str(file), _MOST)[1]
             if reason:
@@ -70,7 +70,7 @@ class Tls(Strict):
                 context.load_verify_locations(self.ca)
             wrong = "certificate", "must be a certificate in PEM, and `key` its key, not encrypted"
             if self.certificate is not None:
-                # without a password it would ask the terminal for one
+                # without a password OpenSSL prompts on the terminal
                 context.load_cert_chain(self.certificate, self.key, password="")
         except (ssl.SSLError, ValueError):
             name, reason = wrong
@@ -87,7 +87,6 @@ class Auth(Strict):
     Attributes:
         bearer: a token, sent as `Authorization: Bearer ...`.
         username: with `password`, sent as `Authorization: Basic ...`.
-        password: likewise.
         headers: name -> value, such as an API key.
     """
 

@@ -1,4 +1,4 @@
-"""Observers: what a plugin learns of the calls of clients, for metrics and traces."""
+"""Observers of the calls of clients, for metrics and traces."""
 
 from __future__ import annotations
 
@@ -15,12 +15,10 @@ class Outcome:
     """How a call ended. None of it holds a login, a header or a path.
 
     Attributes:
-        seconds: how long it took, with all attempts and pauses: until the answer was read, or the head of one that is
-            streamed in parts.
-        error: what went wrong: the name of the exception's type, or the status that says so, such as "503" or
-            "UNAVAILABLE"; None where nothing did.
-        attempts: how often it was sent, 0 where it was not; None where that is not known.
-        instance: where its last attempt was made, such as "http://10.0.0.1:8080"; None where that is not known.
+        seconds: the duration, with all attempts and pauses, until the answer, or the head of a streamed one, was read.
+        error: the name of the exception's type, or the status, such as "503" or "UNAVAILABLE"; None for a success.
+        attempts: how often it was sent, 0 included; None if not known.
+        instance: the endpoint of the last attempt, such as "http://10.0.0.1:8080"; None if not known.
     """
 
     seconds: float
@@ -30,48 +28,47 @@ class Outcome:
 
 
 class Health(Protocol):
-    """What a client knows of its service's instances. It lives as long as the client does."""
+    """A client's view of its service's instances; lives as long as the client."""
 
     @property
     def ejected(self) -> Sequence[str]:
-        """The instances that are ejected: they failed, and get no calls now."""
+        """The instances that are ejected: after failures, no calls are sent to them for a time."""
 
     @property
     def is_open(self) -> bool:
-        """Whether the circuit is open, so that nothing is sent to any of them."""
+        """Whether the circuit is open, so that no call is sent to any instance."""
 
 
 class BegunCall(Protocol):
-    """What an observer made of a call that begins.
-
-    Attributes:
-        headers: what is sent along with it, such as a trace's context; names are in lower case.
-    """
+    """An observed call that has begun."""
 
     @property
     def headers(self) -> Mapping[str, str]:
-        """See the class."""
+        """Sent with the call, such as a trace's context; names are in lower case."""
 
     def ended(self, outcome: Outcome) -> None:
-        """It ended, in whichever thread."""
+        """Called at the end of the call, in any thread."""
 
 
 class ClientObserver(ABC):
-    """Is told of one client's calls, in whichever thread makes them."""
+    """Observes one client's calls; its methods are called in any thread."""
 
     @abstractmethod
     def ended(self, outcome: Outcome) -> None:
-        """A call ended. What a redirect of it sends to the same service is another; what it sends elsewhere is none."""
+        """Called at the end of each call. A redirect to the same service counts as a call, one elsewhere does not."""
 
-    def begin(self, rpc: str) -> BegunCall | None:  # noqa: ARG002 - for those who override it
-        """A gRPC call begins, such as one of "/acme.v1.Payments/Pay"; gives who is told of its end, None for this."""
+    def begin(self, rpc: str) -> BegunCall | None:  # noqa: ARG002 - for subclasses
+        """Called when a gRPC call begins, such as "/acme.v1.Payments/Pay".
+
+        The result observes its end; if it is None, `ended` of this object is called.
+        """
         return None
 
     def made(self, client: Any) -> None:  # noqa: B027 - likewise
-        """The client is there: what `service(name).client` or `aio.client` gives. Nothing was called with it yet."""
+        """Called with the new `service(name).client` or `aio.client`, before its first call."""
 
     def watch(self, health: Health) -> None:  # noqa: B027 - likewise
-        """What tells from now on how the client's instances are. It must be kept by a weak reference alone."""
+        """Called with the health of the client's instances; keep no reference to it but a weak one."""
 
 
 class Observer(Provided):
@@ -81,9 +78,7 @@ class Observer(Provided):
 
     @abstractmethod
     def observe(self, service: str, protocol: str) -> ClientObserver:
-        """What is told of a client's calls, asked for just before the client is made.
+        """Returns the observer of a service's client; called just before the client is made.
 
-        Args:
-            service: the service's name.
-            protocol: its `api`, such as "rest".
+        `protocol` is the service's `api`, such as "rest".
         """

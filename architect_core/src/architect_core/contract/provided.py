@@ -1,4 +1,4 @@
-"""What all classes of the contract have in common, and the base of a plugin's options."""
+"""The base of the classes of the contract, and the base of a plugin's options."""
 
 from __future__ import annotations
 
@@ -9,11 +9,7 @@ from architect_core.schema.base import Strict
 
 
 class Provided(ABC):
-    """Base of the classes whose instances a plugin's hooks return.
-
-    Attributes:
-        hook: the name of the hook that returns an instance.
-    """
+    """Base of the classes whose instances a plugin's hooks return; `hook` is the hook's name."""
 
     hook: ClassVar[str]
 

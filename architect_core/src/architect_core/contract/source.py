@@ -1,4 +1,4 @@
-"""A source of configuration, and what it returns."""
+"""A source of configuration, and the configuration that it returns."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ Entry = TypeVar("Entry")
 
 @dataclass(frozen=True)
 class Configuration:
-    """What a source holds.
+    """The configuration of one source.
 
     Attributes:
-        services: service name -> its checked entry. A mapping may know more names than it lists.
+        services: service name -> its checked entry. A look-up may find names that iteration does not list.
         current_service: the name of the running service, or None if the source does not know it.
         where: what was read, for error messages: "the environment variable ARCHITECT".
-        datastores: datastores of the running service, whichever that is: name -> checked entry. Those that belong to a
-            named service are in its entry in `services`.
+        datastores: name -> checked entry, for whichever service is running. The datastores of a service whose name is
+            known are in its entry in `services`.
         files: the files that were read, or would be read if they existed; `watch()` reloads when one changes.
         place_of: returns where one entry was read from, by "services" or "datastores" and its name; `where` by default.
         keep_unknown_options: whether an option that a datastore's engine does not have becomes an attribute of its
@@ -45,12 +45,7 @@ class Configuration:
     keep_unknown_options: bool = False
 
     def place(self, kind: str, name: str) -> str:
-        """Returns where an entry was read from: "the environment variable BILLING_URL".
-
-        Args:
-            kind: "services" or "datastores".
-            name: the entry's name.
-        """
+        """Returns where an entry of `kind`, "services" or "datastores", was read from: "the variable BILLING_URL"."""
         return self.where if self.place_of is None else self.place_of(kind, name)
 
 
@@ -58,9 +53,9 @@ class Source(Provided):
     """Something that a configuration can be read from.
 
     Attributes:
-        name: what `architect env` and messages call it; the class's name if it is empty. A plugin's source is called by
-            the name of its entry point, which should be the same.
-        knows_current_service: whether it can name the running service; one that cannot is not read for that.
+        name: its name in `architect env` and in messages; the class's name if empty. It should equal the name of its
+            entry point, by which a plugin's source is selected.
+        knows_current_service: whether it can name the running service; if not, it is not read to find that name.
     """
 
     hook: ClassVar[str] = "architect_source"
@@ -69,7 +64,7 @@ class Source(Provided):
 
     @abstractmethod
     def load(self) -> Configuration:
-        """Reads it now; a source that holds nothing returns an empty configuration.
+        """Reads it now; returns an empty configuration if it holds nothing.
 
         Raises:
             ConfigError: it is malformed; the message has the path of every wrong field, and no value.
@@ -79,16 +74,11 @@ class Source(Provided):
 class Entries(Mapping[str, Entry], Generic[Entry]):
     """Entries that are read and checked when they are looked up, so that a malformed one affects no other.
 
-    A look-up may find a name that is not listed, because a service's name cannot be derived from a variable's.
+    A look-up may find a name that is not listed, because a variable's name does not determine a service's.
     """
 
     def __init__(self, names: Iterable[str], read: Callable[[str], Entry | None]) -> None:
-        """Make them.
-
-        Args:
-            names: those that are listed.
-            read: returns the entry of a name, listed or not, or None if it has none. Raises ConfigError.
-        """
+        """List `names`; `read` returns the entry of any name, or None if there is none, or raises ConfigError."""
         self._names = tuple(dict.fromkeys(names))
         self._read = read
         self._found: dict[str, Entry] = {}
