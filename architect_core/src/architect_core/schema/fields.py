@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from typing import Annotated
 
 from pydantic import AfterValidator, BeforeValidator
@@ -24,32 +25,9 @@ def _text(value: object) -> object:
     return str(value) if isinstance(value, int | float) and not isinstance(value, bool) else value
 
 
-def _host(value: str) -> str:
-    if not value:
-        raise ValueError("the host is empty")
-    if any(character.isspace() or not character.isprintable() for character in value):
-        raise ValueError("a host has no spaces and no control characters")
-    return value
-
-
-def _event(name: str) -> str:
-    # architect.sdk 0.2.1 accepts any name; its documentation uses "<event_name>"
-    if not name or not name.isprintable():
-        raise ValueError("an event's name is empty or has control characters")
-    return name
-
-
-def _uri(value: str) -> str:
-    if any(ord(character) < 33 or ord(character) == 127 for character in value):
-        raise ValueError("a URI has no spaces and no control characters")
-    if value and not value.startswith("/"):
-        raise ValueError("must start with '/'")
-    return value
-
-
-def _matching(pattern: re.Pattern[str], reason: str) -> AfterValidator:
+def _check(is_right: Callable[[str], object], reason: str) -> AfterValidator:
     def check(value: str) -> str:
-        if not pattern.fullmatch(value):
+        if not is_right(value):
             raise ValueError(reason)
         return value
 
@@ -60,17 +38,28 @@ _NAME = "a name has lower-case letters, digits, '-' and '_', with at most one '/
 _PROTOCOL = "a protocol's name has lower-case letters, digits, '-' and '_', or it is null"
 _EVENT = "an event's name has letters, digits, '.', '-' and '_' (order_placed)"
 _PARAMETER = "a parameter's name has letters, digits and '_', and starts with no digit (POSTGRES_USER)"
-_NO_LINE_BREAKS = _matching(re.compile(r"[^\r\n\0]*"), "a header has no line breaks")
+_VISIBLE = re.compile(r"[^\x00-\x20\x7f]*")
 
 Port = Annotated[int, BeforeValidator(_port)]
-Host = Annotated[str, AfterValidator(_host)]
 Text = Annotated[str, BeforeValidator(_text)]
-Uri = Annotated[str, AfterValidator(_uri)]
-AnyEventName = Annotated[str, AfterValidator(_event)]
-ServiceName = Annotated[str, _matching(names.SERVICE_NAME, _NAME)]
-Protocol = Annotated[str, _matching(names.PROTOCOL, _PROTOCOL)]
-EventName = Annotated[str, _matching(names.EVENT_NAME, _EVENT)]
-ParameterName = Annotated[str, _matching(names.PARAMETER_NAME, _PARAMETER)]
-Version = Annotated[str, _matching(names.VERSION, "a version has one to three numbers (0.1.0)")]
-HeaderName = Annotated[str, _matching(names.HEADER_NAME, "this is no name of an HTTP header")]
-HeaderValue = Annotated[str, BeforeValidator(_text), _NO_LINE_BREAKS]
+Host = Annotated[
+    str,
+    _check(bool, "the host is empty"),
+    _check(lambda host: host.isprintable() and " " not in host, "a host has no spaces and no control characters"),
+]
+Uri = Annotated[
+    str,
+    _check(_VISIBLE.fullmatch, "a URI has no spaces and no control characters"),
+    _check(lambda uri: not uri or uri.startswith("/"), "must start with '/'"),
+]
+ServiceName = Annotated[str, _check(names.SERVICE_NAME.fullmatch, _NAME)]
+Protocol = Annotated[str, _check(names.PROTOCOL.fullmatch, _PROTOCOL)]
+EventName = Annotated[str, _check(names.EVENT_NAME.fullmatch, _EVENT)]
+# architect.sdk 0.2.1 accepts any name of an event; its documentation uses "<event_name>"
+AnyEventName = Annotated[
+    str, _check(lambda name: name and name.isprintable(), "an event's name is empty or has control characters")
+]
+ParameterName = Annotated[str, _check(names.PARAMETER_NAME.fullmatch, _PARAMETER)]
+Version = Annotated[str, _check(names.VERSION.fullmatch, "a version has one to three numbers (0.1.0)")]
+HeaderName = Annotated[str, _check(names.HEADER_NAME.fullmatch, "this is no name of an HTTP header")]
+HeaderValue = Annotated[Text, _check(re.compile(r"[^\r\n\0]*").fullmatch, "a header has no line breaks")]
