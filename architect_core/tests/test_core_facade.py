@@ -35,13 +35,13 @@ def test_every_exported_name_exists_and_is_sorted():
         assert getattr(architect, name) is not None
 
 
-def test_a_path_of_modules_that_cannot_be_searched_is_no_service_s_folder(monkeypatch, tmp_path):
+def test_an_unreadable_entry_of_sys_path_is_ignored_by_the_search_of_the_root(monkeypatch, tmp_path):
     monkeypatch.chdir(tmp_path)
     monkeypatch.syspath_prepend("/" + "x" * 300)
     root.search_root()
 
 
-def test_every_error_is_exported_and_stands_under_the_one_root():
+def test_every_error_is_exported_and_is_an_architect_error():
     errors = {
         name: value
         for name, value in vars(exceptions).items()
@@ -67,7 +67,7 @@ def test_an_error_can_be_pickled_and_copied_as_process_pools_do(error):
         assert (type(clone), str(clone), vars(clone)) == (type(error), str(error), vars(error))
 
 
-def test_a_name_that_is_not_there_is_an_attribute_error():
+def test_an_unknown_name_is_an_attribute_error():
     with pytest.raises(AttributeError, match="no attribute 'servise'"):
         _ = architect.servise
 
@@ -110,7 +110,7 @@ def test_the_environment_names_the_service_s_folder_before_all(tmp_path, monkeyp
     assert root.find_root() == tmp_path
 
 
-def test_a_service_s_folder_that_is_nowhere_is_told(tmp_path, monkeypatch):
+def test_without_a_service_s_folder_the_error_names_architect_install(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "path", [])
     monkeypatch.delattr(sys.modules["__main__"], "__file__", raising=False)

@@ -54,7 +54,7 @@ def test_the_page_of_hooks_has_a_section_for_every_class_of_the_contract_that_na
 
 
 @pytest.mark.parametrize("hook", HOOKS)
-def test_a_hook_says_what_it_is_when_it_is_called_and_shows_an_example(hook):
+def test_a_section_has_a_summary_the_caller_and_an_example(hook):
     summary, called, *_ = SECTIONS[hook].split("\n\n")
     assert summary.endswith(".")
     assert called.startswith("Called by ")
@@ -76,12 +76,12 @@ def test_the_example_of_a_hook_is_a_plugin_that_provides_it(provided, kind):
 
 
 def test_every_hook_is_used_by_a_test_below():
-    """A test with the name of the hook shows what the thing that it returns is for."""
+    """Each hook has a test, named by it, that uses the object it returns."""
     tests = {name.removeprefix("test_used_").partition("__")[0] for name in globals() if name.startswith("test_used_")}
     assert tests == {hook.removeprefix("architect_") for hook in HOOKS}
 
 
-def test_used_client_factory__its_clients_are_the_services_(provided, xmlrpc_server):
+def test_used_client_factory__a_service_has_its_client(provided, xmlrpc_server):
     provided(contract.ClientFactory)
     entry = {"host": "127.0.0.1", "port": xmlrpc_server, "api": "ex", "options": {"path": "/"}}
     resolver = architect.Resolver({"acme/adder": entry})
@@ -98,7 +98,7 @@ def xmlrpc_server():
         server.shutdown()
 
 
-def test_used_credential_parser__its_credentials_are_the_datastores_(provided):
+def test_used_credential_parser__a_datastore_has_its_credentials(provided):
     provided(contract.CredentialParser)
     config = {"a": {"datastores": {"eggs": {"type": "ex", "host": "tree"}, "none": {"type": "ex"}}}}
     resolver = architect.Resolver(config, current_service="a")
@@ -108,7 +108,7 @@ def test_used_credential_parser__its_credentials_are_the_datastores_(provided):
 
 
 @pytest.mark.parametrize("how", ["variable", "configure"])
-def test_used_source__a_program_asks_for_it_by_name(provided, monkeypatch, tmp_path, how):
+def test_used_source__it_is_selected_by_name(provided, monkeypatch, tmp_path, how):
     provided(Source)
     (tmp_path / "services.toml").write_text('["acme/billing"]\nhost = "http://billing"\nport = 8080\napi = "rest"\n')
     monkeypatch.setenv("ARCHITECT_TOML", str(tmp_path / "services.toml"))
@@ -134,7 +134,7 @@ def test_used_event_publisher__it_delivers_to_the_subscribers_of_its_protocol(pr
     assert isinstance(refused.error, ConnectionRefusedError)
 
 
-def test_used_stub_generator__it_generates_what_the_definitions_say(provided, tmp_path):
+def test_used_stub_generator__its_stubs_depend_on_the_definitions(provided, tmp_path):
     generator = provided(contract.StubGenerator)
     (tmp_path / "words.txt").write_text("egg nest")
     definitions = contract.Definitions("acme/words", tmp_path, ("words.txt",))
@@ -144,11 +144,11 @@ def test_used_stub_generator__it_generates_what_the_definitions_say(provided, tm
     assert generator.checksum(definitions) != before
 
 
-def test_used_readiness_probe__it_tells_one_that_is_ready_from_one_that_is_not(provided):
+def test_used_readiness_probe__a_service_is_ready_or_not(provided):
     probe = provided(contract.ReadinessProbe)
     with socket.create_server(("127.0.0.1", 0)) as listener:
-        asked = contract.Listener("acme/mail", "127.0.0.1", listener.getsockname()[1], probe.Options())
-        assert not probe.is_ready(asked, 0.1)
+        service = contract.Listener("acme/mail", "127.0.0.1", listener.getsockname()[1], probe.Options())
+        assert not probe.is_ready(service, 0.1)
 
         def answer():
             listener.accept()[0].close()
@@ -157,7 +157,7 @@ def test_used_readiness_probe__it_tells_one_that_is_ready_from_one_that_is_not(p
 
         thread = threading.Thread(target=answer)
         thread.start()
-        assert probe.is_ready(asked, 5)
+        assert probe.is_ready(service, 5)
         thread.join()
 
 
@@ -180,14 +180,14 @@ def is_listening(host, port):
         return probe.connect_ex((host, port)) == 0
 
 
-def test_used_command__it_gets_its_arguments_and_gives_an_exit_code(provided, capsys):
+def test_used_command__it_gets_its_arguments_and_returns_an_exit_code(provided, capsys):
     command = provided(contract.Command)
     assert command.summary.endswith(".")
     assert command.run(["a", "b"]) == 0
     assert capsys.readouterr().out == "coo coo\n"
 
 
-def test_used_double_factory__it_stands_in_for_a_service(provided):
+def test_used_double_factory__its_double_replaces_a_service(provided):
     factory = provided(contract.DoubleFactory)
     double = factory.double(contract.DoubleTarget("acme/post", str.upper, lambda: None))
     assert double.client(lambda: None).send("dear") == "DEAR"
@@ -195,7 +195,7 @@ def test_used_double_factory__it_stands_in_for_a_service(provided):
     double.close()
 
 
-def test_used_observer__it_is_told_of_calls(provided, caplog):
+def test_used_observer__it_logs_calls(provided, caplog):
     observer = provided(contract.Observer)
     with caplog.at_level("INFO", "calls"):
         observer.observe("acme/billing", "rest").ended(contract.Outcome(0.25, "503"))

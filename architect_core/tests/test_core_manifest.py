@@ -125,7 +125,7 @@ def test_the_error_of_a_missing_manifest_names_the_folder(tmp_path):
         max_size=6,
     )
 )
-def test_no_manifest_raises_anything_but_ours(data):
+def test_any_manifest_is_read_or_raises_a_manifest_error(data):
     try:
         parse_manifest(json.dumps(data))
     except ManifestError as problem:
