@@ -31,12 +31,7 @@ def validate(
 ) -> Model:
     """Make a `model` from `data`, or raise an `error` that names the path of every wrong field.
 
-    Args:
-        model: the pydantic class.
-        data: the value to validate.
-        where: what it was read from, for the message.
-        path: its path inside of that.
-        error: the class to raise.
+    `where` and `path` are what `data` was read from and its path there, for the message.
     """
     try:
         return model.model_validate(data)
