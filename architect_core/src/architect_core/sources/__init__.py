@@ -1,4 +1,4 @@
-"""The sources that need no platform, the catalogue that merges sources, and helpers for writing one."""
+"""The sources that need no platform, the catalog that merges sources, and helpers for writing a source."""
 
 from architect_core.contract.source import (
     CURRENT_SERVICE_VARIABLE,
