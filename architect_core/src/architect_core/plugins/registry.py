@@ -88,10 +88,8 @@ class Plugins:
         try:
             provided: Kind | None = loading.call(loading.load(entry), kind)
         except loading.BrokenError as problem:
-            reason, cause = str(problem), problem.__cause__
-        else:
-            return provided
-        raise PluginError(f"{asked_by}: {_owner(entry)} {reason}") from cause
+            raise PluginError(f"{asked_by}: {_owner(entry)} {problem}") from problem.__cause__
+        return provided
 
     def _entry(self, name: str, asked_by: str) -> EntryPoint:
         found = self.installed(name)

@@ -1,4 +1,4 @@
-"""All sources as one: the first source that has an entry wins, and the entry is taken whole from it."""
+"""Merges all sources: an entry is taken whole from the first source that has it."""
 
 from __future__ import annotations
 
@@ -54,8 +54,8 @@ class Layer:
         Args:
             name: the source's name: "bindings".
             find: returns the source, or None if it is not used.
-            load: reads the source.
-            names_service: whether the source is read to find the running service's name.
+            load: reads it.
+            names_service: whether it is read to find the running service's name.
         """
         self.name = name
         self.signatures: Signatures = {}
