@@ -37,9 +37,13 @@ _ONE = "started = time.process_time(); rest.client"
 _BARE = "started = time.process_time(); import requests; requests.Session()"
 _ALL = """
 started = time.process_time()
-from architect_core.plugins import inventory, loading
-reports = [inventory.inspect(entry) for entry in loading.installed()]
-assert len(reports) > 10 and all(report.state == "ok" for report in reports), reports
+from architect_core.contract import hooks
+from architect_core.plugins import loading
+managers = [loading.load(entry) for entry in loading.installed()]
+assert len(managers) > 10
+for manager in managers:
+    for kind in hooks.KINDS:
+        loading.call(manager, kind)
 import requests, grpc
 """
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from importlib.machinery import ModuleSpec
+from importlib.metadata import EntryPoint, EntryPoints
 
 import pytest
 
@@ -36,8 +37,8 @@ def test_a_file_in_an_archive_is_trusted(monkeypatch):
 def test_a_plugin_is_not_loaded_and_the_error_has_the_line(monkeypatch, tmp_path):
     (tmp_path / "sdk.py").write_text("import requests")
     installed(monkeypatch, str(tmp_path / "sdk.py"))
-    entry = loading.EntryPoint("nest", "no_such_module", "architect")
-    monkeypatch.setattr(Plugins, "installed", lambda self, name: [entry])
+    entry = EntryPoint("nest", "no_such_module", "architect")
+    monkeypatch.setattr(loading, "entry_points", EntryPoints([entry]).select)
     with pytest.raises(
         PluginError, match=r"'nest' of an unknown distribution cannot be used: architect\.sdk is the one of"
     ):

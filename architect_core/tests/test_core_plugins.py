@@ -11,7 +11,7 @@ import pytest
 import architect.sdk as architect
 from architect_core.contract.client import ClientFactory
 from architect_core.contract.credentials import CredentialParser
-from architect_core.plugins import registry
+from architect_core.plugins import loading
 from architect_core.plugins.registry import Plugins
 
 HEAD = "from architect_core.contract import hookimpl\nARCHITECT_CONTRACT = 1\n"
@@ -63,7 +63,7 @@ def test_no_plugin_names_those_installed_and_the_nearest(install_plugin):
     ],
 )
 def test_an_error_about_a_plugin_that_architect_ships_has_its_pip_line(monkeypatch, name, distribution):
-    monkeypatch.setattr(registry, "entry_points", lambda **_: EntryPoints())
+    monkeypatch.setattr(loading, "entry_points", lambda **_: EntryPoints())
     with pytest.raises(architect.NoPluginError, match=f"serves '{re.escape(name)}'.* pip install {distribution}$"):
         Plugins().get(ClientFactory, name, "service 'a'")
 

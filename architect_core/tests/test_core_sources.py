@@ -12,7 +12,7 @@ from importlib.metadata import EntryPoints, entry_points
 import pytest
 
 import architect.sdk as architect
-from architect_core.plugins import registry
+from architect_core.plugins import loading
 
 PARSER = """
 from architect_core.contract import CredentialParser, Credentials, hookimpl
@@ -286,7 +286,7 @@ def without(monkeypatch):
         def kept(**wanted):
             return EntryPoints(each for each in entry_points(**wanted) if not is_removed(each))
 
-        monkeypatch.setattr(registry, "entry_points", kept)
+        monkeypatch.setattr(loading, "entry_points", kept)
 
     return remove
 
@@ -346,7 +346,7 @@ def test_a_source_is_loaded_when_a_name_is_looked_up_that_no_source_above_it_has
 
 def test_the_search_for_the_running_service_loads_no_source_of_a_platform(install_plugin, monkeypatch):
     monkeypatch.setenv("ARCHITECT", json.dumps({"a": BILLING}))
-    monkeypatch.setattr(registry, "entry_points", lambda **wanted: pytest.fail("entry points were searched"))
+    monkeypatch.setattr(loading, "entry_points", lambda **wanted: pytest.fail("entry points were searched"))
     assert architect.service("a").config.port == 8080
     assert architect.Resolver().current_name is None
 

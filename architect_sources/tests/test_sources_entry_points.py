@@ -10,7 +10,7 @@ import pytest
 
 import architect.sdk as architect
 from architect_core.contract import Source
-from architect_core.plugins import Plugins, registry
+from architect_core.plugins import Plugins, loading
 from architect_core.plugins.known import KNOWN, PRECEDENCE, known
 
 PROJECT = Path(__file__).parents[1] / "pyproject.toml"
@@ -65,7 +65,7 @@ def test_without_its_entry_point_a_source_is_gone_and_no_other_is(removed, monke
     def without(**wanted):
         return EntryPoints(each for each in entry_points(**wanted) if each.name != removed)
 
-    monkeypatch.setattr(registry, "entry_points", without)
+    monkeypatch.setattr(loading, "entry_points", without)
     for name in VARIABLES:
         resolver = architect.Resolver()
         if name == removed:

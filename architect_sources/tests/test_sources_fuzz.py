@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import shutil
-import threading
 import traceback
 
 import pytest
@@ -13,7 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import architect.sdk as architect
-from architect_core.sources.catalog import Catalog, NamedSource
+from architect_core.sources.catalog import Catalog, Layer
 from architect_core.sources.environment import EnvironmentSource
 from architect_core.sources.local import LocalSource
 from architect_sources.aspire import AspireSource
@@ -124,7 +123,7 @@ NAMES = ("acme/a", "a", "db", "primary_db")
 
 def look_everything_up(source) -> None:
     """Look up some names; anything that is raised must be an error of ours that shows no secret."""
-    catalog = Catalog([NamedSource("fuzzed", lambda: source)], threading.RLock())
+    catalog = Catalog([Layer("fuzzed", lambda: source)])
     look_ups = [
         lambda: catalog.current_service,
         lambda: catalog.names("services"),

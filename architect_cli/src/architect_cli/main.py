@@ -6,12 +6,13 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from architect_cli import inventory
 from architect_cli.click_command import HELP_OPTIONS
 from architect_cli.output import error_text, print_error
 from architect_cli.reports import plugin_reports
 from architect_core.contract import PROTOCOL, Command
 from architect_core.exceptions import ArchitectError, NoPluginError, PluginError
-from architect_core.plugins import Plugins, inventory, loading
+from architect_core.plugins import Plugins, loading
 from architect_core.plugins.collision import facade_problem
 from architect_core.plugins.known import known
 

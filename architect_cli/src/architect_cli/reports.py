@@ -10,7 +10,8 @@ import sys
 import tempfile
 from typing import TYPE_CHECKING, Any
 
-from architect_core.plugins import inventory, loading
+from architect_cli import inventory
+from architect_core.plugins import loading
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

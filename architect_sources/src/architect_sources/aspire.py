@@ -5,15 +5,17 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, ClassVar, NamedTuple
 
-from architect_core.contract import SERVICE_NAME, Configuration, Entries, Source, hookimpl
-from architect_core.sources.entries import checked_datastore, scheme_of, service_at
-from architect_core.sources.naming import Claims, resource_names, variable_stems
+from architect_core.contract import SERVICE_NAME, Configuration, Entries, Source, hookimpl, scheme_of
+from architect_core.schema import DatastoreConfig, validate
+from architect_core.sources.entries import service_at
+from architect_core.sources.naming import resource_names, variable_stems
 from architect_core.sources.variables import VariablesSource
+from architect_sources.claims import Claims
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from architect_core.schema import DatastoreConfig, ServiceConfig
+    from architect_core.schema import ServiceConfig
 
 ARCHITECT_CONTRACT = 1
 _SERVICE = re.compile(r"services__(.+?)__([^_](?:.*?[^_])?)__(\d+)", re.IGNORECASE)
@@ -101,7 +103,7 @@ class _Reader:
             entry = {field: value for field, value in values.items() if value}
         else:
             return None
-        return checked_datastore(entry, self.where("datastores", name))
+        return validate(DatastoreConfig, entry, self.where("datastores", name))
 
     def where(self, kind: str, name: str) -> str:
         """The variables that the entry `name` is read from."""

@@ -7,18 +7,18 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from architect_core.contract import SERVICE_NAME, Configuration, Entries, Source, hookimpl
+from architect_core.contract import SERVICE_NAME, Configuration, Entries, Source, hookimpl, scheme_of
 from architect_core.exceptions import ConfigError
+from architect_core.schema import DatastoreConfig, ServiceConfig, validate
 from architect_core.sources.binding_keys import CERTIFICATES, FIELDS, RESERVED
-from architect_core.sources.entries import checked_datastore, checked_service, protocol_of, scheme_of, with_login
-from architect_core.sources.naming import Claims, resource_names
+from architect_core.sources.entries import protocol_of, with_login
+from architect_core.sources.naming import resource_names
 from architect_core.sources.pointers import read_text
 from architect_core.sources.variables import VariablesSource
+from architect_sources.claims import Claims
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
-
-    from architect_core.schema import DatastoreConfig, ServiceConfig
 
 ARCHITECT_CONTRACT = 1
 ROOT_VARIABLE = "SERVICE_BINDING_ROOT"
@@ -161,13 +161,13 @@ class _Binding:
         entry = {**values, "api": api} | ({"host": with_login(host, *login)} if host else {})
         if certificates:
             entry |= {"options": {"tls": certificates}} if api in {"rest", "grpc"} else certificates
-        return checked_service(entry, self.where)
+        return validate(ServiceConfig, entry, self.where)
 
     def datastore(self) -> DatastoreConfig:
         values, certificates = self._read(CERTIFICATES | _PEM)
         kind = values.pop("type", None)
         entry = values | ({"kind": kind} if kind else {}) | ({"options": certificates} if certificates else {})
-        return checked_datastore(entry, self.where)
+        return validate(DatastoreConfig, entry, self.where)
 
     def _read(self, files: Mapping[str, str]) -> tuple[dict[str, Any], dict[str, str]]:
         """The values by field, and the paths of `files` by option."""

@@ -8,13 +8,11 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from architect_core.contract import Address, Configuration, Entries, Source, hookimpl, parse_address
 from architect_core.exceptions import ConfigError
 from architect_core.plugins.known import remedy
-from architect_core.sources.entries import checked_service
+from architect_core.schema import ServiceConfig, validate
 from architect_core.sources.variables import VariablesSource
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-
-    from architect_core.schema import ServiceConfig
 
 ARCHITECT_CONTRACT = 1
 DOMAIN_VARIABLE = "ARCHITECT_DNS"
@@ -95,7 +93,7 @@ def _service(name: str, domain: str, resolver: Any, where: str) -> ServiceConfig
         question = f"_{service}._tcp.{labels}.{domain}"
         records = _records(question, resolver, where)
         if records:
-            return checked_service({"api": api, **_endpoints(records, scheme)}, f"{where}, {question}")
+            return validate(ServiceConfig, {"api": api, **_endpoints(records, scheme)}, f"{where}, {question}")
     return None
 
 

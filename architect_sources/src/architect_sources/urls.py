@@ -4,16 +4,19 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, ClassVar
 
-from architect_core.contract import Configuration, Entries, Source, hookimpl
+from architect_core.contract import Configuration, Entries, Source, hookimpl, scheme_of
 from architect_core.exceptions import ConfigError
-from architect_core.sources.entries import checked_datastore, is_datastore, scheme_of, service_at
-from architect_core.sources.naming import Claims, variable_stems
+from architect_core.schema import DatastoreConfig, validate
+from architect_core.sources.entries import service_at
+from architect_core.sources.naming import variable_stems
 from architect_core.sources.variables import VariablesSource
+from architect_sources.claims import Claims
+from architect_sources.schemes import is_datastore
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from architect_core.schema import DatastoreConfig, ServiceConfig
+    from architect_core.schema import ServiceConfig
 
 ARCHITECT_CONTRACT = 1
 
@@ -77,4 +80,4 @@ class _Urls:
         if variable is None:
             return None
         self._claims.claim(variable, name)
-        return checked_datastore({"url": self._urls[variable]}, f"the environment variable {variable}")
+        return validate(DatastoreConfig, {"url": self._urls[variable]}, f"the environment variable {variable}")

@@ -16,24 +16,19 @@ from architect_core.contract import (
     is_text,
     read_json,
     require_object,
+    scheme_of,
 )
 from architect_core.exceptions import ConfigError
+from architect_core.schema import DatastoreConfig, ServiceConfig, validate
 from architect_core.sources.binding_keys import RESERVED
-from architect_core.sources.entries import (
-    checked_datastore,
-    checked_service,
-    is_datastore,
-    protocol_of,
-    scheme_of,
-    with_login,
-)
-from architect_core.sources.naming import Claims, resource_names
+from architect_core.sources.entries import protocol_of, with_login
+from architect_core.sources.naming import resource_names
 from architect_core.sources.variables import VariablesSource
+from architect_sources.claims import Claims
+from architect_sources.schemes import is_datastore
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-
-    from architect_core.schema import DatastoreConfig, ServiceConfig
 
 ARCHITECT_CONTRACT = 1
 VARIABLE = "VCAP_SERVICES"
@@ -155,10 +150,10 @@ class _Bound:
             raise ConfigError(self.where, [("credentials", "has a user name or password that is no text")])
         host = with_login(self._url, *(None if value is None else str(value) for value in login))
         kept = {key: value for key, value in self.fields.items() if key not in {"url", "username", "password", "name"}}
-        return checked_service(kept | {"host": host, "api": protocol_of(scheme_of(host))}, self.where)
+        return validate(ServiceConfig, kept | {"host": host, "api": protocol_of(scheme_of(host))}, self.where)
 
     def datastore(self) -> DatastoreConfig:
-        return checked_datastore(self.fields | ({"kind": self.kind} if self.kind else {}), self.where)
+        return validate(DatastoreConfig, self.fields | ({"kind": self.kind} if self.kind else {}), self.where)
 
 
 def _bound(services: Mapping[str, Any]) -> dict[str, _Bound]:

@@ -13,7 +13,7 @@ from architect_cli.reports import plugin_reports
 from architect_core.plugins import loading
 
 if TYPE_CHECKING:
-    from architect_core.plugins.inventory import PluginReport
+    from architect_cli.inventory import PluginReport
 
 _HEADER = ("NAME", "DISTRIBUTION", "VERSION", "PROVIDES", "STATE")
 

@@ -1,1 +1,1 @@
-"""Names, addresses, files and texts: what the schemas and the contract are made of."""
+"""Names, addresses, files and JSON, for all layers of the core above."""

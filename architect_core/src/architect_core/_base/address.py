@@ -1,4 +1,4 @@
-"""Splits and masks URLs and hosts; nothing else in architect does."""
+"""Splits and masks URLs and hosts; all of architect does so with these functions."""
 
 from __future__ import annotations
 
@@ -14,17 +14,15 @@ MASK = "***"
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://")
 # RFC 3986 reg-name, with the "_" that container names have
 _REG_NAME = re.compile(r"[^\x00-\x20\x7f/\\?#@\[\]:%<>\"^`{|}]+")
-
 # the "@" of a login that "/" cut in two; a segment may start with one: "/@scope"
 _LOGIN = re.compile(r"[^/]@")
-
+_IPV6 = re.compile(r"[0-9A-Fa-f:.]+")
 _HOST = r"(?:[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(?::\d{1,5})?"
 # a text of any other form may hold a secret anywhere
 _MASKABLE = re.compile(
     rf"(?P<scheme>{_SCHEME.pattern})?(?:(?P<user>[^:@/?#\s]*)(?P<password>:[^@/?#\s]*)?@)?"
     rf"(?P<hosts>(?:{_HOST}(?:,{_HOST})*)?)(?P<path>/[^?#\s@;]*)?(?P<query>\?.*)?"
 )
-_IPV6 = re.compile(r"[0-9A-Fa-f:.]+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,10 +32,9 @@ class Address:
     Attributes:
         scheme: in lower case; empty if the host has none.
         host: a name or an IP address, without brackets.
-        port: the TCP port, or None if none is configured.
+        port: the TCP port, or None.
         path: the base path; empty, or starting with "/" and not ending with it.
-        username: from the host's user information, decoded, or None.
-        password: likewise. Never part of a repr.
+        username: decoded, or None; so is `password`. Neither is part of the repr.
     """
 
     scheme: str
@@ -59,20 +56,15 @@ class Address:
 
 
 def parse_address(host: str, port: int | None = None) -> Address:
-    """Splits a configured host, with or without a scheme, into its parts.
+    """Splits a host, which is a name, an IP address, or `scheme://user:password@host:port/base/path` (RFC 3986).
 
     >>> parse_address("http://billing.internal/v1", 8080)
     Address(scheme='http', host='billing.internal', port=8080, path='/v1')
     >>> parse_address("::1", 50051).netloc
     '[::1]:50051'
 
-    Args:
-        host: a name, an IP address, or `scheme://user:password@host:port/base/path` (RFC 3986), where every part but
-            the host is optional.
-        port: the configured port; must equal the port in `host` if both are given.
-
     Raises:
-        ValueError: `host` is malformed or has another port; the message repeats no part of it.
+        ValueError: `host` is malformed or has another port than `port`; the message repeats no part of it.
     """
     scheme = scheme_of(host)
     authority, slash, path = (host[len(scheme) + 3 :] if scheme else host).partition("/")
@@ -105,7 +97,7 @@ def scheme_of(url: str) -> str:
 
 
 def split_login(authority: str) -> tuple[str | None, str | None, str]:
-    """Splits `user:password@host:port` into user, password and the rest; what is absent is None, nothing is decoded.
+    """Splits `user:password@host:port` into user, password and the rest, not decoded; an absent part is None.
 
     >>> split_login("app:s%40cret@db:5432"), split_login("token@db"), split_login("db")
     (('app', 's%40cret', 'db:5432'), ('token', None, 'db'), (None, None, 'db'))
@@ -118,7 +110,7 @@ def split_login(authority: str) -> tuple[str | None, str | None, str]:
 
 
 def mask_url(url: str) -> str:
-    """Returns a URL or a host without its password and query; only `***` if it has no form in which they are known.
+    """Returns a URL or a host without its password and query; only `***` if its form is unknown.
 
     >>> mask_url("postgresql://app:s3cret@db:5432/shop?sslpassword=s3cret")
     'postgresql://app:***@db:5432/shop?***'

@@ -1,4 +1,4 @@
-"""Errors that hold no secret."""
+"""Raises errors that hold no secret."""
 
 from __future__ import annotations
 
@@ -23,8 +23,7 @@ def raising(
     Traceback (most recent call last):
     KeyError: "invalid literal for int() with base 10: 'secret'"
 
-    The new error has neither a cause nor a context: the ValueError may hold the value that was read, which a traceback
-    or an error report would show.
+    The new error has neither a cause nor a context, because a traceback would show what the ValueError holds.
     """
     try:
         return function(*arguments, **keywords)

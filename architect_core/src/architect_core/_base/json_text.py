@@ -1,4 +1,4 @@
-"""JSON as people write it, read strictly, and the paths in it for error messages."""
+"""Strict reading of JSON, and paths in it for error messages."""
 
 from __future__ import annotations
 
@@ -12,21 +12,21 @@ from architect_core.exceptions import ConfigError
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-
-# A key may itself hold what nobody should see; only what looks like a name is repeated.
+# a key may hold a secret; a message repeats it only if it looks like a name
 _SHOWABLE = re.compile(r"[A-Za-z0-9_$<>][A-Za-z0-9_./$<>-]{0,79}", re.ASCII)
+_TYPES = {list: "an array", str: "text", bool: "true or false", int: "a number", float: "a number", type(None): "null"}
 
 
 def read_json(text: str | bytes, where: str, *, error: type[ConfigError] = ConfigError) -> Any:
-    """Parse JSON (RFC 8259) strictly: a key that appears twice, NaN and a number that is too large are errors.
+    """Parses JSON (RFC 8259) strictly: a duplicate key, NaN and a number that is too large are errors.
 
     Raises:
-        ConfigError: with the line and column, never with a piece of the text.
+        ConfigError: with the line and column, never with a part of the text.
     """
     reason = ""
     try:
         if isinstance(text, str):
-            # the environment holds bytes that are no UTF-8 as lone surrogates
+            # in the environment, bytes that are not UTF-8 are lone surrogates
             text = text.encode("utf-8", "surrogateescape")
         decoded = text.decode("utf-8-sig")
         if decoded.strip():
@@ -44,7 +44,7 @@ def read_json(text: str | bytes, where: str, *, error: type[ConfigError] = Confi
         reason = "is nested too deeply"
     except _RefusedJSONError as problem:
         reason = str(problem)
-    except ValueError:  # an integer of more digits than Python converts
+    except ValueError:  # an integer with more digits than Python converts
         reason = "holds a number that is too large"
     # raised here and not above: a JSONDecodeError in __context__ carries the whole text
     raise error(where, [("", reason)])
@@ -75,7 +75,7 @@ def _no_constant(name: str) -> NoReturn:
 
 
 def dotted(path: str, loc: Iterable[int | str]) -> str:
-    """`acme/checkout.port`; the items of a list are counted from 0: `dependencies[2]`."""
+    """Returns a path with the parts of `loc`: "acme/checkout.port", or "dependencies[2]" for an item of a list."""
     for part in loc:
         if isinstance(part, int):
             path += f"[{part}]"
@@ -85,12 +85,12 @@ def dotted(path: str, loc: Iterable[int | str]) -> str:
 
 
 def showable(key: str) -> str:
-    """`key` if it looks like a name, else a placeholder."""
+    """Returns `key` if it looks like a name, otherwise a placeholder."""
     return key if _SHOWABLE.fullmatch(key) else "<key that is no name>"
 
 
 def is_text(value: str) -> bool:
-    """Whether UTF-8 can encode it, which it cannot where it has a lone surrogate."""
+    """Returns whether UTF-8 can encode `value`, which it cannot if there is a lone surrogate."""
     try:
         value.encode()
     except UnicodeEncodeError:
@@ -101,19 +101,8 @@ def is_text(value: str) -> bool:
 def require_object(
     data: object, where: str, path: str = "", *, error: type[ConfigError] = ConfigError
 ) -> Mapping[str, Any]:
-    """`data` if it is a JSON object."""
+    """Returns `data` if it is a JSON object, otherwise raises `error`."""
     if not isinstance(data, dict):
-        raise error(where, [(path, f"must be a JSON object, not {_json_type(data)}")])
+        found = _TYPES.get(type(data), f"a Python {type(data).__name__}")
+        raise error(where, [(path, f"must be a JSON object, not {found}")])
     return data
-
-
-def _json_type(data: object) -> str:
-    names = {
-        list: "an array",
-        str: "text",
-        bool: "true or false",
-        int: "a number",
-        float: "a number",
-        type(None): "null",
-    }
-    return names.get(type(data), f"a Python {type(data).__name__}")

@@ -1,4 +1,4 @@
-"""What services, events and parameters may be called, and the nearest name to one that does not exist."""
+"""The forms of names, and help for messages about a name that does not exist."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _MOST_LISTED = 12
 
 
 def stub_folder(name: str) -> str:
-    """The folder below `architect_services` that holds the stubs of the service `name`.
+    """Returns the folder below `architect_services` with the stubs of the service `name`.
 
     >>> stub_folder("acme/payment-api")
     'acme/payment_api'
@@ -32,7 +32,7 @@ def stub_folder(name: str) -> str:
 
 
 def shared_stub_folder(names: Iterable[str]) -> tuple[str, str] | None:
-    """The first two different names that would share a stub folder, such as `a-b` and `a_b`."""
+    """Returns the first two names that would share a stub folder, such as `a-b` and `a_b`, or None."""
     by_folder: dict[str, str] = {}
     for name in names:
         other = by_folder.setdefault(stub_folder(name), name)
@@ -41,25 +41,23 @@ def shared_stub_folder(names: Iterable[str]) -> tuple[str, str] | None:
     return None
 
 
-def nearest(name: object, known: Iterable[str]) -> str | None:
-    """The name in `known` that `name` was most likely meant to be, or None."""
+def did_you_mean(name: object, known: Iterable[str]) -> str:
+    """Returns " (did you mean 'x'?)" with the nearest known name, or an empty text.
+
+    >>> did_you_mean("acme/biling", ["acme/billing", "acme/shop"])
+    " (did you mean 'acme/billing'?)"
+    """
     if not isinstance(name, str):
-        return None
+        return ""
     import difflib
 
     by_folded = {candidate.casefold(): candidate for candidate in known}
     matches = difflib.get_close_matches(name[:200].casefold(), by_folded, n=1, cutoff=0.6)
-    return by_folded[matches[0]] if matches else None
-
-
-def did_you_mean(name: object, known: Iterable[str]) -> str:
-    """`(did you mean 'x'?)` with a space before it, or nothing."""
-    guess = nearest(name, known)
-    return f" (did you mean {guess!r}?)" if guess else ""
+    return f" (did you mean {by_folded[matches[0]]!r}?)" if matches else ""
 
 
 def listing(known: Iterable[str], what: str = "known") -> str:
-    """`known: a, b, c`, cut after a dozen names."""
+    """Returns "known: a, b, c", cut after a dozen names."""
     names = list(known)
     if not names:
         return f"none is {what}"

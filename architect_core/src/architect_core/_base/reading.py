@@ -1,23 +1,19 @@
-"""The content of a file that somebody else named."""
+"""Reads a file that a configuration names."""
 
 from __future__ import annotations
 
 import os
 import stat
 
-# so that a pipe is opened at once; Windows has neither
+# opening a pipe must not wait for its writer; Windows has no such flag
 _AT_ONCE = getattr(os, "O_NONBLOCK", 0)
 
 
 def read_file(path: str, most: int) -> tuple[bytes, str]:
-    """The content of a file, and why it cannot be read: "cannot be read (No such file or directory)".
+    """Returns the content of a file of at most `most` MiB, and the reason if it cannot be read.
 
-    A pipe, such as a shell's `<(...)`, is read to its end where somebody has it open for writing; nothing waits for
-    that. Devices are refused, because some never end.
-
-    Args:
-        path: the file.
-        most: how many MiB it may have.
+    A pipe, such as a shell's `<(...)`, is read to its end if it is open for writing. Devices are rejected, because some
+    never end.
     """
     limit = most << 20
     try:
@@ -25,7 +21,7 @@ def read_file(path: str, most: int) -> tuple[bytes, str]:
             mode = os.fstat(file.fileno()).st_mode
             start: bytes | None = b""
             if stat.S_ISFIFO(mode):
-                start = file.raw.read(1)  # None where it is not written yet
+                start = file.raw.read(1)  # None if nothing is written yet
                 if start == b"":
                     return b"", "is a pipe that nobody writes to"
                 os.set_blocking(file.fileno(), True)

@@ -14,14 +14,11 @@ STUBS_FOLDER = "architect_services"
 
 
 def find_root() -> Path:
-    """The folder of the running service, wherever the process was started.
+    """Returns the folder of the running service, wherever the process was started.
 
-    It is the one that `ARCHITECT_SERVICE_ROOT` names (`architect run` sets it); else the nearest one that holds
-    `architect.json` or `architect_services`, searched upward from the program's file, from the working directory, and
-    in the folders of `sys.path`.
-
-    Raises:
-        StubError: there is none.
+    `ARCHITECT_SERVICE_ROOT` names it (`architect run` sets it). Otherwise it is the nearest folder that holds
+    `architect.json` or `architect_services`, searched upward from the program's file, upward from the working
+    directory, and in the folders of `sys.path`. Raises StubError if there is none.
     """
     if named := os.environ.get(ROOT_VARIABLE):
         return Path(named)
@@ -35,7 +32,7 @@ def find_root() -> Path:
 
 
 def search_root(*starts: Path) -> Path | None:
-    """The folder that `find_root` finds where no variable names one, or None; it looks upward from `starts` first."""
+    """Like `find_root` without the variable; searches upward from `starts` first, and returns None without a folder."""
     for start in (*starts, *_starts()):
         for folder in (start, *start.parents):
             if _is_root(folder):
@@ -51,7 +48,7 @@ def _starts() -> list[Path]:
     starts = [Path.cwd()]
     if main:
         folder = Path(main).absolute().parent
-        # a program such as pytest or gunicorn, installed with the interpreter, says nothing of the service
+        # a program that is installed with the interpreter, such as pytest or gunicorn, is not the service's
         if not folder.is_relative_to(sys.prefix):
             starts.insert(0, folder)
     return starts
@@ -60,5 +57,5 @@ def _starts() -> list[Path]:
 def _is_root(folder: Path) -> bool:
     try:
         return (folder / MANIFEST_FILE).is_file() or (folder / STUBS_FOLDER).is_dir()
-    except OSError:  # one that this user may not search, which Python passes over too
+    except OSError:  # no permission to search it; Python skips it too
         return False

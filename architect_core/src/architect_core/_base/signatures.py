@@ -1,4 +1,4 @@
-"""What is different when a file is: for files that a configuration is read from or names."""
+"""Detects changes of the files that a configuration is read from or names."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ Signatures = dict[str, object]
 
 
 def signatures(files: Iterable[str]) -> Signatures:
-    """What is different when a file is: also a link to another one, which is how Kubernetes changes all at once."""
+    """Returns for each file a value that changes with the file and with links to it, which Kubernetes replaces."""
     found: Signatures = {}
     for file in files:
         try:
             status = os.stat(file)  # noqa: PTH116 - it follows links
-            # the time of the last change of anything, because some programs keep that of the content
+            # ctime and not mtime, which some programs restore
             found[file] = (os.path.realpath(file), status.st_ino, status.st_ctime_ns, status.st_size)
         except (OSError, ValueError):
             found[file] = None
@@ -26,10 +26,7 @@ def signatures(files: Iterable[str]) -> Signatures:
 
 
 def files_in(*values: object) -> Iterator[str]:
-    """The paths among `values`, at any depth: files that an entry names, such as a certificate.
-
-    A text is one if it is absolute.
-    """
+    """Yields the absolute paths among `values`, at any depth: files that an entry names, such as a certificate."""
     for value in values:
         if isinstance(value, dict):
             yield from files_in(*value.values())

@@ -1,7 +1,6 @@
 """The one table of what architect's own packages provide: names, aliases, default ports, and what to install.
 
-It serves error messages and the reading of URLs. The entry points alone decide what is installed; tests compare the
-table with the entry points of every package.
+It is for error messages and for reading URLs; entry points alone decide what is installed. Tests compare the two.
 """
 
 from __future__ import annotations
@@ -18,17 +17,14 @@ Kind = Literal["protocol", "engine", "source", "observer", "command"]
 
 @dataclass(frozen=True)
 class Known:
-    """A protocol, engine, source, observer or command of architect's own packages.
+    """What one of architect's packages provides, by the name of its entry point.
 
     Attributes:
-        name: the name of its entry point.
-        kind: what it is.
-        distribution: the distribution to install.
         aliases: further entry points, which are URL schemes too.
-        schemes: further URL schemes, which are no entry points.
-        port: the TCP port that is used unless one is configured.
-        ports: the same for aliases and schemes whose port is another one.
-        marker: the environment variable that a source reads nothing without, such as `VCAP_SERVICES`.
+        schemes: further URL schemes, which are not entry points.
+        port: the default TCP port.
+        ports: the default ports of aliases and schemes that differ.
+        marker: the environment variable of a source's platform, such as `VCAP_SERVICES`.
         extra: the extra of the distribution to install with it.
     """
 
@@ -44,7 +40,7 @@ class Known:
 
     @property
     def names(self) -> tuple[str, ...]:
-        """The name and everything that means the same."""
+        """The name, aliases and schemes."""
         return (self.name, *self.aliases, *self.schemes)
 
 
@@ -84,9 +80,8 @@ KNOWN = (
     *(_command(name) for name in ("env", "install", "plugin", "plugins", "run")),
 )
 
-
 PRECEDENCE = ("environment", "bindings", "aspire", "vcap", "urls", "local", "dns")
-"""The sources that are read by default, the first of which wins. Only "environment" can name the running service."""
+"""The default sources, the first of which wins. Only "environment" can name the running service."""
 
 
 @lru_cache(maxsize=1)
@@ -95,7 +90,7 @@ def _by_name() -> dict[str, Known]:
 
 
 def known(name: str) -> Known | None:
-    """Returns the row of `name`, which may be an alias or a URL scheme, or None if the table has no such row.
+    """Returns the row of a name, alias or URL scheme, or None.
 
     >>> known("rediss").name, known("rediss").port, known("pigeon")
     ('redis', 6379, None)
@@ -104,7 +99,7 @@ def known(name: str) -> Known | None:
 
 
 def port_of(name: str) -> int | None:
-    """Returns the default port of a protocol, engine or URL scheme, or None if it has none.
+    """Returns the default port of a protocol, engine or URL scheme, or None.
 
     >>> port_of("postgresql"), port_of("amqps"), port_of("https"), port_of("sqlite")
     (5432, 5671, 443, None)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 import sys
-from importlib.metadata import EntryPoint, entry_points, version
+from importlib.metadata import entry_points, version
 from inspect import isroutine
 from typing import TYPE_CHECKING, Any
 
@@ -16,24 +16,31 @@ from architect_core.contract import hooks
 from architect_core.plugins.collision import facade_problem
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from importlib.metadata import EntryPoint, EntryPoints
 
 DISABLED_VARIABLE = "ARCHITECT_DISABLED_PLUGINS"
 VERSION_ATTRIBUTE = "ARCHITECT_CONTRACT"
 
 
 class BrokenError(Exception):
-    """A plugin breaks the contract; the text says how, without who: "cannot be imported: ..."."""
+    """A plugin breaks the contract; the text says how, and does not name the plugin: "cannot be imported: ..."."""
 
 
-def installed(name: str | None = None) -> list[EntryPoint]:
-    """The entry points of all plugins, or of those that serve `name`, sorted; one that is found twice is one."""
-    group = entry_points(group=hooks.GROUP) if name is None else entry_points(group=hooks.GROUP, name=name)
-    return unique(group)
+def search() -> EntryPoints:
+    """Returns the entry points of all plugins; reading every distribution's metadata takes milliseconds."""
+    return entry_points(group=hooks.GROUP)
 
 
-def unique(entries: Collection[EntryPoint]) -> list[EntryPoint]:
-    """Entry points, sorted; one that is found twice is one."""
+def installed(name: str | None = None, among: EntryPoints | None = None) -> list[EntryPoint]:
+    """Returns the entry points of all plugins, or of those named `name`, sorted and without duplicates.
+
+    Args:
+        name: a protocol, engine, source or command.
+        among: what `search()` returned before, to search only once.
+    """
+    entries = search() if among is None else among
+    if name is not None:
+        entries = entries.select(name=name)
     if len(entries) < 2:  # the distribution's metadata takes milliseconds to read
         return list(entries)
     found = {(entry.name, distribution(entry), entry.value): entry for entry in entries}
@@ -41,41 +48,45 @@ def unique(entries: Collection[EntryPoint]) -> list[EntryPoint]:
 
 
 def distribution(entry: EntryPoint) -> str:
-    """The name and version of the distribution that an entry point belongs to: "architect-rest 0.3.0"."""
+    """Returns the name and version of an entry point's distribution: "architect-rest 0.3.0"."""
     name, version_found = named(entry)
     return f"{name} {version_found}".rstrip() if name else "an unknown distribution"
 
 
 def named(entry: EntryPoint) -> tuple[str, str]:
-    """The name and the version of an entry point's distribution; empty where what is left of it says none."""
+    """Returns the name and the version of an entry point's distribution; empty if its metadata is damaged."""
     metadata: object = entry.dist and entry.dist.metadata
     name, found = (metadata["Name"], metadata["Version"]) if metadata else (None, None)  # type: ignore[index]
     return name or "", found or ""
 
 
 def is_disabled(entry: EntryPoint) -> bool:
-    """Whether the environment blocks a plugin: `ARCHITECT_DISABLED_PLUGINS` has its name or its distribution's."""
+    """Returns whether `ARCHITECT_DISABLED_PLUGINS` has the name of a plugin or of its distribution."""
     disabled = disabled_names()
     return bool(disabled) and (entry.name in disabled or normalised(named(entry)[0]) in disabled)
 
 
 def disabled_names() -> set[str]:
-    """The names in `ARCHITECT_DISABLED_PLUGINS`, which are separated by commas."""
+    """Returns the names in `ARCHITECT_DISABLED_PLUGINS`, which are separated by commas, as written and normalised."""
     words = os.environ.get(DISABLED_VARIABLE, "").split(",")
     return {form for word in words if word.strip() for form in (word.strip(), normalised(word.strip()))}
 
 
 def normalised(distribution: str) -> str:
-    """The name of a distribution in the form in which two that mean the same are equal (PEP 503)."""
+    """Returns the normal form of a distribution's name (PEP 503).
+
+    >>> normalised("Architect.Sources")
+    'architect-sources'
+    """
     return re.sub(r"[-_.]+", "-", distribution).lower()
 
 
 def load(entry: EntryPoint) -> pluggy.PluginManager:
-    """Import a plugin and register its hooks.
+    """Imports a plugin and registers its hooks.
 
     Raises:
-        BrokenError: it cannot be imported, was written for another version of the contract, or has a hook that is none;
-            or `architect.sdk` is not architect-core's.
+        BrokenError: it cannot be imported, was written for another version of the contract, or has an unknown or
+            unmarked hook; or `architect.sdk` is not architect-core's.
     """
     collision = facade_problem()
     if collision:
@@ -83,11 +94,11 @@ def load(entry: EntryPoint) -> pluggy.PluginManager:
     try:
         plugin: object = entry.load()
     except (Exception, SystemExit) as problem:
-        raise BrokenError(f"cannot be imported: {described(problem)}") from problem
+        raise BrokenError(f"cannot be imported: {_described(problem)}") from problem
     try:
         stated = getattr(plugin, VERSION_ATTRIBUTE, getattr(sys.modules.get(entry.module), VERSION_ATTRIBUTE, None))
     except (Exception, SystemExit) as problem:
-        raise BrokenError(f"breaks the plugin contract: {described(problem)}") from problem
+        raise BrokenError(f"breaks the plugin contract: {_described(problem)}") from problem
     _check_version(stated)
     # a manager for it alone: one for all would compare and hash plugins, whatever they are, with each other
     manager = pluggy.PluginManager(hooks.GROUP)
@@ -106,16 +117,16 @@ def load(entry: EntryPoint) -> pluggy.PluginManager:
 
 
 def call(manager: pluggy.PluginManager, kind: type[Any]) -> Any:
-    """What the plugin's hook for `kind` returns, or None where the plugin has no such hook.
+    """Calls the plugin's hook for `kind` and returns the result, or None if the plugin has no such hook.
 
     Raises:
-        BrokenError: it raises, or returns something else.
+        BrokenError: the hook raises, or returns something else.
     """
     hook = kind.hook
     try:
         results = getattr(manager.hook, hook)()
-    except (Exception, SystemExit) as problem:  # whatever a plugin raises is told with its name
-        raise BrokenError(f"failed in {hook}: {described(problem)}") from problem
+    except (Exception, SystemExit) as problem:
+        raise BrokenError(f"failed in {hook}: {_described(problem)}") from problem
     if not results:
         return None
     if not isinstance(results[0], kind):
@@ -127,8 +138,7 @@ def call(manager: pluggy.PluginManager, kind: type[Any]) -> Any:
     return results[0]
 
 
-def described(problem: BaseException) -> str:
-    """`ValueError: what it says`."""
+def _described(problem: BaseException) -> str:
     return f"{type(problem).__name__}: {_text(problem)}"
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
@@ -12,7 +11,7 @@ from weakref import WeakSet
 from architect_core._base.names import did_you_mean, listing
 from architect_core._base.root import find_root
 from architect_core._runtime.fork import ForkSafeLock, call_after_fork
-from architect_core.contract.source import CURRENT_SERVICE_VARIABLE, SOURCE_VARIABLE
+from architect_core.contract.source import CURRENT_SERVICE_VARIABLE
 from architect_core.exceptions import (
     NoCurrentServiceError,
     UnknownDatastoreError,
@@ -26,9 +25,10 @@ from architect_core.resolver.reload import Changes, Draining, Listeners, close_a
 from architect_core.resolver.service import CurrentService, Service
 from architect_core.resolver.stand_ins import StandIns
 from architect_core.resolver.watch import Watcher, require_seconds
-from architect_core.sources.catalog import Catalog, NamedSource
+from architect_core.sources.catalog import Catalog
 
 if TYPE_CHECKING:
+    import os
     from collections.abc import Callable, Iterable, Mapping
 
     from architect_core._base.signatures import Signatures
@@ -254,30 +254,10 @@ class Resolver:
         return self._reading
 
     def _new_reading(self) -> Reading:
-        return Reading(Catalog([*self._stated(), *self._sources()], self._lock), self._current_service)
+        from architect_core.sources.named import sources_of
 
-    def _stated(self) -> list[NamedSource]:
-        config = self._config
-        if config is None:
-            return []
-        from architect_core.sources.mapping import MappingSource
-
-        return [NamedSource(MappingSource.name, lambda: MappingSource(config, self._current_service))]
-
-    def _sources(self) -> list[NamedSource]:
-        source = self._source
-        if source is not None and not isinstance(source, str):
-            return [NamedSource(source.name or type(source).__name__, lambda: source)]
-        if source is None and self._config is not None:
-            return []
-        from architect_core.sources.named import default_sources, sources_named
-
-        if source is not None:
-            return sources_named(source, "configure(source=...)", self._plugins)
-        names = os.environ.get(SOURCE_VARIABLE)
-        if names:
-            return sources_named(names, f"the variable {SOURCE_VARIABLE}", self._plugins)
-        return default_sources(self._plugins)
+        sources = sources_of(self._config, self._current_service, self._source, self._plugins)
+        return Reading(Catalog(sources), self._current_service)
 
     def _find_root(self) -> Path:
         if self._root is None:

@@ -1,7 +1,4 @@
-"""The keys of a service binding, for reading and for writing one.
-
-https://servicebinding.io/spec/core/1.1.0/#well-known-secret-entries
-"""
+"""The keys of a service binding (https://servicebinding.io/spec/core/1.1.0/#well-known-secret-entries)."""
 
 FIELDS = {
     "uri": "url",
@@ -18,7 +15,7 @@ FIELDS = {
     "vhost": "name",
     "name": "name",
 }
-"""A key -> the field of an entry that its content is."""
+"""A key -> the field of an entry that takes its content."""
 
 CERTIFICATES = {
     "ca.crt": "ca",
@@ -29,7 +26,7 @@ CERTIFICATES = {
     "tls.key": "key",
     "private-key": "key",
 }
-"""A key -> the option that the path of its file is."""
+"""A key -> the option that takes the path of its file."""
 
 RESERVED = frozenset({"options", "instances", "datastores", "subscriptions"})
 """Keys that are ignored, because these fields of an entry are objects and not text."""

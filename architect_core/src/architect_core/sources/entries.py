@@ -1,23 +1,21 @@
-"""Entries made of what a platform says about an endpoint."""
+"""Entries made of the URLs of a service."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
-from architect_core._base.address import scheme_of as scheme_of  # noqa: PLC0414 - sources import it from here
+from architect_core._base.address import scheme_of
 from architect_core.plugins.known import known
-from architect_core.schema.config import DatastoreConfig, ServiceConfig
+from architect_core.schema.config import ServiceConfig
 from architect_core.schema.validation import validate
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-
-_OTHER_DATASTORES = frozenset({"file", "kafka", "nats"})  # no package of ours serves them
+    from collections.abc import Sequence
 
 
 def protocol_of(scheme: str) -> str | None:
-    """The protocol of services whose URLs have `scheme`; None for datastores' schemes and unknown ones.
+    """Returns the protocol of services whose URLs have `scheme`; None for schemes of datastores and unknown ones.
 
     >>> protocol_of("https"), protocol_of("postgresql")
     ('rest', None)
@@ -26,24 +24,13 @@ def protocol_of(scheme: str) -> str | None:
     return found.name if found is not None and found.kind == "protocol" else None
 
 
-def is_datastore(scheme: str) -> bool:
-    """Whether URLs with `scheme` are those of a well-known datastore, and so of no service.
-
-    >>> is_datastore("postgresql+psycopg"), is_datastore("https")
-    (True, False)
-    """
-    name = scheme.partition("+")[0]
-    found = known(name)
-    return name in _OTHER_DATASTORES or (found is not None and found.kind == "engine" and name != "generic")
-
-
 def service_at(urls: Sequence[str], where: str, api: str | None = None) -> ServiceConfig:
-    """The entry of a service with one or several URLs.
+    """Returns the entry of a service with one or several URLs, one for each instance.
 
     Args:
-        urls: those of its instances.
+        urls: the URLs.
         where: what they were read from, for error messages.
-        api: its protocol; by default the one of the first URL's scheme.
+        api: the protocol; by default, that of the first URL's scheme.
 
     Raises:
         ConfigError: a URL is malformed, or its scheme cannot be the name of a protocol.
@@ -52,21 +39,11 @@ def service_at(urls: Sequence[str], where: str, api: str | None = None) -> Servi
     entry: dict[str, Any] = {"host": urls[0], "api": api or protocol_of(scheme) or scheme.partition("+")[0] or "rest"}
     if len(urls) > 1:
         entry["instances"] = [{"host": url} for url in urls]
-    return checked_service(entry, where)
-
-
-def checked_service(entry: Mapping[str, Any], where: str) -> ServiceConfig:
-    """The checked entry of a service that was read from `where`; raises ConfigError if it is malformed."""
-    return validate(ServiceConfig, dict(entry), where)
-
-
-def checked_datastore(entry: Mapping[str, Any], where: str) -> DatastoreConfig:
-    """The checked entry of a datastore that was read from `where`; raises ConfigError if it is malformed."""
-    return validate(DatastoreConfig, dict(entry), where)
+    return validate(ServiceConfig, entry, where)
 
 
 def with_login(host: str, username: str | None, password: str | None) -> str:
-    """`host` with the user name and password in it, unless it has some.
+    """Returns `host` with the user name and password in it, unless it has some.
 
     >>> with_login("https://billing", "me", "p@ss")
     'https://me:p%40ss@billing'

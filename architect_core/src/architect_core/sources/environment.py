@@ -5,12 +5,7 @@ from __future__ import annotations
 from typing import ClassVar
 
 from architect_core._base.json_text import read_json
-from architect_core.contract.source import (
-    CURRENT_SERVICE_VARIABLE,
-    FILE_VARIABLE,
-    SERVICES_VARIABLE,
-    Configuration,
-)
+from architect_core.contract.source import CURRENT_SERVICE_VARIABLE, FILE_VARIABLE, SERVICES_VARIABLE, Configuration
 from architect_core.exceptions import ConfigError
 from architect_core.schema.config import parse_services
 from architect_core.sources.files import path_in, read_services
@@ -19,21 +14,13 @@ from architect_core.sources.variables import VariablesSource
 
 
 class EnvironmentSource(VariablesSource):
-    """`ARCHITECT`, one JSON object, or `ARCHITECT_FILE`, a file that holds it; and `ARCHITECT_CURRENT_SERVICE`.
-
-    Attributes:
-        environ: the variables; those of the process by default.
-    """
+    """`ARCHITECT`, one JSON object, or `ARCHITECT_FILE`, a file that holds it; and `ARCHITECT_CURRENT_SERVICE`."""
 
     name: ClassVar[str] = "environment"
     knows_current_service: ClassVar[bool] = True
 
     def load(self) -> Configuration:
-        """Read them. Without `ARCHITECT` and `ARCHITECT_FILE`, no service is configured.
-
-        Raises:
-            ConfigError: what they hold is malformed, or both are set.
-        """
+        """Reads the variables; raises ConfigError if one is malformed or both of the first two are set."""
         environ = self.variables
         current = environ.get(CURRENT_SERVICE_VARIABLE) or None
         text, path = environ.get(SERVICES_VARIABLE), path_in(FILE_VARIABLE, environ.get(FILE_VARIABLE, ""))

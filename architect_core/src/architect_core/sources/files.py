@@ -23,7 +23,7 @@ _MOST_MIB = 16
 def read_services(
     path: str, where: str, environ: Mapping[str, str] | None = None
 ) -> tuple[dict[str, ServiceConfig], tuple[str, ...]]:
-    """The checked services of a file, and the files that were read: itself, and those that its values point to.
+    """Returns the checked services of a file, and the files that were read: itself and those it points to.
 
     Args:
         path: the file; TOML if its name ends with ".toml", else JSON.
@@ -31,7 +31,7 @@ def read_services(
         environ: the variables that values may point to; those of the process by default.
 
     Raises:
-        ConfigError: it cannot be read, or is malformed.
+        ConfigError: the file cannot be read, or is malformed.
     """
     content, reason = read_file(path, _MOST_MIB)
     if reason:
@@ -42,10 +42,10 @@ def read_services(
 
 
 def path_in(variable: str, value: str) -> str:
-    """The path that a variable holds.
+    """Returns the path that a variable holds.
 
     Raises:
-        ConfigError: it holds a configuration. As a path, messages would show its secrets.
+        ConfigError: it holds a configuration, whose secrets messages would show as a path.
     """
     if value.lstrip().startswith(("{", "[")) or "\n" in value:
         reason = "must name a file, and holds something else; a configuration itself goes into ARCHITECT"
@@ -62,8 +62,7 @@ def _read_toml(content: bytes, where: str) -> Any:
     except UnicodeDecodeError as problem:
         reason = f"is not UTF-8 (at byte {problem.start})"
     except (ValueError, RecursionError) as problem:
-        # TOMLDecodeError is a ValueError, which a huge number raises too; its text may quote the content and ends
-        # with the position
+        # a TOMLDecodeError, whose text may quote the content and ends with the position, or one of a huge number
         position = str(problem).rpartition("(")[2].rstrip(")")
         reason = f"is not TOML: {position}" if position.startswith("at ") else "is not TOML"
     problems = [("", reason)] if reason else list(_unlike_json(data, ()))
@@ -73,7 +72,7 @@ def _read_toml(content: bytes, where: str) -> Any:
 
 
 def _unlike_json(value: object, path: tuple[int | str, ...]) -> Iterator[tuple[str, str]]:
-    """The paths of values that JSON does not have, each with the reason."""
+    """Yields the paths of values that JSON does not have, each with the reason."""
     if len(path) > DEEPEST:
         yield dotted("", path), "is nested too deeply"
     elif isinstance(value, dict):

@@ -1,4 +1,4 @@
-"""A file for development, beside the service's `architect.json`, that is read only if a variable asks for it."""
+"""A file for development, in the folder of `architect.json`, that is read only if `ARCHITECT_LOCAL` is set."""
 
 from __future__ import annotations
 
@@ -20,21 +20,13 @@ _ON = {"1", "true", "yes", "on"}
 class LocalSource(VariablesSource):
     """`architect.local.json` or `architect.local.toml` in the service's folder, if `ARCHITECT_LOCAL=1` is set.
 
-    `ARCHITECT_LOCAL` may also name the file. A release that does not set it never reads one, even if one was packed by
-    accident.
-
-    Attributes:
-        environ: the variables; those of the process by default.
+    `ARCHITECT_LOCAL` may also name the file. Without it, no file is read, even if one was released by accident.
     """
 
     name: ClassVar[str] = "local"
 
     def load(self) -> Configuration:
-        """Read it.
-
-        Raises:
-            ConfigError: the variable asks for a file that does not exist, or the file is malformed.
-        """
+        """Reads the file; raises ConfigError if the variable is set and the file is missing or malformed."""
         wanted = self.variables.get(VARIABLE, "")
         if wanted.lower() in _OFF:
             return Configuration({}, None, f"the local file ({VARIABLE} is not set)")

@@ -1,4 +1,4 @@
-"""A configuration that the program states itself."""
+"""A configuration in code."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class MappingSource(Source):
     current_service: str | None = None
 
     def load(self) -> Configuration:
-        """Check it; raises ConfigError if it is malformed."""
+        """Checks the entries; raises ConfigError if one is malformed."""
         where = "the configuration given in code"
         services = dict(self.services) if isinstance(self.services, Mapping) else self.services
         entries, files = followed(services, where)

@@ -1,31 +1,26 @@
 """The names of variables and resources for the name of a service or datastore.
 
-A variable's name has capital letters, digits and "_", so "acme/pay-api", "acme-pay/api" and "acme_pay_api" all become
-ACME_PAY_API. Names are therefore mapped in this direction only, when they are looked up; two names that lead to one
-variable are an error.
+A variable's name has capital letters, digits and "_", so "acme/pay-api" and "acme_pay_api" both become ACME_PAY_API.
+Names are therefore mapped in this direction only, when they are looked up.
 """
 
 from __future__ import annotations
 
 import re
-import threading
-
-from architect_core.exceptions import ConfigError
 
 
 def variable_stems(name: str) -> list[str]:
-    """What the name of a variable for `name` may start with: the whole name, then the part after "/".
+    """Returns what the name of a variable for `name` may start with: the whole name, or the part after "/".
 
     >>> variable_stems("acme/pay-api")
     ['ACME_PAY_API', 'PAY_API']
     """
-    whole = re.sub(r"[^A-Z0-9]", "_", name.upper())
-    part = re.sub(r"[^A-Z0-9]", "_", name.rpartition("/")[2].upper())
-    return [whole] if part == whole else [whole, part]
+    forms = (re.sub(r"[^A-Z0-9]", "_", text.upper()) for text in (name, name.rpartition("/")[2]))
+    return list(dict.fromkeys(forms))
 
 
 def resource_names(name: str) -> list[str]:
-    """The names of `name` on a platform whose names have no "/", in order of preference.
+    """Returns the names of `name` on a platform whose names have no "/", in order of preference.
 
     >>> resource_names("acme/pay_api")
     ['acme-pay_api', 'acme-pay-api', 'acme_pay_api', 'pay_api', 'pay-api']
@@ -33,25 +28,3 @@ def resource_names(name: str) -> list[str]:
     whole, part = name.replace("/", "-"), name.rpartition("/")[2]
     forms = [form for text in (whole, part) for form in (text, text.replace("_", "-"), text.replace("-", "_"))]
     return list(dict.fromkeys(forms))
-
-
-class Claims:
-    """The name that each variable was read for."""
-
-    def __init__(self) -> None:
-        self._names: dict[str, str] = {}
-        self._lock = threading.Lock()
-
-    def claim(self, variable: str, name: str) -> None:
-        """Record that `variable` was read for `name`.
-
-        Raises:
-            ConfigError: it was read for another name before.
-        """
-        with self._lock:
-            other = self._names.setdefault(variable, name)
-        if other != name:
-            raise ConfigError(
-                variable if " " in variable or "/" in variable else f"the environment variable {variable}",
-                [("", f"is meant for {other!r} and for {name!r}. Configure one of them in ARCHITECT, or rename one")],
-            )

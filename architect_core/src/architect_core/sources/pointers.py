@@ -19,14 +19,9 @@ _NO_TEXT = "has a character that is no text (a lone surrogate)"
 
 
 def followed(data: object, where: str, environ: Mapping[str, str] | None = None) -> tuple[Any, tuple[str, ...]]:
-    """`data` with every pointer replaced by the text that it points to, and the files that were read for it.
+    """Returns `data` with every pointer replaced by the text that it points to, and the files that were read.
 
-    A file's last line break is not part of the value.
-
-    Args:
-        data: parsed JSON or TOML.
-        where: what it was read from, for error messages.
-        environ: the variables; those of the process by default.
+    A file's last line break is not part of the value. `environ` is that of the process by default.
 
     Raises:
         ConfigError: a pointer's target cannot be read; the message has the path of each such pointer.
@@ -37,7 +32,7 @@ def followed(data: object, where: str, environ: Mapping[str, str] | None = None)
 
     def follow(value: object, path: tuple[int | str, ...]) -> object:
         if len(path) > DEEPEST:
-            return value  # the schema refuses it
+            return value  # the schema rejects it
         if isinstance(value, dict):
             if is_pointer(value):
                 ((pointer, target),) = value.items()
@@ -59,12 +54,12 @@ def followed(data: object, where: str, environ: Mapping[str, str] | None = None)
 
 
 def is_pointer(value: object) -> bool:
-    """Whether a value is a pointer."""
+    """Returns whether a value is a pointer."""
     return isinstance(value, dict) and len(value) == 1 and (_FILE in value or _VARIABLE in value)
 
 
 def _text_at(pointer: str, target: object, variables: Mapping[str, str], files: list[str]) -> tuple[str, str]:
-    """The text that a pointer leads to, and the reason if it cannot be read."""
+    """Returns the text that a pointer leads to, and the reason if it cannot be read."""
     if not isinstance(target, str) or not target or "\0" in target:
         return "", f"{pointer} must name a {'file' if pointer == _FILE else 'variable'}"
     if pointer == _VARIABLE:
@@ -77,7 +72,7 @@ def _text_at(pointer: str, target: object, variables: Mapping[str, str], files: 
 
 
 def read_text(path: str) -> tuple[str, str]:
-    """The text of a file without its last line break, and the reason if it cannot be read."""
+    """Returns the text of a file without its last line break, and the reason if it cannot be read."""
     content, reason = read_file(path, _MOST_MIB)
     if reason:
         return "", reason

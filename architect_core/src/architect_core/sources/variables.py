@@ -1,4 +1,4 @@
-"""Base of the sources that read environment variables."""
+"""The base of sources that read environment variables."""
 
 from __future__ import annotations
 
@@ -14,11 +14,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class VariablesSource(Source):
-    """A source that reads environment variables, and does not know which service is running.
-
-    Attributes:
-        environ: the variables; those of the process by default.
-    """
+    """A source that reads environment variables, by default those of the process; tests pass others as `environ`."""
 
     knows_current_service: ClassVar[bool] = False
     environ: Mapping[str, str] | None = field(default=None, repr=False)

@@ -6,9 +6,9 @@ from collections.abc import Callable
 from functools import cached_property
 from typing import Any, ClassVar, NoReturn, TypeVar
 
+from architect_core.contract import hooks
 from architect_core.exceptions import ConfigError
 from architect_core.plugins import Plugins, loading
-from architect_core.plugins.inventory import inspect
 from architect_testing.tools.imports import foreign_imports
 
 Check = TypeVar("Check", bound="Callable[..., None]")
@@ -59,8 +59,12 @@ class Suite:
         """The plugin is found by its name, can be imported, and none of its hooks fails."""
         self._provided()
         entry = next(entry for entry in loading.installed(self._name()) if not loading.is_disabled(entry))
-        report = inspect(entry)
-        assert report.state == "ok", f"every hook of the plugin must work, but it {report.reason}"
+        try:
+            manager = loading.load(entry)
+            for kind in hooks.KINDS:
+                loading.call(manager, kind)
+        except loading.BrokenError as problem:
+            raise AssertionError(f"every hook of the plugin must work, but it {problem}") from problem
 
     def _name(self) -> str:
         return str(getattr(self, self._named_by))

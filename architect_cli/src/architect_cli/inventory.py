@@ -1,12 +1,11 @@
-"""What is installed in the entry-point group, and whether each plugin works."""
+"""Finds out about one installed plugin: its distribution, what it provides, and whether it works."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from architect_core.contract import hooks
-from architect_core.contract.development import Command
+from architect_core.contract import Command, hooks
 from architect_core.plugins import loading
 
 if TYPE_CHECKING:
@@ -18,13 +17,13 @@ class PluginReport:
     """What was found out about one plugin.
 
     Attributes:
-        name: the protocol, engine, source or command that it serves, which is the entry point's name.
+        name: the name of its entry point, which is the protocol, engine, source or command that it serves.
         distribution: the distribution that it belongs to.
         version: that distribution's version.
         provides: what its hooks return, such as "client factory".
         state: "ok", "disabled", "duplicate" or "broken".
-        reason: why it is not "ok"; empty where it is.
-        summary: what its command does, where it provides one.
+        reason: why the state is not "ok"; empty if it is.
+        summary: what its command does, if it provides one.
     """
 
     name: str
@@ -37,7 +36,7 @@ class PluginReport:
 
 
 def outline(entry: EntryPoint) -> PluginReport:
-    """What is known of a plugin that is not imported: whether it is disabled or a duplicate."""
+    """Reports on a plugin without importing it: only whether it is disabled or a duplicate."""
     distribution, version = loading.named(entry)
     report = PluginReport(entry.name, distribution or "unknown", version)
     if loading.is_disabled(entry):
@@ -50,7 +49,7 @@ def outline(entry: EntryPoint) -> PluginReport:
 
 
 def inspect(entry: EntryPoint) -> PluginReport:
-    """The same for one that is imported, and whose hooks are called; whatever it raises is told in the report."""
+    """Imports a plugin, calls all its hooks, and reports on it; whatever it raises is part of the report."""
     report = outline(entry)
     if report.state != "ok":
         return report
