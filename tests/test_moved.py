@@ -16,7 +16,6 @@ WORKING = {
     "architect_core.resolver": "Resolver",
     "architect_core.sources": "Source",
     "architect_rest": "DeadlineMiddleware",
-    "architect_rest.client": "RestClient",
     "architect_rest.aio.client": "AioRestClient",
 }
 MOVED = {
@@ -29,6 +28,8 @@ MOVED = {
     "architect_core.network": "architect_datastore.kit",
     "architect_core.notification": "architect_core.contract",
     "architect_core.testing": "architect_testing",
+    "architect_rest.client": "architect_rest.sync.client",
+    "architect_rest.double": "architect_rest.doubles",
 }
 
 

@@ -254,7 +254,7 @@ def test_missing_and_unused_values_are_both_named(client):
         ("architect_rest.policy.attempts", {"requests", "urllib3", "httpx2"}),
         ("architect_rest.serving", {"requests", "urllib3", "httpx2"}),
         ("architect_rest.sync.client", {"httpx2", "grpc"}),
-        ("architect_rest.aio.factory", {"requests", "urllib3", "grpc"}),
+        ("architect_rest.aio.client", {"requests", "urllib3", "grpc"}),
     ],
 )
 def test_importing_one_part_imports_no_library_of_another(module, unwanted):

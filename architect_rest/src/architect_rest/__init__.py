@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from importlib import import_module
 from typing import TYPE_CHECKING
+
+from architect_core.lazy import load
 
 if TYPE_CHECKING:
     from architect_rest.serving import AsgiDeadlineMiddleware, DeadlineMiddleware
@@ -27,21 +28,14 @@ __all__ = [
     "RestClient",
 ]
 
-_MODULES = {
-    "AnswerTooLargeError": "sync.errors",
-    "AsgiDeadlineMiddleware": "serving",
-    "CircuitOpenError": "sync.errors",
-    "DeadlineError": "sync.errors",
-    "DeadlineMiddleware": "serving",
-    "ForeignOriginError": "sync.errors",
-    "PathParameterError": "sync.errors",
-    "RestClient": "sync.client",
+_HOMES = {
+    **dict.fromkeys(__all__, "architect_rest.sync.errors"),
+    "AsgiDeadlineMiddleware": "architect_rest.serving",
+    "DeadlineMiddleware": "architect_rest.serving",
+    "RestClient": "architect_rest.sync.client",
 }
 
 
 def __getattr__(name: str) -> object:
     # requests is imported with the first client, not with the plugin
-    if name not in _MODULES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value: object = getattr(import_module(f"architect_rest.{_MODULES[name]}"), name)
-    return value
+    return load(__name__, _HOMES, name)

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import ssl
 from time import monotonic
 from typing import TYPE_CHECKING
 
 import httpx2
 
 if TYPE_CHECKING:
-    import ssl
     from collections.abc import AsyncIterator
+
+    from architect_core.contract import Tls
 
 _LONGEST_USE = 30.0  # seconds
 # the transport limits how many requests are sent at a time, and with it how many connections are open
@@ -92,3 +94,17 @@ class _Stream(httpx2.AsyncByteStream):
         if pool is not None:
             pool.active -= 1
         await self._stream.aclose()
+
+
+def ssl_context(tls: Tls) -> ssl.SSLContext | bool:
+    """`options.tls` of a service, as httpx2 takes it for `verify`; True if it is empty.
+
+    Raises:
+        OSError: a certificate cannot be read.
+    """
+    if tls.ca is None and tls.certificate is None:
+        return True
+    context = httpx2.create_ssl_context() if tls.ca is None else ssl.create_default_context(cafile=tls.ca)
+    if tls.certificate is not None:
+        context.load_cert_chain(tls.certificate, tls.key)
+    return context

@@ -27,12 +27,26 @@ from architect_rest.sync.urls import join, origin_of, origin_sent_to, prepared_u
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+    from http.cookiejar import CookieJar
+    from types import EllipsisType
+
+    from requests._types import (
+        AuthType,
+        CertType,
+        DataType,
+        FilesType,
+        HeadersType,
+        HooksInputType,
+        JsonType,
+        ParamsType,
+        TimeoutType,
+        UriType,
+        VerifyType,
+    )
 
     from architect_core.contract import ClientObserver
     from architect_rest.policy.origin import Origin
     from architect_rest.sync.timeouts import Timeout
-
-_PLACE_OF_TIMEOUT = 6  # among the arguments that requests takes after the URL
 
 
 class RestClient(requests.Session):
@@ -122,17 +136,32 @@ class RestClient(requests.Session):
 
     def request(  # noqa: D102 - documented by requests
         self,
-        method: str | bytes,
-        url: str | bytes,
-        *args: Any,
+        method: str,
+        url: UriType,
+        params: ParamsType = None,
+        data: DataType = None,
+        headers: HeadersType = None,
+        cookies: CookieJar | dict[str, str] | None = None,
+        files: FilesType = None,
+        auth: AuthType = None,
+        timeout: TimeoutType | EllipsisType = ...,
+        allow_redirects: bool = True,
+        proxies: dict[str, str] | None = None,
+        hooks: HooksInputType | None = None,
+        stream: bool | None = None,
+        verify: VerifyType | None = None,
+        cert: CertType = None,
+        json: JsonType = None,
+        *,
         path_params: Mapping[str, object] | None = None,
-        **named: Any,
     ) -> requests.Response:
         if path_params is not None:
             url = fill(_text(url), path_params, PathParameterError)
-        if len(args) <= _PLACE_OF_TIMEOUT:
-            named.setdefault("timeout", self.timeout)
-        return super().request(method, url, *args, **named)  # type: ignore[arg-type] # it takes bytes too
+        limits = self.timeout if timeout is ... else timeout
+        return super().request(
+            method, url, params, data, headers, cookies, files, auth, limits, allow_redirects, proxies, hooks, stream,
+            verify, cert, json,
+        )  # fmt: skip
 
     def prepare_request(self, request: requests.Request) -> requests.PreparedRequest:
         """Prepare `request`, whose URL may be a path of the service."""

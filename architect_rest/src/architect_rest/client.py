@@ -1,0 +1,3 @@
+"""Says where its names are now."""
+
+raise ImportError("architect_rest.client is now architect_rest.sync.client")

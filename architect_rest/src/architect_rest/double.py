@@ -1,0 +1,3 @@
+"""Says where its names are now."""
+
+raise ImportError("architect_rest.double is now architect_rest.doubles")
