@@ -7,8 +7,8 @@ import shlex
 from typing import TYPE_CHECKING, Any
 
 from architect_cli.dialects.dialect import notes_on, settable
-from architect_cli.resolved import MASK, masked
-from architect_core.contract import dotted
+from architect_cli.resolved import masked
+from architect_core.contract import MASK, dotted
 from architect_core.exceptions import RunError
 from architect_core.sources.pointers import is_pointer
 

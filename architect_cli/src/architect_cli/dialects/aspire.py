@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from architect_cli.dialects.dialect import Dialect, Form, Item
 from architect_cli.dialects.urls import datastore_urls, service_urls
-from architect_cli.resolved import MASK, public
+from architect_core.contract import MASK, mask_url
 from architect_core.sources.variables import VariablesSource
 
 if TYPE_CHECKING:
@@ -53,7 +53,7 @@ class Aspire(Dialect):
     def text(self, exported: Sequence[tuple[Item, Form]], *, secrets: bool) -> tuple[str, list[str]]:
         """The variables. They cannot point to a secret, so it is masked."""
         values = {variable: url for _, form in exported for variable, url in form.items()}
-        shown = values if secrets else {variable: public(url) for variable, url in values.items()}
+        shown = values if secrets else {variable: mask_url(url) for variable, url in values.items()}
         hidden = [variable for variable, url in shown.items() if MASK in url and url != values[variable]]
         note = f"secrets are masked in {', '.join(hidden)}; --show-secrets writes them"
         lines = [f"{variable}={shlex.quote(url)}" for variable, url in shown.items()]

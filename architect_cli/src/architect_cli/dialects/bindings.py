@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 from architect_cli.dialects.dialect import Dialect, Form, Item
 from architect_cli.dialects.urls import datastore_urls, service_urls, without_options
 from architect_cli.folders import write_new
-from architect_cli.resolved import MASK, SHOWN, public
+from architect_cli.resolved import SHOWN
+from architect_core.contract import MASK, mask_url
 from architect_core.resolver.engine import GENERIC
 from architect_core.sources.binding_keys import CERTIFICATES, FIELDS, RESERVED
 from architect_core.sources.entries import protocol_of
@@ -142,5 +143,5 @@ def _shown(key: str, text: str, form: Form) -> str | None:
     """The content of a file, or None if it may hold a secret, as a user without a password may."""
     if key == "username" and not form.get("password"):
         return None
-    shown = text if key in _PUBLIC else public(text) if key in {"host", "uri"} else MASK
+    shown = text if key in _PUBLIC else mask_url(text) if key in {"host", "uri"} else MASK
     return None if MASK in shown else shown

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from architect_cli.dialects.dialect import Dialect, Form, Item, notes_on, settable
 from architect_cli.dialects.urls import datastore_urls, service_urls
-from architect_cli.resolved import MASK, public
+from architect_core.contract import MASK, mask_url
 from architect_core.sources.naming import variable_stems
 from architect_core.sources.variables import VariablesSource
 
@@ -54,7 +54,7 @@ def _pointing(variable: str, url: str, wanted: list[str]) -> str:
 
     The variables are added to `wanted`.
     """
-    hidden = public(url)
+    hidden = mask_url(url)
     if hidden == url:
         return url.replace("$", "$$")
     stem = settable(variable.removesuffix("_URL"))
