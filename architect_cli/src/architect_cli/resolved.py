@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from architect_core.contract import MANIFEST_FILE, MASK, Entries, mask_url, search_root
@@ -14,6 +14,7 @@ from architect_core.sources.naming import resource_names
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from architect_core.contract import Credentials
     from architect_core.resolver import Resolver
     from architect_core.schema import Manifest
     from architect_core.sources.catalog import Catalog, Found, Kind
@@ -25,17 +26,24 @@ _ADDRESSES = frozenset({"host", "url", "uri"})  # shown without the passwords in
 
 @dataclass(frozen=True)
 class Resolved:
-    """A name, and the entries that sources have for it.
+    """A service or a datastore, and the entries that sources have for it.
 
     Attributes:
         kind: "services" or "datastores".
-        name: the service or datastore.
+        name: its name.
         found: every entry, the one in use first.
+        credentials: for an export, what the application gets for a datastore.
     """
 
     kind: Kind
     name: str
-    found: Sequence[Found]
+    found: Sequence[Found] = field(repr=False)
+    credentials: Credentials | None = field(default=None, repr=False)
+
+    @property
+    def label(self) -> str:
+        """What it is called in messages: "the service 'acme/billing'"."""
+        return f"the {self.kind.removesuffix('s')} {self.name!r}"
 
     @property
     def entry(self) -> dict[str, Any]:

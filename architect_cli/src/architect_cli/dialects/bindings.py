@@ -6,7 +6,7 @@ import re
 import shlex
 from typing import TYPE_CHECKING, Any
 
-from architect_cli.dialects.dialect import Dialect, Form, Item
+from architect_cli.dialects.dialect import Dialect, Form, further
 from architect_cli.dialects.urls import datastore_urls, service_urls, without_options
 from architect_cli.folders import write_new
 from architect_cli.resolved import SHOWN
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
+    from architect_cli.resolved import Resolved
     from architect_core.contract import Credentials, Source
     from architect_core.plugins import Plugins
 
@@ -43,20 +44,20 @@ class Bindings(Dialect):
     def __init__(self, folder: Path) -> None:
         self.folder = folder
 
-    def holder(self, item: Item) -> str:
-        """The folder of a item. A binding's name has neither "/" nor "_"."""
+    def holder(self, item: Resolved) -> str:
+        """The folder of an item. A binding's name has neither "/" nor "_"."""
         return f"the folder {_folder(item)}"
 
-    def forms(self, item: Item) -> Iterable[Form]:
+    def forms(self, item: Resolved) -> Iterable[Form]:
         """Files by their names, with the content of TLS files if it can be read here."""
-        more = {key: value for key, value in item.further.items() if _is_file(key, value)}
+        more = {key: value for key, value in further(item).items() if _is_file(key, value)}
         if item.credentials is not None:
             return ({**more, **form} for form in _datastore(item.credentials, item.entry))
         api = str(item.entry.get("api"))
         start = {**more, "type": api, "api": api, **_tls(item.entry)}
         return [{**start, "uri": url} for url in service_urls(item.entry)[:1]]
 
-    def source(self, item: Item, form: Form, plugins: Plugins) -> Source:  # noqa: ARG002 - as all others
+    def source(self, item: Resolved, form: Form, plugins: Plugins) -> Source:  # noqa: ARG002 - as all others
         """What has the entry that is read from the files."""
         entry: dict[str, Any] = {FIELDS.get(key, key): text for key, text in form.items() if key not in CERTIFICATES}
         kind = entry.pop("type")
@@ -74,7 +75,7 @@ class Bindings(Dialect):
         of_service = ["options"] if "api" in form and not CERTIFICATES.keys().isdisjoint(form) else []
         return [*(CERTIFICATES.get(key, key) for key in form), *of_service]
 
-    def text(self, exported: Sequence[tuple[Item, Form]], *, secrets: bool) -> tuple[str, list[str]]:
+    def text(self, exported: Sequence[tuple[Resolved, Form]], *, secrets: bool) -> tuple[str, list[str]]:
         """Write the files, without `secrets` only those that hold none; returns the variable for a shell.
 
         Raises:
@@ -93,7 +94,7 @@ class Bindings(Dialect):
         return f"SERVICE_BINDING_ROOT={shlex.quote(str(self.folder.absolute()))}", [note] if hidden else []
 
 
-def _folder(item: Item) -> str:
+def _folder(item: Resolved) -> str:
     return re.sub("[/_]", "-", item.name)
 
 
