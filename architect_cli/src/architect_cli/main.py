@@ -17,7 +17,6 @@ from architect_core.plugins.collision import facade_problem
 from architect_core.plugins.known import known
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
     from importlib.metadata import EntryPoint
 
 DISTRIBUTION = "architect-command"
@@ -68,7 +67,7 @@ class ArchitectGroup(click.Group):
         if command is None:
             return None
         completed = getattr(command, "click_command", None) if ctx.resilient_parsing else None
-        return completed if isinstance(completed, click.Command) else _as_click(cmd_name, command, plugins)
+        return completed if isinstance(completed, click.Command) else _PluginCommand(cmd_name, command, plugins)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002 - likewise
         """List the built-in commands, then those of other plugins, which are imported in a process of their own."""
@@ -99,36 +98,30 @@ def _may_be_a_command(entry: EntryPoint) -> bool:
     return not _is_built_in(entry) and (found is None or found.kind == "command")
 
 
-class _AsTyped(click.Command):
-    """A command whose arguments click does not parse."""
+class _PluginCommand(click.Command):
+    """Runs a plugin's command; click parses none of its arguments, `--help` included."""
+
+    def __init__(self, name: str, command: Command, plugins: Plugins) -> None:
+        super().__init__(name, add_help_option=False)
+        self._command = command
+        self._plugins = plugins
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        """Pass on all of them, "--" included."""
-        ctx.params["arguments"] = tuple(args)
-        return []
+        """Keep the arguments as they are, "--" included."""
+        ctx.args = args
+        return args
 
-
-def _as_click(name: str, command: Command, plugins: Plugins) -> click.Command:
-    """A click command that leaves its arguments, `--help` included, to `command`."""
-
-    def run(arguments: Sequence[str]) -> None:
-        asked_by = f"architect {name}"
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the command and exit with the code that it returns."""
+        name, asked_by = str(self.name), f"architect {self.name}"
         try:
-            with plugins.blamed(name, asked_by):
-                code: object = command.run(list(arguments))
+            with self._plugins.blamed(name, asked_by):
+                code: object = self._command.run(ctx.args)
         except PluginError as problem:
             cause = problem.__cause__
             if isinstance(cause, click.ClickException | click.Abort | SystemExit):  # how click and argparse end
                 raise cause from None
             raise
         if not isinstance(code, int):
-            raise PluginError(f"{asked_by}: {plugins.owner(name)} returned no exit code, which is a number")
+            raise PluginError(f"{asked_by}: {self._plugins.owner(name)} returned no exit code, which is a number")
         raise SystemExit(code)
-
-    return _AsTyped(
-        name,
-        callback=run,
-        params=[click.Argument(["arguments"], nargs=-1, type=click.UNPROCESSED)],
-        add_help_option=False,
-        context_settings={"ignore_unknown_options": True, "help_option_names": []},
-    )

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from architect_core.contract import MANIFEST_FILE, Entries, search_root
+from architect_core.contract import MANIFEST_FILE, MASK, Entries, mask_url, search_root
 from architect_core.exceptions import ArchitectError, ManifestError
 from architect_core.schema import load_manifest
 from architect_core.sources.naming import resource_names
@@ -14,6 +14,7 @@ from architect_core.sources.naming import resource_names
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from architect_core.contract import Credentials
     from architect_core.resolver import Resolver
     from architect_core.schema import Manifest
     from architect_core.sources.catalog import Catalog, Found, Kind
@@ -21,29 +22,28 @@ if TYPE_CHECKING:
 # fields that may be shown; any other may be a secret
 SHOWN = frozenset({"api", "type", "kind", "image", "port", "name", "username", "engine"})
 _ADDRESSES = frozenset({"host", "url", "uri"})  # shown without the passwords in them
-MASK = "***"
-_HOST = r"(?:[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(?::\d{1,5})?"
-# URLs and hosts whose secret parts can be recognised
-_PUBLIC = re.compile(
-    rf"(?P<scheme>[A-Za-z][A-Za-z0-9+.-]*://)?(?:(?P<user>[^:@/?#\s]*)(?P<password>:[^@/?#\s]*)?@)?"
-    rf"(?P<hosts>(?:{_HOST}(?:,{_HOST})*)?)(?P<path>/[^?#\s@;]*)?(?P<query>\?.*)?"
-)
-_IPV6 = re.compile(r"[0-9A-Fa-f:.]+")
 
 
 @dataclass(frozen=True)
 class Resolved:
-    """A name, and the entries that sources have for it.
+    """A service or a datastore, and the entries that sources have for it.
 
     Attributes:
         kind: "services" or "datastores".
-        name: the service or datastore.
+        name: its name.
         found: every entry, the one in use first.
+        credentials: for an export, what the application gets for a datastore.
     """
 
     kind: Kind
     name: str
-    found: Sequence[Found]
+    found: Sequence[Found] = field(repr=False)
+    credentials: Credentials | None = field(default=None, repr=False)
+
+    @property
+    def label(self) -> str:
+        """What it is called in messages: "the service 'acme/billing'"."""
+        return f"the {self.kind.removesuffix('s')} {self.name!r}"
 
     @property
     def entry(self) -> dict[str, Any]:
@@ -149,7 +149,7 @@ def _masked(key: str, value: Any) -> Any:
         return {name: masked(each) for name, each in value.items()}
     if key in SHOWN and isinstance(value, str | int):
         return value
-    return public(value) if key in _ADDRESSES and isinstance(value, str) else _hidden(value)
+    return mask_url(value) if key in _ADDRESSES and isinstance(value, str) else _hidden(value)
 
 
 def _hidden(value: Any) -> Any:
@@ -158,22 +158,6 @@ def _hidden(value: Any) -> Any:
     if isinstance(value, list):
         return [_hidden(each) for each in value]
     return value if value is None else MASK
-
-
-def public(address: str) -> str:
-    """A URL or a host without its password and query; only a mask if these cannot be recognised.
-
-    >>> public("postgresql://app:s3cret@db:5432/shop?sslpassword=s3cret")
-    'postgresql://app:***@db:5432/shop?***'
-    """
-    match = _PUBLIC.fullmatch(address)
-    if match is None:
-        return address if _IPV6.fullmatch(address) else MASK
-    part = {name: value or "" for name, value in match.groupdict().items()}
-    # a user without a password may be a token
-    has_password = part["password"] not in {"", ":"}
-    login = f"{part['user']}:{MASK}@" if has_password else f"{MASK}@" if part["user"] else ""
-    return f"{part['scheme']}{login}{part['hosts']}{part['path']}" + (f"?{MASK}" if part["query"] else "")
 
 
 def shown(entry: Mapping[str, Any]) -> str:

@@ -18,9 +18,9 @@ from architect_cli.masking import passwords_in, secrets_of
 from architect_cli.output import Console, error_text
 from architect_cli.overrides import Overrides, load_overrides
 from architect_cli.processes import Program, spawn
-from architect_cli.resolved import public
 from architect_cli.starting import Readiness, check, command_of, readiness_of
 from architect_cli.tree import load_tree
+from architect_core.contract import mask_url
 from architect_core.exceptions import ArchitectError, RunError
 from architect_core.plugins import Plugins
 
@@ -138,7 +138,7 @@ class Run:
     def _announce(self) -> None:
         for node in self._plan.nodes:
             if not self._plan.is_started(node):
-                host = public(str(self._plan.overrides.of(node.name).host))
+                host = mask_url(str(self._plan.overrides.of(node.name).host))
                 self._console.note(f"{node.name} is used where it is: {host}")
                 self._ready[node.name].set()
             elif node.name in self._plan.ports:

@@ -10,11 +10,10 @@ import click
 
 from architect_cli.click_command import ClickCommand
 from architect_cli.dialects.architect import export_variables
-from architect_cli.dialects.aspire import Aspire
 from architect_cli.dialects.bindings import Bindings
-from architect_cli.dialects.compose import Compose
-from architect_cli.dialects.dialect import items_of
+from architect_cli.dialects.dialect import with_credentials
 from architect_cli.dialects.export import export
+from architect_cli.dialects.variables import Aspire, Compose
 from architect_cli.output import error_text, print_error
 from architect_cli.resolved import masked, resolve, resolve_one, shown
 from architect_core.exceptions import UnknownNameError
@@ -64,7 +63,7 @@ def env(service: str | None, dialect: str | None, folder: Path | None, *, as_jso
         _print_export(*export_variables(found, current, secrets=show_secrets))
     elif dialect:
         chosen = Bindings(folder) if folder is not None else Aspire() if dialect == "aspire" else Compose()
-        items, unreadable = items_of(found, resolver)
+        items, unreadable = with_credentials(found, resolver)
         made = export(items, chosen, plugins)
         text, hidden = chosen.text(made.exported, secrets=show_secrets)
         _print_export(text, [*made.notes, *hidden])

@@ -7,13 +7,13 @@ import shlex
 from typing import TYPE_CHECKING, Any
 
 from architect_cli.dialects.dialect import notes_on, settable
-from architect_cli.resolved import MASK, masked
-from architect_core.contract import dotted
+from architect_cli.resolved import masked
+from architect_core.contract import MASK, dotted
 from architect_core.exceptions import RunError
 from architect_core.sources.pointers import is_pointer
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
     from architect_cli.resolved import Resolved
     from architect_core.sources.catalog import Kind
@@ -30,9 +30,8 @@ def export_variables(resolved: Sequence[Resolved], current: str | None, *, secre
         omitted: list[str] = []
         entries[each.kind][each.name] = _without_pointers(each.entry, (), omitted)
         if omitted:
-            label = f"the {each.kind.removesuffix('s')} {each.name!r}"
             reason = "which would be read as pointers to values; omitted"
-            notes.append(f"{label}: ARCHITECT cannot express {', '.join(omitted)}, {reason}")
+            notes.append(f"{each.label}: ARCHITECT cannot express {', '.join(omitted)}, {reason}")
     services, datastores = entries["services"], entries["datastores"]
     if datastores:
         owner = current or "application"
@@ -67,7 +66,7 @@ def pointing(services: Mapping[str, Any], owner: str | None) -> tuple[dict[str, 
     """Entries whose secrets are pointers to variables, and these: `{"$env": "PRIMARY_DB_PASSWORD"}`, one for each."""
     variables: dict[str, tuple[str, ...]] = {}
 
-    def point(_: Any, path: tuple[str, ...]) -> dict[str, str]:
+    def point(path: tuple[str, ...]) -> dict[str, str]:
         # the name of the running service is not needed before those of its datastores
         about = path[2:] if path[:2] == (owner, "datastores") else path
         for words in (about, path):
@@ -76,18 +75,14 @@ def pointing(services: Mapping[str, Any], owner: str | None) -> tuple[dict[str, 
                 return {"$env": variable}
         raise RunError(f"two secrets would both be the variable {variable}; export with --show-secrets")
 
-    return {name: _pointed(name, entry, point) for name, entry in services.items()}, list(variables)
-
-
-def _pointed(name: str, entry: Mapping[str, Any], point: Callable[[Any, tuple[str, ...]], Any]) -> Any:
-    def whole(given: Any, hidden: Any, path: tuple[str, ...]) -> Any:
-        # the variable holds the whole URL if a part of it is hidden
+    def pointed(given: Any, hidden: Any, path: tuple[str, ...]) -> Any:
         if isinstance(hidden, dict) and isinstance(given, dict):
-            return {key: whole(given[key], each, (*path, key)) for key, each in hidden.items()}
+            return {key: pointed(given[key], each, (*path, key)) for key, each in hidden.items()}
         if isinstance(hidden, list) and isinstance(given, list):
-            return [
-                whole(one, other, (*path, str(at))) for at, (one, other) in enumerate(zip(given, hidden, strict=True))
-            ]
-        return given if hidden == given and hidden != MASK else point(given, path)
+            pairs = enumerate(zip(given, hidden, strict=True))
+            return [pointed(one, other, (*path, str(at))) for at, (one, other) in pairs]
+        # the variable holds the whole URL if a part of it is hidden
+        return given if hidden == given and hidden != MASK else point(path)
 
-    return whole(dict(entry), masked(entry), (name,))
+    entries = {name: pointed(dict(entry), masked(entry), (name,)) for name, entry in services.items()}
+    return entries, list(variables)

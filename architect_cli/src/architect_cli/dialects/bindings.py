@@ -6,10 +6,11 @@ import re
 import shlex
 from typing import TYPE_CHECKING, Any
 
-from architect_cli.dialects.dialect import Dialect, Form, Item
+from architect_cli.dialects.dialect import Dialect, Form, further
 from architect_cli.dialects.urls import datastore_urls, service_urls, without_options
 from architect_cli.folders import write_new
-from architect_cli.resolved import MASK, SHOWN, public
+from architect_cli.resolved import SHOWN
+from architect_core.contract import MASK, mask_url
 from architect_core.resolver.engine import GENERIC
 from architect_core.sources.binding_keys import CERTIFICATES, FIELDS, RESERVED
 from architect_core.sources.entries import protocol_of
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
+    from architect_cli.resolved import Resolved
     from architect_core.contract import Credentials, Source
     from architect_core.plugins import Plugins
 
@@ -42,20 +44,20 @@ class Bindings(Dialect):
     def __init__(self, folder: Path) -> None:
         self.folder = folder
 
-    def holder(self, item: Item) -> str:
-        """The folder of a item. A binding's name has neither "/" nor "_"."""
+    def holder(self, item: Resolved) -> str:
+        """The folder of an item. A binding's name has neither "/" nor "_"."""
         return f"the folder {_folder(item)}"
 
-    def forms(self, item: Item) -> Iterable[Form]:
+    def forms(self, item: Resolved) -> Iterable[Form]:
         """Files by their names, with the content of TLS files if it can be read here."""
-        more = {key: value for key, value in item.further.items() if _is_file(key, value)}
+        more = {key: value for key, value in further(item).items() if _is_file(key, value)}
         if item.credentials is not None:
             return ({**more, **form} for form in _datastore(item.credentials, item.entry))
         api = str(item.entry.get("api"))
         start = {**more, "type": api, "api": api, **_tls(item.entry)}
         return [{**start, "uri": url} for url in service_urls(item.entry)[:1]]
 
-    def source(self, item: Item, form: Form, plugins: Plugins) -> Source:  # noqa: ARG002 - as all others
+    def source(self, item: Resolved, form: Form, plugins: Plugins) -> Source:  # noqa: ARG002 - as all others
         """What has the entry that is read from the files."""
         entry: dict[str, Any] = {FIELDS.get(key, key): text for key, text in form.items() if key not in CERTIFICATES}
         kind = entry.pop("type")
@@ -73,7 +75,7 @@ class Bindings(Dialect):
         of_service = ["options"] if "api" in form and not CERTIFICATES.keys().isdisjoint(form) else []
         return [*(CERTIFICATES.get(key, key) for key in form), *of_service]
 
-    def text(self, exported: Sequence[tuple[Item, Form]], *, secrets: bool) -> tuple[str, list[str]]:
+    def text(self, exported: Sequence[tuple[Resolved, Form]], *, secrets: bool) -> tuple[str, list[str]]:
         """Write the files, without `secrets` only those that hold none; returns the variable for a shell.
 
         Raises:
@@ -92,7 +94,7 @@ class Bindings(Dialect):
         return f"SERVICE_BINDING_ROOT={shlex.quote(str(self.folder.absolute()))}", [note] if hidden else []
 
 
-def _folder(item: Item) -> str:
+def _folder(item: Resolved) -> str:
     return re.sub("[/_]", "-", item.name)
 
 
@@ -142,5 +144,5 @@ def _shown(key: str, text: str, form: Form) -> str | None:
     """The content of a file, or None if it may hold a secret, as a user without a password may."""
     if key == "username" and not form.get("password"):
         return None
-    shown = text if key in _PUBLIC else public(text) if key in {"host", "uri"} else MASK
+    shown = text if key in _PUBLIC else mask_url(text) if key in {"host", "uri"} else MASK
     return None if MASK in shown else shown

@@ -6,7 +6,7 @@ import os
 import re
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from architect_cli.dialects.urls import service_urls
@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from architect_cli.resolved import Resolved
     from architect_core.contract import Credentials, Source
     from architect_core.plugins import Plugins
-    from architect_core.sources.catalog import Kind
 
 Form = Mapping[str, str]
 """The variables, or the files, for one item: name -> value."""
@@ -32,38 +31,6 @@ _EXPORTED = {
     "datastores": {*DatastoreConfig.model_fields, "connection_string", "hosts"},
 }
 _COMPARED = ("engine", "hosts", "username", "password", "name", "options")
-
-
-@dataclass(frozen=True)
-class Item:
-    """The address and the login of a service or a datastore.
-
-    Attributes:
-        kind: "services" or "datastores".
-        name: its name.
-        entry: its entry as JSON, with its secrets.
-        credentials: the credentials that the application gets for a datastore; None for a service.
-    """
-
-    kind: Kind
-    name: str
-    entry: Mapping[str, Any] = field(repr=False)
-    credentials: Credentials | None = field(default=None, repr=False)
-
-    @property
-    def label(self) -> str:
-        """What it is called in messages: "the service 'acme/billing'"."""
-        return f"the {self.kind.removesuffix('s')} {self.name!r}"
-
-    @property
-    def is_nowhere(self) -> bool:
-        """Whether it is a service without a host, such as the running one."""
-        return self.kind == "services" and self.entry.get("host") is None
-
-    @property
-    def further(self) -> dict[str, Any]:
-        """The fields of its entry beside the address and the login."""
-        return {key: value for key, value in self.entry.items() if key not in _EXPORTED[self.kind] and value}
 
 
 class Dialect(ABC):
@@ -78,15 +45,15 @@ class Dialect(ABC):
     several: ClassVar[bool] = False
 
     @abstractmethod
-    def holder(self, item: Item) -> str:
-        """The variable or folder of a item, for messages; no two items may have the same."""
+    def holder(self, item: Resolved) -> str:
+        """The variable or folder of an item, for messages; no two items may have the same."""
 
     @abstractmethod
-    def forms(self, item: Item) -> Iterable[Form]:
-        """The possible forms of a item, the preferred one first."""
+    def forms(self, item: Resolved) -> Iterable[Form]:
+        """The possible forms of an item, the preferred one first."""
 
     @abstractmethod
-    def source(self, item: Item, form: Form, plugins: Plugins) -> Source:
+    def source(self, item: Resolved, form: Form, plugins: Plugins) -> Source:
         """A source that reads a form as an application would.
 
         Raises:
@@ -94,7 +61,7 @@ class Dialect(ABC):
         """
 
     @abstractmethod
-    def text(self, exported: Sequence[tuple[Item, Form]], *, secrets: bool) -> tuple[str, list[str]]:
+    def text(self, exported: Sequence[tuple[Resolved, Form]], *, secrets: bool) -> tuple[str, list[str]]:
         """Returns the text to print for all items, and notes on omitted secrets."""
 
     def carried(self, form: Form) -> Iterable[str]:  # noqa: ARG002 - to override
@@ -102,20 +69,25 @@ class Dialect(ABC):
         return ()
 
 
-def items_of(found: Iterable[Resolved], resolver: Resolver) -> tuple[list[Item], list[ArchitectError]]:
-    """Returns the items, and an error for each datastore whose credentials cannot be read."""
-    items: list[Item] = []
+def with_credentials(found: Iterable[Resolved], resolver: Resolver) -> tuple[list[Resolved], list[ArchitectError]]:
+    """Returns the items with their credentials, and an error for each datastore whose credentials cannot be read."""
+    items: list[Resolved] = []
     problems: list[ArchitectError] = []
     for each in found:
         try:
             credentials = resolver.datastore(each.name) if each.kind == "datastores" else None
-            items.append(Item(each.kind, each.name, each.entry, credentials))
+            items.append(replace(each, credentials=credentials))
         except ArchitectError as problem:
             problems.append(problem)
     return items, problems
 
 
-def differing(item: Item, source: Source, plugins: Plugins) -> list[str]:
+def further(item: Resolved) -> dict[str, Any]:
+    """The fields of an entry beside the address and the login."""
+    return {key: value for key, value in item.entry.items() if key not in _EXPORTED[item.kind] and value}
+
+
+def differing(item: Resolved, source: Source, plugins: Plugins) -> list[str]:
     """The fields that differ between `source` and what was resolved; of several instances, the first is enough."""
     resolver = Resolver(source=source, plugins=plugins, root=os.devnull)  # without a manifest
     try:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from architect_cli.dialects.dialect import differing
+from architect_cli.dialects.dialect import differing, further
 from architect_cli.dialects.urls import service_urls
 from architect_core.contract import showable
 from architect_core.exceptions import RunError
@@ -14,7 +14,8 @@ from architect_core.sources.binding_keys import CERTIFICATES
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from architect_cli.dialects.dialect import Dialect, Form, Item
+    from architect_cli.dialects.dialect import Dialect, Form
+    from architect_cli.resolved import Resolved
     from architect_core.exceptions import ArchitectError
     from architect_core.plugins import Plugins
 
@@ -29,21 +30,21 @@ class Export:
         problems: an error for each item that was omitted.
     """
 
-    exported: list[tuple[Item, Form]] = field(default_factory=list)
+    exported: list[tuple[Resolved, Form]] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     problems: list[ArchitectError] = field(default_factory=list)
 
 
-def export(items: Iterable[Item], dialect: Dialect, plugins: Plugins) -> Export:
+def export(items: Iterable[Resolved], dialect: Dialect, plugins: Plugins) -> Export:
     """Export each item in the first form that is read back as what was resolved.
 
     Raises:
         RunError: two items would have the same variable or folder.
     """
     made = Export()
-    holders: dict[str, Item] = {}
+    holders: dict[str, Resolved] = {}
     for item in items:
-        if item.is_nowhere:
+        if item.kind == "services" and item.entry.get("host") is None:  # such as the running one
             made.notes += _notes(item, {}, dialect)
             continue
         other = holders.setdefault(dialect.holder(item), item)
@@ -63,7 +64,7 @@ def export(items: Iterable[Item], dialect: Dialect, plugins: Plugins) -> Export:
     return made
 
 
-def _chosen(item: Item, dialect: Dialect, plugins: Plugins) -> tuple[Form | None, str]:
+def _chosen(item: Resolved, dialect: Dialect, plugins: Plugins) -> tuple[Form | None, str]:
     """A form that is read back as the same; or None and the reason."""
     reason = "an address that is no URL"
     for form in dialect.forms(item):
@@ -74,9 +75,9 @@ def _chosen(item: Item, dialect: Dialect, plugins: Plugins) -> tuple[Form | None
     return None, reason
 
 
-def _notes(item: Item, form: Form, dialect: Dialect) -> list[str]:
+def _notes(item: Resolved, form: Form, dialect: Dialect) -> list[str]:
     carried = set(dialect.carried(form))
-    omitted = [showable(key) for key in item.further if key not in carried]
+    omitted = [showable(key) for key in further(item) if key not in carried]
     several = len(item.entry.get("instances") or ())
     if several > 1 and not (dialect.several and len(service_urls(item.entry)) == several):
         omitted.append("instances but the first")
