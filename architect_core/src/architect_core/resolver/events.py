@@ -14,8 +14,6 @@ if TYPE_CHECKING:
     from architect_core.plugins.registry import Plugins
     from architect_core.schema.config import ServiceConfig, SubscriptionConfig
 
-_TIMEOUT = 10.0
-
 Send = Callable[[bytes, float], list[Delivery]]
 """Delivers a body to all subscribers, each of which may take so many seconds."""
 
@@ -33,7 +31,7 @@ class Notification:
         self.subscriptions = subscriptions
         self._send = send
 
-    def publish(self, payload: object, *, timeout: float = _TIMEOUT) -> list[Delivery]:
+    def publish(self, payload: object, *, timeout: float = 10.0) -> list[Delivery]:
         """Post `payload` to all subscribers at once, each with its own headers.
 
             failed = [each for each in architect.notification("order_placed").publish({"id": 7}) if not each.ok]
@@ -61,34 +59,30 @@ class Notification:
 
 def sender(event: str, subscriptions: Subscriptions, plugins: Plugins) -> Send:
     """Returns what delivers `event` by the plugins of its subscribers' protocols."""
+    asked_by = f"event {event!r}"
 
     def send(body: bytes, timeout: float) -> list[Delivery]:
         deliveries: dict[int, Delivery] = {}
         for api in dict.fromkeys(each.api for each in subscriptions):
             numbers = [number for number, each in enumerate(subscriptions) if each.api == api]
             served = [subscriptions[number] for number in numbers]
-            deliveries |= zip(numbers, _deliver(event, api, served, body, timeout, plugins), strict=True)
+            deliveries |= zip(numbers, send_by(api, served, body, timeout), strict=True)
         return [deliveries[number] for number in range(len(subscriptions))]
 
+    def send_by(api: str, served: list[Subscription], body: bytes, timeout: float) -> list[Delivery]:
+        try:
+            publisher = plugins.get(EventPublisher, api, asked_by)
+            with plugins.blamed(api, asked_by):
+                deliveries = list(publisher.publish(served, body, timeout))
+            if [each.subscription for each in deliveries if isinstance(each, Delivery)] == served:
+                return deliveries
+            owner = plugins.owner(api)
+            error: Exception = PluginError(f"{asked_by}: {owner} did not return one Delivery for each subscriber")
+        except Exception as problem:  # noqa: BLE001 - it is in the results, so that it hides none of another protocol
+            error = problem
+        return [Delivery(each, None, 0.0, error) for each in served]
+
     return send
-
-
-def _deliver(
-    event: str, api: str, served: list[Subscription], body: bytes, timeout: float, plugins: Plugins
-) -> list[Delivery]:
-    asked_by = f"event {event!r}"
-    try:
-        publisher = plugins.get(EventPublisher, api, asked_by)
-        with plugins.blamed(api, asked_by):
-            deliveries = list(publisher.publish(served, body, timeout))
-        if [each.subscription for each in deliveries if isinstance(each, Delivery)] == served:
-            return deliveries
-        error: Exception = PluginError(
-            f"{asked_by}: {plugins.owner(api)} did not give one Delivery for each subscriber"
-        )
-    except Exception as problem:  # noqa: BLE001 - it is in the results, so that it hides none of another protocol
-        error = problem
-    return [Delivery(each, None, 0.0, error) for each in served]
 
 
 def subscriptions_of(

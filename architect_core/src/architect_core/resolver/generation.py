@@ -25,28 +25,27 @@ if TYPE_CHECKING:
     from architect_core.schema.config import ServiceConfig
 
 
+@dataclass(eq=False)
 class Clients:
     """The clients of one entry, each made on first use.
 
     Attributes:
-        double: what stands in for the service in a test; None outside tests.
+        name: the service's name.
+        config: its entry.
+        where: where that was read.
+        plugins: where the factory is looked up.
+        find_root: returns the running service's own folder.
+        double: what replaces the service in a test; None outside tests.
     """
 
-    def __init__(
-        self,
-        name: str,
-        config: ServiceConfig,
-        where: str,
-        plugins: Plugins,
-        find_root: Callable[[], Path],
-        double: Double | None = None,
-    ) -> None:
-        self.double = double
-        self._name = name
-        self._config = config
-        self._where = where
-        self._plugins = plugins
-        self._find_root = find_root
+    name: str
+    config: ServiceConfig
+    where: str
+    plugins: Plugins
+    find_root: Callable[[], Path]
+    double: Double | None = None
+
+    def __post_init__(self) -> None:
         self._lock = ForkSafeLock()
         self._made: list[Any] = []  # what the factory made, which is not always what a double returns
 
@@ -59,16 +58,16 @@ class Clients:
     @once
     def factory(self) -> ClientFactory:
         """The plugin's factory; raises as `Service.client` does."""
-        if self._config.api is None:
-            path = f"{self._name}.api"
-            raise ConfigError(self._where, [(path, "is null: this service serves nothing to connect to")])
-        return self._plugins.get(ClientFactory, self._config.api, f"service {self._name!r}")
+        if self.config.api is None:
+            path = f"{self.name}.api"
+            raise ConfigError(self.where, [(path, "is null: this service serves nothing to connect to")])
+        return self.plugins.get(ClientFactory, self.config.api, f"service {self.name!r}")
 
     @once
     def target(self) -> Target:
         """What the factory makes a client for."""
-        options = validate(self.factory.Options, self._config.options, self._where, f"{self._name}.options")
-        return Target(self._name, self._config, options, self._where, self._find_root)
+        options = validate(self.factory.Options, self.config.options, self.where, f"{self.name}.options")
+        return Target(self.name, self.config, options, self.where, self.find_root)
 
     @once
     def client(self) -> Any:
@@ -104,7 +103,7 @@ class Clients:
         with self._noted():
             servicer = self.factory.servicer(self.target)
         if servicer is None:
-            raise PluginError(f"service {self._name!r} serves {self._config.api!r}, which has no Servicer")
+            raise PluginError(f"service {self.name!r} serves {self.config.api!r}, which has no Servicer")
         return servicer
 
     def add_servicer(self, servicer: Any, server: Any) -> None:
@@ -132,20 +131,16 @@ class Clients:
         aio = self._aio.closers() if is_computed(self, "_aio") else []
         return [*(partial(self.factory.close, each) for each in made), *aio]
 
-    def again(self) -> Clients:
-        """Clients of the same entry, none of which is made yet."""
-        return Clients(self._name, self._config, self._where, self._plugins, self._find_root, self.double)
-
     def in_forked_child(self) -> Clients:
         """What a forked child goes on with: these, or new ones if they do not survive; the parent closes its own."""
         forget(self, "_aio")
         survives = not is_computed(self, "client") or self.factory.fork_safe
-        return self if survives else self.again()
+        return self if survives else replace(self)
 
     def _make(self, make: Callable[[Target], Any], made: list[Any]) -> Any:
         from architect_core.resolver.observing import client_observer
 
-        observer = client_observer(self._name, str(self._config.api))
+        observer = client_observer(self.name, str(self.config.api))
         target = self.target if observer is None else replace(self.target, observer=observer)
         with self._noted():
             client = make(target)
@@ -162,7 +157,7 @@ class Clients:
         except ArchitectError:
             raise
         except Exception as problem:
-            problem.add_note(f"service {self._name!r}: raised in {self._plugins.owner(str(self._config.api))}")
+            problem.add_note(f"service {self.name!r}: raised in {self.plugins.owner(str(self.config.api))}")
             raise
 
 

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from architect_core.contract.credentials import Credentials
+    from architect_core.contract.events import Subscriptions
     from architect_core.resolver.events import Notification
     from architect_core.sources.catalog import Catalog
 
@@ -46,15 +47,15 @@ class Reading:
         return credentials
 
     def changed_datastores(self, new: Reading) -> frozenset[str]:
-        """The names of datastores whose credentials, or files that these name, are others in `new`, or gone."""
+        """The names of datastores whose credentials, or the files that these name, differ in `new`."""
         return _differing(self.credentials, new.credentials) | _differing(self.files, new.files)
 
     def changed_events(self, new: Reading) -> frozenset[str]:
-        """The names of events whose subscribers are others in `new`, or that are gone."""
-        former, present = (
-            {event: each.subscriptions for event, each in reading.notifications.items()} for reading in (self, new)
-        )
-        return _differing(former, present)
+        """The names of events whose subscribers differ in `new`."""
+        return _differing(self._subscriptions(), new._subscriptions())
+
+    def _subscriptions(self) -> dict[str, Subscriptions]:
+        return {event: each.subscriptions for event, each in self.notifications.items()}
 
 
 def _differing(former: Mapping[str, object], new: Mapping[str, object]) -> frozenset[str]:

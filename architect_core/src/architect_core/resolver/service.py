@@ -76,7 +76,7 @@ class Service:
         """
         clients = self.generation.clients
         if clients is not None:
-            self.become(replace(self.generation, clients=clients.again()))
+            self.become(replace(self.generation, clients=replace(clients)))
             for close in clients.closers():
                 close()
 
