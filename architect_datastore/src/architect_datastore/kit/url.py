@@ -37,8 +37,8 @@ def parse_url(url: str) -> ParsedURL:
 
     >>> parse_url("postgresql://app:p%40ss@db:5432/shop?sslmode=require").fields["password"]
     'p@ss'
-    >>> parse_url("postgresql://a:1,b:2/shop").fields["hosts"]
-    [('a', 1), ('b', 2)]
+    >>> parse_url("postgresql://a:1,b:2/shop").fields["hosts"] == [("a", 1), ("b", 2)]
+    True
 
     A percent-encoded host that starts with "/" is a socket. A "+" is a space in the query, and itself elsewhere.
 
