@@ -1,4 +1,4 @@
-"""Plugins are found by name, loaded on first use, and harm nobody but those who ask for them."""
+"""Plugins are found by name and loaded on first use; a broken one affects only its own users."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ def test_an_error_about_a_plugin_that_architect_ships_has_its_pip_line(monkeypat
         Plugins().get(ClientFactory, name, "service 'a'")
 
 
-def test_asking_for_one_plugin_loads_no_other(install_plugin):
+def test_looking_up_one_plugin_loads_no_other(install_plugin):
     install_plugin("architect-owl", {"owl": "plugin_under_test"}, {"plugin_under_test": GOOD})
     install_plugin("architect-bad", {"bad": "plugin_under_test_bad"}, {"plugin_under_test_bad": "raise SystemExit"})
     assert Plugins().get(ClientFactory, "owl", "test")
@@ -100,7 +100,7 @@ BROKEN = {
 
 
 @pytest.mark.parametrize("how", BROKEN)
-def test_a_broken_plugin_is_told_with_its_distribution_and_harms_no_other(install_plugin, how):
+def test_the_error_of_a_broken_plugin_names_its_distribution_and_other_plugins_still_work(install_plugin, how):
     source, expected = BROKEN[how]
     install_plugin("architect-bad", {"bad": "plugin_under_test_bad"}, {"plugin_under_test_bad": source})
     install_plugin("architect-owl", {"owl": "plugin_under_test"}, {"plugin_under_test": GOOD})
@@ -113,7 +113,7 @@ def test_a_broken_plugin_is_told_with_its_distribution_and_harms_no_other(instal
         assert plugins.get(ClientFactory, "owl", "service 'b'")
 
 
-def test_a_plugin_that_cannot_be_hashed_or_compared_harms_no_other(install_plugin):
+def test_a_plugin_that_cannot_be_hashed_or_compared_does_not_affect_others(install_plugin):
     source = (
         GOOD
         + """
@@ -163,7 +163,7 @@ def test_options_are_checked_by_the_plugin_with_their_path(install_plugin):
 
 
 @pytest.mark.parametrize("disabled", ["owl", " rest,owl ", "architect_owl", "Architect.Owl"])
-def test_a_disabled_plugin_is_not_imported_and_told_to_whoever_asks(install_plugin, monkeypatch, disabled):
+def test_a_disabled_plugin_is_not_imported_and_its_use_is_an_error(install_plugin, monkeypatch, disabled):
     install_plugin("architect-owl", {"owl": "plugin_under_test"}, {"plugin_under_test": GOOD})
     monkeypatch.setenv("ARCHITECT_DISABLED_PLUGINS", disabled)
     with pytest.raises(
@@ -173,14 +173,14 @@ def test_a_disabled_plugin_is_not_imported_and_told_to_whoever_asks(install_plug
     assert "plugin_under_test" not in sys.modules
 
 
-def test_disabling_all_but_one_that_claim_a_name_settles_it(install_plugin, monkeypatch):
+def test_a_name_that_several_distributions_claim_is_served_if_all_but_one_are_disabled(install_plugin, monkeypatch):
     install_plugin("architect-owl", {"owl": "plugin_under_test"}, {"plugin_under_test": GOOD})
     install_plugin("architect-howl", {"owl": "plugin_under_test_2"}, {"plugin_under_test_2": "raise SystemExit"})
     monkeypatch.setenv("ARCHITECT_DISABLED_PLUGINS", "architect-howl")
     assert Plugins().get(ClientFactory, "owl", "service 'a'")
 
 
-def test_what_a_client_s_library_raises_stays_what_it_is_with_a_note_of_the_plugin(install_plugin):
+def test_an_exception_of_a_client_s_library_is_unchanged_and_has_a_note_that_names_the_plugin(install_plugin):
     source = GOOD.replace("return target.name", "raise ConnectionRefusedError('nobody is there')")
     install_plugin("architect-owl", {"owl": "plugin_under_test"}, {"plugin_under_test": source})
     with pytest.raises(ConnectionRefusedError, match="nobody is there") as caught:
@@ -203,19 +203,19 @@ def architect_credential_parser():
 
 
 @pytest.mark.parametrize(
-    ("body", "told"),
+    ("body", "expected"),
     [
         ("raise KeyError(target.config.password)", "failed with a KeyError"),
         ("return {}", "gave a dict, where the contr"),
     ],
 )
-def test_a_parser_that_fails_is_told_with_its_distribution_and_without_what_was_configured(install_plugin, body, told):
+def test_the_error_of_a_failing_parser_names_its_distribution_and_no_configured_value(install_plugin, body, expected):
     source = PARSER.replace("{body}", body)
     install_plugin("architect-owl", {"owl": "plugin_under_test"}, {"plugin_under_test": source})
     config = {"a": {"datastores": {"db": {"type": "owl", "password": "s3cret"}}}}
     with pytest.raises(architect.PluginError) as caught:
         architect.Resolver(config, current_service="a").datastore("db")
-    assert f"datastore 'db': the plugin 'owl' of architect-owl 1.2.3 {told}" in str(caught.value)
+    assert f"datastore 'db': the plugin 'owl' of architect-owl 1.2.3 {expected}" in str(caught.value)
     assert "s3cret" not in str(caught.value)
 
 
@@ -232,18 +232,18 @@ SOURCE = (
     HEAD
     + """
 from architect_core.contract.source import Source
-class Place(Source):
+class ThirdPartySource(Source):
     def load(self):
         {body}
 @hookimpl
 def architect_source():
-    return Place()
+    return ThirdPartySource()
 """
 )
 
 
 @pytest.mark.parametrize(
-    ("body", "told"),
+    ("body", "expected"),
     [
         ("raise KeyError(7)", "the plugin 'owl' of architect-owl 1.2.3 failed with a KeyError"),
         (
@@ -252,17 +252,17 @@ def architect_source():
         ),
     ],
 )
-def test_a_source_that_fails_is_told_with_its_distribution(install_plugin, monkeypatch, body, told):
+def test_the_error_of_a_failing_source_names_its_distribution(install_plugin, monkeypatch, body, expected):
     source = SOURCE.replace("{body}", body)
     install_plugin("architect-owl", {"owl": "plugin_under_test"}, {"plugin_under_test": source})
-    with pytest.raises(architect.PluginError, match=rf"^configure\(source=\.\.\.\): {told}"):
+    with pytest.raises(architect.PluginError, match=rf"^configure\(source=\.\.\.\): {expected}"):
         architect.Resolver(source="owl").service("a")
     monkeypatch.setenv("ARCHITECT_SOURCE", "owl")
-    with pytest.raises(architect.PluginError, match=f"^the variable ARCHITECT_SOURCE: {told}"):
+    with pytest.raises(architect.PluginError, match=f"^the variable ARCHITECT_SOURCE: {expected}"):
         architect.service("a")
 
 
-def test_a_source_that_no_plugin_provides_is_told(monkeypatch):
+def test_a_source_that_no_plugin_provides_is_an_error(monkeypatch):
     monkeypatch.setenv("ARCHITECT_SOURCE", "nowhere")
     with pytest.raises(
         architect.NoPluginError, match="the variable ARCHITECT_SOURCE: no installed plugin serves 'nowh"
@@ -270,7 +270,7 @@ def test_a_source_that_no_plugin_provides_is_told(monkeypatch):
         architect.service("a")
 
 
-def test_what_configure_says_wins_over_the_variable(monkeypatch):
+def test_the_arguments_of_configure_take_precedence_over_the_variable(monkeypatch):
     monkeypatch.setenv("ARCHITECT_SOURCE", "nowhere")
     architect.configure({"a": {"host": "h", "api": "owl"}})
     assert architect.service("a").config.host == "h"

@@ -1,4 +1,4 @@
-"""The sources that need no platform, and the rules for all: precedence, plugins, values that are elsewhere."""
+"""The sources that need no platform, and the rules for all sources: precedence, plugins, pointers to values."""
 
 from __future__ import annotations
 
@@ -246,7 +246,7 @@ def platform(install_plugin, monkeypatch):
         sys.modules.pop(name, None)
 
 
-def test_a_third_party_s_source_gives_the_options_that_an_engine_has_and_the_others_are_attributes(platform):
+def test_options_of_a_third_party_s_source_that_the_engine_does_not_have_are_attributes(platform):
     db = architect.Resolver(source="platform").datastore("db")
     assert (db.options, db["key"]) == ({"ca": "/platform/ca.crt"}, "/platform/tls.key")
 
@@ -388,11 +388,11 @@ MALFORMED = {
         "the file /no/such/file (ARCHITECT_FILE): cannot be r",
     ),
     "both": ({"ARCHITECT": "{}", "ARCHITECT_FILE": "x"}, "both ARCHITECT and ARCHITECT_FILE are set"),
-    "a configuration in place of its file": (
+    "a configuration instead of its file": (
         {"ARCHITECT_FILE": f'{{"db": {{"password": "{SECRET}"}}}}'},
         "the environment variable ARCHITECT_FILE: must name a file, and holds something else; a configuration itself",
     ),
-    "a local configuration in place of its file": (
+    "a local configuration instead of its file": (
         {"ARCHITECT_LOCAL": f'[db]\npassword = "{SECRET}"'},
         "the environment variable ARCHITECT_LOCAL: must name a file",
     ),
@@ -408,8 +408,8 @@ MALFORMED = {
 
 
 @pytest.mark.parametrize("how", MALFORMED)
-def test_what_is_malformed_is_told_with_its_place_and_without_its_content(monkeypatch, how):
-    environ, told = MALFORMED[how]
+def test_the_error_of_malformed_configuration_names_the_path_and_no_content(monkeypatch, how):
+    environ, expected = MALFORMED[how]
     for name, value in environ.items():
         monkeypatch.setenv(name, value)
     errors = []
@@ -418,13 +418,13 @@ def test_what_is_malformed_is_told_with_its_place_and_without_its_content(monkey
             ask("db")
         except architect.ArchitectError as problem:
             errors.append(problem)
-    assert any(told in str(error) for error in errors)
+    assert any(expected in str(error) for error in errors)
     for error in errors:
         assert SECRET not in repr((str(error), vars(error), error.__context__))
 
 
 @pytest.mark.parametrize(
-    ("pointer", "told"),
+    ("pointer", "expected"),
     [
         ({"$file": "/no/such/secret"}, "the file that it names cannot be read (No such file or directory)"),
         ({"$file": ""}, "$file must name a file"),
@@ -433,18 +433,18 @@ def test_what_is_malformed_is_told_with_its_place_and_without_its_content(monkey
         ({"$env": None}, "$env must name a variable"),
     ],
 )
-def test_a_pointer_that_leads_nowhere_is_told_with_its_path(pointer, told):
+def test_the_error_of_a_pointer_without_a_target_names_its_path(pointer, expected):
     resolver = architect.Resolver({"a": {"datastores": {"db": {"password": pointer}}}})
     with pytest.raises(architect.ConfigError) as caught:
         resolver.service("a")
-    assert str(caught.value) == f"the configuration given in code: a.datastores.db.password: {told}"
+    assert str(caught.value) == f"the configuration given in code: a.datastores.db.password: {expected}"
 
 
 def test_a_file_of_a_megabyte_more_or_of_no_text_is_no_secret(tmp_path):
-    for content, told in ((b"x" * (1 << 20) + b"x", "larger than 1 MiB"), (b"\xff", "not UTF-8")):
+    for content, expected in ((b"x" * (1 << 20) + b"x", "larger than 1 MiB"), (b"\xff", "not UTF-8")):
         (tmp_path / "secret").write_bytes(content)
         pointer = {"$file": str(tmp_path / "secret")}
-        with pytest.raises(architect.ConfigError, match=told):
+        with pytest.raises(architect.ConfigError, match=expected):
             architect.Resolver({"a": {"datastores": {"db": {"password": pointer}}}}).service("a")
 
 
@@ -459,7 +459,7 @@ TOML = {
 
 
 @pytest.mark.parametrize("value", TOML)
-def test_what_toml_has_and_json_has_not_is_told_with_its_path(monkeypatch, tmp_path, value):
+def test_the_error_of_a_toml_value_that_json_does_not_have_names_its_path(monkeypatch, tmp_path, value):
     (tmp_path / "services.toml").write_text(f'[a]\nhost = "h"\napi = "rest"\noptions = {{ x = [0, {value}] }}\n')
     monkeypatch.setenv("ARCHITECT_FILE", str(tmp_path / "services.toml"))
     with pytest.raises(architect.ConfigError) as caught:

@@ -12,7 +12,7 @@ import pytest
 
 from architect_core.contract import CredentialParser, Credentials
 from architect_core.exceptions import NoPluginError
-from architect_core.plugins import Plugins, registry
+from architect_core.plugins import Plugins, loading
 from architect_core.plugins.known import KNOWN, known, port_of, remedy
 from architect_core.resolver import Resolver
 
@@ -26,8 +26,8 @@ def without(monkeypatch) -> Callable[..., None]:
     """Hides entry points."""
 
     def hide(*names: str) -> None:
-        group = EntryPoints(each for each in registry.entry_points(group="architect") if each.name not in names)
-        monkeypatch.setattr(registry, "entry_points", group.select)
+        group = EntryPoints(each for each in loading.entry_points(group="architect") if each.name not in names)
+        monkeypatch.setattr(loading, "entry_points", group.select)
 
     return hide
 
@@ -89,8 +89,8 @@ def test_an_entry_that_names_no_engine_says_what_to_install_where_nothing_reads_
 
 def test_a_generic_plugin_that_cannot_be_loaded_harms_no_entry_with_an_engine(monkeypatch):
     broken = EntryPoint("generic", "no_such_module", "architect")
-    others = [each for each in registry.entry_points(group="architect") if each.name != "generic"]
-    monkeypatch.setattr(registry, "entry_points", EntryPoints([broken, *others]).select)
+    others = [each for each in loading.entry_points(group="architect") if each.name != "generic"]
+    monkeypatch.setattr(loading, "entry_points", EntryPoints([broken, *others]).select)
     assert read(host="h", kind="postgresql", POSTGRES_DB="n").engine == "postgres"
 
 

@@ -42,7 +42,7 @@ def read_json(text: str | bytes, where: str, *, error: type[ConfigError] = Confi
         reason = f"is not JSON: {problem.msg} at line {problem.lineno}, column {problem.colno}"
     except RecursionError:
         reason = "is nested too deeply"
-    except _RefusedJSONError as problem:
+    except _RejectedJSONError as problem:
         reason = str(problem)
     except ValueError:  # an integer with more digits than Python converts
         reason = "holds a number that is too large"
@@ -50,7 +50,7 @@ def read_json(text: str | bytes, where: str, *, error: type[ConfigError] = Confi
     raise error(where, [("", reason)])
 
 
-class _RefusedJSONError(Exception):
+class _RejectedJSONError(Exception):
     pass
 
 
@@ -59,19 +59,19 @@ def _no_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     if len(found) != len(pairs):
         seen: set[str] = set()
         twice = next(key for key, _ in pairs if key in seen or seen.add(key))  # type: ignore[func-returns-value]
-        raise _RefusedJSONError(f"has the key {showable(twice)!r} twice in one object")
+        raise _RejectedJSONError(f"has the key {showable(twice)!r} twice in one object")
     return found
 
 
 def _finite(text: str) -> float:
     number = float(text)
     if math.isinf(number):
-        raise _RefusedJSONError("holds a number that is too large")
+        raise _RejectedJSONError("holds a number that is too large")
     return number
 
 
 def _no_constant(name: str) -> NoReturn:
-    raise _RefusedJSONError(f"holds {name}, which is not JSON")
+    raise _RejectedJSONError(f"holds {name}, which is not JSON")
 
 
 def dotted(path: str, loc: Iterable[int | str]) -> str:

@@ -1,4 +1,4 @@
-"""Pointers in place of values: `{"$file": "/run/secrets/db"}`, `{"$env": "PASSWORD"}`."""
+"""Pointers instead of values: `{"$file": "/run/secrets/db"}`, `{"$env": "PASSWORD"}`."""
 
 from __future__ import annotations
 
