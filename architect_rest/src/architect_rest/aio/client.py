@@ -6,7 +6,7 @@ import asyncio
 import re
 from functools import wraps
 from time import monotonic
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import httpx2
 
@@ -24,15 +24,19 @@ if TYPE_CHECKING:
 
     from architect_core.contract import ClientObserver
 
+Returned = TypeVar("Returned")
+
 _GRACE = 0.05  # seconds for an attempt to report its own timeout
 _ABSOLUTE = re.compile(r"[a-z][a-z0-9+.-]*://", re.IGNORECASE)
 
 
-def _with_path_params(method: Callable[..., Any]) -> Callable[..., Any]:
+def _with_path_params(method: Callable[..., Returned]) -> Callable[..., Returned]:
     """A method of `httpx2.AsyncClient` that also takes `path_params`, and fills them into its `url`."""
 
     @wraps(method)
-    def filling(self: AioRestClient, *args: Any, path_params: Mapping[str, object] | None = None, **named: Any) -> Any:
+    def filling(
+        self: AioRestClient, *args: Any, path_params: Mapping[str, object] | None = None, **named: Any
+    ) -> Returned:
         if path_params is not None:
             if "url" in named:
                 named["url"] = fill(str(named["url"]), path_params, PathParameterError)
