@@ -85,22 +85,7 @@ class AioRestClient(httpx2.AsyncClient):
         headers: Mapping[bytes, bytes] | Mapping[str, str] | None = None,
         observer: ClientObserver | None = None,
     ) -> None:
-        """Make a client.
-
-        Args:
-            base_url: scheme, host, port and base path.
-            timeout: seconds to connect, and seconds to read, as httpx2 takes them.
-            total_timeout: see the attribute.
-            retries: as the option of the same name, see `RestOptions`.
-            instances: scheme, host and port of all instances of the service, if there are several.
-            weights: each instance's share of the attempts; equal shares unless given.
-            circuit_breaker: as the option of the same name.
-            verify: the trusted authorities and the client's certificate, as httpx2 takes them.
-            server_name: the host name in the server's certificate; the URL's host unless given.
-            max_answer_bytes: as the option of the same name.
-            auth: as httpx2 takes it.
-            headers: sent with every call.
-            observer: reports the calls to the service.
+        """Make a client. `timeout`, `verify`, `auth` and `headers` are those of httpx2, the others as in `RestClient`.
 
         Raises:
             ValueError: `base_url` is no absolute HTTP URL.

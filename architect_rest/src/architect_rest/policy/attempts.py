@@ -100,17 +100,9 @@ class Policy:
         self,
         endpoints: Endpoints,
         retries: int,
-        circuit_open: Callable[[str], Exception],
+        circuit_open: Callable[[str], Exception],  # makes the error, from its message, for a call while it is open
         observer: ClientObserver | None = None,
     ) -> None:
-        """Make a policy.
-
-        Args:
-            endpoints: where attempts are made.
-            retries: how many attempts may follow a call's first one.
-            circuit_open: makes the error, from its message, for a call while the circuit is open.
-            observer: see the attribute.
-        """
         self.endpoints = endpoints
         self.observer = observer
         if observer is not None:

@@ -77,7 +77,7 @@ class ServiceAdapter(HTTPAdapter):
         proxies: Any = None,
     ) -> Response:
         """Called by requests to send `request`, also for redirects."""
-        attempt = partial(self._attempt, request, stream, timeout, verify, cert, proxies)
+        attempt = partial(self._attempt, request, timeout, stream=stream, verify=verify, cert=cert, proxies=proxies)
         url = request.url or ""
         if not url.startswith(self._prefixes) and origin_sent_to(url) not in self._origins:
             return attempt(None)
@@ -111,14 +111,7 @@ class ServiceAdapter(HTTPAdapter):
             del failure  # or its traceback, which has this frame, would keep the connection open
 
     def _attempt(
-        self,
-        request: PreparedRequest,
-        stream: bool,
-        timeout: Any,
-        verify: Any,
-        cert: Any,
-        proxies: Any,
-        endpoint: Endpoint | None,
+        self, request: PreparedRequest, timeout: Any, endpoint: Endpoint | None, *, stream: bool, **tls: Any
     ) -> Response:
         """Send `request` once: to `endpoint`, or without one to the origin of its URL."""
         if isinstance(timeout, Timeouts):
@@ -129,7 +122,7 @@ class ServiceAdapter(HTTPAdapter):
         current.endpoint = endpoint
         started = time.monotonic()
         try:
-            response = super().send(request, stream, timeout, verify, cert, proxies)
+            response = super().send(request, stream, timeout, **tls)
             response._until_head = time.monotonic() - started  # type: ignore[attr-defined] # noqa: SLF001 - our mark
             if response.is_redirect:
                 pass  # requests reads its body, and ignores what is wrong with it
