@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import Field, PositiveFloat, PositiveInt
 
 from architect_core import contract
-from architect_core.contract import Auth, Tls, parse_address
+from architect_core.contract import Auth, Tls, parse_address, raising
 from architect_rest.policy.limits import MAX_ANSWER_BYTES
 
 if TYPE_CHECKING:
@@ -48,14 +49,8 @@ class BaseUrl:
     """The base URL of one instance."""
 
     url: str  # scheme, host and port
-    path: str  # the base path; empty for none
-    login: tuple[str, str] | None = field(default=None, repr=False)  # user and password
-    weight: int = 1
-
-    def is_alike(self, other: BaseUrl) -> bool:
-        """Whether two instances differ in nothing but host and port."""
-        mine, theirs = ((each.url.split(":")[0], each.path, each.login) for each in (self, other))
-        return mine == theirs
+    shared: tuple[str, str, tuple[str, str] | None] = field(repr=False)  # scheme, base path, user and password
+    weight: int
 
 
 @dataclass(frozen=True)
@@ -78,6 +73,7 @@ def settings(target: Target) -> Settings:
         ConfigError: the entry is wrong.
     """
     found, tls = _base_urls(target), target.options.tls or Tls()
+    _, base_path, login = found[0].shared
     tls.check(target)
     auth = target.options.auth or Auth()
     for name, values in {"bearer": [auth.bearer or ""], "headers": list(auth.headers.values())}.items():
@@ -85,7 +81,6 @@ def settings(target: Target) -> Settings:
             raise target.error(f"options.auth.{name}", "has a character that no HTTP header can have")
         if any(value != value.strip() for value in values):
             raise target.error(f"options.auth.{name}", "has white space at an end, which no HTTP header can have")
-    login = found[0].login
     if login is not None and (auth.bearer or auth.username):
         raise target.error("options.auth", "has credentials, and the host does too; remove one of them")
     if auth.username is not None:
@@ -103,7 +98,7 @@ def settings(target: Target) -> Settings:
     }
     return Settings(
         options,
-        base_url=found[0].url + found[0].path,
+        base_url=found[0].url + base_path,
         common=common,
         tls=tls,
         headers=auth.headers,
@@ -119,21 +114,15 @@ def _base_urls(target: Target) -> list[BaseUrl]:
     found: list[BaseUrl] = []
     for number, each in enumerate(several):
         path = f"instances[{number}]."
-        reason = ""
-        try:
-            address = parse_address(each.host or "", each.port)
-        except ValueError as problem:
-            reason = str(problem)
-        if reason:
-            raise target.error(f"{path}host", reason)
-        found.append(replace(_base_url(target, address, path), weight=each.weight))
-        if not found[-1].is_alike(found[0]):
+        address = raising(partial(target.error, f"{path}host"), parse_address, each.host or "", each.port)
+        found.append(_base_url(target, address, path, each.weight))
+        if found[-1].shared != found[0].shared:
             reason = "has another scheme, base path or login than the first instance; make it a service of its own"
             raise target.error(f"{path}host", reason)
     return found
 
 
-def _base_url(target: Target, address: Address, path: str) -> BaseUrl:
+def _base_url(target: Target, address: Address, path: str, weight: int = 1) -> BaseUrl:
     from architect_rest.policy.origin import DEFAULT_PORTS, is_host
 
     scheme = address.scheme or "http"
@@ -148,4 +137,4 @@ def _base_url(target: Target, address: Address, path: str) -> BaseUrl:
         )
     login = None if address.username is None else (address.username, address.password or "")
     # the port is written even if it is the scheme's default: the Host header then says what was configured
-    return BaseUrl(f"{scheme}://{address.netloc}", address.path, login)
+    return BaseUrl(f"{scheme}://{address.netloc}", (scheme, address.path, login), weight)

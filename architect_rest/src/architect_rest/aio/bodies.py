@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import aclosing
+from math import inf
 from typing import TYPE_CHECKING, Any
 
 import httpx2
@@ -11,7 +12,7 @@ from architect_rest.aio.errors import AnswerTooLargeError
 from architect_rest.policy.limits import too_large
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, AsyncIterator
+    from collections.abc import AsyncIterator
 
 
 class OnceBody(httpx2.AsyncByteStream):
@@ -31,46 +32,25 @@ class OnceBody(httpx2.AsyncByteStream):
             yield part
 
 
-class LimitedResponse(httpx2.Response):
-    """A response whose decoded content is at most `max_answer_bytes` long."""
-
-    max_answer_bytes: int
-
-    @classmethod
-    def of(cls, response: httpx2.Response, max_answer_bytes: int) -> LimitedResponse:
-        """The same response, of which nothing was read."""
-        limited = cls(
-            response.status_code, headers=response.headers, stream=response.stream, extensions=response.extensions
-        )
-        limited.max_answer_bytes = max_answer_bytes
-        return limited
-
-    async def aiter_bytes(self, chunk_size: int | None = None) -> AsyncGenerator[bytes, None]:
-        """The content, part by part.
-
-        Raises:
-            AnswerTooLargeError: it is longer.
-        """
-        size = 0
-        async with aclosing(super().aiter_bytes(chunk_size)) as parts:
-            async for part in parts:
-                size += len(part)
-                if size > self.max_answer_bytes:
-                    raise AnswerTooLargeError(too_large(self.max_answer_bytes, "client.stream()"))
-                yield part
-
-
-async def read(response: httpx2.Response, max_answer_bytes: int | None) -> httpx2.Response:
-    """The response with its body read, which is closed if that fails.
+async def read(response: httpx2.Response, max_answer_bytes: int | None) -> None:
+    """Read a response's body, which `response.content` then returns; the response is closed if that fails.
 
     Raises:
         AnswerTooLargeError: the body is longer than `max_answer_bytes`, once decoded.
     """
-    if max_answer_bytes is not None:
-        response = LimitedResponse.of(response, max_answer_bytes)
+    parts = []
+    left = inf if max_answer_bytes is None else max_answer_bytes
     try:
-        await response.aread()
+        async with aclosing(response.aiter_bytes()) as content:
+            async for part in content:
+                left -= len(part)
+                if left < 0:
+                    break
+                parts.append(part)
     except BaseException:
         await response.aclose()
         raise
-    return response
+    if max_answer_bytes is not None and left < 0:
+        await response.aclose()
+        raise AnswerTooLargeError(too_large(max_answer_bytes, "client.stream()"))
+    response._content = b"".join(parts)  # noqa: SLF001 - where `content` keeps the body

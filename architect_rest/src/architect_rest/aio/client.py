@@ -6,7 +6,7 @@ import asyncio
 import re
 from functools import wraps
 from time import monotonic
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import httpx2
 
@@ -24,15 +24,19 @@ if TYPE_CHECKING:
 
     from architect_core.contract import ClientObserver
 
+Returned = TypeVar("Returned")
+
 _GRACE = 0.05  # seconds for an attempt to report its own timeout
 _ABSOLUTE = re.compile(r"[a-z][a-z0-9+.-]*://", re.IGNORECASE)
 
 
-def _with_path_params(method: Callable[..., Any]) -> Callable[..., Any]:
+def _with_path_params(method: Callable[..., Returned]) -> Callable[..., Returned]:
     """A method of `httpx2.AsyncClient` that also takes `path_params`, and fills them into its `url`."""
 
     @wraps(method)
-    def filling(self: AioRestClient, *args: Any, path_params: Mapping[str, object] | None = None, **named: Any) -> Any:
+    def filling(
+        self: AioRestClient, *args: Any, path_params: Mapping[str, object] | None = None, **named: Any
+    ) -> Returned:
         if path_params is not None:
             if "url" in named:
                 named["url"] = fill(str(named["url"]), path_params, PathParameterError)
@@ -81,22 +85,7 @@ class AioRestClient(httpx2.AsyncClient):
         headers: Mapping[bytes, bytes] | Mapping[str, str] | None = None,
         observer: ClientObserver | None = None,
     ) -> None:
-        """Make a client.
-
-        Args:
-            base_url: scheme, host, port and base path.
-            timeout: seconds to connect, and seconds to read, as httpx2 takes them.
-            total_timeout: see the attribute.
-            retries: as the option of the same name, see `RestOptions`.
-            instances: scheme, host and port of all instances of the service, if there are several.
-            weights: each instance's share of the attempts; equal shares unless given.
-            circuit_breaker: as the option of the same name.
-            verify: the trusted authorities and the client's certificate, as httpx2 takes them.
-            server_name: the host name in the server's certificate; the URL's host unless given.
-            max_answer_bytes: as the option of the same name.
-            auth: as httpx2 takes it.
-            headers: sent with every call.
-            observer: reports the calls to the service.
+        """Make a client. `timeout`, `verify`, `auth` and `headers` are those of httpx2, the others as in `RestClient`.
 
         Raises:
             ValueError: `base_url` is no absolute HTTP URL.

@@ -26,13 +26,7 @@ class Connections:
     """
 
     def __init__(self, proxy: str | None, verify: ssl.SSLContext | bool, *, lasting: bool) -> None:
-        """Make the pool, without any connection.
-
-        Args:
-            proxy: the URL of a proxy.
-            verify: as httpx2 takes it.
-            lasting: whether the host is an address, and cannot lead elsewhere later.
-        """
+        """Open no connection yet; `lasting` are those to an IP address, which cannot lead elsewhere later."""
         self._proxy = proxy
         self._verify = verify
         self._lasting = lasting

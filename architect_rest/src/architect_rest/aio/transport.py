@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import ssl
-from contextlib import asynccontextmanager, closing
+from contextlib import asynccontextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
 from datetime import timedelta
@@ -25,13 +25,13 @@ from architect_rest.aio.errors import (
     is_distrust,
 )
 from architect_rest.aio.urls import origin_of
-from architect_rest.policy.attempts import Call, Observed, Pause
+from architect_rest.policy.attempts import Call, Pause, Steps
 from architect_rest.policy.limits import NO_TIME_LEFT, REMAINING_HEADER, remaining_header, seconds_until, shortest
 from architect_rest.policy.origin import REDIRECT_WITH_BODY, foreign_message, is_address, private_headers
 from architect_rest.policy.proxies import proxy_for
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Callable, Coroutine, Sequence
+    from collections.abc import AsyncGenerator, Sequence
 
     from architect_core.contract import ClientObserver
     from architect_rest.policy.attempts import Upstream
@@ -70,10 +70,7 @@ class ServiceTransport(httpx2.AsyncBaseTransport):
     ) -> None:
         """Make a transport; see `AioRestClient`."""
         self._upstream = upstream
-        self._policy = upstream.policy(CircuitOpenError)
-        self._observer = observer
-        if observer is not None:
-            observer.watch(self._policy.endpoints)
+        self._policy = upstream.policy(CircuitOpenError, observer)
         self._urls = {each: httpx2.URL(each.url) for each in self._policy.endpoints.all}
         self._origins = set(map(origin_of, self._urls.values()))
         context = _context(upstream.urls, verify)
@@ -105,12 +102,33 @@ class ServiceTransport(httpx2.AsyncBaseTransport):
         is_begun = partial(getattr, body, "is_begun", False)
         call = Call(request.method, request.headers, lambda: not is_begun(), is_begun, now.end)
         attempt = partial(self._attempt, request, body, now)
-        if self._observer is None:
-            return await self._follow_policy(call, attempt)
-        with Observed(self._observer, call) as observed:
-            response = await self._follow_policy(call, attempt)
-            observed.status = response.status_code
-            return response
+        response = failure = None
+        try:
+            with Steps(self._policy, call) as steps:
+                async with self._turn(call.end):
+                    for step in steps:
+                        if isinstance(step, Pause):
+                            if response is not None:
+                                await response.aclose()
+                            await asyncio.sleep(step.seconds)
+                            continue
+                        response = failure = None
+                        try:
+                            response = await attempt(step.endpoint)
+                        except httpx2.TransportError as problem:
+                            if self._is_closed or isinstance(problem, OF_THE_CALLER):
+                                raise
+                            is_unsent = isinstance(problem, UNSENT)
+                            step.failed(type(problem).__name__, is_unsent=is_unsent, is_final=is_distrust(problem))
+                            failure = problem
+                        else:
+                            step.answered(response.status_code, response.headers)
+                if response is None:
+                    assert failure is not None  # noqa: S101 - there was an attempt, or the policy has raised
+                    raise failure
+                return response
+        finally:
+            del failure  # or its traceback, which has this frame, would keep the connection open
 
     @asynccontextmanager
     async def _turn(self, end: float | None) -> AsyncGenerator[None, None]:
@@ -123,38 +141,6 @@ class ServiceTransport(httpx2.AsyncBaseTransport):
             yield
         finally:
             self._turns.release()
-
-    async def _follow_policy(
-        self, call: Call, attempt: Callable[[Endpoint], Coroutine[Any, Any, httpx2.Response]]
-    ) -> httpx2.Response:
-        response: httpx2.Response | None = None
-        failure: httpx2.TransportError | None = None
-        async with self._turn(call.end):
-            with closing(self._policy.steps(call)) as steps:
-                for step in steps:
-                    if isinstance(step, Pause):
-                        if response is not None:
-                            await response.aclose()
-                        await asyncio.sleep(step.seconds)
-                        continue
-                    response = failure = None
-                    try:
-                        response = await attempt(step.endpoint)
-                    except httpx2.TransportError as problem:
-                        if self._is_closed or isinstance(problem, OF_THE_CALLER):
-                            raise
-                        is_unsent = isinstance(problem, UNSENT)
-                        step.failed(type(problem).__name__, is_unsent=is_unsent, is_final=is_distrust(problem))
-                        failure = problem
-                    else:
-                        step.answered(response.status_code, response.headers)
-        if response is not None:
-            return response
-        assert failure is not None  # noqa: S101 - there was an attempt, or the policy has raised
-        try:
-            raise failure
-        finally:
-            del failure  # or its traceback, which has this frame, would keep the connection open
 
     async def _attempt(self, request: httpx2.Request, body: Any, now: Sending, endpoint: Endpoint) -> httpx2.Response:
         """Send `request` once, to `endpoint`."""
@@ -208,7 +194,7 @@ class ServiceTransport(httpx2.AsyncBaseTransport):
                 # httpx2 reads a redirect that it follows, even of a streamed call
                 if not now.is_streamed or (now.follows and response.has_redirect_location):
                     # so that an error while reading is one of the attempt
-                    response = await read(response, self._upstream.max_answer_bytes)
+                    await read(response, self._upstream.max_answer_bytes)
         except TimeoutError:
             if not limit.expired():
                 raise  # the body's own

@@ -13,7 +13,7 @@ from architect_core.exceptions import ArchitectError
 from architect_rest.sync.urls import origin_sent_to
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Sequence
+    from collections.abc import Sequence
 
     from requests import PreparedRequest
 
@@ -84,11 +84,6 @@ class Behaviour(ABC):
 def phrase(status: int) -> str:
     """The reason phrase of a status."""
     return responses.get(status, "Unknown")
-
-
-def nothing() -> Generator[bytes, None, None]:
-    """No parts."""
-    yield from ()
 
 
 class StandIn:

@@ -10,8 +10,6 @@ import urllib3
 from requests.adapters import HTTPAdapter
 from requests.exceptions import RequestException
 
-from architect_rest.doubles.stand_in import nothing
-
 if TYPE_CHECKING:
     import requests
     from _typeshed import WriteableBuffer
@@ -42,7 +40,7 @@ def as_urllib3(reply: Reply, request: requests.PreparedRequest) -> urllib3.HTTPR
     """A reply as urllib3 returns one that it receives."""
     if request.method == "HEAD" or reply.status in {204, 304}:
         reply.rest.close()
-        body = _Body(_Wire(b"", nothing()), reply)
+        body = _Body(_Wire(b"", io.BytesIO()), reply)
     else:
         body = _Body(_Wire(reply.first, reply.rest), reply)
     return urllib3.HTTPResponse(

@@ -5,12 +5,13 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from io import BytesIO
 from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import parse_qsl, unquote
 
 from architect_core.contract import did_you_mean, listing, serialise
 from architect_core.exceptions import PayloadError
-from architect_rest.doubles.stand_in import Behaviour, Reply, UnansweredError, nothing, phrase
+from architect_rest.doubles.stand_in import Behaviour, Reply, UnansweredError, phrase
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -25,17 +26,11 @@ _PLACEHOLDER = re.compile(r":[A-Za-z_][A-Za-z0-9_]*")
 
 @dataclass(frozen=True)
 class Row:
-    """Which requests one row answers.
+    """Which requests one row answers."""
 
-    Attributes:
-        method: in upper case.
-        segments: the decoded segments of the path; None for a placeholder.
-        query: the sorted parameters; None for any query.
-    """
-
-    method: str
-    segments: tuple[str | None, ...]
-    query: tuple[tuple[str, str], ...] | None
+    method: str  # in upper case
+    segments: tuple[str | None, ...]  # the decoded segments of the path; None for a placeholder
+    query: tuple[tuple[str, str], ...] | None  # the sorted parameters; None for any query
 
     def fits(self, asked: Row) -> bool:
         """Whether this row answers the request `asked`."""
@@ -97,7 +92,7 @@ def parse_answer(value: Any) -> Reply:
         headers, body = {}, b""
     names = {name.lower() for name in stated}
     kept = [(name, text) for name, text in headers.items() if name.lower() not in names]
-    return Reply(status, phrase(status), [*kept, *stated.items()], body, nothing())
+    return Reply(status, phrase(status), [*kept, *stated.items()], body, BytesIO())
 
 
 def _parts(value: tuple[Any, ...]) -> tuple[int, Any, Mapping[str, str]]:

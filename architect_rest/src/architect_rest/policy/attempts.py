@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from dataclasses import dataclass, field
 from time import monotonic
-from typing import TYPE_CHECKING, Any, NamedTuple, Self
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from architect_core.contract import Outcome
 from architect_rest.policy import retry
@@ -32,6 +32,7 @@ class Call:
     is_read_once: Callable[[], bool]  # whether the body is produced while it is sent, so that an error may be its own
     end: float | None  # when the call has to end, in seconds of `time.monotonic()`; None for never
     tried: list[Endpoint] = field(default_factory=list)  # the endpoints of all attempts so far
+    status: int = 0  # that of the last answer
 
     def has_time_for(self, seconds: float) -> bool:
         """Whether it may still wait for so long."""
@@ -44,7 +45,7 @@ class Attempt:
 
     endpoint: Endpoint
     began: float  # in seconds of `time.monotonic()`
-    status: int | None = None  # that of the answer
+    status: int = 0  # that of the answer
     headers: Mapping[str, Any] | None = None  # those of the answer
     failure: str = ""  # the name of the error's type, if there was no answer
     is_unsent: bool = False  # whether it is proven that nothing was sent
@@ -59,33 +60,32 @@ class Attempt:
         self.failure, self.is_unsent, self.is_final = failure, is_unsent, is_final
 
 
-class Observed:
-    """A context manager around all attempts of one call.
-
-    Attributes:
-        status: that of the answer; to be set as soon as there is one.
-    """
-
-    def __init__(self, observer: ClientObserver, call: Call) -> None:
-        self._observer = observer
-        self._call = call
-        self.status = 0
-
-    def __enter__(self) -> Self:
-        self._began = monotonic()
-        return self
-
-    def __exit__(self, raised: type[BaseException] | None, *more: object) -> None:
-        error = raised.__name__ if raised else str(self.status) if self.status >= 400 else None
-        tried = self._call.tried
-        instance = tried[-1].name if tried else None
-        self._observer.ended(Outcome(monotonic() - self._began, error, len(tried), instance))
-
-
 class Pause(NamedTuple):
     """A step of a call: forget the last outcome, and sleep for some seconds."""
 
     seconds: float
+
+
+class Steps:
+    """A context manager around the steps of one call, which are reported to the observer when it ends."""
+
+    def __init__(self, policy: Policy, call: Call) -> None:
+        self._steps = policy.steps(call)
+        self._call = call
+        self._observer = policy.observer
+
+    def __enter__(self) -> Generator[Attempt | Pause, None, None]:
+        self._began = monotonic()
+        return self._steps
+
+    def __exit__(self, raised: type[BaseException] | None, *_: object) -> None:
+        self._steps.close()
+        if self._observer is None:
+            return
+        status, tried = self._call.status, self._call.tried
+        error = raised.__name__ if raised else str(status) if status >= 400 else None
+        instance = tried[-1].name if tried else None
+        self._observer.ended(Outcome(monotonic() - self._began, error, len(tried), instance))
 
 
 class Policy:
@@ -93,17 +93,20 @@ class Policy:
 
     Attributes:
         endpoints: where attempts are made.
+        observer: reports the calls, if there is one.
     """
 
-    def __init__(self, endpoints: Endpoints, retries: int, circuit_open: Callable[[str], Exception]) -> None:
-        """Make a policy.
-
-        Args:
-            endpoints: where attempts are made.
-            retries: how many attempts may follow a call's first one.
-            circuit_open: makes the error, from its message, for a call while the circuit is open.
-        """
+    def __init__(
+        self,
+        endpoints: Endpoints,
+        retries: int,
+        circuit_open: Callable[[str], Exception],  # makes the error, from its message, for a call while it is open
+        observer: ClientObserver | None = None,
+    ) -> None:
         self.endpoints = endpoints
+        self.observer = observer
+        if observer is not None:
+            observer.watch(endpoints)
         self._retries = retries
         self._circuit_open = circuit_open
         self._budget = retry.Budget(10)
@@ -174,6 +177,7 @@ class Policy:
     def _after_answer(self, call: Call, attempt: Attempt) -> float | None:
         """Count an answer; returns the seconds until the next attempt, None if this is the call's answer."""
         endpoint, status, headers = attempt.endpoint, attempt.status, attempt.headers or {}
+        call.status = status
         if status not in retry.RETRYABLE_STATUSES:
             self.endpoints.succeeded(endpoint)
             self._budget.succeed()
@@ -208,7 +212,7 @@ class Upstream:
     server_name: str | None
     max_answer_bytes: int | None
 
-    def policy(self, circuit_open: Callable[[str], Exception]) -> Policy:
-        """A new policy, which has counted nothing yet."""
+    def policy(self, circuit_open: Callable[[str], Exception], observer: ClientObserver | None) -> Policy:
+        """A new policy, which has counted nothing yet; for the arguments see `Policy`."""
         endpoints = Endpoints(self.urls, self.weights, circuit_breaker=self.circuit_breaker)
-        return Policy(endpoints, self.retries, circuit_open)
+        return Policy(endpoints, self.retries, circuit_open, observer)

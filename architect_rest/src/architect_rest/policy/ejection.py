@@ -3,26 +3,24 @@
 from __future__ import annotations
 
 import random
+from dataclasses import dataclass
 
 CONSECUTIVE_FAILURES = 5
 _FIRST_TIME, _LONGEST_TIME = 0.5, 30.0  # seconds
 
 
+@dataclass
 class Ejection:
     """Whether one endpoint is ejected: it gets no attempts until the ejection time is over.
 
     It is ejected at once if it cannot be connected to, otherwise after five consecutive failures. The ejection time is
     half a second at first, and doubles with each ejection up to 30 s. Times are those of `time.monotonic()`.
-
-    Attributes:
-        failures: consecutive failures.
-        seconds: the last ejection time; 0 if the endpoint has succeeded since.
-        until: when the ejection ends.
     """
 
-    def __init__(self) -> None:
-        self.failures = 0
-        self.seconds = self.until = self._began = 0.0
+    failures: int = 0  # consecutive ones
+    seconds: float = 0.0  # the last ejection time; 0 if the endpoint has succeeded since
+    until: float = 0.0  # when the ejection ends
+    _began: float = 0.0  # when the last ejection began
 
     def is_active(self, now: float) -> bool:
         """Whether the endpoint is ejected."""
@@ -39,13 +37,10 @@ class Ejection:
         self.seconds = self.until = 0.0
 
     def failed(self, began: float, now: float, *, unreachable: bool, asked: float = 0.0) -> bool:
-        """An attempt failed; returns whether that ejects the endpoint.
+        """An attempt failed that began at `began`; returns whether that ejects the endpoint.
 
-        Args:
-            began: when the attempt began; one from before the last ejection changes nothing.
-            now: the current time.
-            unreachable: whether no connection could be made.
-            asked: seconds that the endpoint asks for with `Retry-After`.
+        It does at once if no connection could be made (`unreachable`), or if the endpoint asked for a pause with
+        `Retry-After` (`asked`, in seconds). An attempt that began before the last ejection ejects nothing.
         """
         self.failures += 1
         is_enough = unreachable or asked or self.failures >= CONSECUTIVE_FAILURES

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import threading
+from dataclasses import dataclass, field
 from time import monotonic
 from typing import TYPE_CHECKING
 
@@ -14,24 +15,20 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
 
 
+@dataclass(eq=False, repr=False)
 class Endpoint:
-    """One endpoint of a service: a configured instance.
+    """One endpoint of a service: a configured instance."""
 
-    Attributes:
-        url: scheme, host and port: "http://10.0.0.1:8080".
-        name: `url` without a login, for messages.
-        weight: its share of the attempts, compared with the other endpoints' weights.
-        active: how many attempts are under way.
-        ejection: whether it is ejected.
-    """
+    url: str  # scheme, host and port: "http://10.0.0.1:8080"
+    weight: int = 1  # its share of the attempts, compared with the other endpoints' weights
+    active: int = 0  # how many attempts are under way
+    ejection: Ejection = field(default_factory=Ejection)
 
-    def __init__(self, url: str, weight: int = 1) -> None:
-        self.url = url
-        self.weight = weight
-        scheme, separator, rest = url.partition("://")
-        self.name = scheme + separator + rest.rpartition("@")[2]
-        self.active = 0
-        self.ejection = Ejection()
+    @property
+    def name(self) -> str:
+        """The URL without a login, for messages."""
+        scheme, separator, rest = self.url.partition("://")
+        return scheme + separator + rest.rpartition("@")[2]
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.name!r})"
@@ -92,23 +89,14 @@ class Endpoints:
     def failed(
         self,
         endpoint: Endpoint,
-        began: float,
+        began: float,  # in seconds of `time.monotonic()`
         *,
-        unreachable: bool,
-        answered: bool = False,
-        counts: bool = True,
-        asked: float = 0.0,
+        unreachable: bool,  # no connection could be made
+        answered: bool = False,  # something answered, so that the circuit closes
+        counts: bool = True,  # without an answer, it counts for the circuit
+        asked: float = 0.0,  # seconds of the answer's `Retry-After`
     ) -> bool:
-        """End an attempt that failed; returns whether that ejects the endpoint.
-
-        Args:
-            endpoint: where the attempt was made.
-            began: when it began, in seconds of `time.monotonic()`.
-            unreachable: whether no connection could be made.
-            answered: whether something answered, so that the circuit closes.
-            counts: whether an attempt without an answer counts for the circuit.
-            asked: seconds that the endpoint asks for with `Retry-After`.
-        """
+        """End an attempt that failed; returns whether that ejects the endpoint."""
         with self._lock:
             now = monotonic()
             endpoint.active -= 1

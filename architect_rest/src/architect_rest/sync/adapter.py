@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import time
-from contextlib import closing
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from requests.adapters import HTTPAdapter
 
-from architect_rest.policy.attempts import Call, Observed, Pause
+from architect_rest.policy.attempts import Call, Pause, Steps
 from architect_rest.policy.limits import REMAINING_HEADER, remaining_header
 from architect_rest.sync.bodies import is_read_once, read, rewind
 from architect_rest.sync.connections import POOL_CLASSES, TimedConnection, current
@@ -18,9 +17,7 @@ from architect_rest.sync.timeouts import Timeouts
 from architect_rest.sync.urls import origin_of, origin_sent_to
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from requests import PreparedRequest, RequestException, Response
+    from requests import PreparedRequest, Response
     from urllib3 import HTTPConnectionPool as Pool
 
     from architect_core.contract import ClientObserver
@@ -54,9 +51,7 @@ class ServiceAdapter(HTTPAdapter):
         """Called by requests for an adapter that is new or unpickled, and by `RestClient` in a forked child."""
         super().init_poolmanager(*args, **kwargs)
         self.poolmanager.pool_classes_by_scheme = POOL_CLASSES
-        self.policy = self.upstream.policy(CircuitOpenError)
-        if self.observer is not None:
-            self.observer.watch(self.policy.endpoints)
+        self.policy = self.upstream.policy(CircuitOpenError, self.observer)
         self._pools: dict[Any, Pool] = {}
         self._prefixes = tuple(f"{url}/" for url in self.upstream.urls)
         self._origins = set(filter(None, map(origin_of, self.upstream.urls)))
@@ -82,58 +77,41 @@ class ServiceAdapter(HTTPAdapter):
         proxies: Any = None,
     ) -> Response:
         """Called by requests to send `request`, also for redirects."""
-        attempt = partial(self._attempt, request, stream, timeout, verify, cert, proxies)
+        attempt = partial(self._attempt, request, timeout, stream=stream, verify=verify, cert=cert, proxies=proxies)
         url = request.url or ""
         if not url.startswith(self._prefixes) and origin_sent_to(url) not in self._origins:
             return attempt(None)
         end = timeout.end if isinstance(timeout, Timeouts) else None
-        call = Call(
-            request.method or "", request.headers, partial(rewind, request), partial(is_read_once, request), end
-        )
-        if self.observer is None:
-            return self._follow_policy(call, attempt)
-        with Observed(self.observer, call) as observed:
-            response = self._follow_policy(call, attempt)
-            observed.status = response.status_code
-            return response
-
-    def _follow_policy(self, call: Call, attempt: Callable[[Endpoint], Response]) -> Response:
+        is_once = partial(is_read_once, request)
+        call = Call(request.method or "", request.headers, partial(rewind, request), is_once, end)
         began = time.monotonic()
-        response: Response | None = None
-        failure: RequestException | None = None
-        with closing(self.policy.steps(call)) as steps:
-            for step in steps:
-                if isinstance(step, Pause):
-                    if response is not None:
-                        response.close()
-                    time.sleep(step.seconds)
-                    continue
-                response = failure = None
-                try:
-                    response = attempt(step.endpoint)
-                except FAILURES as problem:
-                    step.failed(type(problem).__name__, is_unsent=is_unsent(problem), is_final=is_distrust(problem))
-                    failure = problem
-                else:
-                    step.answered(response.status_code, response.headers)
-                    response._until_head += step.began - began  # type: ignore[attr-defined] # noqa: SLF001 - our mark
-        if response is not None:
-            return response
-        assert failure is not None  # noqa: S101 - there was an attempt, or the policy has raised
+        response = failure = None
         try:
-            raise failure
+            with Steps(self.policy, call) as steps:
+                for step in steps:
+                    if isinstance(step, Pause):
+                        if response is not None:
+                            response.close()
+                        time.sleep(step.seconds)
+                        continue
+                    response = failure = None
+                    try:
+                        response = attempt(step.endpoint)
+                    except FAILURES as problem:
+                        step.failed(type(problem).__name__, is_unsent=is_unsent(problem), is_final=is_distrust(problem))
+                        failure = problem
+                    else:
+                        step.answered(response.status_code, response.headers)
+                        response._until_head += step.began - began  # type: ignore[attr-defined] # noqa: SLF001 - our mark
+                if response is None:
+                    assert failure is not None  # noqa: S101 - there was an attempt, or the policy has raised
+                    raise failure
+                return response
         finally:
             del failure  # or its traceback, which has this frame, would keep the connection open
 
     def _attempt(
-        self,
-        request: PreparedRequest,
-        stream: bool,
-        timeout: Any,
-        verify: Any,
-        cert: Any,
-        proxies: Any,
-        endpoint: Endpoint | None,
+        self, request: PreparedRequest, timeout: Any, endpoint: Endpoint | None, *, stream: bool, **tls: Any
     ) -> Response:
         """Send `request` once: to `endpoint`, or without one to the origin of its URL."""
         if isinstance(timeout, Timeouts):
@@ -144,7 +122,7 @@ class ServiceAdapter(HTTPAdapter):
         current.endpoint = endpoint
         started = time.monotonic()
         try:
-            response = super().send(request, stream, timeout, verify, cert, proxies)
+            response = super().send(request, stream, timeout, **tls)
             response._until_head = time.monotonic() - started  # type: ignore[attr-defined] # noqa: SLF001 - our mark
             if response.is_redirect:
                 pass  # requests reads its body, and ignores what is wrong with it
@@ -184,8 +162,9 @@ class ServiceAdapter(HTTPAdapter):
 
     def request_url(self, request: PreparedRequest, proxies: Any) -> str:
         """Called by requests for the target in the request line: with a proxy the whole URL."""
-        if not proxies and not request.path_url.startswith("//"):
-            return request.path_url  # requests would parse the URL twice
+        path = request.path_url
+        if not proxies and not path.startswith("//"):
+            return path  # requests would parse the URL twice
         return super().request_url(_at(request, current.endpoint) if proxies and current.endpoint else request, proxies)
 
 

@@ -30,19 +30,7 @@ if TYPE_CHECKING:
     from http.cookiejar import CookieJar
     from types import EllipsisType
 
-    from requests._types import (
-        AuthType,
-        CertType,
-        DataType,
-        FilesType,
-        HeadersType,
-        HooksInputType,
-        JsonType,
-        ParamsType,
-        TimeoutType,
-        UriType,
-        VerifyType,
-    )
+    from requests import _types as _t
 
     from architect_core.contract import ClientObserver
     from architect_rest.policy.origin import Origin
@@ -92,20 +80,10 @@ class RestClient(requests.Session):
         max_answer_bytes: int | None = MAX_ANSWER_BYTES,
         observer: ClientObserver | None = None,
     ) -> None:
-        """Make a client.
+        """Make a client. Most arguments are attributes, or options of the same name, see `RestOptions`.
 
-        Args:
-            base_url: scheme, host, port and base path.
-            timeout: see the attribute.
-            total_timeout: see the attribute.
-            retries: as the option of the same name, see `RestOptions`.
-            instances: see the attribute.
-            weights: each instance's share of the attempts; equal shares unless given.
-            circuit_breaker: as the option of the same name.
-            ca: see the attribute.
-            server_name: the host name in the server's certificate; the URL's host unless given.
-            max_answer_bytes: as the option of the same name.
-            observer: reports the calls to the service.
+        `weights` are the shares of the attempts that the instances get, `server_name` is the host name in the server's
+        certificate unless it is that of the URL, and `observer` reports the calls.
 
         Raises:
             ValueError: `base_url` is no absolute HTTP URL.
@@ -137,21 +115,21 @@ class RestClient(requests.Session):
     def request(  # noqa: D102 - documented by requests
         self,
         method: str,
-        url: UriType,
-        params: ParamsType = None,
-        data: DataType = None,
-        headers: HeadersType = None,
+        url: _t.UriType,
+        params: _t.ParamsType = None,
+        data: _t.DataType = None,
+        headers: _t.HeadersType = None,
         cookies: CookieJar | dict[str, str] | None = None,
-        files: FilesType = None,
-        auth: AuthType = None,
-        timeout: TimeoutType | EllipsisType = ...,
+        files: _t.FilesType = None,
+        auth: _t.AuthType = None,
+        timeout: _t.TimeoutType | EllipsisType = ...,
         allow_redirects: bool = True,
         proxies: dict[str, str] | None = None,
-        hooks: HooksInputType | None = None,
+        hooks: _t.HooksInputType | None = None,
         stream: bool | None = None,
-        verify: VerifyType | None = None,
-        cert: CertType = None,
-        json: JsonType = None,
+        verify: _t.VerifyType | None = None,
+        cert: _t.CertType = None,
+        json: _t.JsonType = None,
         *,
         path_params: Mapping[str, object] | None = None,
     ) -> requests.Response:

@@ -42,11 +42,12 @@ class FastPath:
         self._base_url = base_url
         self._prepared = prepared_url(base_url)
         self.origin = "/".join(self._prepared.split("/")[:3])
+        self._own = f"{self.origin}/"
         self._memory: tuple[Any, dict[str, Any]] = (None, {})  # one object, so that threads see both or neither
 
     def is_own(self, url: str) -> bool:
         """Whether a URL begins with the base URL's origin; no parser finds another host in one that does."""
-        return url.startswith(self.origin) and url[len(self.origin) : len(self.origin) + 1] == "/"
+        return url.startswith(self._own)
 
     def prepare(self, session: Session, base_url: str, request: Request, path: str) -> PreparedRequest | None:
         """`request` for a plain `path`; None if it is not plain, or another base URL was assigned since."""

@@ -6,6 +6,7 @@ import os
 import threading
 from base64 import b64encode
 from collections import deque
+from contextlib import suppress
 from importlib.metadata import version
 from time import monotonic
 from typing import TYPE_CHECKING, Any
@@ -41,30 +42,22 @@ class RestPublisher(EventPublisher):
         self._managers: dict[Any, urllib3.PoolManager] = {}
 
     def publish(self, subscriptions: Sequence[Subscription], body: bytes, timeout: float) -> list[Delivery]:
-        """Post `body` to all subscribers; returns one result for each, in order. Never raises an exception.
-
-        Args:
-            subscriptions: the subscribers.
-            body: the request's body.
-            timeout: seconds that a subscriber may take to accept the connection and answer.
-        """
+        """Post `body` to all subscribers, each for `timeout` seconds at most; returns a result for each, in order."""
         started = monotonic()
         proxies = getproxies()
         waiting = deque(enumerate(subscriptions))
         results: list[Any] = [None] * len(subscriptions)
 
         def deliver() -> None:
-            while True:
-                try:
+            with suppress(IndexError):  # until all are taken
+                while True:
                     number, subscription = waiting.popleft()
-                except IndexError:
-                    return
-                status = error = None
-                try:
-                    status = self._post(subscription, body, timeout, proxies)
-                except Exception as problem:  # noqa: BLE001 - reported in the result, so that the others are delivered
-                    error = problem
-                results[number] = Delivery(subscription, status, monotonic() - started, error)
+                    status = error = None
+                    try:
+                        status = self._post(subscription, body, timeout, proxies)
+                    except Exception as problem:  # noqa: BLE001 - reported, so that the others are delivered
+                        error = problem
+                    results[number] = Delivery(subscription, status, monotonic() - started, error)
 
         threads = []
         for _ in subscriptions[1:_MOST_THREADS]:
