@@ -27,14 +27,7 @@ _NEW = ".new-"
 
 @dataclass
 class Installed:
-    """What one installation did.
-
-    Attributes:
-        generated: the services whose stubs were written.
-        unchanged: those whose definitions had not changed.
-        removed: the stub folders that were no longer needed.
-        notes: sentences for the user.
-    """
+    """The services whose stubs an installation wrote or left unchanged, the folders that it removed, and notes."""
 
     generated: list[str] = field(default_factory=list)
     unchanged: list[str] = field(default_factory=list)
@@ -45,12 +38,8 @@ class Installed:
 def install_stubs(node: Node, plugins: Plugins, progress: Callable[[str], None] = lambda _: None) -> Installed:
     """Bring the stubs of a service and of its dependencies up to date.
 
-    All stubs are generated before any is written, so a failure leaves the former stubs as they were.
-
-    Args:
-        node: the service.
-        plugins: finds the stub generators.
-        progress: called with the name of each service whose stubs are about to be generated.
+    All stubs are generated before any is written, so a failure leaves the former stubs as they were. `progress` is
+    called with the name of each service whose stubs are about to be generated.
 
     Raises:
         NoPluginError: a protocol's package is not installed.

@@ -58,10 +58,9 @@ class ArchitectGroup(click.Group):
         plugins = Plugins()
         try:
             command = plugins.find(Command, cmd_name, f"architect {cmd_name}") if PROTOCOL.fullmatch(cmd_name) else None
-        except NoPluginError:
-            return None
-        except PluginError:
-            if ctx.resilient_parsing:  # a shell completes the line, and must not get an error
+        except PluginError as problem:
+            # a shell that completes the line must not get an error
+            if ctx.resilient_parsing or isinstance(problem, NoPluginError):
                 return None
             raise
         if command is None:

@@ -17,19 +17,14 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from importlib.metadata import EntryPoint
 
-_TIMEOUT = 30.0
-
 
 def plugin_reports(
-    wanted: Callable[[EntryPoint], bool] = lambda _: True, timeout: float = _TIMEOUT
+    wanted: Callable[[EntryPoint], bool] = lambda _: True, timeout: float = 30.0
 ) -> list[inventory.PluginReport]:
     """A report on every installed plugin that is `wanted`, sorted by name.
 
-    A plugin that ends or blocks the process is reported as broken; a new process loads the plugins after it.
-
-    Args:
-        wanted: whether to load the plugin of an entry point.
-        timeout: seconds that a process may take.
+    A plugin that ends its process, or blocks it for `timeout` seconds, is reported as broken; a new process loads the
+    plugins after it.
     """
     entries = loading.installed()
     pending = [index for index, entry in enumerate(entries) if wanted(entry)]

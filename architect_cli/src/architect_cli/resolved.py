@@ -41,6 +41,11 @@ class Resolved:
     credentials: Credentials | None = field(default=None, repr=False)
 
     @property
+    def is_nowhere(self) -> bool:
+        """Whether it is a service without a host, such as the running one."""
+        return self.kind == "services" and self.entry.get("host") is None
+
+    @property
     def label(self) -> str:
         """What it is called in messages: "the service 'acme/billing'"."""
         return f"the {self.kind.removesuffix('s')} {self.name!r}"
@@ -173,7 +178,7 @@ def shown(entry: Mapping[str, Any]) -> str:
 def _with_port(host: str, port: int | None) -> str:
     start, separator, rest = host.rpartition("://")
     authority, slash, path = rest.partition("/")
-    has_port = re.search(r":\d+$", authority) and not authority.endswith("]")
+    has_port = re.search(r":\d+$", authority)
     return f"{start}{separator}{authority}{'' if port is None or has_port else f':{port}'}{slash}{path}"
 
 

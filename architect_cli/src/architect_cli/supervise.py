@@ -136,15 +136,6 @@ def _started_by_uv() -> bool:
 def _remove_stale_folders() -> None:
     """Remove the folders of runs whose two processes were both killed: no process holds their lock."""
     for folder in Path(tempfile.gettempdir()).glob(f"{_PREFIX}*"):
-        try:
-            lock = os.open(folder / _LOCK, os.O_RDWR)
-        except OSError:
-            continue
-        try:
+        with contextlib.suppress(OSError), (folder / _LOCK).open("r+") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            continue
-        else:
             shutil.rmtree(folder, ignore_errors=True)
-        finally:
-            os.close(lock)

@@ -1,25 +1,19 @@
-"""What the dialects have in common, and whether what they write is read back as what was resolved."""
+"""What the dialects have in common."""
 
 from __future__ import annotations
 
-import os
 import re
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from architect_cli.dialects.urls import service_urls
-from architect_cli.resolved import given
-from architect_core.exceptions import ArchitectError
-from architect_core.resolver import Resolver
 from architect_core.schema import DatastoreConfig, ServiceConfig
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from architect_cli.resolved import Resolved
-    from architect_core.contract import Credentials, Source
+    from architect_core.contract import Source
     from architect_core.plugins import Plugins
 
 Form = Mapping[str, str]
@@ -30,7 +24,6 @@ _EXPORTED = {
     "services": set(ServiceConfig.model_fields) - {"options", "subscriptions"},
     "datastores": {*DatastoreConfig.model_fields, "connection_string", "hosts"},
 }
-_COMPARED = ("engine", "hosts", "username", "password", "name", "options")
 
 
 class Dialect(ABC):
@@ -69,42 +62,9 @@ class Dialect(ABC):
         return ()
 
 
-def with_credentials(found: Iterable[Resolved], resolver: Resolver) -> tuple[list[Resolved], list[ArchitectError]]:
-    """Returns the items with their credentials, and an error for each datastore whose credentials cannot be read."""
-    items: list[Resolved] = []
-    problems: list[ArchitectError] = []
-    for each in found:
-        try:
-            credentials = resolver.datastore(each.name) if each.kind == "datastores" else None
-            items.append(replace(each, credentials=credentials))
-        except ArchitectError as problem:
-            problems.append(problem)
-    return items, problems
-
-
 def further(item: Resolved) -> dict[str, Any]:
     """The fields of an entry beside the address and the login."""
     return {key: value for key, value in item.entry.items() if key not in _EXPORTED[item.kind] and value}
-
-
-def differing(item: Resolved, source: Source, plugins: Plugins) -> list[str]:
-    """The fields that differ between `source` and what was resolved; of several instances, the first is enough."""
-    resolver = Resolver(source=source, plugins=plugins, root=os.devnull)  # without a manifest
-    try:
-        if item.credentials is not None:
-            return _differing(item.credentials, resolver.datastore(item.name))
-        read = given(resolver.service(item.name).config)
-    except ArchitectError:
-        return ["all of it"]
-    wanted, urls = service_urls(item.entry), service_urls(read)
-    fields = [] if read.get("api") == item.entry.get("api") else ["api"]
-    return fields if urls in (wanted, wanted[:1]) else [*fields, "host"]
-
-
-def _differing(wanted: Credentials, read: Credentials) -> list[str]:
-    fields = [name for name in _COMPARED if getattr(wanted, name) != getattr(read, name)]
-    schemes = {(each.url or "").partition("://")[0] for each in (wanted, read)}
-    return fields if len(schemes) == 1 else [*fields, "url"]
 
 
 def settable(name: str) -> str:
