@@ -77,8 +77,7 @@ class Plan:
     def subscribers(self, node: Node) -> dict[str, dict[str, dict[str, Any]]]:
         """The subscribers of a service's events: event -> subscriber -> its path and headers.
 
-        Raises:
-            RunError: a service subscribes to an event that is not announced.
+        Raises RunError if a service subscribes to an event that is not announced.
         """
         found: dict[str, dict[str, dict[str, Any]]] = {event: {} for event in node.manifest.notifications}
         for other in self.nodes:
@@ -120,15 +119,6 @@ class Plan:
         if node.name in self.ports:
             variables |= {"HOST": LOCAL, "PORT": str(self.ports[node.name])}
         return variables
-
-    def missing_parameters(self) -> list[str]:
-        """The required parameters of started services that have no value: `service: PARAMETER`."""
-        return [
-            f"{node.name}: {name}"
-            for node in self.started
-            for name, parameter in node.manifest.parameters.items()
-            if parameter.required and name not in parameters({name: parameter}, self.overrides.of(node.name).parameters)
-        ]
 
 
 def parameters(declared: Mapping[str, Parameter], stated: Mapping[str, str]) -> dict[str, str]:

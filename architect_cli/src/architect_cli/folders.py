@@ -14,11 +14,7 @@ if TYPE_CHECKING:
 
 
 def write_new(folder: Path, contents: Mapping[str, str], *, mode: int = 0o666) -> None:
-    """Write files, a content for each path below the folder, into one that does not exist or is empty.
-
-    Raises:
-        RunError: the folder already exists, or cannot be written.
-    """
+    """Write files, path -> content, into a folder that must not exist or be empty; raises RunError if that fails."""
     try:
         _write(folder.resolve(), contents, mode)
     except OSError as problem:

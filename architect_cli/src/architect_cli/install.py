@@ -41,10 +41,8 @@ def install_stubs(node: Node, plugins: Plugins, progress: Callable[[str], None] 
     All stubs are generated before any is written, so a failure leaves the former stubs as they were. `progress` is
     called with the name of each service whose stubs are about to be generated.
 
-    Raises:
-        NoPluginError: a protocol's package is not installed.
-        StubError: definitions are missing or do not compile; the message has the file and the line.
-        RunError: the stubs cannot be written.
+    Raises NoPluginError if a protocol's package is not installed, StubError with file and line if definitions are
+    missing or do not compile, and RunError if the stubs cannot be written.
     """
     try:
         with _locked(node.folder):

@@ -44,20 +44,13 @@ def kill_descendants() -> None:
     """Kill every descendant of this process, also those that are started meanwhile, and wait for their end."""
     me = psutil.Process()
     for _ in range(100):
-        found = [process for process in me.children(recursive=True) if _is_alive(process)]
+        found = me.children(recursive=True)
         if not found:
             return
         for process in found:
             with contextlib.suppress(psutil.Error):
                 process.kill()
         psutil.wait_procs(found, timeout=0.05)
-
-
-def _is_alive(process: psutil.Process) -> bool:
-    try:
-        return bool(process.status() != psutil.STATUS_ZOMBIE)
-    except psutil.NoSuchProcess:
-        return False
 
 
 @dataclass(eq=False)

@@ -44,16 +44,13 @@ def _load(indexes: list[int], timeout: float) -> tuple[list[inventory.PluginRepo
     # -P: the working directory must not be imported from, as it is not by the `architect` command
     command = [sys.executable, "-P", "-m", "architect_cli.reports", *map(str, indexes)]
     with tempfile.TemporaryFile() as errors:
-        with subprocess.Popen(  # noqa: S603 - this interpreter and a module of ours
-            command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=errors
-        ) as process:
-            try:
-                output, _ = process.communicate(timeout=timeout)
-                failure = f"ends the process that imports it (exit code {process.returncode})"
-            except subprocess.TimeoutExpired:
-                process.kill()
-                output, _ = process.communicate()
-                failure = f"was not loaded within {timeout:g} seconds"
+        try:
+            done = subprocess.run(  # noqa: S603 - this interpreter and a module of ours
+                command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=errors, timeout=timeout, check=False
+            )
+            output, failure = done.stdout, f"ends the process that imports it (exit code {done.returncode})"
+        except subprocess.TimeoutExpired as problem:
+            output, failure = problem.stdout or b"", f"was not loaded within {timeout:g} seconds"
         errors.seek(0)
         last = errors.read().decode(errors="replace").strip().rpartition("\n")[2]
     return list(_read(output)), f"{failure}: {last}" if last else failure

@@ -42,9 +42,7 @@ def run_system(folder: Path, config: Path | None, temporary: Path, timeout: floa
     """Run the service in `folder`, with the overrides in `config`; returns the exit code.
 
     Each program must listen within `timeout` seconds. The caller removes the folder `temporary` after the run.
-
-    Raises:
-        ArchitectError: something is wrong before anything is started.
+    Raises ArchitectError if something is wrong before anything is started.
     """
     nodes = load_tree(folder)
     plan = Plan(nodes, load_overrides(config, nodes) if config else Overrides())
@@ -109,11 +107,7 @@ class Run:
         return code
 
     def _choose_ports(self) -> None:
-        """Choose all ports at once, the stated ones first, so that no two are the same.
-
-        Raises:
-            RunError: a stated port is taken.
-        """
+        """Choose all ports at once, so that no two are the same; raises RunError if a stated one is taken."""
         services = {
             node.name: self.plan.overrides.of(node.name).port for node in self.plan.started if node.api is not None
         }
@@ -201,11 +195,7 @@ class Run:
         return program
 
     async def _until_listening(self, program: Program, port: int, readiness: Readiness | None = None) -> None:
-        """Wait until something listens on `port`, and is ready if there is a probe.
-
-        Raises:
-            RunError: the program ended, or was not ready within the time-out.
-        """
+        """Wait until the program listens on `port` and is ready; raises RunError if it ends or is too slow."""
         state = f"does not listen on {LOCAL}:{port} ($HOST:$PORT)"
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(self.timeout):

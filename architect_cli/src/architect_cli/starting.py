@@ -7,6 +7,7 @@ import shlex
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from architect_cli.environment import parameters
 from architect_core.contract import MANIFEST_FILE, DatastoreProvisioner, ReadinessProbe, read_json
 from architect_core.exceptions import ManifestError, NoPluginError, RunError
 from architect_core.schema import validate
@@ -45,12 +46,7 @@ class Readiness:
 
 
 def server_of(datastore: Datastore, plugins: Plugins) -> Server:
-    """Returns the server of a datastore.
-
-    Raises:
-        NoPluginError: no installed plugin serves the engine.
-        RunError: the plugin starts no servers.
-    """
+    """Returns the server of a datastore; raises NoPluginError or RunError if no installed plugin starts its engine."""
     provisioner = plugins.find(DatastoreProvisioner, datastore.engine, datastore.label)
     if provisioner is None:
         raise RunError(
@@ -63,9 +59,7 @@ def server_of(datastore: Datastore, plugins: Plugins) -> Server:
 def readiness_of(node: Node, plugins: Plugins) -> Readiness | None:
     """Returns a service's probe, or None if its protocol has none: then it is ready when something listens.
 
-    Raises:
-        ManifestError: `api.readiness` has wrong options, or there is no probe for them.
-        PluginError: the protocol's plugin is broken.
+    Raises ManifestError if `api.readiness` has wrong options, or there is no probe for them.
     """
     api = node.manifest.api
     if api is None:
@@ -86,10 +80,8 @@ def readiness_of(node: Node, plugins: Plugins) -> Readiness | None:
 def check(plan: Plan, plugins: Plugins) -> dict[str, list[Server]]:
     """Returns the datastore servers to start, by service, after a check of everything that can be checked.
 
-    The entries of datastores that run elsewhere are added to the plan.
-
-    Raises:
-        ArchitectError: something is wrong; the message lists all problems of one kind.
+    The entries of datastores that run elsewhere are added to the plan. Raises ArchitectError if something is wrong;
+    the message lists all problems of one kind.
     """
     unknown = sorted(
         f"{name} {version} (of {node.name})"
@@ -104,10 +96,13 @@ def check(plan: Plan, plugins: Plugins) -> dict[str, list[Server]]:
         )
     for node in plan.nodes:
         plan.subscribers(node)  # raises an error for an event that is not announced
-    missing = plan.missing_parameters()
+    missing: list[str] = []
     servers: dict[str, list[Server]] = {}
     for node in plan.started:
         command_of(node)  # raises an error if there is none
+        declared = node.manifest.parameters
+        values = parameters(declared, plan.overrides.of(node.name).parameters)
+        missing += [f"{node.name}: {name}" for name, each in declared.items() if each.required and name not in values]
         for datastore in plan.datastores(node):
             entry = datastore.remote_entry()
             missing += datastore.missing(entry)
@@ -121,11 +116,7 @@ def check(plan: Plan, plugins: Plugins) -> dict[str, list[Server]]:
 
 
 def command_of(node: Node) -> list[str]:
-    """A service's `debug` command, or the usual one of its language.
-
-    Raises:
-        RunError: there is neither, or the command cannot be parsed.
-    """
+    """Returns a service's `debug` command, or the usual one of its language; raises RunError if there is neither."""
     debug, language = node.manifest.debug, node.manifest.language
     if debug is not None:
         return ["/bin/sh", "-c", debug] if _NEEDS_A_SHELL.search(debug) else _split(debug, node)

@@ -24,7 +24,9 @@ from typing import TYPE_CHECKING, NoReturn
 
 import psutil
 
+from architect_cli.output import error_text, print_error
 from architect_cli.processes import adopt_orphans, kill_descendants
+from architect_core.exceptions import ArchitectError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -82,6 +84,9 @@ def _inner(work: Callable[[Path], int], folder: Path, watched: int) -> NoReturn:
     code = _KILLED
     try:
         code = work(folder)
+    except ArchitectError as problem:
+        code = 1
+        print_error(error_text(problem))
     except KeyboardInterrupt:  # before the work handled signals itself
         code = _INTERRUPTED
     except BaseException:  # noqa: BLE001 - a bug, which nothing else would report

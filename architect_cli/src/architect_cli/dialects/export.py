@@ -6,8 +6,7 @@ import os
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from architect_cli.dialects.dialect import further
-from architect_cli.dialects.urls import service_urls
+from architect_cli.dialects.dialect import further, service_urls
 from architect_cli.resolved import given
 from architect_core.contract import showable
 from architect_core.exceptions import ArchitectError, RunError
@@ -37,8 +36,7 @@ class Export:
 def export(found: Sequence[Resolved], dialect: Dialect, resolver: Resolver, plugins: Plugins) -> Export:
     """Export each item in the first form that is read back as what was resolved.
 
-    Raises:
-        RunError: two items would have the same variable or folder.
+    Raises RunError if two items would have the same variable or folder.
     """
     _check_holders([each for each in found if not each.is_nowhere], dialect)
     made = Export()
