@@ -1,21 +1,16 @@
-"""The datastores of a run: used where they are, or started by the plugin of their engine."""
+"""A datastore of a run: the values that it is made with, and its entry."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from architect_core.contract import DatastoreProvisioner
-from architect_core.exceptions import RunError
 from architect_core.resolver.engine import GENERIC, engine_of_image
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from pathlib import Path
 
     from architect_cli.overrides import DatastoreOverride
-    from architect_core.contract import Provisioned
-    from architect_core.plugins import Plugins
     from architect_core.schema import ManifestDatastore
 
 _LOGIN = ("username", "password", "name")
@@ -24,14 +19,7 @@ _OF_SERVER = {*_LOGIN, "host", "port", "url"}
 
 @dataclass(frozen=True)
 class Datastore:
-    """A datastore of a service.
-
-    Attributes:
-        service: the service's name.
-        key: its name in the service's manifest.
-        declared: what the manifest says.
-        override: what the user states instead.
-    """
+    """A datastore under its key in a service's manifest: what that declares, and what the user states instead."""
 
     service: str
     key: str
@@ -40,8 +28,13 @@ class Datastore:
 
     @property
     def path(self) -> str:
-        """What it is called in messages."""
+        """Its service and its key."""
         return f"{self.service}.{self.key}"
+
+    @property
+    def label(self) -> str:
+        """What it is called in messages."""
+        return f"datastore {self.path}"
 
     @property
     def engine(self) -> str:
@@ -80,54 +73,10 @@ class Datastore:
     def missing(self, entry: Mapping[str, Any] | None) -> list[str]:
         """The required parameters that have no value: `service.datastore: PARAMETER`.
 
-        Args:
-            entry: the entry, or None if a server will be started; that provides the login, the host and the port.
+        Without an entry, a server will be started, which provides the login, the host and the port.
         """
         declared = self.declared.parameters
         if entry is None:
             provided = _OF_SERVER.union(self.wanted())
             entry = self.entry({each.alias: "" for each in declared.values() if each.alias in provided})
         return [f"{self.path}: {name}" for name, each in declared.items() if each.required and name not in entry]
-
-
-@dataclass(frozen=True)
-class Server:
-    """A datastore that the run starts.
-
-    Attributes:
-        datastore: the datastore.
-        provisioner: starts it.
-        plugins: where the provisioner is from.
-    """
-
-    datastore: Datastore
-    provisioner: DatastoreProvisioner
-    plugins: Plugins
-
-    @classmethod
-    def of(cls, datastore: Datastore, plugins: Plugins) -> Server:
-        """The server of a datastore.
-
-        Raises:
-            NoPluginError: no installed plugin serves the engine.
-            RunError: the plugin starts no servers.
-        """
-        engine = datastore.engine
-        provisioner = plugins.find(DatastoreProvisioner, engine, f"datastore {datastore.path}")
-        if provisioner is None:
-            raise RunError(
-                f"datastore {datastore.path}: a {engine} server cannot be started here. State the host of one, with "
-                "--config or as `host` in architect.json"
-            )
-        return cls(datastore, provisioner, plugins)
-
-    def provision(self, folder: Path, port: int) -> Provisioned:
-        """Have the plugin make the server's data."""
-        with self.plugins.blamed(self.datastore.engine, f"datastore {self.datastore.path}"):
-            return self.provisioner.provision(self.datastore.wanted(), folder, port)
-
-    def prepare(self, provisioned: Provisioned) -> None:
-        """Have the plugin set up users and databases once the server listens."""
-        if provisioned.prepare is not None:
-            with self.plugins.blamed(self.datastore.engine, f"datastore {self.datastore.path}"):
-                provisioned.prepare()

@@ -62,25 +62,22 @@ class Plan:
 
     def address(self, node: Node) -> dict[str, Any]:
         """The host, the port and the protocol of a service, as other services get them."""
-        override = self.overrides.of(node.name)
-        if override.host is not None:
-            port = override.port or _port_in(override.host) or node.manifest.port
-            return {"host": override.host, "port": port, "api": override.api or node.api}
+        if not self.is_started(node):
+            return self.stated_address(node.name, node.api, node.manifest.port)
         if node.api is None:
             return {"api": None}
         return {"host": _SCHEMES.get(node.api, "") + LOCAL, "port": self.ports[node.name], "api": node.api}
 
-    def address_by_version(self, name: str) -> dict[str, Any]:
-        """The same for a dependency by version, which only the user can state."""
+    def stated_address(self, name: str, api: str | None = "rest", port: int | None = None) -> dict[str, Any]:
+        """The same for a service whose host the user states, as for every dependency by version."""
         override = self.overrides.of(name)
-        port = {} if override.port is None else {"port": override.port}
-        return {"host": override.host, **port, "api": override.api or "rest"}
+        port = override.port or _port_in(override.host or "") or port
+        return {"host": override.host, **({} if port is None else {"port": port}), "api": override.api or api}
 
     def subscribers(self, node: Node) -> dict[str, dict[str, dict[str, Any]]]:
         """The subscribers of a service's events: event -> subscriber -> its path and headers.
 
-        Raises:
-            RunError: a service subscribes to an event that is not announced.
+        Raises RunError if a service subscribes to an event that is not announced.
         """
         found: dict[str, dict[str, dict[str, Any]]] = {event: {} for event in node.manifest.notifications}
         for other in self.nodes:
@@ -102,7 +99,7 @@ class Plan:
         by_name = {other.name: other for other in self.nodes}
         services = {name: self.address(by_name[name]) for event in subscribers.values() for name in event}
         services |= {key: self.address(other) for key, other in node.dependencies.items()}
-        services |= {name: self.address_by_version(name) for name in node.versions}
+        services |= {name: self.stated_address(name) for name in node.versions}
         own = self.address(node) if self.is_started(node) else {"api": node.api}
         datastores = self.entries.get(node.name, {})
         return services | {node.name: {**own, "subscriptions": subscribers, "datastores": datastores}}
@@ -122,15 +119,6 @@ class Plan:
         if node.name in self.ports:
             variables |= {"HOST": LOCAL, "PORT": str(self.ports[node.name])}
         return variables
-
-    def missing_parameters(self) -> list[str]:
-        """The required parameters of started services that have no value: `service: PARAMETER`."""
-        return [
-            f"{node.name}: {name}"
-            for node in self.started
-            for name, parameter in node.manifest.parameters.items()
-            if parameter.required and name not in parameters({name: parameter}, self.overrides.of(node.name).parameters)
-        ]
 
 
 def parameters(declared: Mapping[str, Parameter], stated: Mapping[str, str]) -> dict[str, str]:

@@ -13,19 +13,10 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-def write_new(folder: Path, contents: Mapping[str, str], *, mode: int | None = None) -> None:
-    """Write files into a folder that does not exist, or is empty.
-
-    Args:
-        folder: the folder to make.
-        contents: path below it, with "/" -> content.
-        mode: the files' permissions; the usual ones unless given.
-
-    Raises:
-        RunError: the folder already exists, or cannot be written.
-    """
+def write_new(folder: Path, contents: Mapping[str, str], *, mode: int = 0o666) -> None:
+    """Write files, path -> content, into a folder that must not exist or be empty; raises RunError if that fails."""
     try:
-        _write(folder.resolve(), contents, 0o666 if mode is None else mode)
+        _write(folder.resolve(), contents, mode)
     except OSError as problem:
         raise RunError(f"{folder} cannot be written: {problem.strerror or problem}") from problem
 

@@ -27,14 +27,7 @@ _NEW = ".new-"
 
 @dataclass
 class Installed:
-    """What one installation did.
-
-    Attributes:
-        generated: the services whose stubs were written.
-        unchanged: those whose definitions had not changed.
-        removed: the stub folders that were no longer needed.
-        notes: sentences for the user.
-    """
+    """The services whose stubs an installation wrote or left unchanged, the folders that it removed, and notes."""
 
     generated: list[str] = field(default_factory=list)
     unchanged: list[str] = field(default_factory=list)
@@ -45,17 +38,11 @@ class Installed:
 def install_stubs(node: Node, plugins: Plugins, progress: Callable[[str], None] = lambda _: None) -> Installed:
     """Bring the stubs of a service and of its dependencies up to date.
 
-    All stubs are generated before any is written, so a failure leaves the former stubs as they were.
+    All stubs are generated before any is written, so a failure leaves the former stubs as they were. `progress` is
+    called with the name of each service whose stubs are about to be generated.
 
-    Args:
-        node: the service.
-        plugins: finds the stub generators.
-        progress: called with the name of each service whose stubs are about to be generated.
-
-    Raises:
-        NoPluginError: a protocol's package is not installed.
-        StubError: definitions are missing or do not compile; the message has the file and the line.
-        RunError: the stubs cannot be written.
+    Raises NoPluginError if a protocol's package is not installed, StubError with file and line if definitions are
+    missing or do not compile, and RunError if the stubs cannot be written.
     """
     try:
         with _locked(node.folder):

@@ -50,18 +50,13 @@ class ArchitectGroup(click.Group):
         return [entry.name for entry in loading.installed() if _is_built_in(entry)]
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        """The command of the plugin with this name, or None if there is none.
-
-        Raises:
-            PluginError: the plugin is broken, or several distributions claim the name.
-        """
+        """The command of the plugin with this name, or None if there is none; raises PluginError if it is broken."""
         plugins = Plugins()
         try:
             command = plugins.find(Command, cmd_name, f"architect {cmd_name}") if PROTOCOL.fullmatch(cmd_name) else None
-        except NoPluginError:
-            return None
-        except PluginError:
-            if ctx.resilient_parsing:  # a shell completes the line, and must not get an error
+        except PluginError as problem:
+            # a shell that completes the line must not get an error
+            if ctx.resilient_parsing or isinstance(problem, NoPluginError):
                 return None
             raise
         if command is None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections import deque
-from typing import TYPE_CHECKING, TextIO
+from typing import TYPE_CHECKING, Any, TextIO
 
 import click
 
@@ -48,11 +48,13 @@ class Console:
         text = self.masked(text)
         self._last.setdefault(name, deque(maxlen=_LAST_LINES)).append(text)
         if name in self._colours:
-            self._write(f"{self._style(name.ljust(self._width), self._colours[name])} {self._style('|', 'dim')} {text}")
+            self._write(
+                f"{self._style(name.ljust(self._width), fg=self._colours[name])} {self._style('|', dim=True)} {text}"
+            )
 
     def note(self, text: str) -> None:
         """Write a line of the run itself."""
-        self._write(self._style(self.masked(text), "dim"))
+        self._write(self._style(self.masked(text), dim=True))
 
     def error(self, text: str) -> None:
         """Write an error message on the standard error."""
@@ -69,10 +71,8 @@ class Console:
             text = text.replace(secret, MASK)
         return text
 
-    def _style(self, text: str, colour: str) -> str:
-        if not self._colourful:
-            return text
-        return click.style(text, dim=True) if colour == "dim" else click.style(text, fg=colour)
+    def _style(self, text: str, **style: Any) -> str:
+        return click.style(text, **style) if self._colourful else text
 
     def _write(self, text: str) -> None:
         if self._failed:

@@ -10,14 +10,7 @@ from architect_core.contract import did_you_mean, listing, read_json, require_ob
 from architect_core.exceptions import ConfigError
 from architect_core.schema import validate
 from architect_core.schema.base import Strict
-from architect_core.schema.fields import (  # noqa: TC001 - pydantic reads them
-    Host,
-    ParameterName,
-    Port,
-    Protocol,
-    ServiceName,
-    Text,
-)
+from architect_core.schema.fields import Host, ParameterName, Port, Protocol, ServiceName, Text  # noqa: TC001 - pydantic reads them
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -64,11 +57,7 @@ class Overrides(Strict):
 
 
 def load_overrides(path: Path, nodes: list[Node]) -> Overrides:
-    """Read and check the file; every name in it must exist.
-
-    Raises:
-        ConfigError: the file is malformed; the message has the path of each problem.
-    """
+    """Read the file; raises ConfigError, with the path of each problem, if it is malformed or has unknown names."""
     where = str(path)
     try:
         text = path.read_bytes()

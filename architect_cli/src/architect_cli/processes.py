@@ -44,7 +44,7 @@ def kill_descendants() -> None:
     """Kill every descendant of this process, also those that are started meanwhile, and wait for their end."""
     me = psutil.Process()
     for _ in range(100):
-        found = [process for process in me.children(recursive=True) if _is_alive(process)]
+        found = me.children(recursive=True)
         if not found:
             return
         for process in found:
@@ -53,23 +53,9 @@ def kill_descendants() -> None:
         psutil.wait_procs(found, timeout=0.05)
 
 
-def _is_alive(process: psutil.Process) -> bool:
-    try:
-        return bool(process.status() != psutil.STATUS_ZOMBIE)
-    except psutil.NoSuchProcess:
-        return False
-
-
 @dataclass(eq=False)
 class Program:
-    """A running program.
-
-    Attributes:
-        name: what the output calls it.
-        process: the process.
-        stop_signal: the signal that stops it.
-        reader: reads its output to the end.
-    """
+    """A running program, and the task that reads its output to the end."""
 
     name: str
     process: asyncio.subprocess.Process
@@ -86,9 +72,8 @@ class Program:
         """Wait for its end and its last output; returns the exit code."""
         await self._exit()
         await self._read_rest()
-        code = self.exit_code
-        assert code is not None  # noqa: S101 - it was waited for
-        return code
+        assert self.exit_code is not None  # noqa: S101 - it was waited for
+        return self.exit_code
 
     async def stop(self) -> None:
         """Send its stop signal to its whole session, and kill what is left after some seconds."""
@@ -132,16 +117,9 @@ async def spawn(
     user: tuple[int, int] | None = None,
     stop_signal: int = signal.SIGTERM,
 ) -> Program:
-    """Start `command` in a session of its own; raises OSError if that fails.
+    """Start `command` in a session of its own, as `user` (user id, group id); raises OSError if that fails.
 
-    Args:
-        name: what the output calls it.
-        command: program and arguments.
-        on_line: called with the name and each line of its standard output and error.
-        cwd: its working directory.
-        env: its whole environment.
-        user: the user and group id to run it as.
-        stop_signal: the signal that stops it.
+    `on_line` is called with `name` and each line of the standard output and error. `env` is the whole environment.
     """
     identity: dict[str, Any] = {} if user is None else {"user": user[0], "group": user[1], "extra_groups": ()}
     process = await asyncio.create_subprocess_exec(

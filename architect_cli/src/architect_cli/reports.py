@@ -17,19 +17,14 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from importlib.metadata import EntryPoint
 
-_TIMEOUT = 30.0
-
 
 def plugin_reports(
-    wanted: Callable[[EntryPoint], bool] = lambda _: True, timeout: float = _TIMEOUT
+    wanted: Callable[[EntryPoint], bool] = lambda _: True, timeout: float = 30.0
 ) -> list[inventory.PluginReport]:
     """A report on every installed plugin that is `wanted`, sorted by name.
 
-    A plugin that ends or blocks the process is reported as broken; a new process loads the plugins after it.
-
-    Args:
-        wanted: whether to load the plugin of an entry point.
-        timeout: seconds that a process may take.
+    A plugin that ends its process, or blocks it for `timeout` seconds, is reported as broken; a new process loads the
+    plugins after it.
     """
     entries = loading.installed()
     pending = [index for index, entry in enumerate(entries) if wanted(entry)]
@@ -49,16 +44,13 @@ def _load(indexes: list[int], timeout: float) -> tuple[list[inventory.PluginRepo
     # -P: the working directory must not be imported from, as it is not by the `architect` command
     command = [sys.executable, "-P", "-m", "architect_cli.reports", *map(str, indexes)]
     with tempfile.TemporaryFile() as errors:
-        with subprocess.Popen(  # noqa: S603 - this interpreter and a module of ours
-            command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=errors
-        ) as process:
-            try:
-                output, _ = process.communicate(timeout=timeout)
-                failure = f"ends the process that imports it (exit code {process.returncode})"
-            except subprocess.TimeoutExpired:
-                process.kill()
-                output, _ = process.communicate()
-                failure = f"was not loaded within {timeout:g} seconds"
+        try:
+            done = subprocess.run(  # noqa: S603 - this interpreter and a module of ours
+                command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=errors, timeout=timeout, check=False
+            )
+            output, failure = done.stdout, f"ends the process that imports it (exit code {done.returncode})"
+        except subprocess.TimeoutExpired as problem:
+            output, failure = problem.stdout or b"", f"was not loaded within {timeout:g} seconds"
         errors.seek(0)
         last = errors.read().decode(errors="replace").strip().rpartition("\n")[2]
     return list(_read(output)), f"{failure}: {last}" if last else failure

@@ -41,6 +41,11 @@ class Resolved:
     credentials: Credentials | None = field(default=None, repr=False)
 
     @property
+    def is_nowhere(self) -> bool:
+        """Whether it is a service without a host, such as the running one."""
+        return self.kind == "services" and self.entry.get("host") is None
+
+    @property
     def label(self) -> str:
         """What it is called in messages: "the service 'acme/billing'"."""
         return f"the {self.kind.removesuffix('s')} {self.name!r}"
@@ -48,18 +53,15 @@ class Resolved:
     @property
     def entry(self) -> dict[str, Any]:
         """The entry in use, with its secrets."""
-        entry: dict[str, Any] = given(self.found[0].entry)
-        return entry
+        return dict(given(self.found[0].entry))
 
 
 def resolve(resolver: Resolver) -> tuple[list[Resolved], list[ArchitectError]]:
     """Returns what sources list or the manifest in this folder names, and the errors of sources and entries.
 
     A name is missing if its entry is malformed, or if only sources below a malformed one have it, because the
-    application would get an error for it.
-
-    Raises:
-        ArchitectError: the source that may name the running service is malformed.
+    application would get an error for it. Raises ArchitectError if the source that may name the running service is
+    malformed.
     """
     catalog, owner, manifest = resolver.catalog, resolver.current_name, _manifest()
     stated: dict[Kind, set[str]] = {
@@ -105,8 +107,7 @@ def _entries(catalog: Catalog, kind: Kind, name: str, owner: str | None) -> list
 def resolve_one(resolver: Resolver, name: str) -> list[Resolved]:
     """The service and the datastore with one name, which need not be listed by any source.
 
-    Raises:
-        ArchitectError: it is neither, and a source that may have it is malformed.
+    Raises ArchitectError if it is neither, and a source that may have it is malformed.
     """
     catalog, owner = resolver.catalog, resolver.current_name
     kinds: tuple[Kind, ...] = ("services", "datastores")
@@ -173,7 +174,7 @@ def shown(entry: Mapping[str, Any]) -> str:
 def _with_port(host: str, port: int | None) -> str:
     start, separator, rest = host.rpartition("://")
     authority, slash, path = rest.partition("/")
-    has_port = re.search(r":\d+$", authority) and not authority.endswith("]")
+    has_port = re.search(r":\d+$", authority)
     return f"{start}{separator}{authority}{'' if port is None or has_port else f':{port}'}{slash}{path}"
 
 

@@ -7,52 +7,59 @@ import shlex
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from architect_cli.datastores import Server
-from architect_core.contract import MANIFEST_FILE, Listener, ReadinessProbe, read_json
+from architect_cli.environment import parameters
+from architect_core.contract import MANIFEST_FILE, DatastoreProvisioner, ReadinessProbe, read_json
 from architect_core.exceptions import ManifestError, NoPluginError, RunError
 from architect_core.schema import validate
 
 if TYPE_CHECKING:
+    from architect_cli.datastores import Datastore
     from architect_cli.environment import Plan
     from architect_cli.tree import Node
     from architect_core.plugins import Plugins
 
-_ANSWER_SECONDS = 2.0
 _PYTHON_PROGRAMS = ("main.py", "app.py", "server.py")
 # what only a shell understands: its operators, a variable before the command, and built-in commands
 _NEEDS_A_SHELL = re.compile(r"[;&|<>$`\n(){}\[*?~#]|^\s*(\w+=|(exec|cd|export|set|ulimit|umask|eval|source|\.|!)\s)")
 
 
 @dataclass(frozen=True)
+class Server:
+    """A datastore that the run starts, and the provisioner of its engine."""
+
+    datastore: Datastore
+    provisioner: DatastoreProvisioner
+
+    @property
+    def label(self) -> str:
+        """What the output calls it: `service/datastore`."""
+        return f"{self.datastore.service}/{self.datastore.key}"
+
+
+@dataclass(frozen=True)
 class Readiness:
-    """A service's probe, with the options in its manifest.
+    """The probe of a service's protocol, with an instance of its `Options` from the manifest."""
 
-    Attributes:
-        name: the service.
-        protocol: the protocol, which is the name of the probe's plugin.
-        probe: the probe.
-        options: an instance of the probe's `Options`.
-        plugins: where the probe is from.
-    """
-
-    name: str
     protocol: str
     probe: ReadinessProbe
     options: Any
-    plugins: Plugins
 
-    def is_ready(self, host: str, port: int) -> bool:
-        """Probe once; an exception of the plugin becomes a PluginError."""
-        with self.plugins.blamed(self.protocol, f"the readiness of {self.name}"):
-            return self.probe.is_ready(Listener(self.name, host, port, self.options), _ANSWER_SECONDS)
+
+def server_of(datastore: Datastore, plugins: Plugins) -> Server:
+    """Returns the server of a datastore; raises NoPluginError or RunError if no installed plugin starts its engine."""
+    provisioner = plugins.find(DatastoreProvisioner, datastore.engine, datastore.label)
+    if provisioner is None:
+        raise RunError(
+            f"{datastore.label}: a {datastore.engine} server cannot be started here. State the host of one, with "
+            "--config or as `host` in architect.json"
+        )
+    return Server(datastore, provisioner)
 
 
 def readiness_of(node: Node, plugins: Plugins) -> Readiness | None:
-    """The readiness of a service, or None if its protocol has no probe: then it is ready when something listens.
+    """Returns a service's probe, or None if its protocol has none: then it is ready when something listens.
 
-    Raises:
-        ManifestError: `api.readiness` has wrong options, or there is no probe for them.
-        PluginError: the protocol's plugin is broken.
+    Raises ManifestError if `api.readiness` has wrong options, or there is no probe for them.
     """
     api = node.manifest.api
     if api is None:
@@ -64,7 +71,7 @@ def readiness_of(node: Node, plugins: Plugins) -> Readiness | None:
     where = str(node.folder / MANIFEST_FILE)
     if probe is not None:
         options = validate(probe.Options, api.readiness, where, "api.readiness", error=ManifestError)
-        return Readiness(node.name, api.type, probe, options, plugins)
+        return Readiness(api.type, probe, options)
     if api.readiness:
         raise ManifestError(where, [("api.readiness", f"no installed plugin has a readiness probe for {api.type!r}")])
     return None
@@ -73,10 +80,8 @@ def readiness_of(node: Node, plugins: Plugins) -> Readiness | None:
 def check(plan: Plan, plugins: Plugins) -> dict[str, list[Server]]:
     """Returns the datastore servers to start, by service, after a check of everything that can be checked.
 
-    The entries of datastores that run elsewhere are added to the plan.
-
-    Raises:
-        ArchitectError: something is wrong; the message lists all problems of one kind.
+    The entries of datastores that run elsewhere are added to the plan. Raises ArchitectError if something is wrong;
+    the message lists all problems of one kind.
     """
     unknown = sorted(
         f"{name} {version} (of {node.name})"
@@ -91,15 +96,18 @@ def check(plan: Plan, plugins: Plugins) -> dict[str, list[Server]]:
         )
     for node in plan.nodes:
         plan.subscribers(node)  # raises an error for an event that is not announced
-    missing = plan.missing_parameters()
+    missing: list[str] = []
     servers: dict[str, list[Server]] = {}
     for node in plan.started:
         command_of(node)  # raises an error if there is none
+        declared = node.manifest.parameters
+        values = parameters(declared, plan.overrides.of(node.name).parameters)
+        missing += [f"{node.name}: {name}" for name, each in declared.items() if each.required and name not in values]
         for datastore in plan.datastores(node):
             entry = datastore.remote_entry()
             missing += datastore.missing(entry)
             if entry is None:
-                servers.setdefault(node.name, []).append(Server.of(datastore, plugins))
+                servers.setdefault(node.name, []).append(server_of(datastore, plugins))
             else:
                 plan.entries.setdefault(node.name, {})[datastore.key] = entry
     if missing:
@@ -108,11 +116,7 @@ def check(plan: Plan, plugins: Plugins) -> dict[str, list[Server]]:
 
 
 def command_of(node: Node) -> list[str]:
-    """A service's `debug` command, or the usual one of its language.
-
-    Raises:
-        RunError: there is neither, or the command cannot be parsed.
-    """
+    """Returns a service's `debug` command, or the usual one of its language; raises RunError if there is neither."""
     debug, language = node.manifest.debug, node.manifest.language
     if debug is not None:
         return ["/bin/sh", "-c", debug] if _NEEDS_A_SHELL.search(debug) else _split(debug, node)

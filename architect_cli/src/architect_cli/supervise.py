@@ -24,7 +24,9 @@ from typing import TYPE_CHECKING, NoReturn
 
 import psutil
 
+from architect_cli.output import error_text, print_error
 from architect_cli.processes import adopt_orphans, kill_descendants
+from architect_core.exceptions import ArchitectError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -82,6 +84,9 @@ def _inner(work: Callable[[Path], int], folder: Path, watched: int) -> NoReturn:
     code = _KILLED
     try:
         code = work(folder)
+    except ArchitectError as problem:
+        code = 1
+        print_error(error_text(problem))
     except KeyboardInterrupt:  # before the work handled signals itself
         code = _INTERRUPTED
     except BaseException:  # noqa: BLE001 - a bug, which nothing else would report
@@ -136,15 +141,6 @@ def _started_by_uv() -> bool:
 def _remove_stale_folders() -> None:
     """Remove the folders of runs whose two processes were both killed: no process holds their lock."""
     for folder in Path(tempfile.gettempdir()).glob(f"{_PREFIX}*"):
-        try:
-            lock = os.open(folder / _LOCK, os.O_RDWR)
-        except OSError:
-            continue
-        try:
+        with contextlib.suppress(OSError), (folder / _LOCK).open("r+") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            continue
-        else:
             shutil.rmtree(folder, ignore_errors=True)
-        finally:
-            os.close(lock)

@@ -22,8 +22,6 @@ class Node:
     """A service in a folder.
 
     Attributes:
-        folder: the folder of its architect.json.
-        manifest: the content of that file.
         dependencies: the services that it depends on by folder, under the names that it calls them.
         versions: the dependencies by version, which cannot be fetched: name -> version.
     """
@@ -47,11 +45,8 @@ class Node:
 def load_tree(folder: Path) -> list[Node]:
     """Returns the service in `folder` and all that it depends on by folder, dependencies first.
 
-    A cycle is cut where it would close.
-
-    Raises:
-        ManifestError: a manifest is missing or malformed.
-        RunError: two folders hold services of one name.
+    A cycle is cut where it would close. Raises ManifestError if a manifest is missing or malformed, and RunError if two
+    folders hold services of one name.
     """
     nodes: dict[Path, Node] = {}
     ordered: list[Node] = []

@@ -11,7 +11,6 @@ import click
 from architect_cli.click_command import ClickCommand
 from architect_cli.dialects.architect import export_variables
 from architect_cli.dialects.bindings import Bindings
-from architect_cli.dialects.dialect import with_credentials
 from architect_cli.dialects.export import export
 from architect_cli.dialects.variables import Aspire, Compose
 from architect_cli.output import error_text, print_error
@@ -63,11 +62,10 @@ def env(service: str | None, dialect: str | None, folder: Path | None, *, as_jso
         _print_export(*export_variables(found, current, secrets=show_secrets))
     elif dialect:
         chosen = Bindings(folder) if folder is not None else Aspire() if dialect == "aspire" else Compose()
-        items, unreadable = with_credentials(found, resolver)
-        made = export(items, chosen, plugins)
+        made = export(found, chosen, resolver, plugins)
         text, hidden = chosen.text(made.exported, secrets=show_secrets)
         _print_export(text, [*made.notes, *hidden])
-        problems += [*unreadable, *made.problems]
+        problems += made.problems
     elif as_json:
         click.echo(json.dumps(_as_json(found, current, show_secrets=show_secrets), indent=2))
     else:

@@ -37,7 +37,11 @@ def install(prefix: Path, *, recursive: bool, verbose: bool) -> None:
     results: list[tuple[Node, Installed]] = []
     terminal = sys.stderr if sys.stderr.isatty() else io.StringIO()
     with click.progressbar(
-        length=len(chosen), label="Generating stubs", file=terminal, item_show_func=_shown, update_min_steps=0
+        length=len(chosen),
+        label="Generating stubs",
+        file=terminal,
+        item_show_func=lambda item: item,
+        update_min_steps=0,
     ) as bar:
         for node in chosen:
 
@@ -48,10 +52,6 @@ def install(prefix: Path, *, recursive: bool, verbose: bool) -> None:
             bar.update(1)
     for node, done in results:
         _report(node, done, verbose=verbose)
-
-
-def _shown(item: str | None) -> str | None:
-    return item
 
 
 def _report(node: Node, done: Installed, *, verbose: bool) -> None:

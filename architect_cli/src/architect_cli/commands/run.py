@@ -8,8 +8,6 @@ from pathlib import Path
 import click
 
 from architect_cli.click_command import ClickCommand
-from architect_cli.output import error_text, print_error
-from architect_core.exceptions import ArchitectError
 
 
 @click.command()
@@ -50,19 +48,10 @@ def run(path: Path, config: Path | None, timeout: float) -> int:
     """  # noqa: D301 - \b is click's mark for text that keeps its lines
     if sys.platform == "win32":
         raise click.ClickException("architect run needs a POSIX system; on Windows use its Linux subsystem")
+    from architect_cli.run import run_system
     from architect_cli.supervise import supervised
 
-    return supervised(lambda temporary: _run(path, config, temporary, timeout))
-
-
-def _run(path: Path, config: Path | None, temporary: Path, timeout: float) -> int:
-    from architect_cli.run import run_system
-
-    try:
-        return run_system(path, config, temporary, timeout)
-    except ArchitectError as problem:
-        print_error(error_text(problem))
-    return 1
+    return supervised(lambda temporary: run_system(path, config, temporary, timeout))
 
 
 command = ClickCommand(run)

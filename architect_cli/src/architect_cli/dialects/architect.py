@@ -51,15 +51,17 @@ def export_variables(resolved: Sequence[Resolved], current: str | None, *, secre
 
 def _without_pointers(value: Any, path: tuple[int | str, ...], omitted: list[str]) -> Any:
     """A value without objects that would be read as pointers; their paths are added to `omitted`."""
-
-    def is_kept(each: Any, at: tuple[int | str, ...]) -> bool:
+    if isinstance(value, list):
+        return list(_without_pointers(dict(enumerate(value)), path, omitted).values())
+    if not isinstance(value, dict):
+        return value
+    kept = {}
+    for key, each in value.items():
         if is_pointer(each):
-            omitted.append(dotted("", at))
-        return not is_pointer(each)
-
-    items = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
-    kept = {key: _without_pointers(each, (*path, key), omitted) for key, each in items if is_kept(each, (*path, key))}
-    return kept if isinstance(value, dict) else list(kept.values()) if isinstance(value, list) else value
+            omitted.append(dotted("", (*path, key)))
+        else:
+            kept[key] = _without_pointers(each, (*path, key), omitted)
+    return kept
 
 
 def pointing(services: Mapping[str, Any], owner: str | None) -> tuple[dict[str, Any], list[str]]:

@@ -6,8 +6,7 @@ import re
 import shlex
 from typing import TYPE_CHECKING, Any
 
-from architect_cli.dialects.dialect import Dialect, Form, further
-from architect_cli.dialects.urls import datastore_urls, service_urls, without_options
+from architect_cli.dialects.dialect import Dialect, Form, datastore_urls, further, service_urls, without_options
 from architect_cli.folders import write_new
 from architect_cli.resolved import SHOWN
 from architect_core.contract import MASK, mask_url
@@ -33,11 +32,7 @@ _PUBLIC = SHOWN | {"database"}
 
 
 class Bindings(Dialect):
-    """Files in folders, for their owner alone.
-
-    Attributes:
-        folder: the folder to make.
-    """
+    """Files in folders below `folder`, for their owner alone."""
 
     name = "bindings"
 
@@ -76,11 +71,7 @@ class Bindings(Dialect):
         return [*(CERTIFICATES.get(key, key) for key in form), *of_service]
 
     def text(self, exported: Sequence[tuple[Resolved, Form]], *, secrets: bool) -> tuple[str, list[str]]:
-        """Write the files, without `secrets` only those that hold none; returns the variable for a shell.
-
-        Raises:
-            RunError: the folder already exists, or cannot be written.
-        """
+        """Write the files, without `secrets` only those that hold none; returns the variable for a shell."""
         files = {
             f"{_folder(item)}/{key}": text if secrets else _shown(key, text, form)
             for item, form in exported

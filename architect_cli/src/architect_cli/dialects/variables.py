@@ -8,8 +8,7 @@ import shlex
 from dataclasses import replace
 from typing import TYPE_CHECKING, ClassVar
 
-from architect_cli.dialects.dialect import Dialect, Form, notes_on, settable
-from architect_cli.dialects.urls import datastore_urls, service_urls
+from architect_cli.dialects.dialect import Dialect, Form, datastore_urls, notes_on, service_urls, settable
 from architect_core.contract import MASK, mask_url
 from architect_core.sources.naming import variable_stems
 from architect_core.sources.variables import VariablesSource
@@ -23,11 +22,7 @@ if TYPE_CHECKING:
 
 
 class _Variables(Dialect):
-    """Variables that a source of `architect_sources` reads.
-
-    Attributes:
-        source_name: the name of that source.
-    """
+    """Variables that the source `source_name` of `architect_sources` reads."""
 
     source_name: ClassVar[str]
 
