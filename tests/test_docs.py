@@ -12,7 +12,7 @@ from walkthrough import blocks, follow, shell
 from workspace import PACKAGES, ROOT, clean_environ, find_free_port
 
 from architect_core.contract import hooks
-from architect_core.schema import parse_manifest
+from architect_core.schema.manifest import parse_manifest
 
 DOCS = ROOT / "docs"
 # page -> the packages that its reader has installed

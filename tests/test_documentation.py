@@ -13,7 +13,7 @@ import pytest
 import requests
 from programs import PAYMENTS, RECORDER, write_grpc_service
 
-from architect_core.schema import parse_manifest
+from architect_core.schema.manifest import parse_manifest
 
 TEXT = (Path(__file__).parent / "documentation" / "sdk-0.2.1.md").read_text()
 

@@ -24,7 +24,7 @@ MOVED = {
     "architect_core.connection_string": "architect_datastore.kit",
     "architect_core.datastore": "architect_core.contract",
     "architect_core.hookspecs": "architect_core.contract",
-    "architect_core.manifest": "architect_core.schema",
+    "architect_core.manifest": "architect_core.schema.manifest",
     "architect_core.network": "architect_datastore.kit",
     "architect_core.notification": "architect_core.contract",
     "architect_core.testing": "architect_testing",

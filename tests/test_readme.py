@@ -10,7 +10,7 @@ import pytest
 from programs import PAYMENTS, RECORDER, write_grpc_service
 from workspace import PACKAGES, ROOT
 
-from architect_core.schema import parse_manifest
+from architect_core.schema.manifest import parse_manifest
 
 README = (ROOT / "README.md").read_text()
 PAYMENTS_PROTO = """syntax = "proto3";

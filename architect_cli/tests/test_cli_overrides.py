@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from architect_cli.overrides import load_overrides
 from architect_cli.tree import Node, load_tree
 from architect_core.exceptions import ArchitectError, ConfigError
-from architect_core.schema import parse_manifest
+from architect_core.schema.manifest import parse_manifest
 
 PARAMETERS = {"API_KEY": {"default": "none"}}
 

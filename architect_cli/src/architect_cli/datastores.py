@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from architect_cli.overrides import DatastoreOverride
-    from architect_core.schema import ManifestDatastore
+    from architect_core.schema.manifest import ManifestDatastore
 
 _LOGIN = ("username", "password", "name")
 _OF_SERVER = {*_LOGIN, "host", "port", "url"}

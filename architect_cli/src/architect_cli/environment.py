@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from architect_cli.overrides import Overrides
     from architect_cli.tree import Node
-    from architect_core.schema import Parameter
+    from architect_core.schema.manifest import Parameter
 
 LOCAL = "127.0.0.1"
 _SCHEMES = {"rest": "http://"}  # the host of a REST service has a scheme, that of another has none

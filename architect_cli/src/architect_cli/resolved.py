@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from architect_core.contract import MANIFEST_FILE, MASK, Entries, mask_url, search_root
 from architect_core.exceptions import ArchitectError, ManifestError
-from architect_core.schema import load_manifest
+from architect_core.schema.manifest import load_manifest
 from architect_core.sources.naming import resource_names
 
 if TYPE_CHECKING:
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from architect_core.contract import Credentials
     from architect_core.resolver import Resolver
-    from architect_core.schema import Manifest
+    from architect_core.schema.manifest import Manifest
     from architect_core.sources.catalog import Catalog, Found, Kind
 
 # fields that may be shown; any other may be a secret

@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING
 
 from architect_core.contract import MANIFEST_FILE
 from architect_core.exceptions import ManifestError, RunError
-from architect_core.schema import load_manifest
+from architect_core.schema.manifest import load_manifest
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from architect_core.schema import Manifest
+    from architect_core.schema.manifest import Manifest
 
 _FILE = "file:"
 

@@ -1,3 +1,3 @@
 """Says where its names are now."""
 
-raise ImportError("architect_core.manifest is now a part of architect_core.schema")
+raise ImportError("architect_core.manifest is now architect_core.schema.manifest")

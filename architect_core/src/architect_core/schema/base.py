@@ -21,7 +21,7 @@ else:
 class Strict(BaseModel):
     """A frozen model: an unknown key is an error, and no error repeats the input."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True, defer_build=True)
 
 
 class _Masked:

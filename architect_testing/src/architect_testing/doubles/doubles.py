@@ -14,7 +14,7 @@ from architect_core.plugins import Plugins
 from architect_core.resolver import Resolver
 from architect_core.resolver.default import handed_out
 from architect_core.resolver.generation import Generation
-from architect_core.schema import load_manifest
+from architect_core.schema.manifest import load_manifest
 from architect_testing.doubles.errors import EndedDoubleError
 from architect_testing.doubles.events import RecordedNotification
 from architect_testing.doubles.stand_ins import Entries, TestStandIns
