@@ -347,6 +347,57 @@ def test_a_client_that_is_made_during_a_reload_and_asks_for_the_root_blocks_nobo
         assert not thread.is_alive()
 
 
+def test_what_is_looked_up_or_closed_during_a_reload_does_not_break_it(file, tmp_path):
+    (tmp_path / "architect.json").touch()
+    slow = services()
+    slow["a"]["slow"] = str(tmp_path / "made")
+    file(slow)
+    resolver = architect.configure(source="environment", root=tmp_path)
+    maker = threading.Thread(target=lambda: resolver.service("a").client, daemon=True)
+    maker.start()
+    wait_until((tmp_path / "made").exists)
+    file(services(port=2))
+    changes = []
+    reloader = threading.Thread(target=lambda: changes.append(resolver.reload()), daemon=True)
+    reloader.start()
+    wait_until(lambda: resolver.catalog.services["a"].port == 2)  # it waits for the client that is being made
+    resolver.service("b")
+    reloader.join(5)
+    assert [each.services for each in changes] == [{"a"}]
+
+
+def test_a_client_that_is_closed_during_a_reload_is_not_used_again(file, tmp_path):
+    (tmp_path / "architect.json").touch()
+    resolver = architect.configure(source="environment", root=tmp_path)
+    kept = resolver.service("b")
+    assert not kept.client.is_closed
+    _ = resolver.service("a").client
+    slow = services(port=2)
+    slow["a"]["slow"] = str(tmp_path / "made")
+    file(slow)
+    reloader = threading.Thread(target=resolver.reload, daemon=True)
+    reloader.start()
+    wait_until((tmp_path / "made").exists)
+    kept.close()
+    reloader.join(5)
+    assert not kept.client.is_closed
+
+
+def test_another_running_service_is_found_after_a_reload(file, monkeypatch):
+    monkeypatch.setenv("ARCHITECT_CURRENT_SERVICE", "a")
+    assert architect.current_service().name == "a"
+    held = architect.service("b")
+    monkeypatch.setenv("ARCHITECT_CURRENT_SERVICE", "b")
+    assert not architect.reload()
+    running = architect.current_service()
+    assert running.name == "b"
+    assert running is not held
+    assert running.client is not held.client
+    assert not architect.reload()
+    held.close()
+    assert not running.client.is_closed
+
+
 def test_watching_anew_while_a_watcher_reloads_blocks_nobody(file):
     architect.service("a")
     entered, go_on = threading.Event(), threading.Event()

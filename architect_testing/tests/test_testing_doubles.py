@@ -342,6 +342,39 @@ def test_a_service_that_was_looked_up_before_the_test_reaches_its_doubles_and_th
     assert client not in owl.closed
 
 
+def test_doubles_whose_tested_service_has_a_malformed_name_replace_nothing(owl):
+    before = architect.configure({"acme/billing": {"api": "owl", "host": "real"}})
+    held = architect.service("acme/billing")
+    with pytest.raises(architect.ConfigError), Doubles(current_service="no name"):
+        pass
+    assert architect.service("acme/billing") is held
+    assert architect._resolver is before
+    assert held.client.host == "real"
+
+
+def test_doubles_open_while_other_threads_look_services_up(owl):
+    names = [f"acme/s{number}" for number in range(30)]
+    ended = threading.Event()
+
+    def look_up():
+        while not ended.is_set():
+            resolver = architect.configure({name: {"api": "owl", "host": "real"} for name in names})
+            for name in names:
+                resolver.service(name)
+
+    threads = [threading.Thread(target=look_up) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    try:
+        for _ in range(60):
+            with Doubles():
+                pass
+    finally:
+        ended.set()
+        for thread in threads:
+            thread.join()
+
+
 def test_a_service_that_was_looked_up_before_is_an_error_in_a_test_that_has_no_double_of_it(owl):
     architect.configure(REAL)
     held = architect.service("acme/real")
@@ -697,6 +730,19 @@ def test_an_application_may_look_a_service_up_at_the_top_of_a_module(owl, tmp_pa
     )
     done = run_pytest(tmp_path, PYTHONPATH=os.pathsep.join(sys.path))
     assert "5 passed" in done.stdout, done.stdout + done.stderr
+
+
+def test_a_pytest_run_that_collects_nothing_leaves_look_ups_strict(tmp_path):
+    (tmp_path / "test_runs.py").write_text(
+        "import pytest, architect.sdk as architect\n"
+        "def test_it(tmp_path):\n"
+        "    (tmp_path / 'conftest.py').write_text('1 / 0')\n"
+        "    for arguments in (['--version'], ['--no-such-option'], [str(tmp_path)]):\n"
+        "        pytest.main([*arguments, '-p', 'no:cacheprovider'])\n"
+        "        assert not architect._defers_unknown, arguments\n"
+    )
+    done = run_pytest(tmp_path)
+    assert "1 passed" in done.stdout, done.stdout + done.stderr
 
 
 def test_the_plugin_costs_a_run_that_does_not_use_it_nothing(tmp_path):

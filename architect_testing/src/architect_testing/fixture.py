@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import pytest
 
-from architect.sdk import defer_unknown
+import architect.sdk  # and not what is in it: that asks the module for names that it loads more for
 
 TYPE_CHECKING = False  # what typing.TYPE_CHECKING is, without the cost of importing typing
 if TYPE_CHECKING:
@@ -20,9 +20,10 @@ if TYPE_CHECKING:
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
-def pytest_load_initial_conftests() -> Generator[None]:
-    """Let unknown services be looked up from now on."""
-    defer_unknown(True)
+def pytest_load_initial_conftests(early_config: pytest.Config) -> Generator[None]:
+    """Let unknown services be looked up from now on, at most until this run ends, which may collect nothing."""
+    architect.sdk.defer_unknown(True)
+    early_config.add_cleanup(lambda: architect.sdk.defer_unknown(False))
     return (yield)
 
 
@@ -32,7 +33,7 @@ def pytest_collection() -> Generator[None, object, object]:
     try:
         return (yield)
     finally:
-        defer_unknown(False)
+        architect.sdk.defer_unknown(False)
 
 
 @pytest.fixture

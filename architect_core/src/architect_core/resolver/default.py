@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from architect_core.resolver.service import Service
 
 lock = ForkSafeLock()
-"""Held while the resolver is replaced."""
+"""Held while the resolver is replaced, or `handed_out` is added to or iterated over."""
 
 handed_out: WeakSet[Service] = WeakSet()
 """Every service that application code got and still holds."""

@@ -125,10 +125,11 @@ class Clients:
             _ = self.target
 
     def closers(self) -> list[Callable[[], None]]:
-        """What closes each client; those for asyncio are closed in their own loops."""
+        """Forget all clients; returns what closes each, those for asyncio in their own loops."""
         with self._lock:
+            forget(self, "client")
             made, self._made = self._made, []
-        aio = self._aio.closers() if is_computed(self, "_aio") else []
+            aio = self._aio.closers() if is_computed(self, "_aio") else []
         return [*(partial(self.factory.close, each) for each in made), *aio]
 
     def in_forked_child(self) -> Clients:

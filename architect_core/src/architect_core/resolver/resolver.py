@@ -19,6 +19,7 @@ from architect_core.exceptions import (
     UnknownServiceError,
 )
 from architect_core.plugins.registry import Plugins
+from architect_core.resolver import default
 from architect_core.resolver.generation import Clients, Generation, signatures_of
 from architect_core.resolver.reading import Reading
 from architect_core.resolver.reload import Changes, Draining, Listeners, close_all
@@ -106,7 +107,8 @@ class Resolver:
             if service is None:
                 service = kind(name, self._generation(name, found, None))
                 self._known.append(service)
-                self._handed_out.add(service)
+                with default.lock:
+                    self._handed_out.add(service)
             if found is not None:
                 self.services[name] = service
             return service
@@ -170,14 +172,12 @@ class Resolver:
                 self._resolve_as(former, new)
                 undo.pop_all()
                 changes = Changes(
-                    frozenset(each.name for each in self._known if _is_new(each.generation, next_ones[each.name])),
+                    frozenset(each.name for each in next_ones if _is_new(each.generation, next_ones[each])),
                     former.changed_datastores(new),
                     former.changed_events(new),
                 )
                 self._reading = new
-                for name, following in next_ones.items():
-                    if following.unknown is not None:
-                        self.services.pop(name, None)
+                self.services.clear()  # some may be gone, or another one may be the running service
             self._replace(next_ones, drain)  # without the lock, which a thread that makes a client may need
         self._listeners.call(changes)
         return changes
@@ -191,10 +191,9 @@ class Resolver:
         with self._lock:
             adopted = [each for each in services if each not in self._known]
             self._known += adopted
-            found = {each.name: self.catalog.service(each.name) for each in adopted}
-            next_ones = {name: self._generation(name, entry, None) for name, entry in found.items()}
+            next_ones = {each: self._generation(each.name, self.catalog.service(each.name), None) for each in adopted}
         for each in adopted:
-            each.become(next_ones[each.name])
+            each.become(next_ones[each])
 
     def on_change(self, listener: Callable[[Changes], object]) -> Callable[[], None]:
         """See `architect.on_change`."""
@@ -278,15 +277,13 @@ class Resolver:
         clients = Clients(name, config, found.where, self._plugins, self._find_root, double)
         return Generation(config, clients, files=signatures_of(config))
 
-    def _next_generations(self, new: Reading, undo: ExitStack) -> dict[str, Generation]:
+    def _next_generations(self, new: Reading, undo: ExitStack) -> dict[Service, Generation]:
         """What every service is in a new reading, with clients made where they are in use; `undo` closes these."""
-        next_ones: dict[str, Generation] = {}
+        next_ones: dict[Service, Generation] = {}
         for service in self._known:
             former = service.generation
-            following = next_ones.get(service.name)
-            if following is None:
-                following = self._generation(service.name, new.catalog.service(service.name), former)
-                next_ones[service.name] = following
+            following = self._generation(service.name, new.catalog.service(service.name), former)
+            next_ones[service] = following
             if former.clients and following.clients and following.clients is not former.clients:
                 undo.callback(_close, following.clients)
                 following.clients.make_as(former.clients)
@@ -306,10 +303,10 @@ class Resolver:
                 is_same = found.subscriptions == before.subscriptions and self._stand_ins.notification(event) is None
                 new.notifications[event] = before if is_same else found
 
-    def _replace(self, next_ones: Mapping[str, Generation], drain: float) -> None:
-        former = {service.generation.clients for service in self._known}
-        for service in self._known:
-            service.become(next_ones[service.name])
+    def _replace(self, next_ones: Mapping[Service, Generation], drain: float) -> None:
+        former = {service.generation.clients for service in next_ones}
+        for service, following in next_ones.items():
+            service.become(following)
         replaced = former - {following.clients for following in next_ones.values()} - {None}
         closers = [close for clients in replaced if clients for close in clients.closers()]
         if closers:

@@ -76,8 +76,10 @@ class Service:
         """
         clients = self.generation.clients
         if clients is not None:
-            self.become(replace(self.generation, clients=replace(clients)))
-            for close in clients.closers():
+            closers = clients.closers()
+            with self._lock:
+                forget(self, "client")
+            for close in closers:
                 close()
 
     def become(self, generation: Generation) -> None:

@@ -12,7 +12,7 @@ from architect_core.contract import MANIFEST_FILE, STUBS_FOLDER, Double, DoubleF
 from architect_core.exceptions import PluginError, StubError
 from architect_core.plugins import Plugins
 from architect_core.resolver import Resolver
-from architect_core.resolver.default import handed_out
+from architect_core.resolver.default import handed_out, lock
 from architect_core.resolver.generation import Generation
 from architect_core.schema.manifest import load_manifest
 from architect_testing.doubles.errors import EndedDoubleError
@@ -171,10 +171,11 @@ class Doubles:
         return recorded
 
     def __enter__(self) -> Self:
-        held = {each: each.generation for each in handed_out}
+        self._entries.load()  # raises for a malformed name, while nothing is replaced yet
+        held = {each: each.generation for each in _handed_out()}
         self._opened.callback(self._leave, use(self._resolver), held)
-        self._resolver.adopt(held)
         _open.append(self)
+        self._resolver.adopt(held)
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -187,11 +188,12 @@ class Doubles:
         """Have services that application code holds be what they were before; those that it got here have ended."""
         _open.remove(self)
         use(former)
-        for service in handed_out:
+        services = _handed_out()
+        for service in services:
             ended = Generation(service.generation.config, unknown=partial(EndedDoubleError, service.name, ()))
             service.become(held.get(service, ended))
         if _open:
-            _open[-1]._resolver.adopt([each for each in handed_out if each not in held])  # noqa: SLF001 - of its own kind
+            _open[-1]._resolver.adopt([each for each in services if each not in held])  # noqa: SLF001 - of its own kind
 
     def _reload(self, entries: dict[str, dict[str, Any]]) -> None:
         """Use other entries; if they are malformed, the former ones stay."""
@@ -212,6 +214,11 @@ class Doubles:
                 "folder, or pass `root=` to Doubles()"
             )
         return self._folder
+
+
+def _handed_out() -> list[Service]:
+    with lock:
+        return list(handed_out)
 
 
 def _restore(values: dict[str, Any], name: str, former: object) -> None:
