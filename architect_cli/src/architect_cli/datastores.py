@@ -27,14 +27,9 @@ class Datastore:
     override: DatastoreOverride
 
     @property
-    def path(self) -> str:
-        """Its service and its key."""
-        return f"{self.service}.{self.key}"
-
-    @property
     def label(self) -> str:
         """What it is called in messages."""
-        return f"datastore {self.path}"
+        return f"datastore {self.service}.{self.key}"
 
     @property
     def engine(self) -> str:
@@ -79,4 +74,8 @@ class Datastore:
         if entry is None:
             provided = _OF_SERVER.union(self.wanted())
             entry = self.entry({each.alias: "" for each in declared.values() if each.alias in provided})
-        return [f"{self.path}: {name}" for name, each in declared.items() if each.required and name not in entry]
+        return [
+            f"{self.service}.{self.key}: {name}"
+            for name, each in declared.items()
+            if each.required and name not in entry
+        ]

@@ -32,16 +32,14 @@ def secrets_of(plan: Plan) -> Iterator[str]:
     and connection strings.
     """
     for node in plan.nodes:
-        override = plan.overrides.of(node.name)
-        yield from _secret_values(parameters(node.manifest.parameters, override.parameters))
-        yield from _login_in(override.host or "")
+        yield from _secret_values(parameters(node.manifest.parameters, plan.overrides.of(node.name).parameters))
         for subscriptions in node.manifest.subscriptions.values():
             for subscription in subscriptions.values():
                 yield from _secret_values(subscription.headers)
         for datastore in plan.datastores(node):
             yield from _secret_values(datastore.entry(datastore.wanted()))
-    for name in {name for node in plan.nodes for name in node.versions}:
-        yield from _login_in(plan.overrides.of(name).host or "")
+    for override in plan.overrides.services.values():
+        yield from _login_in(override.host or "")
 
 
 def passwords_in(text: str) -> Iterator[str]:

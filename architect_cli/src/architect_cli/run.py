@@ -218,7 +218,7 @@ class Run:
     async def _bring_up(self, server: Server) -> None:
         """Start the server of a datastore and add its entry to the plan."""
         datastore, name = server.datastore, server.label
-        folder = self.temporary / datastore.path.replace("/", ".")  # names have no "."
+        folder = self.temporary / name.replace("/", ".")  # names have no "."
         folder.mkdir(mode=0o711)
         port = self._server_ports[name]
         provision = server.provisioner.provision
