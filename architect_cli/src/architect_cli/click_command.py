@@ -15,11 +15,7 @@ HELP_OPTIONS = ["-h", "--help"]
 
 
 class ClickCommand(Command):
-    """A plugin that provides one command, which runs a click command and whose options a shell can complete.
-
-    Attributes:
-        click_command: the click command; its name is the entry point's, its short help the summary.
-    """
+    """A plugin that provides one command, which runs `click_command` and whose options a shell can complete."""
 
     ARCHITECT_CONTRACT = 1
 

@@ -7,12 +7,10 @@ import re
 from typing import TYPE_CHECKING
 from urllib.parse import quote, unquote
 
-from architect_cli.environment import parameters
-
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from architect_cli.environment import Plan
+    from architect_cli.plan import Plan
 
 _SECRET_NAME = re.compile(r"pass|pwd|secret|token|key|credential|private|auth(?!or)", re.IGNORECASE)
 _PASSWORDS = (
@@ -26,22 +24,16 @@ _SHORTEST_MASKED = 4  # shorter secrets would mask ordinary text
 
 
 def secrets_of(plan: Plan) -> Iterator[str]:
-    """The secrets that a run is given.
-
-    These are passwords, the values of parameters and headers with names of secrets, and the passwords in hosts, URLs
-    and connection strings.
-    """
+    """The passwords that a run is given, and the values of its parameters and headers with names of secrets."""
     for node in plan.nodes:
-        override = plan.overrides.of(node.name)
-        yield from _secret_values(parameters(node.manifest.parameters, override.parameters))
-        yield from _login_in(override.host or "")
+        yield from _secret_values(plan.parameters(node))
         for subscriptions in node.manifest.subscriptions.values():
             for subscription in subscriptions.values():
                 yield from _secret_values(subscription.headers)
         for datastore in plan.datastores(node):
             yield from _secret_values(datastore.entry(datastore.wanted()))
-    for name in {name for node in plan.nodes for name in node.versions}:
-        yield from _login_in(plan.overrides.of(name).host or "")
+    for override in plan.overrides.services.values():
+        yield from _login_in(override.host or "")
 
 
 def passwords_in(text: str) -> Iterator[str]:

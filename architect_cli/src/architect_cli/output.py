@@ -23,8 +23,7 @@ _LAST_LINES = 20
 class Console:
     """Writes lines, prefixed with the name of the service that printed them.
 
-    Attributes:
-        on_failure: called once when nothing can be written any more: the reader is gone, or the disk is full.
+    `on_failure` is called once when nothing can be written any more: the reader is gone, or the disk is full.
     """
 
     def __init__(self, names: Iterable[str], stream: TextIO | None = None) -> None:

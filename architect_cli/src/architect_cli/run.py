@@ -13,11 +13,11 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from architect_cli.environment import LOCAL, Plan
 from architect_cli.install import install_stubs
 from architect_cli.masking import passwords_in, secrets_of
 from architect_cli.output import Console, error_text
 from architect_cli.overrides import Overrides, load_overrides
+from architect_cli.plan import LOCAL, Plan
 from architect_cli.processes import Program, spawn
 from architect_cli.starting import Readiness, Server, check, command_of, readiness_of
 from architect_cli.tree import load_tree
@@ -218,7 +218,7 @@ class Run:
     async def _bring_up(self, server: Server) -> None:
         """Start the server of a datastore and add its entry to the plan."""
         datastore, name = server.datastore, server.label
-        folder = self.temporary / datastore.path.replace("/", ".")  # names have no "."
+        folder = self.temporary / name.replace("/", ".")  # names have no "."
         folder.mkdir(mode=0o711)
         port = self._server_ports[name]
         provision = server.provisioner.provision

@@ -7,14 +7,12 @@ import shlex
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from architect_cli.environment import parameters
 from architect_core.contract import MANIFEST_FILE, DatastoreProvisioner, ReadinessProbe, read_json
 from architect_core.exceptions import ManifestError, NoPluginError, RunError
 from architect_core.schema import validate
 
 if TYPE_CHECKING:
-    from architect_cli.datastores import Datastore
-    from architect_cli.environment import Plan
+    from architect_cli.plan import Datastore, Plan
     from architect_cli.tree import Node
     from architect_core.plugins import Plugins
 
@@ -100,8 +98,7 @@ def check(plan: Plan, plugins: Plugins) -> dict[str, list[Server]]:
     servers: dict[str, list[Server]] = {}
     for node in plan.started:
         command_of(node)  # raises an error if there is none
-        declared = node.manifest.parameters
-        values = parameters(declared, plan.overrides.of(node.name).parameters)
+        declared, values = node.manifest.parameters, plan.parameters(node)
         missing += [f"{node.name}: {name}" for name, each in declared.items() if each.required and name not in values]
         for datastore in plan.datastores(node):
             entry = datastore.remote_entry()

@@ -19,11 +19,9 @@ _FILE = "file:"
 
 @dataclass(eq=False)
 class Node:
-    """A service in a folder.
+    """A service in a folder, with its dependencies under the names that it calls them.
 
-    Attributes:
-        dependencies: the services that it depends on by folder, under the names that it calls them.
-        versions: the dependencies by version, which cannot be fetched: name -> version.
+    `versions` has the dependencies by version, which cannot be fetched.
     """
 
     folder: Path

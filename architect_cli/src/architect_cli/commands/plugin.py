@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 import shlex
 from importlib.metadata import version
-from importlib.resources import files
 from pathlib import Path
 
 import click
@@ -16,20 +15,8 @@ from architect_core.contract import CONTRACT, PROTOCOL
 from architect_core.exceptions import RunError
 from architect_core.plugins import loading
 
-# file of the template -> where it goes
-_FILES = {
-    "pyproject.toml.template": "pyproject.toml",
-    "README.md.template": "README.md",
-    "gitignore.template": ".gitignore",
-    "init.template": "src/@module@/__init__.py",
-    "client.template": "src/@module@/client.py",
-    "plugin.template": "src/@module@/plugin.py",
-    "typed.template": "src/@module@/py.typed",
-    "conftest.template": "tests/conftest.py",
-    "conformance.template": "tests/test_@identifier@_conformance.py",
-    "tests.template": "tests/test_@identifier@.py",
-}
-
+_TEMPLATE = Path(__file__).parents[1] / "template"  # @word@ in the files and their paths is filled in
+_SUFFIX = ".template"
 _RESERVED = frozenset({"cli", "command", "core", "datastore", "grpc", "otel", "rest", "sdk", "sources", "testing"})
 
 
@@ -83,8 +70,8 @@ def _rendered(name: str) -> dict[str, str]:
     def fill(text: str) -> str:
         return re.sub(r"@(\w+)@", lambda match: values[match[1]], text)
 
-    template = files("architect_cli") / "template"
-    return {fill(path): fill((template / file).read_text(encoding="utf-8")) for file, path in _FILES.items()}
+    paths = {path.relative_to(_TEMPLATE).as_posix(): path for path in _TEMPLATE.rglob(f"*{_SUFFIX}")}
+    return {fill(name.removesuffix(_SUFFIX)): fill(path.read_text(encoding="utf-8")) for name, path in paths.items()}
 
 
 command = ClickCommand(plugin)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from architect_cli.dialects.dialect import Dialect, Form, datastore_urls, further, service_urls, without_options
 from architect_cli.folders import write_new
 from architect_cli.resolved import SHOWN
-from architect_core.contract import MASK, mask_url
+from architect_core.contract import MASK, is_text, mask_url
 from architect_core.resolver.engine import GENERIC
 from architect_core.sources.binding_keys import CERTIFICATES, FIELDS, RESERVED
 from architect_core.sources.entries import protocol_of
@@ -127,8 +127,7 @@ def _certificates(options: Mapping[str, Any]) -> dict[str, str]:
 
 def _is_file(key: str, value: object) -> bool:
     """Whether a value of an entry can be a file that is read back as the same."""
-    is_text = isinstance(value, str) and not re.search("[\ud800-\udfff]", value)
-    return is_text and _KEY.fullmatch(key) is not None and key not in _TAKEN
+    return isinstance(value, str) and is_text(value) and _KEY.fullmatch(key) is not None and key not in _TAKEN
 
 
 def _shown(key: str, text: str, form: Form) -> str | None:

@@ -34,15 +34,10 @@ _SCHEMES = {"grpc": {"": "grpc", "http": "grpc", "https": "grpcs"}, "rest": {"":
 
 
 class Dialect(ABC):
-    """The format in which a platform states the addresses of services and datastores.
+    """The format in which a platform states the addresses of services and datastores."""
 
-    Attributes:
-        name: its name in `--export`.
-        several: whether it can express several instances of a service.
-    """
-
-    name: ClassVar[str]
-    several: ClassVar[bool] = False
+    name: ClassVar[str]  # in `--export`
+    several: ClassVar[bool] = False  # whether it can express several instances of a service
 
     @abstractmethod
     def holder(self, item: Resolved) -> str:

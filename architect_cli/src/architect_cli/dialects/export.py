@@ -14,7 +14,7 @@ from architect_core.resolver import Resolver
 from architect_core.sources.binding_keys import CERTIFICATES
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Sequence
 
     from architect_cli.dialects.dialect import Dialect, Form
     from architect_cli.resolved import Resolved
@@ -38,12 +38,19 @@ def export(found: Sequence[Resolved], dialect: Dialect, resolver: Resolver, plug
 
     Raises RunError if two items would have the same variable or folder.
     """
-    _check_holders([each for each in found if not each.is_nowhere], dialect)
     made = Export()
+    holders: dict[str, Resolved] = {}
     for each in found:
         if each.is_nowhere:
             made.notes += _notes(each, {}, dialect)
             continue
+        holder = dialect.holder(each)
+        other = holders.setdefault(holder, each)
+        if other is not each:
+            raise RunError(
+                f"{other.label} and {each.label} would both be {holder}. Rename one of them, or export "
+                "them as ARCHITECT"
+            )
         try:
             item = replace(each, credentials=resolver.datastore(each.name)) if each.kind == "datastores" else each
         except ArchitectError as problem:
@@ -58,18 +65,6 @@ def export(found: Sequence[Resolved], dialect: Dialect, resolver: Resolver, plug
             made.exported.append((item, form))
             made.notes += _notes(item, form, dialect)
     return made
-
-
-def _check_holders(items: Iterable[Resolved], dialect: Dialect) -> None:
-    holders: dict[str, Resolved] = {}
-    for item in items:
-        holder = dialect.holder(item)
-        other = holders.setdefault(holder, item)
-        if other is not item:
-            raise RunError(
-                f"{other.label} and {item.label} would both be {holder}. Rename one of them, or export "
-                "them as ARCHITECT"
-            )
 
 
 def _chosen(item: Resolved, dialect: Dialect, plugins: Plugins) -> tuple[Form | None, str]:

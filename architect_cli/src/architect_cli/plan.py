@@ -1,4 +1,4 @@
-"""The environment of each service of a run, which has the secrets of no other service."""
+"""What a run starts: its services and datastores, and the environment of each service, without others' secrets."""
 
 from __future__ import annotations
 
@@ -9,30 +9,92 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from architect_cli.datastores import Datastore
 from architect_core.contract import CURRENT_SERVICE_VARIABLE, ROOT_VARIABLE, SERVICES_VARIABLE, parse_address
 from architect_core.exceptions import RunError
+from architect_core.resolver.engine import GENERIC, engine_of_image
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from architect_cli.overrides import Overrides
+    from architect_cli.overrides import DatastoreOverride, Overrides
     from architect_cli.tree import Node
-    from architect_core.schema.manifest import Parameter
+    from architect_core.schema.manifest import ManifestDatastore
 
 LOCAL = "127.0.0.1"
 _SCHEMES = {"rest": "http://"}  # the host of a REST service has a scheme, that of another has none
+_LOGIN = ("username", "password", "name")
+_OF_SERVER = {*_LOGIN, "host", "port", "url"}
+
+
+@dataclass(frozen=True)
+class Datastore:
+    """A datastore under its key in a service's manifest: what that declares, and what the user states instead."""
+
+    service: str
+    key: str
+    declared: ManifestDatastore
+    override: DatastoreOverride
+
+    @property
+    def label(self) -> str:
+        """What it is called in messages."""
+        return f"datastore {self.service}.{self.key}"
+
+    @property
+    def engine(self) -> str:
+        """The engine that the manifest names."""
+        return self.declared.type or engine_of_image(self.declared.image or "") or GENERIC
+
+    def wanted(self) -> dict[str, str]:
+        """The requested values by alias: username, password, name, and whatever else parameters are aliases of."""
+        values = {
+            parameter.alias: value
+            for name, parameter in self.declared.parameters.items()
+            if parameter.alias and (value := self.override.parameters.get(name, parameter.default)) is not None
+        }
+        stated = {key: getattr(self.override, key) for key in _LOGIN}
+        return values | {key: value for key, value in stated.items() if value is not None}
+
+    def remote_entry(self) -> dict[str, Any] | None:
+        """The entry of a datastore whose host is stated, or None if the run has to start it."""
+        host = self.override.host or self.declared.host
+        if host is None:
+            return None
+        port = self.override.port or self.declared.port
+        return self.entry({"host": host, **({} if port is None else {"port": port}), **self.wanted()})
+
+    def entry(self, values: Mapping[str, Any]) -> dict[str, Any]:
+        """`values` with the raw parameters beside their aliases, and with the engine."""
+        raw = {}
+        for name, parameter in self.declared.parameters.items():
+            value = values.get(parameter.alias) if parameter.alias else None
+            value = value if value is not None else self.override.parameters.get(name, parameter.default)
+            if value is not None:
+                raw[name] = value
+        engine = {"image": self.declared.image} if self.declared.image else {"type": self.declared.type}
+        return {**raw, **engine, **values}
+
+    def missing(self, entry: Mapping[str, Any] | None) -> list[str]:
+        """The required parameters that have no value: `service.datastore: PARAMETER`.
+
+        Without an entry, a server will be started, which provides the login, the host and the port.
+        """
+        declared = self.declared.parameters
+        if entry is None:
+            provided = _OF_SERVER.union(self.wanted())
+            entry = self.entry({each.alias: "" for each in declared.values() if each.alias in provided})
+        return [
+            f"{self.service}.{self.key}: {name}"
+            for name, each in declared.items()
+            if each.required and name not in entry
+        ]
 
 
 @dataclass
 class Plan:
-    """The services of a run.
+    """The services of a run, dependencies first and the root last, and what the user states about them.
 
-    Attributes:
-        nodes: all of them, dependencies first, the root last.
-        overrides: what the user states.
-        ports: the local port of each service that is started and listens.
-        entries: service -> datastore -> entry; filled as the datastores become ready.
+    The run fills in the local port of each service that listens, and `entries`: service -> datastore -> entry.
     """
 
     nodes: list[Node]
@@ -59,6 +121,12 @@ class Plan:
         override = self.overrides.of(node.name)
         for key, declared in node.manifest.datastores.items():
             yield Datastore(node.name, key, declared, override.of(key))
+
+    def parameters(self, node: Node) -> dict[str, str]:
+        """The value of every parameter that has one: the stated one, else that in the environment, else the default."""
+        stated, declared = self.overrides.of(node.name).parameters, node.manifest.parameters
+        values = {name: stated.get(name, os.environ.get(name, each.default)) for name, each in declared.items()}
+        return {name: value for name, value in values.items() if value is not None}
 
     def address(self, node: Node) -> dict[str, Any]:
         """The host, the port and the protocol of a service, as other services get them."""
@@ -108,7 +176,7 @@ class Plan:
         """The whole environment of a service's process."""
         variables = {name: value for name, value in os.environ.items() if not name.startswith("ARCHITECT")}
         # before those below, which a parameter cannot replace
-        variables |= parameters(node.manifest.parameters, self.overrides.of(node.name).parameters)
+        variables |= self.parameters(node)
         variables |= {
             SERVICES_VARIABLE: json.dumps(self.services_for(node)),
             CURRENT_SERVICE_VARIABLE: node.name,
@@ -119,12 +187,6 @@ class Plan:
         if node.name in self.ports:
             variables |= {"HOST": LOCAL, "PORT": str(self.ports[node.name])}
         return variables
-
-
-def parameters(declared: Mapping[str, Parameter], stated: Mapping[str, str]) -> dict[str, str]:
-    """The value of every parameter that has one: the stated one, else that in the environment, else the default."""
-    values = {name: stated.get(name, os.environ.get(name, each.default)) for name, each in declared.items()}
-    return {name: value for name, value in values.items() if value is not None}
 
 
 def _port_in(host: str) -> int | None:
