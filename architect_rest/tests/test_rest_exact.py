@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from inspect import signature
 
 import pytest
 import requests
@@ -84,6 +85,11 @@ def test_a_call_is_sent_as_requests_sends_it(server, call, session, monkeypatch)
             if call in {"files", "a generator"} and method != "post":  # the server reads no chunks
                 continue
             same(ours, theirs, server, method, **CALLS[call])
+
+
+def test_request_takes_the_parameters_of_requests_in_their_order():
+    theirs = list(signature(requests.Session.request).parameters)
+    assert list(signature(RestClient.request).parameters) == [*theirs, "path_params"]
 
 
 segment = st.text(st.characters(codec="utf-8", exclude_categories=["Cs"]), max_size=6) | st.sampled_from(

@@ -85,19 +85,15 @@ def settings(target: Target) -> Settings:
         raise target.error("options.auth", "has credentials, and the host does too; remove one of them")
     if auth.username is not None:
         login = auth.username, auth.password or ""
-    options = target.options
     common = {
-        "total_timeout": options.total_timeout,
-        "retries": options.retries,
-        "circuit_breaker": options.circuit_breaker,
-        "max_answer_bytes": options.max_answer_bytes,
+        **target.options.model_dump(include={"total_timeout", "retries", "circuit_breaker", "max_answer_bytes"}),
         "instances": [each.url for each in found] if len(found) > 1 else [],
         "weights": [each.weight for each in found],
         "server_name": tls.server_name,
         "observer": target.observer,
     }
     return Settings(
-        options,
+        target.options,
         base_url=found[0].url + base_path,
         common=common,
         tls=tls,

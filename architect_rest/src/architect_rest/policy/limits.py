@@ -35,9 +35,8 @@ def shortest(limits: Iterable[float | None]) -> float | None:
 def end_of_call(total: float | None, stated: tuple[float | None, ...] = ()) -> float | None:
     """When a call that begins now has to end, in seconds of `time.monotonic()`; None for never.
 
-    Args:
-        total: seconds for all attempts of the call.
-        stated: the timeouts that the call itself has, if any. A `total` that is shorter than these is raised.
+    `total` is the number of seconds for all of its attempts. It is raised to the longest timeout that the call itself
+    has (`stated`).
     """
     if stated:
         longest = [limit for limit in (total, *stated) if limit is not None]

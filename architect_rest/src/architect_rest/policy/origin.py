@@ -33,12 +33,10 @@ class Origin(NamedTuple):
 def private_headers(names: Iterable[str], *, but: str) -> list[str]:
     """The headers that a redirected request must not take to another origin: all that could identify the caller.
 
+    `but` is a header, in lower case, that the HTTP library itself sets for the new origin.
+
     >>> private_headers(["Accept", "Authorization", "Host", "X-Api-Key"], but="host")
     ['Authorization', 'X-Api-Key']
-
-    Args:
-        names: the request's headers.
-        but: one more header that the HTTP library itself sets for the new origin, in lower case.
     """
     return [name for name in names if name.lower() not in {*_ANONYMOUS_HEADERS, but}]
 

@@ -14,11 +14,8 @@ if TYPE_CHECKING:
 def proxy_for(url: str, proxies: Mapping[str, str] | None = None) -> str | None:
     """The URL of the proxy for `url` from `HTTP_PROXY`, `HTTPS_PROXY` or `ALL_PROXY`; None without one.
 
-    `NO_PROXY` has the ends of host names, with or without a port, and IPv4 addresses and networks (CIDR).
-
-    Args:
-        url: an absolute URL.
-        proxies: what `getproxies` returned; it is called unless given.
+    `NO_PROXY` has the ends of host names, with or without a port, and IPv4 addresses and networks (CIDR). `proxies` is
+    what `getproxies` returned; it is called unless given.
     """
     proxies = getproxies() if proxies is None else proxies
     if not proxies:

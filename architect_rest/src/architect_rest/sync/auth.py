@@ -25,9 +25,6 @@ class BearerAuth(AuthBase):
         return f"{type(self).__name__}(***)"
 
 
-class KeepAuthorization(AuthBase):
+def keep_authorization(request: PreparedRequest) -> PreparedRequest:
     """Keeps a call's own `Authorization` header, which requests would replace by the credentials of a netrc file."""
-
-    def __call__(self, request: PreparedRequest) -> PreparedRequest:
-        """Called by requests for every request."""
-        return request
+    return request

@@ -18,7 +18,7 @@ from architect_rest.policy.limits import MAX_ANSWER_BYTES
 from architect_rest.policy.origin import REDIRECT_WITH_BODY, foreign_message, private_headers
 from architect_rest.policy.path_params import fill
 from architect_rest.sync.adapter import ServiceAdapter
-from architect_rest.sync.auth import KeepAuthorization
+from architect_rest.sync.auth import keep_authorization
 from architect_rest.sync.bodies import accepted
 from architect_rest.sync.errors import ForeignOriginError, PathParameterError
 from architect_rest.sync.fast import FastPath
@@ -153,7 +153,7 @@ class RestClient(requests.Session):
         request.url = join(self.base_url, url, self._origin)
         headers = merge_setting(request.headers, self.headers, dict_class=CaseInsensitiveDict)
         if "Authorization" in headers and self.trust_env and not (request.auth or self.auth):
-            request.auth = KeepAuthorization()
+            request.auth = keep_authorization
         return super().prepare_request(request)
 
     def merge_environment_settings(self, url: Any, proxies: Any, stream: Any, verify: Any, cert: Any) -> dict[str, Any]:

@@ -19,7 +19,7 @@ from requests.sessions import merge_hooks, merge_setting
 from requests.structures import CaseInsensitiveDict
 from requests.utils import get_environ_proxies, get_netrc_auth
 
-from architect_rest.sync.auth import KeepAuthorization
+from architect_rest.sync.auth import keep_authorization
 from architect_rest.sync.urls import prepared_url
 
 if TYPE_CHECKING:
@@ -80,7 +80,7 @@ class FastPath:
         if not session.trust_env:
             return None
         if "Authorization" in prepared.headers:
-            return KeepAuthorization()
+            return keep_authorization
         known = self._environment()
         files = None if known is None else known.get("netrc") or known.setdefault("netrc", _netrc_files())
         if files is not None and not any(map(os.path.exists, files)):
