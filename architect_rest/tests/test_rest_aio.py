@@ -618,9 +618,9 @@ def test_no_call_fails_while_each_instance_is_killed_and_started_again(start, us
 
         tasks = [asyncio.create_task(keep_calling()) for _ in range(16)]
         for server in servers:
-            await calls(100)
+            await calls(50)
             await asyncio.to_thread(server.stop)
-            await calls(100)
+            await calls(50)
             again = await asyncio.to_thread(start, "works", "", server.port)
             async with asyncio.timeout(20):
                 while not again.asked:

@@ -77,9 +77,9 @@ def test_no_call_fails_while_each_instance_is_killed_and_started_again(start, th
         each.start()
     try:
         for server in servers:
-            wait_for_calls(100)
+            wait_for_calls(50)
             server.stop()
-            wait_for_calls(100)
+            wait_for_calls(50)
             again = start("works", "", server.port)
             wait(lambda again=again: again.asked)
     finally:
