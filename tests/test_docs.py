@@ -49,6 +49,7 @@ def follow_page(page, folder, environ):
         assert follow(text, typed) > 0
 
 
+@pytest.mark.exhaustive
 @pytest.mark.parametrize("page", sorted(set(PAGES) - PAGES_THAT_INSTALL))
 def test_a_page_prints_what_it_shows_when_followed_word_by_word(shared_environment, tmp_path, page):
     follow_page(page, tmp_path / "reader", shared_environment(*PAGES[page], "pytest"))

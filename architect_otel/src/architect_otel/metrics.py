@@ -51,7 +51,7 @@ class Metrics:
             "architect.client.circuit.open",
             callbacks=[self._open],
             unit="1",
-            description="1 where nothing is sent to a service now, because it did not answer; else 0.",
+            description="1 while the circuit is open, so that nothing is sent to the service; else 0.",
         )
         self._watched: list[tuple[tuple[str, str], weakref.ref[Health]]] = []
 
