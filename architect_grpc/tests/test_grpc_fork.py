@@ -17,16 +17,16 @@ service = Resolver(json.loads(sys.argv[1]), root=sys.argv[2]).service("ledger")
 kept = []
 
 def ask(who):
-    service.client.Look(service.defs.Word(text=who), timeout=5)
+    service.client.Look(service.defs.Word(text=who), timeout=40)
 
 async def ask_in_loop(who):
     kept.append(service.aio.client)
-    await kept[-1].Look(service.defs.Word(text=who), timeout=5)
+    await kept[-1].Look(service.defs.Word(text=who), timeout=40)
 
 def fork(ask):
     child = os.fork()
     if child == 0:
-        signal.alarm(3)
+        signal.alarm(50)
         for _ in range(3):
             ask("child")
         os._exit(0)
