@@ -78,7 +78,7 @@ MALFORMED = {
     "host number": (entry(host=7), "acme/a.host: must be text"),
     "host with space": (entry(host=f"a {SECRET}"), "acme/a.host: a host has no spaces"),
     "host with line break": (entry(host=f"a\r\nX-Evil: {SECRET}"), "acme/a.host"),
-    "host missing": (json.dumps({"acme/a": {"api": "rest"}}), "acme/a: has an api and no host"),
+    "host missing": (json.dumps({"acme/a": {"api": "rest"}}), "acme/a: has an api but no host"),
     "api number": (entry(api=7), "acme/a.api"),
     "api empty": (entry(api=""), "acme/a.api: a protocol's name"),
     "api upper-case": (entry(api="REST"), "acme/a.api"),

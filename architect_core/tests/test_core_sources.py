@@ -390,7 +390,7 @@ MALFORMED = {
     "both": ({"ARCHITECT": "{}", "ARCHITECT_FILE": "x"}, "both ARCHITECT and ARCHITECT_FILE are set"),
     "a configuration instead of its file": (
         {"ARCHITECT_FILE": f'{{"db": {{"password": "{SECRET}"}}}}'},
-        "the environment variable ARCHITECT_FILE: must name a file, and holds something else; a configuration itself",
+        "the environment variable ARCHITECT_FILE: must name a file, but holds something else; a configuration itself",
     ),
     "a local configuration instead of its file": (
         {"ARCHITECT_LOCAL": f'[db]\npassword = "{SECRET}"'},
@@ -449,7 +449,7 @@ def test_a_file_of_a_megabyte_more_or_of_no_text_is_no_secret(tmp_path):
 
 
 TOML = {
-    "1979-05-27T07:32:00Z": "is a date or a time, which JSON has not; write it as text, in quotes",
+    "1979-05-27T07:32:00Z": "is a date or a time, which JSON does not have; write it as text, in quotes",
     "1979-05-27": "is a date or a time",
     "07:32:00": "is a date or a time",
     "nan": "must be a finite number",

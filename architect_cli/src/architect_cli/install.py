@@ -38,7 +38,7 @@ class Installed:
 def install_stubs(node: Node, plugins: Plugins, progress: Callable[[str], None] = lambda _: None) -> Installed:
     """Bring the stubs of a service and of its dependencies up to date.
 
-    All stubs are generated before any is written, so a failure leaves the former stubs as they were. `progress` is
+    All stubs are generated before any is written, so a failure leaves the previous stubs in place. `progress` is
     called with the name of each service whose stubs are about to be generated.
 
     Raises NoPluginError if a protocol's package is not installed, StubError with file and line if definitions are

@@ -1,4 +1,4 @@
-"""What the command prints: lines of services with their names and colours, without passwords, and error messages."""
+"""What the command prints: lines of services, prefixed and coloured, and error messages; secrets are masked."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class Console:
         self.on_failure: Callable[[OSError], None] | None = None
         self._failed = False
         self._stream = stream or sys.stdout
-        self._colourful = wants_colour(self._stream)
+        self._has_colours = wants_colour(self._stream)
         names = list(names)
         self._width = max(map(len, names), default=0)
         self._colours = {name: _COLOURS[index % len(_COLOURS)] for index, name in enumerate(names)}
@@ -43,7 +43,7 @@ class Console:
         self._secrets = sorted(found.union(self._secrets), key=len, reverse=True)  # a longer one may contain a shorter
 
     def line(self, name: str, text: str) -> None:
-        """Write a line that the service or datastore `name` printed."""
+        """Write a line that `name`, a service or datastore, printed; only keep it if `name` has no prefix."""
         text = self.masked(text)
         self._last.setdefault(name, deque(maxlen=_LAST_LINES)).append(text)
         if name in self._colours:
@@ -52,11 +52,11 @@ class Console:
             )
 
     def note(self, text: str) -> None:
-        """Write a line of the run itself."""
+        """Write a line about the run itself, which no service printed."""
         self._write(self._style(self.masked(text), dim=True))
 
     def error(self, text: str) -> None:
-        """Write an error message on the standard error."""
+        """Write an error message to standard error."""
         text = f"architect: {self.masked(text)}"
         click.echo(click.style(text, fg="red") if wants_colour(sys.stderr) else text, err=True, color=True)
 
@@ -71,7 +71,7 @@ class Console:
         return text
 
     def _style(self, text: str, **style: Any) -> str:
-        return click.style(text, **style) if self._colourful else text
+        return click.style(text, **style) if self._has_colours else text
 
     def _write(self, text: str) -> None:
         if self._failed:
@@ -88,18 +88,18 @@ class Console:
 
 
 def wants_colour(stream: TextIO) -> bool:
-    """Whether to write colours to `stream`: if it is a terminal, unless NO_COLOR or FORCE_COLOR decides."""
+    """Whether to write colours to `stream`: if it is a terminal, unless NO_COLOR or FORCE_COLOR is set."""
     if os.environ.get("NO_COLOR"):
         return False
     return bool(os.environ.get("FORCE_COLOR")) or stream.isatty()
 
 
 def print_error(text: str) -> None:
-    """Print a message on the standard error: "architect: ..."."""
+    """Print a message to standard error: "architect: ..."."""
     click.echo(f"architect: {text}", err=True)
 
 
 def error_text(problem: ArchitectError) -> str:
-    """The message of an error, with a plugin's exception if that is the cause and holds no configuration."""
+    """The message of an error, with a plugin's exception if that is the cause and cannot hold secrets."""
     cause = problem.__cause__ if isinstance(problem, PluginError) and not problem.may_hold_secrets else None
     return str(problem) if cause is None or str(problem).endswith(str(cause)) else f"{problem}: {cause}"

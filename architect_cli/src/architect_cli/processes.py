@@ -119,7 +119,7 @@ async def spawn(
 ) -> Program:
     """Start `command` in a session of its own, as `user` (user id, group id); raises OSError if that fails.
 
-    `on_line` is called with `name` and each line of the standard output and error. `env` is the whole environment.
+    `on_line` is called with `name` and each line of standard output and error. `env` is the whole environment.
     """
     identity: dict[str, Any] = {} if user is None else {"user": user[0], "group": user[1], "extra_groups": ()}
     process = await asyncio.create_subprocess_exec(

@@ -66,7 +66,7 @@ def _read(output: bytes) -> Iterator[inventory.PluginReport]:
 
 
 def _report(indexes: list[int]) -> None:
-    """Print a line of JSON for each plugin, and nothing else on the standard output."""
+    """Print a line of JSON for each plugin, and nothing else on standard output."""
     entries = loading.installed()
     with os.fdopen(os.dup(1), "w", encoding="utf-8") as output:
         os.dup2(2, 1)  # what plugins print

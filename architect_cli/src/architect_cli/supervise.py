@@ -35,7 +35,7 @@ _PREFIX = "architect-run-"
 _LOCK = ".lock"
 _FORWARDED = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 _POLL_SECONDS = 0.05
-_MOST_SIGNALS = 3  # the last one kills a run that does not react to the others
+_MAX_SIGNALS = 3  # the last one kills a run that does not react to the others
 _INTERRUPTED = 130
 _KILLED = 137
 _leaving = threading.Lock()
@@ -65,7 +65,7 @@ def supervised(work: Callable[[Path], int]) -> int:
 
     def forward(number: int, _: object) -> None:
         signals.append(number)
-        _send(inner, number if len(signals) < _MOST_SIGNALS else signal.SIGKILL)
+        _send(inner, number if len(signals) < _MAX_SIGNALS else signal.SIGKILL)
 
     for number in _FORWARDED:
         signal.signal(number, forward)

@@ -149,7 +149,7 @@ def datastore(name: str) -> Credentials:
         psycopg.connect(host=db.host, port=db.port, dbname=db.name, user=db.username, password=db.password)
 
     Raises:
-        NoCurrentServiceError: which service is running is not known.
+        NoCurrentServiceError: the running service is not known.
         UnknownDatastoreError: it has no such datastore.
         ConfigError: the configuration is malformed.
         NoPluginError: no installed plugin reads this engine's credentials.
@@ -161,7 +161,7 @@ def notification(event: str) -> Notification:
     """The running service's event `event`: `.publish(payload)` reaches its subscribers, `.subscriptions` lists them.
 
     Raises:
-        NoCurrentServiceError: which service is running is not known.
+        NoCurrentServiceError: the running service is not known.
         UnknownEventError: it has no such event.
         ConfigError: the configuration is malformed, or a subscriber has no entry.
     """
@@ -173,7 +173,7 @@ def current_service() -> CurrentService:
 
     Raises:
         ConfigError: the configuration is malformed.
-        NoCurrentServiceError: which service is running is not known, or it has no entry.
+        NoCurrentServiceError: the running service is not known, or it has no entry.
     """
     return _default().current_service()
 

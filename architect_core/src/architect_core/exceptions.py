@@ -9,17 +9,17 @@
     │   ├── UnknownEventError
     │   └── UnknownDriverError  a datastore's engine has no arguments for a driver
     ├── DriverError             a driver does not support a configured option
-    ├── NoCurrentServiceError   the running service's name is needed and not configured
-    ├── NoEventLoopError        a client for asyncio is used outside of coroutines
+    ├── NoCurrentServiceError   the running service's name is needed but not configured
+    ├── NoEventLoopError        a client for asyncio is used without a running event loop
     ├── PluginError             a plugin is broken
     │   └── NoPluginError       no installed plugin serves a protocol or engine
     ├── StubError               generated definitions are missing, stale or unusable
-    ├── OriginError             a URL is not one of the client's service
+    ├── OriginError             a URL does not belong to the client's service
     ├── PayloadError            an event's payload cannot be sent
     └── RunError                `architect run` or `architect install` failed
 
-Clients raise their libraries' own errors: a REST client `requests.ConnectionError`, a gRPC stub `grpc.RpcError`. No
-message below contains a configured value that may be secret.
+Clients raise their libraries' own errors: a REST client raises `requests.ConnectionError`, a gRPC stub
+`grpc.RpcError`. No message below contains a configured value that may be secret.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ class ConfigError(ArchitectError, ValueError):
 
     Attributes:
         where: what was read, such as "the environment variable ARCHITECT".
-        problems: one `(path, reason)` for each problem; the path is dotted, and empty if it is about the whole text.
+        problems: one `(path, reason)` for each problem; the path is dotted, and empty for a problem of the whole text.
     """
 
     def __init__(self, where: str, problems: Iterable[tuple[str, str]]) -> None:
@@ -67,7 +67,7 @@ class ManifestError(ConfigError):
 
 
 class UnknownNameError(ArchitectError, LookupError):
-    """`name` is not configured; `known` are the names that are, sorted."""
+    """`name` is not configured; `known` lists the names that are, sorted."""
 
     kind = "name"
     remedy = ""
@@ -80,21 +80,21 @@ class UnknownNameError(ArchitectError, LookupError):
 
 
 class UnknownServiceError(UnknownNameError):
-    """`service(name)` is not configured."""
+    """No service of this name is configured."""
 
     kind = "service"
     remedy = "List it under `dependencies` in architect.json, or add it to ARCHITECT."
 
 
 class UnknownDatastoreError(UnknownNameError):
-    """The current service has no datastore of this name."""
+    """The running service has no datastore of this name."""
 
     kind = "datastore"
     remedy = "List it under `datastores` in architect.json; the name must match its key there."
 
 
 class UnknownEventError(UnknownNameError):
-    """The current service does not publish an event of this name."""
+    """The running service does not publish an event of this name."""
 
     kind = "event"
     remedy = "List it under `notifications` in architect.json; an event without subscribers has the entry {}."
@@ -104,7 +104,7 @@ class UnknownDriverError(UnknownNameError):
     """The datastore's engine has no arguments for this driver."""
 
     kind = "driver"
-    remedy = "For any other driver, take the fields: host, port, username, password, name, options."
+    remedy = "For any other driver, use the fields: host, port, username, password, name, options."
 
     def __init__(self, name: object, known: Iterable[str], engine: str) -> None:
         self.kind = f"driver for the engine {engine}"
@@ -116,11 +116,11 @@ class DriverError(ArchitectError, ValueError):
 
 
 class NoCurrentServiceError(ArchitectError):
-    """The name of the running service is needed and not configured."""
+    """The name of the running service is needed but not configured."""
 
 
 class NoEventLoopError(ArchitectError, RuntimeError):
-    """A client for asyncio is used where no event loop runs."""
+    """A client for asyncio is used without a running event loop."""
 
 
 class PluginError(ArchitectError):
@@ -130,7 +130,7 @@ class PluginError(ArchitectError):
 
 
 class NoPluginError(PluginError):
-    """No installed plugin serves `protocol`, a protocol or engine; `installed` are the entry points, sorted."""
+    """No installed plugin serves `protocol`, a protocol or engine; `installed` lists the entry points, sorted."""
 
     def __init__(self, protocol: str, installed: Iterable[str], asked_by: str, remedy: str = "") -> None:
         self.protocol = protocol
@@ -147,7 +147,7 @@ class StubError(ArchitectError):
 
 
 class OriginError(ArchitectError):
-    """A URL is not one of the service that the client belongs to."""
+    """A URL does not belong to the service that the client is for."""
 
 
 class PayloadError(ArchitectError, ValueError):

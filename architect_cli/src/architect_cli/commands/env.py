@@ -44,7 +44,7 @@ def env(service: str | None, dialect: str | None, folder: Path | None, *, as_jso
     The output of ARCHITECT and of bindings is for a shell. That of aspire is for Compose's env_file: it has quotes,
     which `docker run --env-file` does not remove, and names with "-", which no shell can set.
 
-    Malformed sources and entries are reported on the standard error, and the exit code is 1; the rest is still shown.
+    Malformed sources and entries are reported on standard error, and the exit code is 1; the rest is still shown.
     """
     if show_secrets and not (as_json or dialect):
         raise click.UsageError("--show-secrets goes with --json or --export")

@@ -23,23 +23,23 @@ from architect_core.plugins import Plugins
     show_default="the working directory",
     help="The folder of the service, which holds its architect.json.",
 )
-@click.option("-r", "--recursive", is_flag=True, help="Do the same for every service that it depends on by folder.")
+@click.option("-r", "--recursive", is_flag=True, help="Also generate the stubs of every dependency in another folder.")
 @click.option("-v", "--verbose", is_flag=True, help="List the stubs that are generated, unchanged or removed.")
 def install(prefix: Path, *, recursive: bool, verbose: bool) -> None:
     """Generate the stubs of a service and its dependencies.
 
     They are written to the folder architect_services beside architect.json. Stubs of unchanged definitions are not
-    generated again, stubs that are no longer needed are removed, and a failure leaves the former stubs as they were.
+    regenerated, stubs that are no longer needed are removed, and a failure leaves the previous stubs in place.
     """
     nodes = load_tree(prefix)
     chosen = nodes if recursive else nodes[-1:]
     plugins = Plugins()
     results: list[tuple[Node, Installed]] = []
-    terminal = sys.stderr if sys.stderr.isatty() else io.StringIO()
+    bar_file = sys.stderr if sys.stderr.isatty() else io.StringIO()  # off a terminal, click would print the label
     with click.progressbar(
         length=len(chosen),
         label="Generating stubs",
-        file=terminal,
+        file=bar_file,
         item_show_func=lambda item: item,
         update_min_steps=0,
     ) as bar:

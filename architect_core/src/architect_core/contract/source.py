@@ -31,7 +31,7 @@ class Configuration:
         datastores: name -> checked entry, for whichever service is running. The datastores of a service whose name is
             known are in its entry in `services`.
         files: the files that were read, or would be read if they existed; `watch()` reloads when one changes.
-        place_of: returns where one entry was read from, by "services" or "datastores" and its name; `where` by default.
+        place_of: given "services" or "datastores" and a name, returns where that entry was read from; None for `where`.
         keep_unknown_options: whether an option that a datastore's engine does not have becomes an attribute of its
             credentials, instead of an error. For platforms that add files, such as a `ca.crt`, to every entry.
     """
@@ -64,32 +64,32 @@ class Source(Provided):
 
     @abstractmethod
     def load(self) -> Configuration:
-        """Reads it now; returns an empty configuration if it holds nothing.
+        """Reads the source now; returns an empty configuration if it holds none.
 
         Raises:
-            ConfigError: it is malformed; the message has the path of every wrong field, and no value.
+            ConfigError: it is malformed; the message names the path of every wrong field, and shows no value.
         """
 
 
 class Entries(Mapping[str, Entry], Generic[Entry]):
     """Entries that are read and checked when they are looked up, so that a malformed one affects no other.
 
-    A look-up may find a name that is not listed, because a variable's name does not determine a service's.
+    A look-up may find a name that is not listed, because a service's name cannot always be told from a variable's.
     """
 
     def __init__(self, names: Iterable[str], read: Callable[[str], Entry | None]) -> None:
-        """List `names`; `read` returns the entry of any name, or None if there is none, or raises ConfigError."""
+        """`names` are listed; `read` returns the entry of any name, or None if there is none, or raises ConfigError."""
         self._names = tuple(dict.fromkeys(names))
         self._read = read
-        self._found: dict[str, Entry] = {}
+        self._cache: dict[str, Entry] = {}
 
     def __getitem__(self, name: str) -> Entry:
-        if name not in self._found:
+        if name not in self._cache:
             entry = self._read(name)
             if entry is None:
                 raise KeyError(name)
-            self._found[name] = entry
-        return self._found[name]
+            self._cache[name] = entry
+        return self._cache[name]
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._names)

@@ -1,4 +1,4 @@
-"""The observer of the clients' calls: one for the process, named by code or by a variable."""
+"""The observer of the clients' calls: one for each process, named in code or by a variable."""
 
 from __future__ import annotations
 
@@ -19,30 +19,30 @@ OBSERVER_VARIABLE = "ARCHITECT_OBSERVER"
 
 _log = logging.getLogger("architect")
 _lock = ForkSafeLock()
-_stated: str | None = None
+_name_in_code: str | None = None
 _observers: dict[str, Observer] = {}
 
 
 def observe(name: str | None) -> None:
-    """Observe the calls of all clients that are made from now on by the observer `name`; None ends that.
+    """Let the observer `name` observe all clients made from now on; None leaves the choice to the variable.
 
     Raises:
         NoPluginError: no installed distribution has such an observer; the message says what to install.
         PluginError: its plugin is broken, or is no observer.
     """
-    global _stated  # noqa: PLW0603 - one for the process
+    global _name_in_code  # noqa: PLW0603 - one for the process
     if name is not None:
         _load(name, "observe()")
-    _stated = name
+    _name_in_code = name
 
 
 def client_observer(service: str, protocol: str) -> ClientObserver | None:
     """Returns the observer for a new client, or None if observing is off.
 
     Raises:
-        NoPluginError, PluginError: as `observe`, about the observer that the variable names.
+        NoPluginError, PluginError: as for `observe`, and for the observer that the variable names.
     """
-    name, asked_by = _stated, "observe()"
+    name, asked_by = _name_in_code, "observe()"
     if name is None:
         name, asked_by = os.environ.get(OBSERVER_VARIABLE), f"the variable {OBSERVER_VARIABLE}"
     if not name:
@@ -63,7 +63,7 @@ def _load(name: str, asked_by: str) -> Observer:
 
 
 class _Guarded(ClientObserver):
-    """Calls another observer, whose errors break no call; the first of them is logged by the logger "architect"."""
+    """Forwards to another observer, whose errors break no call; the first is logged by the logger "architect"."""
 
     def __init__(self, observer: ClientObserver) -> None:
         self._observer = observer
@@ -86,14 +86,14 @@ class _Guarded(ClientObserver):
         """What the method returns; None if it fails."""
         try:
             return method(*arguments)
-        except Exception:  # noqa: BLE001 - whatever it raises
+        except Exception:  # noqa: BLE001 - no error of an observer may break a call
             if not self._has_failed:
                 self._has_failed = True
-                _log.warning("an observer of calls failed; its next errors are not logged", exc_info=True)
+                _log.warning("an observer of calls failed; its further errors are not logged", exc_info=True)
 
 
 class _GuardedCall:
-    """The same for the observation of one call."""
+    """The observation of one call, with the same guard."""
 
     def __init__(self, begun: BegunCall, guard: _Guarded) -> None:
         self._begun = begun

@@ -25,7 +25,7 @@ class Reading:
         catalog: the sources, merged.
         stated_name: the running service's name, as far as the program stated it.
         credentials: the datastores that were resolved so far, by name.
-        notifications: likewise the events.
+        notifications: the events that were resolved so far, by name.
         files: what the files that credentials name, such as certificates, were like; by the datastore's name.
     """
 
@@ -37,7 +37,7 @@ class Reading:
 
     @property
     def current_name(self) -> str | None:
-        """The running service's name, or None if nothing states it."""
+        """The running service's name, or None if it is not known."""
         return self.stated_name or self.catalog.current_service
 
     def keep(self, name: str, credentials: Credentials) -> Credentials:

@@ -92,7 +92,7 @@ class Draining:
                     self._is_running = True
 
     def close(self) -> None:
-        """Close all now; the first error is raised when all were tried."""
+        """Close all now; the first error is raised once all have been tried."""
         with self._changed:
             waiting, self._waiting = self._waiting, []
             self._changed.notify()

@@ -42,14 +42,14 @@ if TYPE_CHECKING:
 
 
 class Resolver:
-    """Finds dependencies by name. `architect.service` and its like use one that the module keeps.
+    """Finds dependencies by name. `architect.service` and its siblings share a default one.
 
     >>> resolver = Resolver({"acme/billing": {"host": "http://billing", "port": 8080, "api": "rest"}})
     >>> resolver.service("acme/billing")
     Service('acme/billing', api='rest')
 
     Attributes:
-        services: the services that were looked up so far, by name; a name's first look-up adds to it.
+        services: the services looked up so far, by name.
     """
 
     def __init__(
@@ -66,12 +66,12 @@ class Resolver:
         """Make a resolver; nothing is read before the first look-up.
 
         Args:
-            config: as that of `architect.configure`; so are `current_service`, `root` and `source`.
-            current_service: see there.
-            root: see there.
-            source: see there.
-            plugins: where protocols and engines are looked up; those installed unless given.
-            stand_ins: what takes the place of real dependencies in a test.
+            config: as for `architect.configure`.
+            current_service: as for `architect.configure`.
+            root: as for `architect.configure`.
+            source: as for `architect.configure`.
+            plugins: where protocols and engines are looked up; the installed plugins by default.
+            stand_ins: what replaces real dependencies in a test.
             handed_out: a set to which every service that is looked up is added.
         """
         self.services: dict[str, Service] = {}
@@ -82,10 +82,10 @@ class Resolver:
         self._plugins = Plugins() if plugins is None else plugins
         self._stand_ins = StandIns() if stand_ins is None else stand_ins
         self._handed_out: WeakSet[Service] = WeakSet() if handed_out is None else handed_out
-        self._known: list[Service] = []  # all that were looked up or adopted, those included that no longer exist
+        self._all_services: list[Service] = []  # looked up or adopted, including those no longer configured
         self._reading: Reading | None = None
         self._lock = ForkSafeLock()
-        self._reloading = ForkSafeLock()
+        self._reload_lock = ForkSafeLock()
         self._listeners = Listeners()
         self._draining = Draining()
         self._watcher: Watcher | None = None
@@ -103,10 +103,10 @@ class Resolver:
             if found is None and not self._stand_ins.defers_unknown():
                 raise self._unknown_service(name)
             kind = CurrentService if name == self.current_name else Service
-            service = next((each for each in self._known if each.name == name and type(each) is kind), None)
+            service = next((each for each in self._all_services if each.name == name and type(each) is kind), None)
             if service is None:
                 service = kind(name, self._generation(name, found, None))
-                self._known.append(service)
+                self._all_services.append(service)
                 with default.lock:
                     self._handed_out.add(service)
             if found is not None:
@@ -118,13 +118,13 @@ class Resolver:
         name = self.current_name
         if name is None:
             raise NoCurrentServiceError(
-                f"which service is running is not known. Set {CURRENT_SERVICE_VARIABLE} (`architect run` does), or "
+                f"the running service is not known. Set {CURRENT_SERVICE_VARIABLE} (`architect run` does), or "
                 "pass current_service= to configure()"
             )
         if self.catalog.service(name) is None:
             known = self.catalog.names("services")
             raise NoCurrentServiceError(
-                f"{name!r} is running and has no entry in {self.catalog.where}{did_you_mean(name, known)}; "
+                f"the running service {name!r} has no entry in {self.catalog.where}{did_you_mean(name, known)}; "
                 f"{listing(known)}"
             )
         service = self.service(name)
@@ -142,7 +142,7 @@ class Resolver:
             if credentials is None:
                 names = reading.catalog.names("datastores", reading.current_name)
                 if not names:
-                    self.current_service()  # raises if that is what is missing
+                    self.current_service()  # raises if the running service is not known, or has no entry
                 raise self._stand_ins.unknown(UnknownDatastoreError(name, names))
             return reading.keep(name, credentials)
 
@@ -162,38 +162,38 @@ class Resolver:
     def reload(self, *, drain: float = 30.0) -> Changes:
         """See `architect.reload`. If anything fails, everything stays as it was."""
         require_seconds("drain", drain)
-        with self._reloading:
+        with self._reload_lock:
             new = self._new_reading()
             new.catalog.load_as(self.catalog)
             with self._lock, ExitStack() as undo:
                 former = self._read()
-                # whatever can fail comes first
-                next_ones = self._next_generations(new, undo)
-                self._resolve_as(former, new)
+                # whatever can fail comes first, so that a failure changes nothing
+                successors = self._next_generations(new, undo)
+                self._carry_over(former, new)
                 undo.pop_all()
                 changes = Changes(
-                    frozenset(each.name for each in next_ones if _is_new(each.generation, next_ones[each])),
+                    frozenset(each.name for each in successors if _has_changed(each.generation, successors[each])),
                     former.changed_datastores(new),
                     former.changed_events(new),
                 )
                 self._reading = new
                 self.services.clear()  # some may be gone, or another one may be the running service
-            self._replace(next_ones, drain)  # without the lock, which a thread that makes a client may need
+            self._replace(successors, drain)  # without the lock, which a thread that makes a client may need
         self._listeners.call(changes)
         return changes
 
     def drain(self) -> None:
-        """Close the clients that reloads have replaced now; the first error is raised when all were tried."""
+        """Close at once the clients that reloads have replaced; the first error is raised once all have been tried."""
         self._draining.close()
 
     def adopt(self, services: Iterable[Service]) -> None:
-        """Resolve services that another resolver handed out by this one from now on."""
+        """From now on, let this resolver resolve `services`, which another one handed out."""
         with self._lock:
-            adopted = [each for each in services if each not in self._known]
-            self._known += adopted
-            next_ones = {each: self._generation(each.name, self.catalog.service(each.name), None) for each in adopted}
+            adopted = [each for each in services if each not in self._all_services]
+            self._all_services += adopted
+            successors = {each: self._generation(each.name, self.catalog.service(each.name), None) for each in adopted}
         for each in adopted:
-            each.become(next_ones[each])
+            each.become(successors[each])
 
     def on_change(self, listener: Callable[[Changes], object]) -> Callable[[], None]:
         """See `architect.on_change`."""
@@ -206,7 +206,7 @@ class Resolver:
             former = self._watcher
             watcher = Watcher(partial(self.reload, drain=drain), self._signatures, interval)
             self._watcher = watcher
-        if former is not None:  # without the lock, which it may need to end
+        if former is not None:  # without the lock, which its thread may need before it ends
             former.stop()
         return watcher
 
@@ -214,16 +214,16 @@ class Resolver:
         """End what `watch()` began, if it did."""
         with self._lock:
             watcher, self._watcher = self._watcher, None
-        if watcher is not None:  # without the lock, which it may need to end
+        if watcher is not None:  # without the lock, which its thread may need before it ends
             watcher.stop()
 
     def close(self) -> None:
         """Release the sockets of all clients; the resolver may be used again, with new ones.
 
-        All are tried if one cannot be closed; then its error is raised.
+        If one cannot be closed, the others still are, and then the first error is raised.
         """
         with self._lock:
-            services = list(self._known)
+            services = list(self._all_services)
         self.stop_watching()
         # without the lock, which a thread that makes a client may need
         problems = close_all([self.drain, *(service.close for service in services)])
@@ -237,7 +237,7 @@ class Resolver:
 
     @property
     def current_name(self) -> str | None:
-        """The running service's name, or None if nothing states it."""
+        """The running service's name, or None if it is not known."""
         return self._read().current_name
 
     def after_fork_in_child(self) -> None:
@@ -267,7 +267,7 @@ class Resolver:
         return self._stand_ins.unknown(UnknownServiceError(name, self.catalog.names("services")))
 
     def _generation(self, name: str, found: Found | None, former: Generation | None) -> Generation:
-        """What the service `name` is with an entry, or without one; the former one's clients stay if they still fit."""
+        """The generation of a service for an entry or for none; it keeps the clients of `former` if they still fit."""
         if found is None:
             return Generation(former.config if former else None, unknown=lambda: self._unknown_service(name))
         config: ServiceConfig = found.entry
@@ -278,19 +278,19 @@ class Resolver:
         return Generation(config, clients, files=signatures_of(config))
 
     def _next_generations(self, new: Reading, undo: ExitStack) -> dict[Service, Generation]:
-        """What every service is in a new reading, with clients made where they are in use; `undo` closes these."""
-        next_ones: dict[Service, Generation] = {}
-        for service in self._known:
+        """The generation of every service in a new reading; clients in use are made again, and closed by `undo`."""
+        successors: dict[Service, Generation] = {}
+        for service in self._all_services:
             former = service.generation
-            following = self._generation(service.name, new.catalog.service(service.name), former)
-            next_ones[service] = following
-            if former.clients and following.clients and following.clients is not former.clients:
-                undo.callback(_close, following.clients)
-                following.clients.make_as(former.clients)
-        return next_ones
+            successor = self._generation(service.name, new.catalog.service(service.name), former)
+            successors[service] = successor
+            if former.clients and successor.clients and successor.clients is not former.clients:
+                undo.callback(_close, successor.clients)
+                successor.clients.make_as(former.clients)
+        return successors
 
-    def _resolve_as(self, former: Reading, new: Reading) -> None:
-        """Resolve in `new` what `former` had resolved, as far as it is still there."""
+    def _carry_over(self, former: Reading, new: Reading) -> None:
+        """Resolve in `new` what is resolved in `former`, as far as it is still configured."""
         for name in former.credentials:
             credentials = self._credentials(name, new)
             if credentials is not None:
@@ -303,11 +303,11 @@ class Resolver:
                 is_same = found.subscriptions == before.subscriptions and self._stand_ins.notification(event) is None
                 new.notifications[event] = before if is_same else found
 
-    def _replace(self, next_ones: Mapping[Service, Generation], drain: float) -> None:
-        former = {service.generation.clients for service in next_ones}
-        for service, following in next_ones.items():
-            service.become(following)
-        replaced = former - {following.clients for following in next_ones.values()} - {None}
+    def _replace(self, successors: Mapping[Service, Generation], drain: float) -> None:
+        former = {service.generation.clients for service in successors}
+        for service, successor in successors.items():
+            service.become(successor)
+        replaced = former - {successor.clients for successor in successors.values()} - {None}
         closers = [close for clients in replaced if clients for close in clients.closers()]
         if closers:
             self._draining.add(closers, drain)
@@ -339,7 +339,7 @@ class Resolver:
 
     def _signatures(self) -> Signatures:
         reading = self._read()
-        named = [*(each.generation.files for each in self._known), *reading.files.values()]
+        named = [*(each.generation.files for each in self._all_services), *reading.files.values()]
         return {**reading.catalog.signatures(), **{file: each for files in named for file, each in files.items()}}
 
     def __repr__(self) -> str:
@@ -350,8 +350,8 @@ def _close(clients: Clients) -> None:
     close_all(clients.closers())
 
 
-def _is_new(former: Generation, following: Generation) -> bool:
-    """Whether a service is another than before: changed, gone or back."""
-    if former.unknown is not None or following.unknown is not None:
-        return (former.unknown is None) != (following.unknown is None)
-    return former.clients is not following.clients
+def _has_changed(former: Generation, successor: Generation) -> bool:
+    """Whether a service changed, disappeared or came back."""
+    if former.unknown is not None or successor.unknown is not None:
+        return (former.unknown is None) != (successor.unknown is None)
+    return former.clients is not successor.clients

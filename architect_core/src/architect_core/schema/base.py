@@ -11,7 +11,7 @@ from architect_core._base.json_text import showable
 
 if TYPE_CHECKING:
 
-    class _Mapping(BaseModel, Mapping[str, Any]):  # type: ignore[misc] # Config defines what both define
+    class _Mapping(BaseModel, Mapping[str, Any]):  # type: ignore[misc] # Config overrides what clashes
         pass
 
 else:
@@ -36,10 +36,10 @@ class Config(_Mapping, BaseModel):
     secret.
     """
 
-    # deferred: the schema of all is built once, with the first configuration
+    # defer_build: the models are built together for the first configuration, not one by one on import
     model_config = ConfigDict(extra="allow", frozen=True, hide_input_in_errors=True, defer_build=True)
 
-    # the values that a repr shows
+    # keys whose values a repr shows, because they are no secrets
     _SHOWN: ClassVar = frozenset({"port", "api", "type"})
 
     def __repr_args__(self) -> list[tuple[str, object]]:
@@ -60,4 +60,4 @@ class Config(_Mapping, BaseModel):
         return len(self._configured())
 
     def __bool__(self) -> bool:
-        return True
+        return True  # even without keys, as any other model

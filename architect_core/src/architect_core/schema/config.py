@@ -18,7 +18,7 @@ class Instance(Config):
 
     Attributes:
         host: a host name or address, with or without a scheme, user information and base path.
-        port: 1 to 65535, a number or text.
+        port: 1 to 65535, as a number or as text.
     """
 
     host: fields.Host | None = None
@@ -75,7 +75,7 @@ class ServiceConfig(Instance):
     Attributes:
         api: the protocol it serves, such as "rest"; None for a script that serves nothing.
         subscriptions: event -> subscriber -> delivery; in the running service's own entry.
-        datastores: name -> datastore; likewise.
+        datastores: name -> datastore; also in the running service's own entry.
         options: options of the protocol's plugin, checked by that plugin.
         instances: all instances, if there are several; `host` and `port` default to the first one's.
     """
@@ -87,17 +87,17 @@ class ServiceConfig(Instance):
     instances: list[ServiceInstance] = Field(default_factory=list)
 
     @model_validator(mode="after")
-    def _reachable(self) -> ServiceConfig:
+    def _complete_address(self) -> ServiceConfig:
         if self.host is None and self.instances and self.instances[0].host is not None:
             self._set("host", self.instances[0].host)
             if self.port is None and self.instances[0].port is not None:
                 self._set("port", self.instances[0].port)
         if self.api is not None and self.host is None:
-            raise ValueError("has an api and no host")
+            raise ValueError("has an api but no host")
         return self
 
     def _set(self, name: str, value: object) -> None:
-        # the model is frozen, and only its validator may do this
+        # the model is frozen for all but its own validator
         object.__setattr__(self, name, value)
         self.model_fields_set.add(name)
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 Model = TypeVar("Model", bound=BaseModel)
 Value = TypeVar("Value")
 
-_MOST_PROBLEMS = 20
+_MAX_PROBLEMS = 20
 # instead of pydantic's words, which are Python's and may name a class
 _TYPES = {
     "model_type": "must be a JSON object",
@@ -54,10 +54,10 @@ def _problems(problem: ValidationError, path: str, known_fields: set[str]) -> li
     errors = problem.errors(include_input=False, include_url=False, include_context=False)
     problems = [
         (dotted(path, found["loc"]), _reason(found["type"], found["loc"], found["msg"], known_fields))
-        for found in errors[:_MOST_PROBLEMS]
+        for found in errors[:_MAX_PROBLEMS]
     ]
-    if len(errors) > _MOST_PROBLEMS:
-        problems.append(("", f"and {len(errors) - _MOST_PROBLEMS} more problems"))
+    if len(errors) > _MAX_PROBLEMS:
+        problems.append(("", f"and {len(errors) - _MAX_PROBLEMS} more problems"))
     return problems
 
 

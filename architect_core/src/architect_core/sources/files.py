@@ -1,4 +1,4 @@
-"""A configuration in a file of JSON or TOML, in the shape of `ARCHITECT`."""
+"""A configuration in a JSON or TOML file, structured like `ARCHITECT`."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from architect_core.schema.config import ServiceConfig
 
-_MOST_MIB = 16
+_MAX_MIB = 16
 
 
 def read_services(
@@ -28,12 +28,12 @@ def read_services(
     Args:
         path: the file; TOML if its name ends with ".toml", else JSON.
         where: what error messages call it.
-        environ: the variables that values may point to; those of the process by default.
+        environ: the environment variables that values may point to; those of the process by default.
 
     Raises:
         ConfigError: the file cannot be read, or is malformed.
     """
-    content, reason = read_file(path, _MOST_MIB)
+    content, reason = read_file(path, _MAX_MIB)
     if reason:
         raise ConfigError(where, [("", reason)])
     data = _read_toml(content, where) if path.endswith(".toml") else read_json(content, where)
@@ -45,10 +45,10 @@ def path_in(variable: str, value: str) -> str:
     """Returns the path that a variable holds.
 
     Raises:
-        ConfigError: it holds a configuration, whose secrets messages would show as a path.
+        ConfigError: it holds a configuration instead; messages would show it, secrets included, as a path.
     """
     if value.lstrip().startswith(("{", "[")) or "\n" in value:
-        reason = "must name a file, and holds something else; a configuration itself goes into ARCHITECT"
+        reason = "must name a file, but holds something else; a configuration itself goes into ARCHITECT"
         raise ConfigError(f"the environment variable {variable}", [("", reason)])
     return value
 
@@ -62,26 +62,26 @@ def _read_toml(content: bytes, where: str) -> Any:
     except UnicodeDecodeError as problem:
         reason = f"is not UTF-8 (at byte {problem.start})"
     except (ValueError, RecursionError) as problem:
-        # a TOMLDecodeError, whose text may quote the content and ends with the position, or one of a huge number
+        # a TOMLDecodeError's text may quote the content, so only the position at its end is shown; others have none
         position = str(problem).rpartition("(")[2].rstrip(")")
         reason = f"is not TOML: {position}" if position.startswith("at ") else "is not TOML"
-    problems = [("", reason)] if reason else list(_unlike_json(data, ()))
+    problems = [("", reason)] if reason else list(_not_representable(data, ()))
     if problems:
         raise ConfigError(where, problems)
     return data
 
 
-def _unlike_json(value: object, path: tuple[int | str, ...]) -> Iterator[tuple[str, str]]:
-    """Yields the paths of values that JSON does not have, each with the reason."""
+def _not_representable(value: object, path: tuple[int | str, ...]) -> Iterator[tuple[str, str]]:
+    """Yields the path of every value that JSON cannot represent, with the reason."""
     if len(path) > DEEPEST:
         yield dotted("", path), "is nested too deeply"
     elif isinstance(value, dict):
         for key, each in value.items():
-            yield from _unlike_json(each, (*path, key))
+            yield from _not_representable(each, (*path, key))
     elif isinstance(value, list):
         for index, each in enumerate(value):
-            yield from _unlike_json(each, (*path, index))
+            yield from _not_representable(each, (*path, index))
     elif isinstance(value, date | time):  # a datetime is a date
-        yield dotted("", path), "is a date or a time, which JSON has not; write it as text, in quotes"
+        yield dotted("", path), "is a date or a time, which JSON does not have; write it as text, in quotes"
     elif isinstance(value, float) and not isfinite(value):
         yield dotted("", path), "must be a finite number"

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 _FILE, _VARIABLE = "$file", "$env"
-_MOST_MIB = 1
+_MAX_MIB = 1
 DEEPEST = 32
 _NO_TEXT = "has a character that is no text (a lone surrogate)"
 
@@ -73,7 +73,7 @@ def _text_at(pointer: str, target: object, variables: Mapping[str, str], files: 
 
 def read_text(path: str) -> tuple[str, str]:
     """Returns the text of a file without its last line break, and the reason if it cannot be read."""
-    content, reason = read_file(path, _MOST_MIB)
+    content, reason = read_file(path, _MAX_MIB)
     if reason:
         return "", reason
     try:

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from architect_core.contract import Tls
 
-_LONGEST_USE = 30.0  # seconds
+_MAX_AGE = 30.0  # seconds
 # the transport limits how many requests are sent at a time, and with it how many connections are open
 _LIMITS = httpx2.Limits(max_connections=None, max_keepalive_connections=256, keepalive_expiry=5.0)
 
@@ -21,12 +21,11 @@ _LIMITS = httpx2.Limits(max_connections=None, max_keepalive_connections=256, kee
 class Connections:
     """Connections to one endpoint, or to any host.
 
-    Those to a host name are not used for longer than 30 seconds, so that a name that leads to another address is
-    followed.
+    Those to a host name are not used for longer than 30 seconds, so that a change in DNS takes effect.
     """
 
     def __init__(self, proxy: str | None, verify: ssl.SSLContext | bool, *, lasting: bool) -> None:
-        """Open no connection yet; `lasting` are those to an IP address, which cannot lead elsewhere later."""
+        """Open no connection yet; `lasting` are those to an IP address, which no change in DNS affects."""
         self._proxy = proxy
         self._verify = verify
         self._lasting = lasting
@@ -39,7 +38,7 @@ class Connections:
     async def send(self, request: httpx2.Request) -> httpx2.Response:
         """The response to a request, of which only the head was read."""
         pool = self._pool
-        if not self._lasting and monotonic() - pool.began > _LONGEST_USE:
+        if not self._lasting and monotonic() - pool.began > _MAX_AGE:
             self._former.add(pool)
             self._pool = self._new()
             await self._close_former()

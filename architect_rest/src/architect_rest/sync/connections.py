@@ -1,4 +1,4 @@
-"""Connections whose timeout limits a whole response, where urllib3's starts again with every byte."""
+"""Connections whose read timeout covers the whole response; urllib3's starts again whenever bytes arrive."""
 
 from __future__ import annotations
 
@@ -21,17 +21,17 @@ if TYPE_CHECKING:
 
     from architect_rest.policy.endpoints import Endpoint
 
-_LONGEST_USE = 30.0  # seconds
-_MOST_AT_ONCE = 16_384  # bytes or characters
+_MAX_AGE = 30.0  # seconds
+_MAX_JOINED_BODY = 16_384  # bytes, or characters of a str
 
 
 class Current(threading.local):
-    """The attempt that a thread makes, for the adapter and the connection that it is made on."""
+    """The attempt that the current thread is making: set by the adapter, read by the connection under it."""
 
-    endpoint: Endpoint | None = None  # where it is made; None for a request to another origin
-    is_limited = False  # whether `seconds` and `end` hold
-    seconds: float | None = None  # to send the request, and again to receive the response; None for no limit
-    end: float | None = None  # when everything has to end, in seconds of `time.monotonic()`; None for never
+    endpoint: Endpoint | None = None  # the one it is sent to; None for a request to another origin
+    is_limited = False  # whether `seconds` and `end` apply
+    seconds: float | None = None  # for sending the request, and as much again for the response; None for no limit
+    end: float | None = None  # the deadline of the whole call, a value of `time.monotonic()`; None for no deadline
     header: tuple[str, str] | None = None  # name and value of a header to add
 
 
@@ -39,7 +39,7 @@ current = Current()
 
 
 class _Reader(io.RawIOBase):
-    """Reads from a socket until its timeout has passed in total."""
+    """Reads from a socket, whose timeout limits all reads together instead of each one."""
 
     def __init__(self, sock: socket.socket, buffered: io.BufferedReader) -> None:
         self._sock = sock
@@ -47,9 +47,9 @@ class _Reader(io.RawIOBase):
         self._raw: Any = buffered.raw
         seconds = sock.gettimeout()
         self._end = None if seconds is None else monotonic() + seconds
-        self._part_seconds = seconds
+        self._read_seconds = seconds
         if current.is_limited:
-            self._part_seconds = current.seconds
+            self._read_seconds = current.seconds
             self._end = shortest((self._end, current.end))
 
     def readable(self) -> bool:
@@ -66,7 +66,7 @@ class _Reader(io.RawIOBase):
 
     def relax(self) -> None:
         self._end = None
-        self._sock.settimeout(self._part_seconds)
+        self._sock.settimeout(self._read_seconds)
 
     def close(self) -> None:
         self._buffered.close()
@@ -74,9 +74,9 @@ class _Reader(io.RawIOBase):
 
 
 class TimedConnection(urllib3.connection.HTTPConnection):
-    """A connection whose timeout limits a whole response.
+    """A connection whose read timeout covers the whole response.
 
-    One to a host name is not reused after 30 seconds, so that a name that leads to another address is followed.
+    A connection to a host name is not reused after 30 seconds, so that a change in DNS takes effect.
     """
 
     _reader: _Reader | None = None
@@ -86,11 +86,11 @@ class TimedConnection(urllib3.connection.HTTPConnection):
     def connect(self) -> None:
         """Called by urllib3 for a new connection."""
         super().connect()
-        self._reusable_until = None if is_address(self.host) else monotonic() + _LONGEST_USE
+        self._reusable_until = None if is_address(self.host) else monotonic() + _MAX_AGE
 
     def request(self, method: str, url: str, body: Any = None, *args: Any, **kwargs: Any) -> None:
-        """Called by urllib3 to send a request: a small one is sent as one packet, instead of a head and a body."""
-        if not isinstance(body, str | bytes) or len(body) > _MOST_AT_ONCE:
+        """Called by urllib3 to send a request: a small one in one packet, not its head and body in two."""
+        if not isinstance(body, str | bytes) or len(body) > _MAX_JOINED_BODY:
             super().request(method, url, body, *args, **kwargs)
             return
         held: list[bytes] = []
@@ -114,7 +114,7 @@ class TimedConnection(urllib3.connection.HTTPConnection):
             return
         if self.sock is None and self.auto_open:
             self.connect()
-        if current.is_limited:  # urllib3 still has the timeout for connecting set
+        if current.is_limited:  # the socket still has the connect timeout that urllib3 set
             left = None if current.end is None else current.end - monotonic()
             if left is not None and left <= 0:
                 raise TimeoutError("timed out")
@@ -134,23 +134,23 @@ class TimedConnection(urllib3.connection.HTTPConnection):
         return response
 
     def relax(self) -> None:
-        """From now on, the timeout limits each part of the response: it is streamed."""
+        """Let the timeout limit each read from now on, instead of the whole response, because it is streamed."""
         if self._reader is not None:
             self._reader.relax()
 
 
 class TimedTLSConnection(TimedConnection, urllib3.connection.HTTPSConnection):
-    """The same with TLS."""
+    """A `TimedConnection` over TLS."""
 
 
 class HTTPConnectionPool(urllib3.HTTPConnectionPool):
-    """A pool of `TimedConnection`s; urllib3 shows its name in errors."""
+    """A pool of `TimedConnection`s, named like urllib3's because errors show the name of the class."""
 
     ConnectionCls = TimedConnection
 
 
 class HTTPSConnectionPool(urllib3.HTTPSConnectionPool):
-    """The same with TLS."""
+    """A pool of `TimedTLSConnection`s, named like urllib3's too."""
 
     ConnectionCls = TimedTLSConnection
 

@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 
     from architect_core.contract import Subscription
 
-_MOST_THREADS = 512
-_MOST_BODY = 65536  # bytes of an answer that are read to reuse its connection
+_MAX_THREADS = 512
+_MAX_BODY = 65536  # bytes of an answer that are read to reuse its connection
 _PART = 4096  # bytes
 _HEADERS = {"Content-Type": "application/json", "User-Agent": f"architect-rest/{version('architect-rest')}"}
 _POOLS: dict[str, Any] = {"num_pools": 1024, "maxsize": 8}
@@ -60,7 +60,7 @@ class RestPublisher(EventPublisher):
                     results[number] = Delivery(subscription, status, monotonic() - started, error)
 
         threads = []
-        for _ in subscriptions[1:_MOST_THREADS]:
+        for _ in subscriptions[1:_MAX_THREADS]:
             thread = threading.Thread(target=deliver, name="architect-publish", daemon=True)
             try:
                 thread.start()
@@ -113,7 +113,7 @@ def _finish(response: urllib3.BaseHTTPResponse, deadline: float) -> None:
     read = 0
     while part := response.read1(_PART):
         read += len(part)
-        if read > _MOST_BODY or monotonic() > deadline:
+        if read > _MAX_BODY or monotonic() > deadline:
             response.close()
             return
     response.release_conn()
