@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def write_new(folder: Path, contents: Mapping[str, str], *, mode: int = 0o666) -> None:
-    """Write files, path -> content, into a folder that must not exist or be empty; raises RunError if that fails."""
+    """Write files, path -> content, into a folder that is new or empty; raises RunError if that fails."""
     try:
         _write(folder.resolve(), contents, mode)
     except OSError as problem:

@@ -58,20 +58,22 @@ def env(service: str | None, dialect: str | None, folder: Path | None, *, as_jso
     if service is not None and not found:
         raise UnknownEntryError(service, _names(resolver))
     current = resolver.current_name
+    notes: list[str] = []
     if dialect == "ARCHITECT":
-        _print_export(*export_variables(found, current, secrets=show_secrets))
+        text, notes = export_variables(found, current, secrets=show_secrets)
     elif dialect:
         chosen = Bindings(folder) if folder is not None else Aspire() if dialect == "aspire" else Compose()
         made = export(found, chosen, resolver, plugins)
         text, hidden = chosen.text(made.exported, secrets=show_secrets)
-        _print_export(text, [*made.notes, *hidden])
+        notes = [*made.notes, *hidden]
         problems += made.problems
     elif as_json:
-        click.echo(json.dumps(_as_json(found, current, show_secrets=show_secrets), indent=2))
+        text = json.dumps(_as_json(found, current, show_secrets=show_secrets), indent=2)
     else:
-        _print(found, current, is_all=service is None)
-    for problem in problems:
-        print_error(error_text(problem))
+        text = _as_text(found, current, is_all=service is None)
+    click.echo(text)
+    for message in (*notes, *map(error_text, problems)):
+        print_error(message)
     if problems:
         raise click.exceptions.Exit(1)
 
@@ -88,12 +90,6 @@ def _names(resolver: Resolver) -> set[str]:
     return {*names("services", owner), *names("datastores", owner)}
 
 
-def _print_export(text: str, notes: Sequence[str]) -> None:
-    click.echo(text)
-    for note in notes:
-        print_error(note)
-
-
 def _as_json(found: Sequence[Resolved], current: str | None, *, show_secrets: bool) -> dict[str, Any]:
     answer: dict[str, Any] = {"current_service": current, "services": {}, "datastores": {}}
     for each in found:
@@ -107,25 +103,22 @@ def _as_json(found: Sequence[Resolved], current: str | None, *, show_secrets: bo
     return answer
 
 
-def _print(found: Sequence[Resolved], current: str | None, *, is_all: bool) -> None:
-    _line(f"running service: {current or 'not known (ARCHITECT_CURRENT_SERVICE is not set)'}")
+def _as_text(found: Sequence[Resolved], current: str | None, *, is_all: bool) -> str:
+    lines = [f"running service: {current or 'not known (ARCHITECT_CURRENT_SERVICE is not set)'}"]
     for kind in ("services", "datastores"):
         of_kind = [each for each in found if each.kind == kind]
-        if not (of_kind or is_all):
-            continue
-        _line("")
-        _line(f"{kind}:" + ("" if of_kind else " none"))
+        if of_kind or is_all:
+            lines += ["", f"{kind}:" + ("" if of_kind else " none")]
         for each in of_kind:
             used, *overridden = each.found
-            _line(f"  {each.name}  {shown(each.entry)}")
-            _line(f"    from {used.source}: {used.where}")
-            for other in overridden:
-                _line(f"    overrides {other.source}: {other.where}")
+            lines += [f"  {each.name}  {shown(each.entry)}", f"    from {used.source}: {used.where}"]
+            lines += [f"    overrides {other.source}: {other.where}" for other in overridden]
+    return "\n".join(map(_escaped, lines))
 
 
-def _line(text: str) -> None:
-    """Print one line, with control characters escaped."""
-    click.echo("".join(each if each.isprintable() else each.encode("unicode_escape").decode() for each in text))
+def _escaped(line: str) -> str:
+    """A line whose control characters are escaped."""
+    return "".join(each if each.isprintable() else each.encode("unicode_escape").decode() for each in line)
 
 
 command = ClickCommand(env)
