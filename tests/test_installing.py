@@ -125,6 +125,7 @@ def test_the_readme_builds_the_wheels_as_the_tests_do():
     assert "\nuv build --all-packages --wheel --out-dir dist\n" in README
 
 
+@pytest.mark.exhaustive
 @pytest.mark.parametrize(
     ("extra", "installed", "program", "printed"),
     [
