@@ -43,7 +43,8 @@ class ArchitectError(Exception):
 def _restored(kind: type[ArchitectError], args: tuple[object, ...], attributes: dict[str, object]) -> ArchitectError:
     error = kind.__new__(kind)
     error.args = args
-    vars(error).update(attributes)
+    for name, value in attributes.items():
+        setattr(error, name, value)
     return error
 
 
