@@ -20,7 +20,7 @@ PAGES = {
     "index.md": ("core", "rest"),
     "reference/command-line.md": ("core", "cli"),
     "reference/configuration.md": ("core",),
-    "tutorial/first-plugin.md": ("core", "datastore", "cli"),
+    "tutorial/first-plugin.md": ("core", "datastore", "cli", "testing"),
     "how-to/read-configuration-from-elsewhere.md": ("core",),
     "how-to/limit-how-long-a-call-takes.md": ("core", "rest"),
     "how-to/call-from-coroutines.md": ("core", "rest[aio]"),
