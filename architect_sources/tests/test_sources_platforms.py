@@ -256,7 +256,7 @@ MALFORMED = {
 
 @pytest.mark.parametrize("how", MALFORMED)
 def test_what_is_malformed_is_told_with_its_place_and_without_its_content(monkeypatch, how):
-    environ, told = MALFORMED[how]
+    environ, reason = MALFORMED[how]
     for name, value in environ.items():
         monkeypatch.setenv(name, value)
     errors = []
@@ -265,7 +265,7 @@ def test_what_is_malformed_is_told_with_its_place_and_without_its_content(monkey
             ask("db")
         except architect.ArchitectError as problem:
             errors.append(problem)
-    assert any(told in str(error) for error in errors)
+    assert any(reason in str(error) for error in errors)
     for error in errors:
         assert SECRET not in repr((str(error), vars(error), error.__context__))
 

@@ -74,7 +74,7 @@ class Source(Provided):
 class Entries(Mapping[str, Entry], Generic[Entry]):
     """Entries that are read and checked when they are looked up, so that a malformed one affects no other.
 
-    A look-up may find a name that is not listed, because a service's name cannot always be told from a variable's.
+    A look-up may find a name that is not listed, because a service's name cannot always be derived from a variable's.
     """
 
     def __init__(self, names: Iterable[str], read: Callable[[str], Entry | None]) -> None:
