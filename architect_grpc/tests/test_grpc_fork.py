@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 import os
+import subprocess
+import sys
 
 import pytest
-from grpc_processes import run_program
 
 # another process, because gRPC does not fork after servers or with an open client for asyncio
 PROGRAM = """
@@ -69,5 +70,8 @@ for _ in range(3):
 def test_parent_and_children_call_after_forks(ledger, project, way):
     two = ledger("127.0.0.1", "127.0.0.1")
     two.service()
-    run_program(PROGRAM + WAYS[way], json.dumps(project.config), str(project.root))
+    # a new process and not a forked one, because gRPC would then be forked twice
+    program = [sys.executable, "-c", PROGRAM + WAYS[way], json.dumps(project.config), str(project.root)]
+    ended = subprocess.run(program, timeout=300, capture_output=True, text=True, check=False)
+    assert ended.returncode == 0, ended.stderr
     assert [two.times(f"Look {name}") for name in ("parent", "child")] == [4, 9]

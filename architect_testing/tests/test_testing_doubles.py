@@ -337,7 +337,7 @@ def test_a_service_that_was_looked_up_before_the_test_reaches_its_doubles_and_th
         with Doubles() as doubles:
             doubles.service("acme/real", "owl", answer)
             assert held.client.hoot() == answer
-            assert architect.service("acme/real") is held
+            assert architect.service("acme/real").client.hoot() == answer
         assert held.client is client
     assert client not in owl.closed
 
