@@ -7,7 +7,7 @@ import re
 from dataclasses import dataclass, field
 from urllib.parse import unquote
 
-from architect_core._base.errors import raising
+from architect_core._base.json_text import raising
 
 MASK = "***"
 

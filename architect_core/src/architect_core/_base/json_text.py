@@ -1,19 +1,24 @@
-"""Strict reading of JSON, and paths in it for error messages."""
+"""Strict reading of JSON, and errors that hold no secret."""
 
 from __future__ import annotations
 
 import json
 import math
 import re
-from typing import TYPE_CHECKING, Any, NoReturn
+from collections import Counter
+from typing import TYPE_CHECKING, Any, NoReturn, ParamSpec, TypeVar
 
 from architect_core.exceptions import ConfigError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
+
+Result = TypeVar("Result")
+Parameters = ParamSpec("Parameters")
 
 # a key may hold a secret; a message repeats it only if it looks like a name
 _SHOWABLE = re.compile(r"[A-Za-z0-9_$<>][A-Za-z0-9_./$<>-]{0,79}", re.ASCII)
+_SURROGATE = re.compile("[\ud800-\udfff]")
 _TYPES = {list: "an array", str: "text", bool: "true or false", int: "a number", float: "a number", type(None): "null"}
 
 
@@ -23,12 +28,10 @@ def read_json(text: str | bytes, where: str, *, error: type[ConfigError] = Confi
     Raises:
         ConfigError: with the line and column, never with a part of the text.
     """
-    reason = ""
     try:
-        if isinstance(text, str):
-            # in the environment, bytes that are not UTF-8 are lone surrogates
-            text = text.encode("utf-8", "surrogateescape")
-        decoded = text.decode("utf-8-sig")
+        # in the environment, bytes that are not UTF-8 are lone surrogates
+        raw = text.encode("utf-8", "surrogateescape") if isinstance(text, str) else text
+        decoded = raw.decode("utf-8-sig")
         if decoded.strip():
             return json.loads(
                 decoded, object_pairs_hook=_no_duplicates, parse_constant=_no_constant, parse_float=_finite
@@ -57,8 +60,7 @@ class _RejectedJSONError(Exception):
 def _no_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     found = dict(pairs)
     if len(found) != len(pairs):
-        seen: set[str] = set()
-        twice = next(key for key, _ in pairs if key in seen or seen.add(key))  # type: ignore[func-returns-value]
+        [(twice, _)] = Counter(key for key, _ in pairs).most_common(1)
         raise _RejectedJSONError(f"has the key {showable(twice)!r} twice in one object")
     return found
 
@@ -72,6 +74,37 @@ def _finite(text: str) -> float:
 
 def _no_constant(name: str) -> NoReturn:
     raise _RejectedJSONError(f"holds {name}, which is not JSON")
+
+
+def require_object(
+    data: object, where: str, path: str = "", *, error: type[ConfigError] = ConfigError
+) -> Mapping[str, Any]:
+    """Returns `data` if it is a JSON object, otherwise raises `error`."""
+    if not isinstance(data, dict):
+        found = _TYPES.get(type(data), f"a Python {type(data).__name__}")
+        raise error(where, [(path, f"must be a JSON object, not {found}")])
+    return data
+
+
+def raising(
+    error: Callable[[str], Exception],
+    function: Callable[Parameters, Result],
+    *arguments: Parameters.args,
+    **keywords: Parameters.kwargs,
+) -> Result:
+    """Returns `function(*arguments)`; a ValueError that it raises becomes `error(its text)`.
+
+    >>> raising(KeyError, int, "secret")
+    Traceback (most recent call last):
+    KeyError: "invalid literal for int() with base 10: 'secret'"
+
+    The new error has neither a cause nor a context, because a traceback would show what the ValueError holds.
+    """
+    try:
+        return function(*arguments, **keywords)
+    except ValueError as problem:
+        reason = str(problem)
+    raise error(reason)
 
 
 def dotted(path: str, loc: Iterable[int | str]) -> str:
@@ -91,18 +124,4 @@ def showable(key: str) -> str:
 
 def is_text(value: str) -> bool:
     """Returns whether UTF-8 can encode `value`, which it cannot if there is a lone surrogate."""
-    try:
-        value.encode()
-    except UnicodeEncodeError:
-        return False
-    return True
-
-
-def require_object(
-    data: object, where: str, path: str = "", *, error: type[ConfigError] = ConfigError
-) -> Mapping[str, Any]:
-    """Returns `data` if it is a JSON object, otherwise raises `error`."""
-    if not isinstance(data, dict):
-        found = _TYPES.get(type(data), f"a Python {type(data).__name__}")
-        raise error(where, [(path, f"must be a JSON object, not {found}")])
-    return data
+    return _SURROGATE.search(value) is None

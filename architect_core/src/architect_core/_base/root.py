@@ -33,25 +33,16 @@ def find_root() -> Path:
 
 def search_root(*starts: Path) -> Path | None:
     """Like `find_root` without the variable; searches upward from `starts` first, and returns None without a folder."""
-    for start in (*starts, *_starts()):
-        for folder in (start, *start.parents):
-            if _is_root(folder):
-                return folder
-    for entry in sys.path:
-        if entry and _is_root(folder := Path(entry).absolute()):
-            return folder
-    return None
+    upward = [folder for start in (*starts, *_starts()) for folder in (start, *start.parents)]
+    on_path = [Path(entry).absolute() for entry in sys.path if entry]
+    return next(filter(_is_root, upward + on_path), None)
 
 
 def _starts() -> list[Path]:
     main = getattr(sys.modules.get("__main__"), "__file__", None)
-    starts = [Path.cwd()]
-    if main:
-        folder = Path(main).absolute().parent
-        # a program that is installed with the interpreter, such as pytest or gunicorn, is not the service's
-        if not folder.is_relative_to(sys.prefix):
-            starts.insert(0, folder)
-    return starts
+    program = [Path(main).absolute().parent] if main else []
+    # a program that is installed with the interpreter, such as pytest or gunicorn, is not the service's
+    return [folder for folder in program if not folder.is_relative_to(sys.prefix)] + [Path.cwd()]
 
 
 def _is_root(folder: Path) -> bool:

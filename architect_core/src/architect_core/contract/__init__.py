@@ -14,10 +14,9 @@ from architect_core._base.address import (
     scheme_of,
     split_login,
 )
-from architect_core._base.errors import raising
-from architect_core._base.json_text import dotted, is_text, read_json, require_object, showable
+from architect_core._base.files import read_file
+from architect_core._base.json_text import dotted, is_text, raising, read_json, require_object, showable
 from architect_core._base.names import MANIFEST_FILE, PROTOCOL, SERVICE_NAME, did_you_mean, listing, stub_folder
-from architect_core._base.reading import read_file
 from architect_core._base.root import ROOT_VARIABLE, STUBS_FOLDER, find_root, search_root
 from architect_core.contract.client import ClientFactory, Target
 from architect_core.contract.credentials import CredentialParser, Credentials, DatastoreTarget, Driver

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from pydantic import BaseModel
 
 from architect_core._base.address import Address, parse_address
-from architect_core._base.errors import raising
+from architect_core._base.json_text import raising
 from architect_core.contract.provided import Options, Provided
 from architect_core.exceptions import ConfigError, PluginError
 from architect_core.schema.config import ServiceConfig

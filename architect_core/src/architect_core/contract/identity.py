@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Self
 
 from pydantic import AfterValidator, Field, model_validator
 
-from architect_core._base.reading import read_file
+from architect_core._base.files import read_file
 from architect_core.schema.base import Strict
 from architect_core.schema.fields import HeaderName, HeaderValue
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from architect_core._base.signatures import Signatures, files_in, signatures
+from architect_core._base.files import Signatures, files_in, signatures
 from architect_core._runtime.fork import ForkSafeLock
 from architect_core._runtime.once import forget, is_computed, once
 from architect_core.contract.client import ClientFactory, Target

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from architect_core._base.signatures import Signatures, files_in, signatures
+from architect_core._base.files import Signatures, files_in, signatures
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

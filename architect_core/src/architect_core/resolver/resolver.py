@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     import os
     from collections.abc import Callable, Iterable, Mapping
 
-    from architect_core._base.signatures import Signatures
+    from architect_core._base.files import Signatures
     from architect_core.contract.credentials import Credentials
     from architect_core.contract.source import Source
     from architect_core.exceptions import ArchitectError

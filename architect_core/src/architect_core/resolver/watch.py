@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from typing import TYPE_CHECKING, Self
 
-from architect_core._base.signatures import Signatures, signatures
+from architect_core._base.files import Signatures, signatures
 from architect_core.resolver.reload import log
 
 if TYPE_CHECKING:

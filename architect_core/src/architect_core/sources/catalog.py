@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
-from architect_core._base.signatures import signatures
+from architect_core._base.files import signatures
 from architect_core._runtime.fork import ForkSafeLock
 from architect_core._runtime.once import is_computed, once
 from architect_core.contract.source import Configuration, Entries, Source
@@ -13,7 +13,7 @@ from architect_core.contract.source import Configuration, Entries, Source
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
-    from architect_core._base.signatures import Signatures
+    from architect_core._base.files import Signatures
     from architect_core.schema.config import ServiceConfig
 
     Kind = Literal["services", "datastores"]

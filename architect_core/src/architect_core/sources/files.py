@@ -6,8 +6,8 @@ from datetime import date, time
 from math import isfinite
 from typing import TYPE_CHECKING, Any
 
+from architect_core._base.files import read_file
 from architect_core._base.json_text import dotted, read_json
-from architect_core._base.reading import read_file
 from architect_core.exceptions import ConfigError
 from architect_core.schema.config import parse_services
 from architect_core.sources.pointers import DEEPEST, followed

@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, Any
 
+from architect_core._base.files import read_file
 from architect_core._base.json_text import dotted, is_text
-from architect_core._base.reading import read_file
 from architect_core.exceptions import ConfigError
 
 if TYPE_CHECKING:
