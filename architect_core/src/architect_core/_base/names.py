@@ -31,16 +31,6 @@ def stub_folder(name: str) -> str:
     return name.replace("-", "_")
 
 
-def shared_stub_folder(names: Iterable[str]) -> tuple[str, str] | None:
-    """Returns the first two names that would share a stub folder, such as `a-b` and `a_b`, or None."""
-    by_folder: dict[str, str] = {}
-    for name in names:
-        other = by_folder.setdefault(stub_folder(name), name)
-        if other != name:
-            return other, name
-    return None
-
-
 def did_you_mean(name: object, known: Iterable[str]) -> str:
     """Returns " (did you mean 'x'?)" with the nearest known name, or an empty text.
 

@@ -3,19 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import Any, ClassVar
 
 from pydantic import BaseModel, ConfigDict
 
 from architect_core._base.json_text import showable
-
-if TYPE_CHECKING:
-
-    class _Mapping(BaseModel, Mapping[str, Any]):  # type: ignore[misc] # Config overrides what clashes
-        pass
-
-else:
-    _Mapping = Mapping
 
 
 class Strict(BaseModel):
@@ -29,7 +21,7 @@ class _Masked:
         return "***"
 
 
-class Config(_Mapping, BaseModel):
+class Config(Mapping[str, Any], BaseModel):
     """A frozen model that is also a mapping, as in architect.sdk 0.2.1: `config["port"]`, `dict(config)`.
 
     The mapping has the configured keys, unknown ones included, and no defaults. A repr shows no value that may be a

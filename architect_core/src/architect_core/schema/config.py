@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
-from typing import Annotated, Any
+from functools import cache
+from typing import TYPE_CHECKING, Annotated, Any
 
-from pydantic import Field, TypeAdapter, model_validator
+from pydantic import Field, model_validator
 
 from architect_core._base.json_text import require_object
 from architect_core.schema import fields
 from architect_core.schema.base import Config
-from architect_core.schema.validation import validate_all
+from architect_core.schema.validation import validate
+
+if TYPE_CHECKING:
+    from pydantic import RootModel
 
 
 class Instance(Config):
@@ -88,23 +91,22 @@ class ServiceConfig(Instance):
 
     @model_validator(mode="after")
     def _complete_address(self) -> ServiceConfig:
-        if self.host is None and self.instances and self.instances[0].host is not None:
-            self._set("host", self.instances[0].host)
-            if self.port is None and self.instances[0].port is not None:
-                self._set("port", self.instances[0].port)
+        first = self.instances[0] if self.instances else None
+        if self.host is None and first is not None and first.host is not None:
+            address = {"host": first.host, "port": first.port if self.port is None else self.port}
+            found = {name: value for name, value in address.items() if value is not None}
+            vars(self).update(found)  # the model is frozen for all but its own validator
+            self.model_fields_set.update(found)
         if self.api is not None and self.host is None:
             raise ValueError("has an api but no host")
         return self
 
-    def _set(self, name: str, value: object) -> None:
-        # the model is frozen for all but its own validator
-        object.__setattr__(self, name, value)
-        self.model_fields_set.add(name)
 
+@cache
+def _services() -> type[RootModel[dict[str, ServiceConfig]]]:
+    from pydantic import RootModel  # importing it builds it
 
-@lru_cache(maxsize=1)
-def _services_adapter() -> TypeAdapter[dict[str, ServiceConfig]]:
-    return TypeAdapter(dict[fields.ServiceName, ServiceConfig])
+    return RootModel[dict[fields.ServiceName, ServiceConfig]]
 
 
 def parse_services(data: object, where: str) -> dict[str, ServiceConfig]:
@@ -116,4 +118,4 @@ def parse_services(data: object, where: str) -> dict[str, ServiceConfig]:
     Raises:
         ConfigError: with the path of every wrong field, never with its value.
     """
-    return validate_all(_services_adapter(), require_object(data, where), where)
+    return validate(_services(), require_object(data, where), where).root

@@ -25,7 +25,9 @@ def _text(value: object) -> object:
     return str(value) if isinstance(value, int | float) and not isinstance(value, bool) else value
 
 
-def _check(is_right: Callable[[str], object], reason: str) -> AfterValidator:
+def checked(is_right: Callable[[str], object], reason: str) -> AfterValidator:
+    """Validates a text: unless `is_right`, it is wrong for that `reason`."""
+
     def check(value: str) -> str:
         if not is_right(value):
             raise ValueError(reason)
@@ -44,22 +46,22 @@ Port = Annotated[int, BeforeValidator(_port)]
 Text = Annotated[str, BeforeValidator(_text)]
 Host = Annotated[
     str,
-    _check(bool, "the host is empty"),
-    _check(lambda host: host.isprintable() and " " not in host, "a host has no spaces and no control characters"),
+    checked(bool, "the host is empty"),
+    checked(lambda host: host.isprintable() and " " not in host, "a host has no spaces and no control characters"),
 ]
 Uri = Annotated[
     str,
-    _check(_VISIBLE.fullmatch, "a URI has no spaces and no control characters"),
-    _check(lambda uri: not uri or uri.startswith("/"), "must start with '/'"),
+    checked(_VISIBLE.fullmatch, "a URI has no spaces and no control characters"),
+    checked(lambda uri: not uri or uri.startswith("/"), "must start with '/'"),
 ]
-ServiceName = Annotated[str, _check(names.SERVICE_NAME.fullmatch, _NAME)]
-Protocol = Annotated[str, _check(names.PROTOCOL.fullmatch, _PROTOCOL)]
-EventName = Annotated[str, _check(names.EVENT_NAME.fullmatch, _EVENT)]
+ServiceName = Annotated[str, checked(names.SERVICE_NAME.fullmatch, _NAME)]
+Protocol = Annotated[str, checked(names.PROTOCOL.fullmatch, _PROTOCOL)]
+EventName = Annotated[str, checked(names.EVENT_NAME.fullmatch, _EVENT)]
 # architect.sdk 0.2.1 accepts any name of an event; its documentation uses "<event_name>"
 AnyEventName = Annotated[
-    str, _check(lambda name: name and name.isprintable(), "an event's name is empty or has control characters")
+    str, checked(lambda name: name and name.isprintable(), "an event's name is empty or has control characters")
 ]
-ParameterName = Annotated[str, _check(names.PARAMETER_NAME.fullmatch, _PARAMETER)]
-Version = Annotated[str, _check(names.VERSION.fullmatch, "a version has one to three numbers (0.1.0)")]
-HeaderName = Annotated[str, _check(names.HEADER_NAME.fullmatch, "this is no name of an HTTP header")]
-HeaderValue = Annotated[Text, _check(re.compile(r"[^\r\n\0]*").fullmatch, "a header has no line breaks")]
+ParameterName = Annotated[str, checked(names.PARAMETER_NAME.fullmatch, _PARAMETER)]
+Version = Annotated[str, checked(names.VERSION.fullmatch, "a version has one to three numbers (0.1.0)")]
+HeaderName = Annotated[str, checked(names.HEADER_NAME.fullmatch, "this is no name of an HTTP header")]
+HeaderValue = Annotated[Text, checked(re.compile(r"[^\r\n\0]*").fullmatch, "a header has no line breaks")]

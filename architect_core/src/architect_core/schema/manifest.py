@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, BeforeValidator, Field, model_validator
+from pydantic import BeforeValidator, Field, model_validator
 
 from architect_core._base import names
 from architect_core._base.json_text import read_json, require_object
@@ -23,22 +23,21 @@ def _one_or_more(value: object) -> object:
     return [value] if isinstance(value, str) else value
 
 
-def _dependency(value: str) -> str:
-    if value.startswith("file:"):
-        if not value.removeprefix("file:").strip():
-            raise ValueError("the path after 'file:' is empty")
-        return value
-    if not names.VERSION.fullmatch(value):
-        raise ValueError(
-            "a version has one to three numbers (0.1.0), or 'file:' and the path of the dependency's folder"
-        )
-    return value
-
-
-def _relative(value: str) -> str:
-    if not value or Path(value).is_absolute() or "\0" in value:
-        raise ValueError("must be a path inside of the service's folder")
-    return value
+_Path = Annotated[
+    str,
+    fields.checked(
+        lambda path: path and not Path(path).is_absolute() and "\0" not in path,
+        "must be a path inside of the service's folder",
+    ),
+]
+_Dependency = Annotated[
+    str,
+    fields.checked(
+        lambda text: text.startswith("file:") or names.VERSION.fullmatch(text),
+        "a version has one to three numbers (0.1.0), or 'file:' and the path of the dependency's folder",
+    ),
+    fields.checked(lambda text: text.removeprefix("file:").strip(), "the path after 'file:' is empty"),
+]
 
 
 class Parameter(Strict):
@@ -86,7 +85,7 @@ class Api(Strict):
     """
 
     type: fields.Protocol
-    definitions: list[Annotated[str, AfterValidator(_relative)]] = Field(default_factory=list)
+    definitions: list[_Path] = Field(default_factory=list)
     readiness: dict[str, Any] = Field(default_factory=dict)
 
 
@@ -121,7 +120,7 @@ class Manifest(Strict):
     port: fields.Port = 8080
     debug: Annotated[str | None, Field(min_length=1)] = None
     api: Api | None = None
-    dependencies: dict[fields.ServiceName, Annotated[str, AfterValidator(_dependency)]] = Field(default_factory=dict)
+    dependencies: dict[fields.ServiceName, _Dependency] = Field(default_factory=dict)
     parameters: dict[fields.ParameterName, Parameter] = Field(default_factory=dict)
     datastores: dict[fields.ServiceName, ManifestDatastore] = Field(default_factory=dict)
     notifications: list[fields.EventName] = Field(default_factory=list)
@@ -129,9 +128,11 @@ class Manifest(Strict):
 
     @model_validator(mode="after")
     def _no_shared_stub_folder(self) -> Manifest:
-        clash = names.shared_stub_folder([self.name, *self.dependencies])
-        if clash:
-            raise ValueError(f"{clash[0]} and {clash[1]} would share the stub folder {names.stub_folder(clash[0])}")
+        by_folder: dict[str, str] = {}
+        for name in (self.name, *self.dependencies):
+            other = by_folder.setdefault(names.stub_folder(name), name)
+            if other != name:
+                raise ValueError(f"{other} and {name} would share the stub folder {names.stub_folder(name)}")
         return self
 
 

@@ -11,14 +11,14 @@ from architect_core._base.names import did_you_mean
 from architect_core.exceptions import ConfigError
 
 if TYPE_CHECKING:
-    from pydantic import TypeAdapter
+    from pydantic_core import ErrorDetails
 
 Model = TypeVar("Model", bound=BaseModel)
-Value = TypeVar("Value")
 
 _MAX_PROBLEMS = 20
 # instead of pydantic's words, which are Python's and may name a class
-_TYPES = {
+_REASONS = {
+    "missing": "is missing",
     "model_type": "must be a JSON object",
     "dict_type": "must be a JSON object",
     "list_type": "must be a JSON array",
@@ -36,40 +36,20 @@ def validate(
     try:
         return model.model_validate(data)
     except ValidationError as problem:
-        problems = _problems(problem, path, _field_names(model))
+        # include_input=False: an input may be a secret
+        errors = problem.errors(include_input=False, include_url=False, include_context=False)
+    known = _field_names(model)
+    problems = [(dotted(path, each["loc"]), _reason(each, known)) for each in errors[:_MAX_PROBLEMS]]
+    if len(errors) > _MAX_PROBLEMS:
+        problems.append(("", f"and {len(errors) - _MAX_PROBLEMS} more problems"))
     raise error(where, problems)
 
 
-def validate_all(adapter: TypeAdapter[Value], data: object, where: str) -> Value:
-    """The same for a pydantic TypeAdapter whose models keep unknown keys."""
-    try:
-        return adapter.validate_python(data)
-    except ValidationError as problem:
-        problems = _problems(problem, "", set())
-    raise ConfigError(where, problems)
-
-
-def _problems(problem: ValidationError, path: str, known_fields: set[str]) -> list[tuple[str, str]]:
-    # include_input=False: an input may be a secret
-    errors = problem.errors(include_input=False, include_url=False, include_context=False)
-    problems = [
-        (dotted(path, found["loc"]), _reason(found["type"], found["loc"], found["msg"], known_fields))
-        for found in errors[:_MAX_PROBLEMS]
-    ]
-    if len(errors) > _MAX_PROBLEMS:
-        problems.append(("", f"and {len(errors) - _MAX_PROBLEMS} more problems"))
-    return problems
-
-
-def _reason(kind: str, loc: tuple[int | str, ...], message: str, known_fields: set[str]) -> str:
-    if kind == "extra_forbidden":
-        return f"unknown key{did_you_mean(loc[-1], known_fields)}"
-    if kind == "missing":
-        return "is missing"
-    if kind in _TYPES:
-        return _TYPES[kind]
-    message = message.removeprefix("Value error, ")
-    return message[0].lower() + message[1:]
+def _reason(found: ErrorDetails, known_fields: set[str]) -> str:
+    if found["type"] == "extra_forbidden":
+        return f"unknown key{did_you_mean(found['loc'][-1], known_fields)}"
+    message = found["msg"].removeprefix("Value error, ")
+    return _REASONS.get(found["type"]) or message[0].lower() + message[1:]
 
 
 def _field_names(model: type[BaseModel]) -> set[str]:
