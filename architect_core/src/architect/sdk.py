@@ -17,106 +17,50 @@ if TYPE_CHECKING:
     import os
     from collections.abc import Callable, Mapping
 
-    from architect_core.contract.credentials import Credentials
-    from architect_core.contract.events import Delivery, Subscription
-    from architect_core.contract.source import Source
+    from architect_core.contract import Credentials, Delivery, Source, Subscription
     from architect_core.deadline import deadline, remaining
-    from architect_core.exceptions import (
-        ArchitectError,
-        ConfigError,
-        DriverError,
-        ManifestError,
-        NoCurrentServiceError,
-        NoEventLoopError,
-        NoPluginError,
-        OriginError,
-        PayloadError,
-        PluginError,
-        RunError,
-        StubError,
-        UnknownDatastoreError,
-        UnknownDriverError,
-        UnknownEventError,
-        UnknownNameError,
-        UnknownServiceError,
-    )
+    from architect_core.exceptions import (  # isort: skip
+        ArchitectError, ConfigError, DriverError, ManifestError, NoCurrentServiceError, NoEventLoopError, NoPluginError,
+        OriginError, PayloadError, PluginError, RunError, StubError, UnknownDatastoreError, UnknownDriverError,
+        UnknownEventError, UnknownNameError, UnknownServiceError,
+    )  # fmt: skip
     from architect_core.resolver.events import Notification
+    from architect_core.resolver.observing import observe
     from architect_core.resolver.reload import Changes
     from architect_core.resolver.resolver import Resolver
     from architect_core.resolver.service import AioService, CurrentService, Service
     from architect_core.resolver.watch import Watcher
-    from architect_core.schema.config import DatastoreConfig, Instance, ServiceConfig, SubscriptionConfig
+    from architect_core.schema import DatastoreConfig, Instance, ServiceConfig, SubscriptionConfig
     from architect_core.sources.environment import EnvironmentSource
     from architect_core.sources.mapping import MappingSource
 
-# the modules of the names that are imported on first use
+__all__ = [
+    "AioService", "ArchitectError", "Changes", "ConfigError", "Credentials", "CurrentService", "DatastoreConfig",
+    "Delivery", "DriverError", "EnvironmentSource", "Instance", "ManifestError", "MappingSource",
+    "NoCurrentServiceError", "NoEventLoopError", "NoPluginError", "Notification", "OriginError", "PayloadError",
+    "PluginError", "Resolver", "RunError", "Service", "ServiceConfig", "Source", "StubError", "Subscription",
+    "SubscriptionConfig", "UnknownDatastoreError", "UnknownDriverError", "UnknownEventError", "UnknownNameError",
+    "UnknownServiceError", "Watcher", "configure", "current_service", "datastore", "deadline", "notification",
+    "observe", "on_change", "reload", "remaining", "reset", "service", "watch",
+]  # fmt: skip
+
+# the modules of the names that are imported on first use; all others are errors
 _MODULES = {
-    "contract.credentials": "Credentials",
-    "contract.events": "Delivery Subscription",
-    "contract.source": "Source",
+    "contract": "Credentials Delivery Source Subscription",
     "deadline": "deadline remaining",
-    "exceptions": "ArchitectError ConfigError DriverError ManifestError NoCurrentServiceError NoEventLoopError "
-    "NoPluginError OriginError PayloadError PluginError RunError StubError UnknownDatastoreError UnknownDriverError "
-    "UnknownEventError UnknownNameError UnknownServiceError",
     "resolver.events": "Notification",
+    "resolver.observing": "observe",
     "resolver.reload": "Changes",
     "resolver.resolver": "Resolver",
     "resolver.service": "AioService CurrentService Service",
     "resolver.watch": "Watcher",
-    "schema.config": "DatastoreConfig Instance ServiceConfig SubscriptionConfig",
+    "schema": "DatastoreConfig Instance ServiceConfig SubscriptionConfig",
     "sources.environment": "EnvironmentSource",
     "sources.mapping": "MappingSource",
 }
-_HOMES = {name: f"architect_core.{module}" for module, names in _MODULES.items() for name in names.split()}
-
-__all__ = [
-    "AioService",
-    "ArchitectError",
-    "Changes",
-    "ConfigError",
-    "Credentials",
-    "CurrentService",
-    "DatastoreConfig",
-    "Delivery",
-    "DriverError",
-    "EnvironmentSource",
-    "Instance",
-    "ManifestError",
-    "MappingSource",
-    "NoCurrentServiceError",
-    "NoEventLoopError",
-    "NoPluginError",
-    "Notification",
-    "OriginError",
-    "PayloadError",
-    "PluginError",
-    "Resolver",
-    "RunError",
-    "Service",
-    "ServiceConfig",
-    "Source",
-    "StubError",
-    "Subscription",
-    "SubscriptionConfig",
-    "UnknownDatastoreError",
-    "UnknownDriverError",
-    "UnknownEventError",
-    "UnknownNameError",
-    "UnknownServiceError",
-    "Watcher",
-    "configure",
-    "current_service",
-    "datastore",
-    "deadline",
-    "notification",
-    "observe",
-    "on_change",
-    "reload",
-    "remaining",
-    "reset",
-    "service",
-    "watch",
-]
+_HOMES = dict.fromkeys(__all__, "architect_core.exceptions") | {
+    name: f"architect_core.{module}" for module, names in _MODULES.items() for name in names.split()
+}
 
 _resolver: Resolver | None = None
 _services: dict[str, Service] = {}  # the resolver's own dictionary
@@ -250,26 +194,6 @@ def watch(interval: float = 2.0, *, drain: float = 30.0) -> Watcher:
         drain: seconds until the clients that a change replaces are closed.
     """
     return _default().watch(interval, drain=drain)
-
-
-def observe(name: str | None) -> None:
-    """Observe the calls of all clients that are made from now on, for metrics and traces.
-
-        architect.observe("otel")  # of the package architect-otel; the variable ARCHITECT_OBSERVER=otel does the same
-
-    It holds for the whole process, also after `configure` and `reset`. An error of the observer is logged and breaks no
-    call.
-
-    Args:
-        name: the name of an observer's plugin; None for the one that the variable names, if any.
-
-    Raises:
-        NoPluginError: no installed plugin has this name; the message says what to install.
-        PluginError: the plugin is broken, or is no observer.
-    """
-    from architect_core.resolver.observing import observe
-
-    observe(name)
 
 
 def reset() -> None:

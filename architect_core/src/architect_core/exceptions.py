@@ -36,16 +36,8 @@ class ArchitectError(Exception):
     """Root of every error that architect raises."""
 
     def __reduce__(self) -> tuple[Any, ...]:
-        # the text and the attributes, because a subclass may build its text from other arguments
-        return _restored, (type(self), self.args, vars(self))
-
-
-def _restored(kind: type[ArchitectError], args: tuple[object, ...], attributes: dict[str, object]) -> ArchitectError:
-    error = kind.__new__(kind)
-    error.args = args
-    for name, value in attributes.items():
-        setattr(error, name, value)
-    return error
+        # without the constructor, because a subclass may build its text from other arguments
+        return type(self).__new__, (type(self),), {**vars(self), "args": self.args}
 
 
 class ConfigError(ArchitectError, ValueError):
@@ -137,10 +129,8 @@ class NoPluginError(PluginError):
         self.protocol = protocol
         self.installed = tuple(sorted(installed))
         hint = did_you_mean(protocol, self.installed)
-        super().__init__(
-            f"{asked_by}: no installed plugin serves {protocol!r}{hint}; {listing(self.installed, 'installed')}. "
-            f"{remedy}".rstrip()
-        )
+        found = listing(self.installed, "installed")
+        super().__init__(f"{asked_by}: no installed plugin serves {protocol!r}{hint}; {found}. {remedy}".rstrip())
 
 
 class StubError(ArchitectError):

@@ -7,18 +7,13 @@ from importlib import import_module
 
 
 def load(module: str, homes: dict[str, str], name: str) -> object:
-    """The value of `name`, which becomes a plain attribute of `module`; called by the module's `__getattr__`.
+    """The value of `name`, now a plain attribute of `module`; `homes` maps names to the modules that define them.
 
         def __getattr__(name: str) -> object:
             return load(__name__, _HOMES, name)
 
-    Args:
-        module: the module's own name.
-        homes: each name that it has -> the module that defines it.
-        name: what was asked for.
-
     Raises:
-        AttributeError: the module has no such name.
+        AttributeError: `homes` has no such name.
     """
     if name not in homes:
         raise AttributeError(f"module {module!r} has no attribute {name!r}")

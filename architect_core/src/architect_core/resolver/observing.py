@@ -24,11 +24,19 @@ _observers: dict[str, Observer] = {}
 
 
 def observe(name: str | None) -> None:
-    """Let the observer `name` observe all clients made from now on; None leaves the choice to the variable.
+    """Observe the calls of all clients that are made from now on, for metrics and traces.
+
+        architect.observe("otel")  # of the package architect-otel; the variable ARCHITECT_OBSERVER=otel does the same
+
+    It holds for the whole process, also after `configure` and `reset`. An error of the observer is logged and breaks no
+    call.
+
+    Args:
+        name: the name of an observer's plugin; None for the one that the variable names, if any.
 
     Raises:
-        NoPluginError: no installed distribution has such an observer; the message says what to install.
-        PluginError: its plugin is broken, or is no observer.
+        NoPluginError: no installed plugin has this name; the message says what to install.
+        PluginError: the plugin is broken, or is no observer.
     """
     global _name_in_code  # noqa: PLW0603 - one for the process
     if name is not None:
