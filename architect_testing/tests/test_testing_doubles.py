@@ -24,7 +24,7 @@ from architect.testing import Doubles, NoDoubleError, UnfitEventError
 OWL = """
 from architect_core.contract.client import ClientFactory, Options
 from architect_core.contract.credentials import CredentialParser
-from architect_core.contract.double import Double, DoubleFactory
+from architect_core.contract.development import Double, DoubleFactory
 from architect_core.contract.credentials import Credentials
 from architect_core.contract.hooks import hookimpl
 

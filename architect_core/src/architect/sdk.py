@@ -133,16 +133,15 @@ def configure(
 
         architect.configure({"acme/billing": {"host": "http://localhost", "port": 8080, "api": "rest"}})
 
+    The former resolver is not closed: clients that were handed out go on working.
+
     Args:
         config: service name -> entry, in the shape of the variable `ARCHITECT`.
         current_service: the running service's name; `ARCHITECT_CURRENT_SERVICE` otherwise, unless `config` is given.
-        root: the running service's folder, which holds `architect.json` and `architect_services`; searched for unless
-            given.
+        root: the running service's folder, which holds `architect.json` and `architect_services`; else it is searched.
         source: what is read for names that `config` does not have: a source, or names of sources, separated by commas,
             the first of which wins. If it is absent and `config` is given, nothing else is read; if both are absent,
             the sources that the variable `ARCHITECT_SOURCE` names, else all that are installed.
-
-    The former resolver is not closed: clients that were handed out go on working.
     """
     from architect_core.resolver.default import handed_out
     from architect_core.resolver.resolver import Resolver
@@ -160,14 +159,9 @@ def reload(*, drain: float = 30.0) -> Changes:
         changes = architect.reload()
         "primary_db" in changes.datastores
 
-    A client whose entry did not change stays the same object. One whose entry did is replaced: `.client` is a new one,
-    and the former is closed after some time, so that calls on it can end.
-
-    Args:
-        drain: seconds until former clients are closed; what they are still doing then may fail.
-
-    Raises:
-        ConfigError: the new configuration is malformed; the former one stays in use.
+    A client whose entry did not change stays the same object. Otherwise `.client` is a new one; the former is closed
+    after `drain` seconds, and calls on it that have not ended by then may fail. Raises ConfigError if the new
+    configuration is malformed; the former one then stays in use.
     """
     return _default().reload(drain=drain)
 
@@ -187,11 +181,8 @@ def watch(interval: float = 2.0, *, drain: float = 30.0) -> Watcher:
 
     Files are those of `ARCHITECT_FILE`, service bindings, the local file, and those that `{"$file": ...}` names. A link
     that points elsewhere, which is how Kubernetes changes secrets, is a change too. A change that makes the
-    configuration malformed is logged as a warning of the logger "architect", and changes nothing.
-
-    Args:
-        interval: seconds between looks; a change is used when it has stayed the same for two.
-        drain: seconds until the clients that a change replaces are closed.
+    configuration malformed is logged as a warning of the logger "architect", and changes nothing. There are `interval`
+    seconds between looks, and a change is used when two looks find the same. `drain` is as for `reload`.
     """
     return _default().watch(interval, drain=drain)
 

@@ -24,12 +24,10 @@ Clients raise their libraries' own errors: a REST client raises `requests.Connec
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterable
+from typing import Any
 
 from architect_core._base.names import did_you_mean, listing
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
 
 
 class ArchitectError(Exception):
@@ -41,11 +39,9 @@ class ArchitectError(Exception):
 
 
 class ConfigError(ArchitectError, ValueError):
-    """The configuration is malformed.
+    """The configuration is malformed: what was read, `where`, has `problems`, each a path and a reason.
 
-    Attributes:
-        where: what was read, such as "the environment variable ARCHITECT".
-        problems: one `(path, reason)` for each problem; the path is dotted, and empty for a problem of the whole text.
+    A path is dotted, and empty for a problem of the whole text.
     """
 
     def __init__(self, where: str, problems: Iterable[tuple[str, str]]) -> None:

@@ -63,8 +63,7 @@ def parse_address(host: str, port: int | None = None) -> Address:
     >>> parse_address("::1", 50051).netloc
     '[::1]:50051'
 
-    Raises:
-        ValueError: `host` is malformed or has another port than `port`; the message repeats no part of it.
+    Raises ValueError if `host` is malformed or has another port than `port`; the message repeats no part of it.
     """
     scheme = scheme_of(host)
     authority, slash, path = (host[len(scheme) + 3 :] if scheme else host).partition("/")

@@ -6,12 +6,10 @@ import json
 import math
 import re
 from collections import Counter
-from typing import TYPE_CHECKING, Any, NoReturn, ParamSpec, TypeVar
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, NoReturn, ParamSpec, TypeVar
 
 from architect_core.exceptions import ConfigError
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
 
 Result = TypeVar("Result")
 Parameters = ParamSpec("Parameters")
@@ -25,8 +23,7 @@ _TYPES = {list: "an array", str: "text", bool: "true or false", int: "a number",
 def read_json(text: str | bytes, where: str, *, error: type[ConfigError] = ConfigError) -> Any:
     """Parses JSON (RFC 8259) strictly: a duplicate key, NaN and a number that is too large are errors.
 
-    Raises:
-        ConfigError: with the line and column, never with a part of the text.
+    The message of the error has the line and column, and never a part of the text.
     """
     try:
         # in the environment, bytes that are not UTF-8 are lone surrogates

@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
+from collections.abc import Iterable
 
 _WORD = r"[a-z0-9]+(?:[-_]+[a-z0-9]+)*"
 SERVICE_NAME = re.compile(rf"{_WORD}(?:/{_WORD})?", re.ASCII)

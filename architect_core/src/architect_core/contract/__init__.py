@@ -4,46 +4,28 @@ A plugin is a module (or any object) named by an entry point in the group `archi
 the protocol, engine, source or command that it serves.
 """
 
-from architect_core._base.address import (
-    MASK,
-    Address,
-    decoded,
-    mask_url,
-    parse_address,
-    parse_port,
-    scheme_of,
-    split_login,
-)
+from architect_core._base.address import (  # isort: skip
+    MASK, Address, decoded, mask_url, parse_address, parse_port, scheme_of, split_login,
+)  # fmt: skip
 from architect_core._base.files import read_file
 from architect_core._base.json_text import dotted, is_text, raising, read_json, require_object, showable
 from architect_core._base.names import MANIFEST_FILE, PROTOCOL, SERVICE_NAME, did_you_mean, listing, stub_folder
 from architect_core._base.root import ROOT_VARIABLE, STUBS_FOLDER, find_root, search_root
-from architect_core.contract.client import ClientFactory, Target
+from architect_core.contract.client import Auth, ClientFactory, Target, Tls
 from architect_core.contract.credentials import CredentialParser, Credentials, DatastoreTarget, Driver
-from architect_core.contract.development import (
-    Command,
-    DatastoreProvisioner,
-    Definitions,
-    Listener,
-    Provisioned,
-    ReadinessProbe,
-    StubGenerator,
-)
-from architect_core.contract.double import Double, DoubleFactory, DoubleTarget
+
+from architect_core.contract.development import (  # isort: skip
+    Command, DatastoreProvisioner, Definitions, Double, DoubleFactory, DoubleTarget, Listener, Provisioned,
+    ReadinessProbe, StubGenerator,
+)  # fmt: skip
 from architect_core.contract.events import Delivery, EventPublisher, Subscription, Subscriptions, serialise
 from architect_core.contract.hooks import CONTRACT, GROUP, OLDEST_CONTRACT, hookimpl
-from architect_core.contract.identity import Auth, Tls
 from architect_core.contract.observer import BegunCall, ClientObserver, Health, Observer, Outcome
 from architect_core.contract.provided import Options
-from architect_core.contract.source import (
-    CURRENT_SERVICE_VARIABLE,
-    FILE_VARIABLE,
-    SERVICES_VARIABLE,
-    SOURCE_VARIABLE,
-    Configuration,
-    Entries,
-    Source,
-)
+
+from architect_core.contract.source import (  # isort: skip
+    CURRENT_SERVICE_VARIABLE, FILE_VARIABLE, SERVICES_VARIABLE, SOURCE_VARIABLE, Configuration, Entries, Source,
+)  # fmt: skip
 
 __all__ = [
     "CONTRACT", "CURRENT_SERVICE_VARIABLE", "FILE_VARIABLE", "GROUP", "MANIFEST_FILE", "MASK", "OLDEST_CONTRACT",

@@ -89,8 +89,8 @@ class Credentials(Mapping[str, Any]):
 
             connection = psycopg.connect(**db.for_driver("psycopg"))
 
-        The dictionary and its repr hold the password in plain text. The driver is not imported; it is named by its
-        distribution or its module: "mysqlclient", "MySQLdb".
+        They hold the password in plain text. The driver is not imported; it is named by its distribution or its module:
+        "mysqlclient", "MySQLdb".
 
         Raises:
             UnknownDriverError: the engine has no arguments for the driver; the message lists the known ones.
@@ -141,8 +141,7 @@ class DatastoreTarget:
         engine: the entry point's name: "postgres".
         config: its entry, unknown keys included.
         options: its `options`, as an instance of the parser's `Options`.
-        where: where the entry was read from, for error messages.
-        path: the entry's path there.
+        where: where the entry was read from, for error messages; `path` is its path there.
     """
 
     name: str
@@ -171,8 +170,5 @@ class CredentialParser(Provided):
         """
 
     def engine_of(self, config: DatastoreConfig) -> str | None:  # noqa: ARG002 - to override
-        """Returns the engine of an entry without `type`, `image` or a URL's scheme, or None if it is not recognised.
-
-        Called for the plugin "generic" only.
-        """
+        """Of the plugin "generic": returns the engine of an entry that does not state it, or None if not recognised."""
         return None

@@ -1,4 +1,4 @@
-"""Development: how a plugin extends `architect run`, `architect install` and the command line."""
+"""Development: how a plugin extends `architect run`, `architect install`, the command line and `architect.testing`."""
 
 from __future__ import annotations
 
@@ -23,45 +23,34 @@ class Definitions:
 
 
 class StubGenerator(Provided):
-    """Generates stubs for `architect install`."""
+    """Generates stubs for `architect install`. Its methods raise StubError for definitions that cannot be used."""
 
     hook: ClassVar[str] = "architect_stub_generator"
 
     @abstractmethod
     def checksum(self, definitions: Definitions) -> str:
-        """Returns a hash of everything the stubs depend on: imported definitions and the tool's version included.
-
-        Raises:
-            StubError: a file is missing.
-        """
+        """Returns a hash of everything the stubs depend on, imported definitions and the tool's version included."""
 
     @abstractmethod
     def generate(self, definitions: Definitions) -> Mapping[str, bytes]:
         """Returns one service's stubs: path, relative to its stub folder and with "/", -> content.
 
-        The caller writes them, and an `__init__.py` into every folder that has none.
-
-        Raises:
-            StubError: the definitions do not compile; the message names the file and the line.
+        The caller writes them, and an `__init__.py` into every folder that has none. If the definitions do not compile,
+        the message of the StubError names the file and the line.
         """
 
     def finish(self, stubs: Mapping[str, Path], folder: Path) -> list[str]:  # noqa: ARG002 - for subclasses
         """Called when all stubs are written; returns notes for the user, one sentence each.
 
-        Args:
-            stubs: service -> its stub folder, for every service of this generator's protocol.
-            folder: the `architect_services` folder, where it may write files of its own.
+        `stubs` maps every service of this generator's protocol to its stub folder. In `folder`, the
+        `architect_services` folder, the generator may write files of its own.
         """
         return []
 
 
 @dataclass(frozen=True)
 class Listener:
-    """A service that `architect run` started, and that listens.
-
-    Attributes:
-        options: `api.readiness` of its manifest, as an instance of the probe's `Options`.
-    """
+    """A service of `architect run` that listens; `options` is its `api.readiness`, checked by the probe's `Options`."""
 
     name: str
     host: str
@@ -79,8 +68,7 @@ class ReadinessProbe(Provided):
     def is_ready(self, listener: Listener, timeout: float) -> bool:
         """Whether the service is ready; called in a thread until it is. One call may take `timeout` seconds.
 
-        Raises:
-            RunError: it can never be ready; this ends the run.
+        Raises RunError, which ends the run, if the service can never be ready.
         """
 
 
@@ -112,15 +100,12 @@ class DatastoreProvisioner(Provided):
 
     @abstractmethod
     def provision(self, wanted: Mapping[str, str], folder: Path, port: int) -> Provisioned:
-        """Create a server's data and return how to start it.
+        """Create a server's data and return how to start it; raises RunError with what to install if it is missing.
 
         Args:
             wanted: any of username, password and name; the password is random if it is absent.
             folder: an empty folder of its own, removed after the run.
             port: the free local port to listen on.
-
-        Raises:
-            RunError: the server program is not installed; the message says how to install it.
         """
 
 
@@ -137,6 +122,46 @@ class Command(Provided):
     def run(self, arguments: Sequence[str]) -> int:
         """Run with the arguments after the command's name, `--help` included; returns the exit code.
 
-        Raises:
-            ArchitectError: it failed; the message is printed, and the exit code is 1.
+        The message of an ArchitectError that it raises is printed, and the exit code is then 1.
         """
+
+
+@dataclass(frozen=True)
+class DoubleTarget:
+    """A service that a test replaces, and its `behaviour` there, in a form that the `DoubleFactory` documents.
+
+    `find_root` returns the folder of the tested service, which holds generated stubs, or raises ArchitectError.
+    """
+
+    name: str
+    behaviour: Any
+    find_root: Callable[[], Path] = field(repr=False)
+
+
+class Double:
+    """Replaces one service in one test; `entry` is its configuration, `requests` what was sent to it, in order."""
+
+    def __init__(self, entry: Mapping[str, Any]) -> None:
+        self.entry = entry
+        self.requests: list[Any] = []
+
+    def client(self, make: Callable[[], Any]) -> Any:
+        """Returns the application's client: by default the protocol's own, made of `entry`, which tests most."""
+        return make()
+
+    def aio_client(self, make: Callable[[], Any]) -> Any:
+        """Returns the application's client for asyncio, likewise."""
+        return make()
+
+    def close(self) -> None:
+        """Release its server and sockets. Called after the test."""
+
+
+class DoubleFactory(Provided):
+    """Makes doubles for the services of one protocol."""
+
+    hook: ClassVar[str] = "architect_double_factory"
+
+    @abstractmethod
+    def double(self, target: DoubleTarget) -> Double:
+        """Returns a double for one service; raises TypeError if the behaviour's form is not supported."""

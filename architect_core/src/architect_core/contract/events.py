@@ -99,8 +99,7 @@ def serialise(payload: object) -> bytes:
     >>> serialise({"id": 7})
     b'{"id": 7}'
 
-    Raises:
-        PayloadError: JSON cannot express it; the message names its type, never its value.
+    Raises PayloadError if JSON cannot express it; the message names its type, never its value.
     """
     if isinstance(payload, bytes | bytearray | memoryview):
         return bytes(payload)

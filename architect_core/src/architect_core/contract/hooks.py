@@ -2,18 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import pluggy
 
-from architect_core.contract.client import ClientFactory
-from architect_core.contract.credentials import CredentialParser
-from architect_core.contract.development import Command, DatastoreProvisioner, ReadinessProbe, StubGenerator
-from architect_core.contract.double import DoubleFactory
-from architect_core.contract.events import EventPublisher
-from architect_core.contract.observer import Observer
+from architect_core.contract import client, credentials, development, events, observer, source
 from architect_core.contract.provided import Provided
-from architect_core.contract.source import Source
 
 GROUP = "architect"
 """The entry-point group."""
@@ -25,16 +17,16 @@ OLDEST_CONTRACT = 1
 """The oldest version whose plugins still work. It grows when a hook or method is removed or changes its meaning."""
 
 KINDS: tuple[type[Provided], ...] = (
-    ClientFactory,
-    CredentialParser,
-    Source,
-    EventPublisher,
-    StubGenerator,
-    ReadinessProbe,
-    DatastoreProvisioner,
-    Command,
-    DoubleFactory,
-    Observer,
+    client.ClientFactory,
+    credentials.CredentialParser,
+    source.Source,
+    events.EventPublisher,
+    development.StubGenerator,
+    development.ReadinessProbe,
+    development.DatastoreProvisioner,
+    development.Command,
+    development.DoubleFactory,
+    observer.Observer,
 )
 """The classes that a plugin may provide; the attribute `hook` of each names the hook that returns an instance."""
 
@@ -42,13 +34,9 @@ hookimpl = pluggy.HookimplMarker(GROUP)
 """Marks a function of a plugin as a hook."""
 
 
-def _specification(kind: type[Provided]) -> Any:
-    def specify() -> None:
-        """See the class."""
-
-    specify.__name__ = kind.hook
-    return pluggy.HookspecMarker(GROUP)(specify)
+@pluggy.HookspecMarker(GROUP)
+def _without_arguments() -> None: ...
 
 
-SPECIFICATIONS = type("Specifications", (), {kind.hook: _specification(kind) for kind in KINDS})
+SPECIFICATIONS = type("Specifications", (), {kind.hook: _without_arguments for kind in KINDS})
 """The hook specifications, for pluggy."""

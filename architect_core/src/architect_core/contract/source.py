@@ -28,8 +28,7 @@ class Configuration:
         services: service name -> its checked entry. A look-up may find names that iteration does not list.
         current_service: the name of the running service, or None if the source does not know it.
         where: what was read, for error messages: "the environment variable ARCHITECT".
-        datastores: name -> checked entry, for whichever service is running. The datastores of a service whose name is
-            known are in its entry in `services`.
+        datastores: name -> checked entry, if the name of their service is not known; else they are in its entry.
         files: the files that were read, or would be read if they existed; `watch()` reloads when one changes.
         place_of: given "services" or "datastores" and a name, returns where that entry was read from; None for `where`.
         keep_unknown_options: whether an option that a datastore's engine does not have becomes an attribute of its
@@ -52,10 +51,9 @@ class Configuration:
 class Source(Provided):
     """Something that a configuration can be read from.
 
-    Attributes:
-        name: its name in `architect env` and in messages; the class's name if empty. It should equal the name of its
-            entry point, by which a plugin's source is selected.
-        knows_current_service: whether it can name the running service; if not, it is not read to find that name.
+    Its `name`, in `architect env` and in messages, should equal the name of its entry point, by which a plugin's source
+    is selected; the class's name is used if it is empty. Unless it `knows_current_service`, it is not read to find out
+    which service is running.
     """
 
     hook: ClassVar[str] = "architect_source"
@@ -66,8 +64,7 @@ class Source(Provided):
     def load(self) -> Configuration:
         """Reads the source now; returns an empty configuration if it holds none.
 
-        Raises:
-            ConfigError: it is malformed; the message names the path of every wrong field, and shows no value.
+        Raises ConfigError if it is malformed; the message names the path of every wrong field, and shows no value.
         """
 
 

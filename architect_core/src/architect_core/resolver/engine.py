@@ -9,7 +9,7 @@ from architect_core._base import names
 from architect_core._base.address import scheme_of
 from architect_core.contract.credentials import CredentialParser, Credentials, DatastoreTarget
 from architect_core.exceptions import NoPluginError, PluginError, StubError
-from architect_core.schema.validation import validate
+from architect_core.schema import validate
 
 if TYPE_CHECKING:
     from collections.abc import Callable

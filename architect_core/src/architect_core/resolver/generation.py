@@ -12,14 +12,14 @@ from architect_core._runtime.fork import ForkSafeLock
 from architect_core._runtime.once import forget, is_computed, once
 from architect_core.contract.client import ClientFactory, Target
 from architect_core.exceptions import ArchitectError, ConfigError, PluginError
-from architect_core.schema.validation import validate
+from architect_core.schema import validate
 
 if TYPE_CHECKING:
     from asyncio import AbstractEventLoop
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-    from architect_core.contract.double import Double
+    from architect_core.contract.development import Double
     from architect_core.plugins.registry import Plugins
     from architect_core.resolver.aio import AioClients
     from architect_core.schema.config import ServiceConfig

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from architect_core.contract.double import Double
+    from architect_core.contract.development import Double
     from architect_core.exceptions import ArchitectError, UnknownNameError
     from architect_core.resolver.events import Notification
 

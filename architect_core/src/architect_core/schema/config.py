@@ -9,42 +9,27 @@ from pydantic import Field, model_validator
 
 from architect_core._base.json_text import require_object
 from architect_core.schema import fields
-from architect_core.schema.base import Config
-from architect_core.schema.validation import validate
+from architect_core.schema.base import Config, validate
 
 if TYPE_CHECKING:
     from pydantic import RootModel
 
 
 class Instance(Config):
-    """A host and port.
-
-    Attributes:
-        host: a host name or address, with or without a scheme, user information and base path.
-        port: 1 to 65535, as a number or as text.
-    """
+    """A host, with or without a scheme, user information and base path, and a port, as a number or as text."""
 
     host: fields.Host | None = None
     port: fields.Port | None = None
 
 
 class ServiceInstance(Instance):
-    """One of several instances of a service.
-
-    Attributes:
-        weight: 1 to 65535: its share of the calls, relative to the other instances; gRPC ignores it.
-    """
+    """One of several instances of a service; `weight` is its share of the calls, 1 to 65535, which gRPC ignores."""
 
     weight: Annotated[int, Field(ge=1, le=65_535)] = 1
 
 
 class SubscriptionConfig(Config):
-    """How one event is delivered to one subscriber.
-
-    Attributes:
-        uri: the path that the event is posted to; empty or starting with "/".
-        headers: sent with every event.
-    """
+    """How one event is posted to one subscriber: with `headers`, to the path `uri`, empty or starting with "/"."""
 
     uri: fields.Uri = "/"
     headers: dict[fields.HeaderName, fields.HeaderValue] = Field(default_factory=dict)
@@ -110,12 +95,9 @@ def _services() -> type[RootModel[dict[str, ServiceConfig]]]:
 
 
 def parse_services(data: object, where: str) -> dict[str, ServiceConfig]:
-    """Check a whole configuration: service name -> entry.
+    """Check a whole configuration: service name -> entry; raises ConfigError with the path of every wrong field.
 
     >>> parse_services({"acme/billing": {"host": "http://billing", "port": "8080", "api": "rest"}}, "example")
     {'acme/billing': ServiceConfig(host=***, port=8080, api='rest')}
-
-    Raises:
-        ConfigError: with the path of every wrong field, never with its value.
     """
     return validate(_services(), require_object(data, where), where).root

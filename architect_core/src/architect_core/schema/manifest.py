@@ -11,8 +11,7 @@ from architect_core._base import names
 from architect_core._base.json_text import read_json, require_object
 from architect_core.exceptions import ManifestError
 from architect_core.schema import fields
-from architect_core.schema.base import Strict
-from architect_core.schema.validation import validate
+from architect_core.schema.base import Strict, validate
 
 
 def _words(value: object) -> object:
@@ -23,29 +22,11 @@ def _one_or_more(value: object) -> object:
     return [value] if isinstance(value, str) else value
 
 
-_Path = Annotated[
-    str,
-    fields.checked(
-        lambda path: path and not Path(path).is_absolute() and "\0" not in path,
-        "must be a path inside of the service's folder",
-    ),
-]
-_Dependency = Annotated[
-    str,
-    fields.checked(
-        lambda text: text.startswith("file:") or names.VERSION.fullmatch(text),
-        "a version has one to three numbers (0.1.0), or 'file:' and the path of the dependency's folder",
-    ),
-    fields.checked(lambda text: text.removeprefix("file:").strip(), "the path after 'file:' is empty"),
-]
-
-
 class Parameter(Strict):
     """A value that the service reads from its environment.
 
-    Attributes:
-        alias: in a datastore, the field of the credentials that it becomes, such as "username".
-        required: whether `architect run` stops if it has no value and no default.
+    In a datastore, `alias` is the field of the credentials that it becomes, such as "username". If it is `required` and
+    has neither a value nor a default, `architect run` stops.
     """
 
     description: str = ""
@@ -57,10 +38,8 @@ class Parameter(Strict):
 class ManifestDatastore(Strict):
     """A datastore that the service needs.
 
-    Attributes:
-        image: the container image, which determines the engine: "postgres:16".
-        type: the engine, if there is no image: "sqlite".
-        host: its host, if it is not started locally.
+    Its `image`, such as "postgres:16", determines the engine; without one, its `type` does, such as "sqlite". With a
+    `host`, it is not started locally.
     """
 
     image: str | None = None
@@ -77,15 +56,13 @@ class ManifestDatastore(Strict):
 
 
 class Api(Strict):
-    """What the service serves.
+    """What the service serves, and the files that define it, relative to the service's folder.
 
-    Attributes:
-        definitions: the files that define it, relative to the service's folder.
-        readiness: options of the protocol's readiness probe for `architect run`, checked by its plugin.
+    `readiness` has options of the protocol's readiness probe for `architect run`, which its plugin checks.
     """
 
     type: fields.Protocol
-    definitions: list[_Path] = Field(default_factory=list)
+    definitions: list[fields.RelativePath] = Field(default_factory=list)
     readiness: dict[str, Any] = Field(default_factory=dict)
 
 
@@ -120,7 +97,7 @@ class Manifest(Strict):
     port: fields.Port = 8080
     debug: Annotated[str | None, Field(min_length=1)] = None
     api: Api | None = None
-    dependencies: dict[fields.ServiceName, _Dependency] = Field(default_factory=dict)
+    dependencies: dict[fields.ServiceName, fields.Dependency] = Field(default_factory=dict)
     parameters: dict[fields.ParameterName, Parameter] = Field(default_factory=dict)
     datastores: dict[fields.ServiceName, ManifestDatastore] = Field(default_factory=dict)
     notifications: list[fields.EventName] = Field(default_factory=list)
@@ -137,24 +114,17 @@ class Manifest(Strict):
 
 
 def parse_manifest(text: str | bytes, where: str = names.MANIFEST_FILE) -> Manifest:
-    """Parse and check the text of a manifest.
+    """Parse a manifest; raises ManifestError with the line of broken JSON or the path of every wrong field.
 
     >>> parse_manifest('{"name": "acme/checkout", "dependencies": {"acme/billing": "file:../billing"}}').name
     'acme/checkout'
-
-    Raises:
-        ManifestError: with the line of broken JSON or the path of every wrong field.
     """
-    data: Any = require_object(read_json(text, where, error=ManifestError), where, error=ManifestError)
+    data = require_object(read_json(text, where, error=ManifestError), where, error=ManifestError)
     return validate(Manifest, data, where, error=ManifestError)
 
 
 def load_manifest(folder: Path) -> Manifest:
-    """Read the manifest in `folder`.
-
-    Raises:
-        ManifestError: if there is none, or it is malformed.
-    """
+    """Read the manifest in `folder`; raises ManifestError if there is none, or it is malformed."""
     path = folder / names.MANIFEST_FILE
     where = str(folder)
     try:

@@ -7,8 +7,8 @@ from urllib.parse import quote
 
 from architect_core._base.address import scheme_of
 from architect_core.plugins.known import known
+from architect_core.schema import validate
 from architect_core.schema.config import ServiceConfig
-from architect_core.schema.validation import validate
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
