@@ -41,10 +41,9 @@ if TYPE_CHECKING:
         UnknownServiceError,
     )
     from architect_core.resolver.events import Notification
-    from architect_core.resolver.reload import Changes
+    from architect_core.resolver.reload import Changes, Watcher
     from architect_core.resolver.resolver import Resolver
     from architect_core.resolver.service import AioService, CurrentService, Service
-    from architect_core.resolver.watch import Watcher
     from architect_core.schema.config import DatastoreConfig, Instance, ServiceConfig, SubscriptionConfig
     from architect_core.sources.environment import EnvironmentSource
     from architect_core.sources.mapping import MappingSource
@@ -59,10 +58,9 @@ _MODULES = {
     "NoPluginError OriginError PayloadError PluginError RunError StubError UnknownDatastoreError UnknownDriverError "
     "UnknownEventError UnknownNameError UnknownServiceError",
     "resolver.events": "Notification",
-    "resolver.reload": "Changes",
+    "resolver.reload": "Changes Watcher",
     "resolver.resolver": "Resolver",
     "resolver.service": "AioService CurrentService Service",
-    "resolver.watch": "Watcher",
     "schema.config": "DatastoreConfig Instance ServiceConfig SubscriptionConfig",
     "sources.environment": "EnvironmentSource",
     "sources.mapping": "MappingSource",
@@ -200,8 +198,8 @@ def configure(
 
     The former resolver is not closed: clients that were handed out go on working.
     """
-    from architect_core.resolver.default import handed_out
     from architect_core.resolver.resolver import Resolver
+    from architect_core.resolver.service import handed_out
 
     resolver = Resolver(config, current_service=current_service, root=root, source=source, handed_out=handed_out)
     former = use(resolver)
@@ -285,9 +283,9 @@ def use(resolver: Resolver | None) -> Resolver | None:
     It is for packages that replace the environment, such as architect_testing; an application calls `configure`.
     """
     global _resolver, _services
-    from architect_core.resolver.default import lock
+    from architect_core.resolver.service import default_lock
 
-    with lock:
+    with default_lock:
         former = _resolver
         _resolver, _services = resolver, {} if resolver is None else resolver.services
         return former
@@ -307,13 +305,12 @@ def _default() -> Resolver:
     resolver = _resolver  # once, because another thread may reset it meanwhile
     if resolver is not None:
         return resolver
-    from architect_core.resolver.default import handed_out, lock
-    from architect_core.resolver.resolver import Resolver
-    from architect_core.resolver.stand_ins import Deferring
+    from architect_core.resolver.resolver import Resolver, StandIns
+    from architect_core.resolver.service import default_lock, handed_out
 
-    with lock:
+    with default_lock:
         if _resolver is None:
-            _resolver = Resolver(handed_out=handed_out, stand_ins=Deferring(lambda: _defers_unknown))
+            _resolver = Resolver(handed_out=handed_out, stand_ins=StandIns(lambda: _defers_unknown))
             _services = _resolver.services
         return _resolver
 

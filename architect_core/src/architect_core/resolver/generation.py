@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from architect_core._base.signatures import Signatures, files_in, signatures
-from architect_core._runtime.fork import ForkSafeLock
-from architect_core._runtime.once import forget, is_computed, once
+from architect_core._base.signatures import files_in, signatures
+from architect_core._runtime import ForkSafeLock, once
 from architect_core.contract.client import ClientFactory, Target
 from architect_core.exceptions import ArchitectError, ConfigError, PluginError
 from architect_core.schema.validation import validate
@@ -21,39 +20,35 @@ if TYPE_CHECKING:
 
     from architect_core.contract.double import Double
     from architect_core.plugins.registry import Plugins
-    from architect_core.resolver.aio import AioClients
+    from architect_core.resolver.aio import AioClient
     from architect_core.schema.config import ServiceConfig
 
 
 @dataclass(eq=False)
 class Clients:
-    """The clients of one entry, each made on first use.
-
-    Attributes:
-        name: the service's name.
-        config: its entry.
-        where: where that was read.
-        plugins: where the factory is looked up.
-        find_root: returns the running service's own folder.
-        double: what replaces the service in a test; None outside tests.
-    """
+    """The clients of one entry, each made on first use; in a test, by the double that replaces the service."""
 
     name: str
     config: ServiceConfig
     where: str
     plugins: Plugins
     find_root: Callable[[], Path]
-    double: Double | None = None
+    double: Double | None
 
     def __post_init__(self) -> None:
+        self.files = signatures(files_in(self.config.options))  # such as certificates
         self._lock = ForkSafeLock()
         self._made: list[Any] = []  # what the factory made, which is not always what a double returns
+        self._aio: dict[AbstractEventLoop, AioClient] = {}
 
-    @once
-    def _aio(self) -> AioClients:
-        from architect_core.resolver.aio import AioClients  # which imports asyncio, and takes time
-
-        return AioClients()
+    def fit(self, config: ServiceConfig, double: Double | None) -> bool:
+        """Whether those of another entry would be the same; subscriptions and datastores make no difference."""
+        own = {"subscriptions", "datastores"}
+        return (
+            self.double is double
+            and self.files == signatures(files_in(config.options))
+            and self.config.model_dump(exclude=own) == config.model_dump(exclude=own)
+        )
 
     @once
     def factory(self) -> ClientFactory:
@@ -77,19 +72,22 @@ class Clients:
 
     def aio_client(self, loop: AbstractEventLoop) -> Any:
         """See `AioService.client`."""
-        known = self._aio.client(loop)
-        if known is not None:
-            return known
-        with self._lock:  # no other thread runs this loop, but one may close all clients
-            made: list[Any] = []
-            make = partial(self._make, self.factory.aio_client, made)
-            client = make() if self.double is None else self.double.aio_client(make)
-            self._aio.add(loop, self.factory, client, made)
-            return client
+        known = self._aio.get(loop)
+        if known is None or known.is_closed():
+            from architect_core.resolver.aio import AioClient  # which imports asyncio, and takes time
+
+            with self._lock:  # no other thread runs this loop, but one may close all clients
+                made: list[Any] = []
+                make = partial(self._make, self.factory.aio_client, made)
+                client = make() if self.double is None else self.double.aio_client(make)
+                known = AioClient(self.factory, client, made, loop, self._aio)
+        return known.client
 
     async def aio_close(self, loop: AbstractEventLoop) -> None:
         """Release what the client of `loop`, which runs, holds."""
-        await self._aio.close(loop)
+        known = self._aio.get(loop)
+        if known is not None:
+            await known.close()
 
     @once
     def definitions(self) -> Any:
@@ -106,36 +104,29 @@ class Clients:
             raise PluginError(f"service {self.name!r} serves {self.config.api!r}, which has no Servicer")
         return servicer
 
-    def add_servicer(self, servicer: Any, server: Any) -> None:
-        """See `CurrentService.add_servicer`."""
-        _ = self.servicer  # raises for a protocol that has none
-        self.factory.add_servicer(self.target, servicer, server)
-
     def make_as(self, former: Clients) -> None:
         """Make what `former` had made, so that an entry that makes none is refused before it is used."""
-        if is_computed(former, "client"):
+        if "client" in vars(former):
             _ = self.client
-        elif is_computed(former, "_aio") and former._aio:
+        elif former._aio:
             # a client for asyncio needs the loop that asks for it; a plain one takes the same entry
-            try:
+            with suppress(PluginError):  # the plugin has clients for asyncio alone
                 self.factory.close(self.factory.client(self.target))
-            except PluginError:
-                return  # the plugin has clients for asyncio alone
-        elif is_computed(former, "target"):
+        elif "target" in vars(former):
             _ = self.target
 
     def closers(self) -> list[Callable[[], None]]:
         """Forget all clients; returns what closes each, those for asyncio in their own loops."""
         with self._lock:
-            forget(self, "client")
+            vars(self).pop("client", None)
             made, self._made = self._made, []
-            aio = self._aio.closers() if is_computed(self, "_aio") else []
-        return [*(partial(self.factory.close, each) for each in made), *aio]
+            aio, self._aio = list(self._aio.values()), {}
+        return [*(partial(self.factory.close, each) for each in made), *(each.close_soon for each in aio)]
 
     def in_forked_child(self) -> Clients:
         """What a forked child goes on with: these, or new ones if they do not survive; the parent closes its own."""
-        forget(self, "_aio")
-        survives = not is_computed(self, "client") or self.factory.fork_safe
+        self._aio = {}
+        survives = "client" not in vars(self) or self.factory.fork_safe
         return self if survives else replace(self)
 
     def _make(self, make: Callable[[Target], Any], made: list[Any]) -> Any:
@@ -170,13 +161,11 @@ class Generation:
         config: its entry; None if it never had one.
         clients: what is made of the entry; None if the service does not exist.
         unknown: returns the error that every use raises; None if the service exists.
-        files: what the files that the entry names were like.
     """
 
     config: ServiceConfig | None
     clients: Clients | None = None
     unknown: Callable[[], ArchitectError] | None = None
-    files: Signatures = field(default_factory=dict)
 
     def use(self) -> Clients:
         """The clients; raises the error if the service does not exist."""
@@ -184,17 +173,3 @@ class Generation:
             raise self.unknown()
         assert self.clients is not None  # noqa: S101 - one of the two is there
         return self.clients
-
-    def serves(self, config: ServiceConfig, double: Double | None) -> bool:
-        """Whether clients of another entry would be the same; subscriptions and datastores make no difference."""
-        if self.config is None or self.clients is None or self.clients.double is not double:
-            return False
-        own = {"subscriptions", "datastores"}
-        return signatures_of(config) == self.files and self.config.model_dump(exclude=own) == config.model_dump(
-            exclude=own
-        )
-
-
-def signatures_of(config: ServiceConfig) -> Signatures:
-    """What the files that an entry names, such as certificates, are like now."""
-    return signatures(files_in(config.options))

@@ -5,9 +5,9 @@ from __future__ import annotations
 from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
+from weakref import WeakSet
 
-from architect_core._runtime.fork import ForkSafeLock, call_after_fork
-from architect_core._runtime.once import forget, once
+from architect_core._runtime import ForkSafeLock, call_after_fork, once
 from architect_core.exceptions import NoEventLoopError
 
 if TYPE_CHECKING:
@@ -16,6 +16,12 @@ if TYPE_CHECKING:
 
     from architect_core.resolver.generation import Clients, Generation
     from architect_core.schema.config import ServiceConfig
+
+default_lock = ForkSafeLock()
+"""Held while `architect.sdk` replaces its resolver, or `handed_out` is added to or iterated over."""
+
+handed_out: WeakSet[Service] = WeakSet()
+"""Every service that application code got from a resolver of `architect.sdk` and still holds."""
 
 
 class Service:
@@ -26,10 +32,6 @@ class Service:
 
     Attributes:
         name: its name.
-        config: its entry in the configuration, readable as attributes and as a mapping.
-        client: what people of its protocol use: a `requests.Session` for "rest", a stub for "grpc".
-        aio: the same for coroutines, as `aio.client`: an `httpx2.AsyncClient` for "rest", `grpc.aio`'s rpcs for "grpc".
-        defs: the messages of a protocol that has definitions, None for one that has none.
     """
 
     def __init__(self, name: str, generation: Generation) -> None:
@@ -40,15 +42,18 @@ class Service:
 
     @property
     def config(self) -> ServiceConfig:
-        """The entry; that of the last configuration that had one. UnknownServiceError if none ever had."""
-        if self.generation.config is None:
-            self.generation.use()
-        assert self.generation.config is not None  # noqa: S101 - what has no entry cannot be used
-        return self.generation.config
+        """Its entry in the configuration, readable as attributes and as a mapping.
+
+        It is that of the last configuration that had one; UnknownServiceError if none ever had.
+        """
+        config = self.generation.config
+        return self.generation.use().config if config is None else config
 
     @once
     def client(self) -> Any:
-        """The client, made on first use, and the same until the service's entry changes.
+        """What people of its protocol use: a `requests.Session` for "rest", a stub for "grpc".
+
+        It is made on first use, and the same until the service's entry changes.
 
         Raises:
             NoPluginError: no installed plugin serves the protocol, or is the observer that `ARCHITECT_OBSERVER` names;
@@ -61,8 +66,8 @@ class Service:
 
     @once
     def aio(self) -> AioService:
-        """Clients for asyncio, one for each event loop; `aio.client` raises what keeps it from being made."""
-        return AioService(self.name, self._clients)
+        """The same for coroutines: `aio.client` is an `httpx2.AsyncClient` for "rest", `grpc.aio`'s rpcs for "grpc"."""
+        return AioService(self.name, lambda: self.generation.use())  # noqa: PLW0108 - the generation of that time
 
     @once
     def defs(self) -> Any:
@@ -78,7 +83,7 @@ class Service:
         if clients is not None:
             closers = clients.closers()
             with self._lock:
-                forget(self, "client")
+                vars(self).pop("client", None)
             for close in closers:
                 close()
 
@@ -86,7 +91,8 @@ class Service:
         """Replace the present generation, whose clients stay open."""
         with self._lock:
             self.generation = generation
-            forget(self, "client", "defs", "Servicer")
+            for name in ("client", "defs", "Servicer"):
+                vars(self).pop(name, None)
 
     def after_fork_in_child(self) -> None:
         """Drop the clients that do not survive a fork."""
@@ -94,24 +100,17 @@ class Service:
         if clients is not None:
             self.become(replace(self.generation, clients=clients.in_forked_child()))
 
-    def _clients(self) -> Clients:
-        return self.generation.use()
-
     def __repr__(self) -> str:
         config = self.generation.config
         return f"{type(self).__name__}({self.name!r}, {'unknown' if config is None else f'api={config.api!r}'})"
 
 
 class CurrentService(Service):
-    """The running service itself.
-
-    Attributes:
-        Servicer: the base class of its implementation, for a protocol that has one, such as gRPC.
-    """
+    """The running service itself."""
 
     @once
     def Servicer(self) -> Any:  # noqa: N802 - the name that gRPC users know
-        """The base class to implement the service with.
+        """The base class of its implementation, for a protocol that has one, such as gRPC.
 
         Raises:
             PluginError: its protocol has none.
@@ -120,7 +119,9 @@ class CurrentService(Service):
 
     def add_servicer(self, servicer: Any, server: Any) -> None:
         """Register `servicer`, an instance of a subclass of `Servicer`, with `server`."""
-        self.generation.use().add_servicer(servicer, server)
+        clients = self.generation.use()
+        _ = clients.servicer  # raises for a protocol that has none
+        clients.factory.add_servicer(clients.target, servicer, server)
 
 
 class AioService:
