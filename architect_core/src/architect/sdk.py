@@ -305,7 +305,8 @@ def _default() -> Resolver:
     resolver = _resolver  # once, because another thread may reset it meanwhile
     if resolver is not None:
         return resolver
-    from architect_core.resolver.resolver import Resolver, StandIns
+    from architect_core.resolver.reading import StandIns
+    from architect_core.resolver.resolver import Resolver
     from architect_core.resolver.service import default_lock, handed_out
 
     with default_lock:

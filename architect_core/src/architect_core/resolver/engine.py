@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -113,16 +114,13 @@ def _engine_of(config: DatastoreConfig, plugins: Plugins, asked_by: str) -> str 
 
 
 def _from_manifest(name: str, service: str | None, find_root: Callable[[], Path]) -> str | None:
-    try:
+    with suppress(StubError):
         folder = find_root()
-    except StubError:
-        return None
-    if not (folder / names.MANIFEST_FILE).is_file():  # which is how many services are deployed
-        return None
-    from architect_core.schema.manifest import load_manifest
+        if (folder / names.MANIFEST_FILE).is_file():  # many services are deployed without
+            from architect_core.schema.manifest import load_manifest
 
-    manifest = load_manifest(folder)
-    datastore = manifest.datastores.get(name)
-    if service not in {None, manifest.name} or datastore is None:
-        return None
-    return datastore.type or engine_of_image(datastore.image or "")
+            manifest = load_manifest(folder)
+            datastore = manifest.datastores.get(name)
+            if datastore is not None and service in {None, manifest.name}:
+                return datastore.type or engine_of_image(datastore.image or "")
+    return None

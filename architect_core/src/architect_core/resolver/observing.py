@@ -23,12 +23,7 @@ _name_in_code: str | None = None
 
 
 def observe(name: str | None) -> None:
-    """Let the observer `name` observe all clients made from now on; None leaves the choice to the variable.
-
-    Raises:
-        NoPluginError: no installed distribution has such an observer; the message says what to install.
-        PluginError: its plugin is broken, or is no observer.
-    """
+    """See `architect.observe`."""
     global _name_in_code  # noqa: PLW0603 - one for the process
     if name is not None:
         _plugins.get(Observer, name, "observe()")
@@ -36,11 +31,7 @@ def observe(name: str | None) -> None:
 
 
 def client_observer(service: str, protocol: str) -> ClientObserver | None:
-    """Returns the observer for a new client, or None if observing is off.
-
-    Raises:
-        NoPluginError, PluginError: as for `observe`, and for the observer that the variable names.
-    """
+    """Returns the observer for a new client, or None if observing is off; raises as `observe` does."""
     name, asked_by = _name_in_code, "observe()"
     if name is None:
         name, asked_by = os.environ.get(OBSERVER_VARIABLE), f"the variable {OBSERVER_VARIABLE}"

@@ -33,36 +33,13 @@ class Changes:
         return bool(self.services or self.datastores or self.events)
 
 
-class Listeners:
-    """The functions that are called after a reload that changed something."""
-
-    def __init__(self) -> None:
-        self._all: dict[object, Callable[[Changes], object]] = {}
-
-    def add(self, listener: Callable[[Changes], object]) -> Callable[[], None]:
-        """Call `listener` from now on; returns what ends that."""
-        from inspect import iscoroutinefunction
-
-        if iscoroutinefunction(listener):
-            raise TypeError(
-                "a listener is called in the thread that reloads, and not awaited: give a plain function; "
-                "asyncio.run_coroutine_threadsafe takes a coroutine to a loop"
-            )
-        key = object()  # one that is added twice is called twice, and removed once
-        self._all[key] = listener
-
-        def remove() -> None:
-            self._all.pop(key, None)
-
-        return remove
-
-    def call(self, changes: Changes) -> None:
-        """Call all, if anything changed; what one raises is logged."""
-        for listener in list(self._all.values()) if changes else ():
-            try:
-                listener(changes)
-            except (Exception, SystemExit):  # noqa: BLE001 - it is the listener's
-                _log().exception("a listener for changes of the configuration failed")
+def notify(listeners: Iterable[Callable[[Changes], object]], changes: Changes) -> None:
+    """Call all `listeners`, if anything changed; what one raises is logged."""
+    for listener in listeners if changes else ():
+        try:
+            listener(changes)
+        except (Exception, SystemExit):  # noqa: BLE001 - it is the listener's
+            _log().exception("a listener for changes of the configuration failed")
 
 
 class Draining:
@@ -134,14 +111,7 @@ class Watcher:
         interval: float,
         start: Signatures | None = None,
     ) -> None:
-        """Start looking.
-
-        Args:
-            reload: called when files have changed, and have then stayed the same from one look to the next.
-            seen: returns what the files were like when the configuration was read.
-            interval: as the attribute.
-            start: what they were like at first; `seen()` unless given.
-        """
+        """Start looking; `seen` returns what files were like when they were read, and `start` is its first value."""
         require_seconds("interval", interval)
         self.interval = interval
         self.seen = seen() if start is None else start

@@ -1,4 +1,4 @@
-"""The resolver: from the name of a dependency to its client, credentials or subscribers; and what may replace them."""
+"""The resolver: from the name of a dependency to its client, credentials or subscribers."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ from architect_core._base.root import find_root
 from architect_core._runtime import ForkSafeLock, call_after_fork, once
 from architect_core.contract.source import CURRENT_SERVICE_VARIABLE
 from architect_core.exceptions import (
+    ArchitectError,
     NoCurrentServiceError,
     UnknownDatastoreError,
     UnknownEventError,
     UnknownServiceError,
 )
 from architect_core.plugins.registry import Plugins
-from architect_core.resolver.generation import Clients, Generation
-from architect_core.resolver.reading import Reading
-from architect_core.resolver.reload import Draining, Listeners, Watcher, close_all, require_seconds
-from architect_core.resolver.service import CurrentService, Service, default_lock
-from architect_core.sources.catalog import Catalog
+from architect_core.resolver.reading import Reading, StandIns
+from architect_core.resolver.reload import Changes, Draining, Watcher, close_all, notify, require_seconds
+from architect_core.resolver.service import Clients, CurrentService, Generation, Service, default_lock
+from architect_core.sources.catalog import Catalog, Found
 
 if TYPE_CHECKING:
     import os
@@ -31,32 +31,8 @@ if TYPE_CHECKING:
 
     from architect_core._base.signatures import Signatures
     from architect_core.contract.credentials import Credentials
-    from architect_core.contract.double import Double
     from architect_core.contract.source import Source
-    from architect_core.exceptions import ArchitectError, UnknownNameError
     from architect_core.resolver.events import Notification
-    from architect_core.resolver.reload import Changes
-    from architect_core.sources.catalog import Found
-
-
-class StandIns:
-    """Base of what a resolver asks before it uses a real dependency; this one replaces none."""
-
-    def __init__(self, defers_unknown: Callable[[], bool] = lambda: False) -> None:
-        """`defers_unknown` is whether an unknown service is an error when it is used, and not when it is looked up."""
-        self.defers_unknown = defers_unknown
-
-    def double(self, service: str) -> Double | None:  # noqa: ARG002 - for subclasses
-        """The double of a service that has an entry; None for the real one."""
-        return None
-
-    def notification(self, event: str) -> Notification | None:  # noqa: ARG002 - likewise
-        """The double of an event of the running service; None for the real one."""
-        return None
-
-    def unknown(self, error: UnknownNameError) -> ArchitectError:
-        """The error to raise for a name that the configuration does not hold, instead of `error`."""
-        return error
 
 
 class Resolver:
@@ -99,7 +75,7 @@ class Resolver:
         self._all_services: list[Service] = []  # looked up or adopted, including those no longer configured
         self._lock = ForkSafeLock()
         self._reload_lock = ForkSafeLock()
-        self._listeners = Listeners()
+        self._listeners: dict[object, Callable[[Changes], object]] = {}
         self._draining = Draining()
         self._watcher: Watcher | None = None
         call_after_fork(self)
@@ -151,13 +127,13 @@ class Resolver:
             return known[name]
         with self._lock:
             reading = self._reading
-            credentials = self._credentials(name, reading) if isinstance(name, str) else None
+            credentials = reading.datastore(name) if isinstance(name, str) else None
             if credentials is None:
                 names = reading.catalog.names("datastores", reading.current_name)
                 if not names:
                     self.current_service()  # raises if the running service is not known, or has no entry
                 raise self._stand_ins.unknown(UnknownDatastoreError(name, names))
-            return reading.keep(name, credentials)
+            return credentials
 
     def notification(self, event: str) -> Notification:
         """See `architect.notification`."""
@@ -167,10 +143,10 @@ class Resolver:
         with self._lock:
             reading = self._reading
             events = self.current_service().config.subscriptions
-            found = self._notification(event, reading) if isinstance(event, str) else None
-            if found is None:
+            notification = reading.notification(event) if isinstance(event, str) else None
+            if notification is None:
                 raise self._stand_ins.unknown(UnknownEventError(event, events))
-            return reading.notifications.setdefault(event, found)
+            return notification
 
     def reload(self, *, drain: float = 30.0) -> Changes:
         """See `architect.reload`. If anything fails, everything stays as it was."""
@@ -182,14 +158,14 @@ class Resolver:
                 former = self._reading
                 # whatever can fail comes first, so that a failure changes nothing
                 successors = self._next_generations(new, undo)
-                self._carry_over(former, new)
+                new.resolve_as(former)
                 undo.pop_all()
                 changed = [each for each in successors if each.generation.clients is not successors[each].clients]
                 changes = former.changes(new, frozenset(each.name for each in changed))
                 self._reading = new
                 self.services.clear()  # some may be gone, or another one may be the running service
             self._replace(successors, drain)  # without the lock, which a thread that makes a client may need
-        self._listeners.call(changes)
+        notify(list(self._listeners.values()), changes)
         return changes
 
     def drain(self) -> None:
@@ -207,7 +183,20 @@ class Resolver:
 
     def on_change(self, listener: Callable[[Changes], object]) -> Callable[[], None]:
         """See `architect.on_change`."""
-        return self._listeners.add(listener)
+        from inspect import iscoroutinefunction
+
+        if iscoroutinefunction(listener):
+            raise TypeError(
+                "a listener is called in the thread that reloads, and not awaited: give a plain function; "
+                "asyncio.run_coroutine_threadsafe takes a coroutine to a loop"
+            )
+        key = object()  # a listener that is added twice is called twice, and each is removed once
+        self._listeners[key] = listener
+
+        def remove() -> None:
+            self._listeners.pop(key, None)
+
+        return remove
 
     def watch(self, interval: float = 2.0, *, drain: float = 30.0) -> Watcher:
         """See `architect.watch`."""
@@ -262,7 +251,7 @@ class Resolver:
         from architect_core.sources.named import sources_of
 
         sources = sources_of(self._config, self._current_service, self._source, self._plugins)
-        return Reading(Catalog(sources), self._current_service)
+        return Reading(Catalog(sources), self._current_service, self._plugins, self._stand_ins, self._find_root)
 
     def _unknown_service(self, name: object) -> ArchitectError:
         return self._stand_ins.unknown(UnknownServiceError(name, self.catalog.names("services")))
@@ -289,18 +278,6 @@ class Resolver:
                 successor.clients.make_as(former.clients)
         return successors
 
-    def _carry_over(self, former: Reading, new: Reading) -> None:
-        """Resolve in `new` what is resolved in `former`, as far as it is still configured."""
-        for name, known in former.credentials.items():
-            credentials = self._credentials(name, new)
-            if credentials is not None:
-                new.keep(name, known if credentials == known else credentials)
-        for event, before in former.notifications.items():
-            found = self._notification(event, new)
-            if found is not None:
-                is_same = found.subscriptions == before.subscriptions and self._stand_ins.notification(event) is None
-                new.notifications[event] = before if is_same else found
-
     def _replace(self, successors: Mapping[Service, Generation], drain: float) -> None:
         former = {service.generation.clients for service in successors}
         for service, successor in successors.items():
@@ -309,31 +286,6 @@ class Resolver:
         closers = [close for clients in replaced if clients for close in clients.closers()]
         if closers:
             self._draining.add(closers, drain)
-
-    def _credentials(self, name: str, reading: Reading) -> Credentials | None:
-        """The credentials of a datastore in a reading; None if there is no such datastore."""
-        if name in reading.credentials:
-            return reading.credentials[name]
-        from architect_core.resolver.engine import credentials_of
-
-        owner = reading.current_name
-        found = reading.catalog.datastore(name, owner)
-        return None if found is None else credentials_of(name, found, owner, self._plugins, self._find_root)
-
-    def _notification(self, event: str, reading: Reading) -> Notification | None:
-        """An event of the running service; None if it has no such event."""
-        from architect_core.resolver.events import Notification, sender, subscriptions_of
-
-        owner = reading.current_name
-        found = reading.catalog.service(owner) if owner is not None else None
-        if owner is None or found is None or event not in found.entry.subscriptions:
-            return None
-        double = self._stand_ins.notification(event)
-        if double is not None:
-            return double
-        wanted = found.entry.subscriptions[event]
-        subscriptions = subscriptions_of(event, wanted, owner, reading.catalog.services, found.where)
-        return Notification(event, subscriptions, sender(event, subscriptions, self._plugins))
 
     def _signatures(self) -> Signatures:
         reading = self._reading

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from architect_core.contract import Configuration, Double, Source
-from architect_core.resolver.resolver import StandIns
+from architect_core.resolver.reading import StandIns
 from architect_core.schema import parse_services
 from architect_testing.doubles.errors import NoServiceDoubleError, no_double
 
