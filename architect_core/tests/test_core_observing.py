@@ -9,6 +9,7 @@ import sys
 import pytest
 
 import architect.sdk as architect
+from architect_core.plugins import Plugins
 from architect_core.resolver import observing
 
 HEAD = "from architect_core.contract import hookimpl\nARCHITECT_CONTRACT = 1\n"
@@ -63,7 +64,7 @@ CONFIG = {name: {"host": "h", "port": 1, "api": "owl"} for name in "ab"}
 
 @pytest.fixture(autouse=True)
 def plugins(install_plugin, monkeypatch):
-    monkeypatch.setattr(observing, "_observers", {})
+    monkeypatch.setattr(observing, "_plugins", Plugins())
     install_plugin(
         "architect-owl",
         {"owl": "observed_owl", "ears": "observing_ears"},

@@ -15,7 +15,7 @@ from types import SimpleNamespace
 import pytest
 
 import architect.sdk as architect
-from architect_core.resolver import default
+from architect_core.resolver.service import default_lock
 
 CONFIG = {
     "acme/checkout": {
@@ -277,7 +277,7 @@ def test_a_child_that_was_forked_while_a_lock_was_held_does_not_hang(pigeon):
     held, release = threading.Event(), threading.Event()
 
     def hold() -> None:
-        with default.lock, resolver._lock, service._lock, resolver._plugins._lock:
+        with default_lock, resolver._lock, service._lock, resolver._plugins._lock:
             held.set()
             release.wait(10)
 

@@ -26,10 +26,9 @@ if TYPE_CHECKING:
     )  # fmt: skip
     from architect_core.resolver.events import Notification
     from architect_core.resolver.observing import observe
-    from architect_core.resolver.reload import Changes
+    from architect_core.resolver.reload import Changes, Watcher
     from architect_core.resolver.resolver import Resolver
     from architect_core.resolver.service import AioService, CurrentService, Service
-    from architect_core.resolver.watch import Watcher
     from architect_core.schema import DatastoreConfig, Instance, ServiceConfig, SubscriptionConfig
     from architect_core.sources.environment import EnvironmentSource
     from architect_core.sources.mapping import MappingSource
@@ -50,10 +49,9 @@ _MODULES = {
     "deadline": "deadline remaining",
     "resolver.events": "Notification",
     "resolver.observing": "observe",
-    "resolver.reload": "Changes",
+    "resolver.reload": "Changes Watcher",
     "resolver.resolver": "Resolver",
     "resolver.service": "AioService CurrentService Service",
-    "resolver.watch": "Watcher",
     "schema": "DatastoreConfig Instance ServiceConfig SubscriptionConfig",
     "sources.environment": "EnvironmentSource",
     "sources.mapping": "MappingSource",
@@ -143,8 +141,8 @@ def configure(
             the first of which wins. If it is absent and `config` is given, nothing else is read; if both are absent,
             the sources that the variable `ARCHITECT_SOURCE` names, else all that are installed.
     """
-    from architect_core.resolver.default import handed_out
     from architect_core.resolver.resolver import Resolver
+    from architect_core.resolver.service import handed_out
 
     resolver = Resolver(config, current_service=current_service, root=root, source=source, handed_out=handed_out)
     former = use(resolver)
@@ -200,9 +198,9 @@ def use(resolver: Resolver | None) -> Resolver | None:
     It is for packages that replace the environment, such as architect_testing; an application calls `configure`.
     """
     global _resolver, _services
-    from architect_core.resolver.default import lock
+    from architect_core.resolver.service import default_lock
 
-    with lock:
+    with default_lock:
         former = _resolver
         _resolver, _services = resolver, {} if resolver is None else resolver.services
         return former
@@ -222,13 +220,13 @@ def _default() -> Resolver:
     resolver = _resolver  # once, because another thread may reset it meanwhile
     if resolver is not None:
         return resolver
-    from architect_core.resolver.default import handed_out, lock
+    from architect_core.resolver.reading import StandIns
     from architect_core.resolver.resolver import Resolver
-    from architect_core.resolver.stand_ins import Deferring
+    from architect_core.resolver.service import default_lock, handed_out
 
-    with lock:
+    with default_lock:
         if _resolver is None:
-            _resolver = Resolver(handed_out=handed_out, stand_ins=Deferring(lambda: _defers_unknown))
+            _resolver = Resolver(handed_out=handed_out, stand_ins=StandIns(lambda: _defers_unknown))
             _services = _resolver.services
         return _resolver
 

@@ -5,8 +5,7 @@ from __future__ import annotations
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from architect_core._runtime.fork import ForkSafeLock
-from architect_core._runtime.once import once
+from architect_core._runtime import ForkSafeLock, once
 from architect_core.contract.provided import Provided
 from architect_core.exceptions import ArchitectError, NoPluginError, PluginError
 from architect_core.plugins import loading

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from contextlib import suppress
+from functools import partial
 from typing import TYPE_CHECKING
 
 from architect_core._base import names
@@ -43,13 +45,10 @@ def credentials_of(
     The engine is the entry's `type`; else that of its image, the scheme of its URL, what the plugin "generic"
     recognises in it, its platform's name for it, or the image in the manifest of the service `owner`. The plugin
     "generic" also reads an entry whose engine is unknown or has no plugin.
-
-    Raises:
-        NoPluginError: no plugin serves the entry's `type`; or neither its engine nor "generic".
     """
     config = _with_url(found.entry)
     asked_by = f"datastore {name!r}"
-    engine, parser = _parser(config, lambda: _from_manifest(name, owner, find_root), plugins, asked_by)
+    engine, parser = _parser(config, partial(_from_manifest, name, owner, find_root), plugins, asked_by)
     if found.keep_unknown_options:
         config = _known_options(config, parser.Options)
     options = validate(parser.Options, config.options, found.where, f"{found.path}.options".removeprefix("."))
@@ -87,7 +86,7 @@ def _parser(
     """Returns the engine and its parser; those of the plugin "generic" if no plugin serves an engine without `type`."""
     if config.type is not None:
         return config.type, plugins.get(CredentialParser, config.type, asked_by)
-    engine = _named_engine(config) or _recognised(config, plugins, asked_by) or _kind(config) or from_manifest()
+    engine = _engine_of(config, plugins, asked_by) or from_manifest()
     if engine is None:
         return GENERIC, plugins.get(CredentialParser, GENERIC, f"{asked_by}, whose entry names no engine")
     try:
@@ -98,40 +97,30 @@ def _parser(
     return GENERIC, plugins.get(CredentialParser, GENERIC, asked_by)
 
 
-def _named_engine(config: DatastoreConfig) -> str | None:
-    if config.image:
-        return engine_of_image(config.image)
-    match = _URL_SCHEME.match(config.url or "")
-    return match[1].lower() if match else None
-
-
-def _recognised(config: DatastoreConfig, plugins: Plugins, asked_by: str) -> str | None:
-    if not config.model_extra:
-        return None
-    try:
-        parser = plugins.get(CredentialParser, GENERIC, asked_by)
-    except PluginError:  # raised again if nothing else names the engine
-        return None
-    with plugins.blamed(GENERIC, asked_by, secrets=True):
-        return parser.engine_of(config)
-
-
-def _kind(config: DatastoreConfig) -> str | None:
+def _engine_of(config: DatastoreConfig, plugins: Plugins, asked_by: str) -> str | None:
+    """Returns the engine that an entry without `type` names, or None."""
+    scheme = _URL_SCHEME.match(config.url or "")
+    engine = engine_of_image(config.image) if config.image else scheme and scheme[1].lower()
+    if engine is None and config.model_extra:
+        try:
+            parser = plugins.get(CredentialParser, GENERIC, asked_by)
+        except PluginError:
+            pass  # raised again if nothing else names the engine
+        else:
+            with plugins.blamed(GENERIC, asked_by, secrets=True):
+                engine = parser.engine_of(config)
     kind = (config.kind or "").lower()
-    return kind if names.PROTOCOL.fullmatch(kind) else None
+    return engine or (kind if names.PROTOCOL.fullmatch(kind) else None)
 
 
 def _from_manifest(name: str, service: str | None, find_root: Callable[[], Path]) -> str | None:
-    try:
+    with suppress(StubError):
         folder = find_root()
-    except StubError:
-        return None
-    if not (folder / names.MANIFEST_FILE).is_file():  # which is how many services are deployed
-        return None
-    from architect_core.schema.manifest import load_manifest
+        if (folder / names.MANIFEST_FILE).is_file():  # many services are deployed without
+            from architect_core.schema.manifest import load_manifest
 
-    manifest = load_manifest(folder)
-    datastore = manifest.datastores.get(name)
-    if service not in {None, manifest.name} or datastore is None:
-        return None
-    return datastore.type or engine_of_image(datastore.image or "")
+            manifest = load_manifest(folder)
+            datastore = manifest.datastores.get(name)
+            if datastore is not None and service in {None, manifest.name}:
+                return datastore.type or engine_of_image(datastore.image or "")
+    return None

@@ -92,11 +92,7 @@ def subscriptions_of(
     services: Mapping[str, ServiceConfig],
     where: str,
 ) -> Subscriptions:
-    """The subscribers of `event`, an event of the service `owner`, with their addresses from `services`.
-
-    Raises:
-        ConfigError: a subscriber is not configured, or its host and port are no address.
-    """
+    """The subscribers of `event`, an event of the service `owner`, with their addresses from `services`."""
     found, problems = [], []
     for name, wanted in subscribers.items():
         path = f"{owner}.subscriptions.{event}.{name}"

@@ -1,26 +1,18 @@
-"""What a reload changed, who listens for that, and how former clients end."""
+"""Reloading: what it changed, who listens for that, how former clients end, and the watcher that starts it."""
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass
-from operator import itemgetter
 from time import monotonic
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
+
+from architect_core._base.files import Signatures, signatures
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
     from logging import Logger
-
-Closer = Callable[[], None]
-
-
-def log() -> Logger:
-    """The logger "architect"; importing logging takes time that a first look-up does not need."""
-    import logging
-
-    return logging.getLogger("architect")
 
 
 @dataclass(frozen=True)
@@ -41,36 +33,13 @@ class Changes:
         return bool(self.services or self.datastores or self.events)
 
 
-class Listeners:
-    """The functions that are called after a reload that changed something."""
-
-    def __init__(self) -> None:
-        self._all: list[list[Callable[[Changes], object]]] = []
-
-    def add(self, listener: Callable[[Changes], object]) -> Callable[[], None]:
-        """Call `listener` from now on; returns what ends that."""
-        from inspect import iscoroutinefunction
-
-        if iscoroutinefunction(listener):
-            raise TypeError(
-                "a listener is called in the thread that reloads, and not awaited: give a plain function; "
-                "asyncio.run_coroutine_threadsafe takes a coroutine to a loop"
-            )
-        entry = [listener]  # one that is added twice is called twice, and removed once
-        self._all.append(entry)
-
-        def remove() -> None:
-            self._all[:] = [each for each in self._all if each is not entry]
-
-        return remove
-
-    def call(self, changes: Changes) -> None:
-        """Call all, if anything changed; what one raises is logged."""
-        for (listener,) in list(self._all) if changes else ():
-            try:
-                listener(changes)
-            except (Exception, SystemExit):  # noqa: BLE001 - it is the listener's
-                log().exception("a listener for changes of the configuration failed")
+def notify(listeners: Iterable[Callable[[Changes], object]], changes: Changes) -> None:
+    """Call all `listeners`, if anything changed; what one raises is logged."""
+    for listener in listeners if changes else ():
+        try:
+            listener(changes)
+        except (Exception, SystemExit):  # noqa: BLE001 - it is the listener's
+            _log().exception("a listener for changes of the configuration failed")
 
 
 class Draining:
@@ -78,13 +47,13 @@ class Draining:
 
     def __init__(self) -> None:
         self._changed = threading.Condition()
-        self._waiting: list[tuple[float, list[Closer]]] = []
+        self._waiting: dict[float, list[Callable[[], None]]] = {}  # by the time when they are due
         self._is_running = False
 
-    def add(self, closers: list[Closer], seconds: float) -> None:
+    def add(self, closers: list[Callable[[], None]], seconds: float) -> None:
         """Call all of `closers` when `seconds` have passed."""
         with self._changed:
-            self._waiting.append((monotonic() + seconds, closers))
+            self._waiting.setdefault(monotonic() + seconds, []).extend(closers)
             self._changed.notify()
             if not self._is_running:
                 with suppress(RuntimeError):  # no thread can be started: they are closed with the resolver
@@ -94,32 +63,30 @@ class Draining:
     def close(self) -> None:
         """Close all now; the first error is raised once all have been tried."""
         with self._changed:
-            waiting, self._waiting = self._waiting, []
+            waiting, self._waiting = self._waiting, {}
             self._changed.notify()
-        problems = [problem for _, closers in waiting for problem in close_all(closers)]
+        problems = close_all(close for closers in waiting.values() for close in closers)
         if problems:
             raise problems[0]
 
     def _run(self) -> None:
         while closers := self._due():
             for problem in close_all(closers):
-                log().error("a client that the configuration no longer has could not be closed", exc_info=problem)
+                _log().error("a client that the configuration no longer has could not be closed", exc_info=problem)
 
-    def _due(self) -> list[Closer]:
+    def _due(self) -> list[Callable[[], None]]:
         """Wait for the next that are due; returns none if nothing waits any more."""
         with self._changed:
             while self._waiting:
-                first = min(self._waiting, key=itemgetter(0))
-                left = first[0] - monotonic()
-                if left <= 0:
-                    self._waiting.remove(first)
-                    return first[1]
-                self._changed.wait(left)
+                first = min(self._waiting)
+                if first <= monotonic():
+                    return self._waiting.pop(first)
+                self._changed.wait(first - monotonic())
             self._is_running = False
             return []
 
 
-def close_all(closers: Iterable[Closer]) -> list[Exception]:
+def close_all(closers: Iterable[Callable[[], None]]) -> list[Exception]:
     """Call all; returns the exceptions that were raised."""
     problems = []
     for close in closers:
@@ -128,3 +95,83 @@ def close_all(closers: Iterable[Closer]) -> list[Exception]:
         except Exception as problem:  # noqa: BLE001 - it is returned
             problems.append(problem)
     return problems
+
+
+class Watcher:
+    """Reloads when files have changed, in a thread of its own, until `stop()` or the end of a `with` block.
+
+    Attributes:
+        interval: seconds between looks.
+    """
+
+    def __init__(
+        self,
+        reload: Callable[[], object],
+        seen: Callable[[], Signatures],
+        interval: float,
+        start: Signatures | None = None,
+    ) -> None:
+        """Start looking; `seen` returns what files were like when they were read, and `start` is its first value."""
+        require_seconds("interval", interval)
+        self.interval = interval
+        self.seen = seen() if start is None else start
+        self._reload = reload
+        self._read = seen
+        self._failure = ""
+        self._stopped = threading.Event()
+        self._thread = threading.Thread(target=self._look, name="architect-watch", daemon=True)
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Stop; returns when the thread has ended, unless that thread is the caller."""
+        self._stopped.set()
+        if self._thread is not threading.current_thread():
+            self._thread.join()
+
+    def in_forked_child(self) -> Watcher | None:
+        """A watcher that goes on in a forked child; None if this one was stopped."""
+        return None if self._stopped.is_set() else Watcher(self._reload, self._read, self.interval, self.seen)
+
+    def _look(self) -> None:
+        changing: Signatures | None = None
+        while not self._stopped.wait(self.interval):
+            self.seen = {**self._read(), **self.seen}  # with those read for the first time since the last look
+            found = signatures(self.seen)
+            if found == self.seen and not self._failure:
+                changing = None
+            elif found != changing:
+                changing = found  # it may still be written to
+            else:
+                self._reload_quietly(found)
+
+    def _reload_quietly(self, found: Signatures) -> None:
+        try:
+            self._reload()
+        except Exception as problem:  # noqa: BLE001 - the former configuration stays in use, and the log says why
+            # it is tried again, because a file may be missing that is not watched
+            if str(problem) != self._failure:
+                _log().warning("the configuration has changed and is not used: %s", problem)
+            self._failure = str(problem)
+            self.seen = found
+        else:
+            self._failure = ""
+            # as they were before the reload, because one may have changed once more in between
+            self.seen = {file: found.get(file, now) for file, now in self._read().items()}
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
+
+def require_seconds(name: str, value: float) -> None:
+    """Raise a ValueError if `value` is not a number of seconds that a thread can wait."""
+    if not isinstance(value, int | float) or isinstance(value, bool) or not 0 < value <= threading.TIMEOUT_MAX:
+        raise ValueError(f"{name} is a positive number of seconds")
+
+
+def _log() -> Logger:
+    import logging  # which takes time that a first look-up does not need
+
+    return logging.getLogger("architect")

@@ -3,30 +3,27 @@
 from __future__ import annotations
 
 from contextlib import ExitStack
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 from weakref import WeakSet
 
 from architect_core._base.names import did_you_mean, listing
 from architect_core._base.root import find_root
-from architect_core._runtime.fork import ForkSafeLock, call_after_fork
+from architect_core._runtime import ForkSafeLock, call_after_fork, once
 from architect_core.contract.source import CURRENT_SERVICE_VARIABLE
 from architect_core.exceptions import (
+    ArchitectError,
     NoCurrentServiceError,
     UnknownDatastoreError,
     UnknownEventError,
     UnknownServiceError,
 )
 from architect_core.plugins.registry import Plugins
-from architect_core.resolver import default
-from architect_core.resolver.generation import Clients, Generation, signatures_of
-from architect_core.resolver.reading import Reading
-from architect_core.resolver.reload import Changes, Draining, Listeners, close_all
-from architect_core.resolver.service import CurrentService, Service
-from architect_core.resolver.stand_ins import StandIns
-from architect_core.resolver.watch import Watcher, require_seconds
-from architect_core.sources.catalog import Catalog
+from architect_core.resolver.reading import Reading, StandIns
+from architect_core.resolver.reload import Changes, Draining, Watcher, close_all, notify, require_seconds
+from architect_core.resolver.service import Clients, CurrentService, Generation, Service, default_lock
+from architect_core.sources.catalog import Catalog, Found
 
 if TYPE_CHECKING:
     import os
@@ -35,10 +32,7 @@ if TYPE_CHECKING:
     from architect_core._base.files import Signatures
     from architect_core.contract.credentials import Credentials
     from architect_core.contract.source import Source
-    from architect_core.exceptions import ArchitectError
     from architect_core.resolver.events import Notification
-    from architect_core.schema.config import ServiceConfig
-    from architect_core.sources.catalog import Found
 
 
 class Resolver:
@@ -65,28 +59,23 @@ class Resolver:
     ) -> None:
         """Make a resolver; nothing is read before the first look-up.
 
-        Args:
-            config: as for `architect.configure`.
-            current_service: as for `architect.configure`.
-            root: as for `architect.configure`.
-            source: as for `architect.configure`.
-            plugins: where protocols and engines are looked up; the installed plugins by default.
-            stand_ins: what replaces real dependencies in a test.
-            handed_out: a set to which every service that is looked up is added.
+        `config`, `current_service`, `root` and `source` are those of `architect.configure`. Protocols and engines are
+        looked up in `plugins`, by default the installed ones; `stand_ins` replaces real dependencies in a test; every
+        service that is looked up is added to `handed_out`.
         """
         self.services: dict[str, Service] = {}
         self._config = config
         self._source = source
         self._current_service = current_service
-        self._root = None if root is None else Path(root).absolute()
-        self._plugins = Plugins() if plugins is None else plugins
-        self._stand_ins = StandIns() if stand_ins is None else stand_ins
+        stated_root = None if root is None else Path(root).absolute()
+        self._find_root = cache(lambda: stated_root or find_root())
+        self._plugins = plugins or Plugins()
+        self._stand_ins = stand_ins or StandIns()
         self._handed_out: WeakSet[Service] = WeakSet() if handed_out is None else handed_out
         self._all_services: list[Service] = []  # looked up or adopted, including those no longer configured
-        self._reading: Reading | None = None
         self._lock = ForkSafeLock()
         self._reload_lock = ForkSafeLock()
-        self._listeners = Listeners()
+        self._listeners: dict[object, Callable[[Changes], object]] = {}
         self._draining = Draining()
         self._watcher: Watcher | None = None
         call_after_fork(self)
@@ -105,9 +94,9 @@ class Resolver:
             kind = CurrentService if name == self.current_name else Service
             service = next((each for each in self._all_services if each.name == name and type(each) is kind), None)
             if service is None:
-                service = kind(name, self._generation(name, found, None))
+                service = kind(name, self._generation(name, found))
                 self._all_services.append(service)
-                with default.lock:
+                with default_lock:
                     self._handed_out.add(service)
             if found is not None:
                 self.services[name] = service
@@ -133,31 +122,31 @@ class Resolver:
 
     def datastore(self, name: str) -> Credentials:
         """See `architect.datastore`."""
-        known = self._read().credentials
+        known = self._reading.credentials
         if isinstance(name, str) and name in known:
             return known[name]
         with self._lock:
-            reading = self._read()
-            credentials = self._credentials(name, reading) if isinstance(name, str) else None
+            reading = self._reading
+            credentials = reading.datastore(name) if isinstance(name, str) else None
             if credentials is None:
                 names = reading.catalog.names("datastores", reading.current_name)
                 if not names:
                     self.current_service()  # raises if the running service is not known, or has no entry
                 raise self._stand_ins.unknown(UnknownDatastoreError(name, names))
-            return reading.keep(name, credentials)
+            return credentials
 
     def notification(self, event: str) -> Notification:
         """See `architect.notification`."""
-        known = self._read().notifications
+        known = self._reading.notifications
         if isinstance(event, str) and event in known:
             return known[event]
         with self._lock:
-            reading = self._read()
+            reading = self._reading
             events = self.current_service().config.subscriptions
-            found = self._notification(event, reading) if isinstance(event, str) else None
-            if found is None:
+            notification = reading.notification(event) if isinstance(event, str) else None
+            if notification is None:
                 raise self._stand_ins.unknown(UnknownEventError(event, events))
-            return reading.notifications.setdefault(event, found)
+            return notification
 
     def reload(self, *, drain: float = 30.0) -> Changes:
         """See `architect.reload`. If anything fails, everything stays as it was."""
@@ -166,20 +155,17 @@ class Resolver:
             new = self._new_reading()
             new.catalog.load_as(self.catalog)
             with self._lock, ExitStack() as undo:
-                former = self._read()
+                former = self._reading
                 # whatever can fail comes first, so that a failure changes nothing
                 successors = self._next_generations(new, undo)
-                self._carry_over(former, new)
+                new.resolve_as(former)
                 undo.pop_all()
-                changes = Changes(
-                    frozenset(each.name for each in successors if _has_changed(each.generation, successors[each])),
-                    former.changed_datastores(new),
-                    former.changed_events(new),
-                )
+                changed = [each for each in successors if each.generation.clients is not successors[each].clients]
+                changes = former.changes(new, frozenset(each.name for each in changed))
                 self._reading = new
                 self.services.clear()  # some may be gone, or another one may be the running service
             self._replace(successors, drain)  # without the lock, which a thread that makes a client may need
-        self._listeners.call(changes)
+        notify(list(self._listeners.values()), changes)
         return changes
 
     def drain(self) -> None:
@@ -191,21 +177,33 @@ class Resolver:
         with self._lock:
             adopted = [each for each in services if each not in self._all_services]
             self._all_services += adopted
-            successors = {each: self._generation(each.name, self.catalog.service(each.name), None) for each in adopted}
+            successors = {each: self._generation(each.name, self.catalog.service(each.name)) for each in adopted}
         for each in adopted:
             each.become(successors[each])
 
     def on_change(self, listener: Callable[[Changes], object]) -> Callable[[], None]:
         """See `architect.on_change`."""
-        return self._listeners.add(listener)
+        from inspect import iscoroutinefunction
+
+        if iscoroutinefunction(listener):
+            raise TypeError(
+                "a listener is called in the thread that reloads, and not awaited: give a plain function; "
+                "asyncio.run_coroutine_threadsafe takes a coroutine to a loop"
+            )
+        key = object()  # a listener that is added twice is called twice, and each is removed once
+        self._listeners[key] = listener
+
+        def remove() -> None:
+            self._listeners.pop(key, None)
+
+        return remove
 
     def watch(self, interval: float = 2.0, *, drain: float = 30.0) -> Watcher:
         """See `architect.watch`."""
         require_seconds("drain", drain)
         with self._lock:
             former = self._watcher
-            watcher = Watcher(partial(self.reload, drain=drain), self._signatures, interval)
-            self._watcher = watcher
+            watcher = self._watcher = Watcher(partial(self.reload, drain=drain), self._signatures, interval)
         if former is not None:  # without the lock, which its thread may need before it ends
             former.stop()
         return watcher
@@ -233,49 +231,40 @@ class Resolver:
     @property
     def catalog(self) -> Catalog:
         """All sources of this resolver, merged."""
-        return self._read().catalog
+        return self._reading.catalog
 
     @property
     def current_name(self) -> str | None:
         """The running service's name, or None if it is not known."""
-        return self._read().current_name
+        return self._reading.current_name
 
     def after_fork_in_child(self) -> None:
         """Close nothing that is the parent's, and go on watching."""
         self._draining = Draining()
         self._watcher = self._watcher and self._watcher.in_forked_child()
 
-    def _read(self) -> Reading:
-        if self._reading is None:
-            with self._lock:
-                if self._reading is None:
-                    self._reading = self._new_reading()
-        return self._reading
+    @once
+    def _reading(self) -> Reading:
+        return self._new_reading()
 
     def _new_reading(self) -> Reading:
         from architect_core.sources.named import sources_of
 
         sources = sources_of(self._config, self._current_service, self._source, self._plugins)
-        return Reading(Catalog(sources), self._current_service)
-
-    def _find_root(self) -> Path:
-        if self._root is None:
-            self._root = find_root()
-        return self._root
+        return Reading(Catalog(sources), self._current_service, self._plugins, self._stand_ins, self._find_root)
 
     def _unknown_service(self, name: object) -> ArchitectError:
         return self._stand_ins.unknown(UnknownServiceError(name, self.catalog.names("services")))
 
-    def _generation(self, name: str, found: Found | None, former: Generation | None) -> Generation:
+    def _generation(self, name: str, found: Found | None, former: Generation | None = None) -> Generation:
         """The generation of a service for an entry or for none; it keeps the clients of `former` if they still fit."""
         if found is None:
-            return Generation(former.config if former else None, unknown=lambda: self._unknown_service(name))
-        config: ServiceConfig = found.entry
+            return Generation(former.config if former else None, unknown=partial(self._unknown_service, name))
         double = self._stand_ins.double(name)
-        if former is not None and former.serves(config, double):
-            return Generation(config, former.clients, files=former.files)
-        clients = Clients(name, config, found.where, self._plugins, self._find_root, double)
-        return Generation(config, clients, files=signatures_of(config))
+        clients = former.clients if former else None
+        if clients is None or not clients.fit(found.entry, double):
+            clients = Clients(name, found.entry, found.where, self._plugins, self._find_root, double)
+        return Generation(found.entry, clients)
 
     def _next_generations(self, new: Reading, undo: ExitStack) -> dict[Service, Generation]:
         """The generation of every service in a new reading; clients in use are made again, and closed by `undo`."""
@@ -285,73 +274,24 @@ class Resolver:
             successor = self._generation(service.name, new.catalog.service(service.name), former)
             successors[service] = successor
             if former.clients and successor.clients and successor.clients is not former.clients:
-                undo.callback(_close, successor.clients)
+                undo.callback(lambda clients: close_all(clients.closers()), successor.clients)
                 successor.clients.make_as(former.clients)
         return successors
-
-    def _carry_over(self, former: Reading, new: Reading) -> None:
-        """Resolve in `new` what is resolved in `former`, as far as it is still configured."""
-        for name in former.credentials:
-            credentials = self._credentials(name, new)
-            if credentials is not None:
-                known = former.credentials[name]
-                new.keep(name, known if credentials == known else credentials)
-        for event in former.notifications:
-            found = self._notification(event, new)
-            if found is not None:
-                before = former.notifications[event]
-                is_same = found.subscriptions == before.subscriptions and self._stand_ins.notification(event) is None
-                new.notifications[event] = before if is_same else found
 
     def _replace(self, successors: Mapping[Service, Generation], drain: float) -> None:
         former = {service.generation.clients for service in successors}
         for service, successor in successors.items():
             service.become(successor)
-        replaced = former - {successor.clients for successor in successors.values()} - {None}
+        replaced = former - {successor.clients for successor in successors.values()}
         closers = [close for clients in replaced if clients for close in clients.closers()]
         if closers:
             self._draining.add(closers, drain)
 
-    def _credentials(self, name: str, reading: Reading) -> Credentials | None:
-        """The credentials of a datastore in a reading; None if there is no such datastore."""
-        if name in reading.credentials:
-            return reading.credentials[name]
-        from architect_core.resolver.engine import credentials_of
-
-        owner = reading.current_name
-        found = reading.catalog.datastore(name, owner)
-        return None if found is None else credentials_of(name, found, owner, self._plugins, self._find_root)
-
-    def _notification(self, event: str, reading: Reading) -> Notification | None:
-        """An event of the running service; None if it has no such event."""
-        from architect_core.resolver.events import Notification, sender, subscriptions_of
-
-        owner = reading.current_name
-        found = reading.catalog.service(owner) if owner is not None else None
-        if owner is None or found is None or event not in found.entry.subscriptions:
-            return None
-        double = self._stand_ins.notification(event)
-        if double is not None:
-            return double
-        wanted = found.entry.subscriptions[event]
-        subscriptions = subscriptions_of(event, wanted, owner, reading.catalog.services, found.where)
-        return Notification(event, subscriptions, sender(event, subscriptions, self._plugins))
-
     def _signatures(self) -> Signatures:
-        reading = self._read()
-        named = [*(each.generation.files for each in self._all_services), *reading.files.values()]
+        reading = self._reading
+        clients = [each.generation.clients for each in self._all_services]
+        named = [*(each.files for each in clients if each), *reading.files.values()]
         return {**reading.catalog.signatures(), **{file: each for files in named for file, each in files.items()}}
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({len(self.services)} services resolved)"
-
-
-def _close(clients: Clients) -> None:
-    close_all(clients.closers())
-
-
-def _has_changed(former: Generation, successor: Generation) -> bool:
-    """Whether a service changed, disappeared or came back."""
-    if former.unknown is not None or successor.unknown is not None:
-        return (former.unknown is None) != (successor.unknown is None)
-    return former.clients is not successor.clients

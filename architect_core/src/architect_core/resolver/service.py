@@ -1,21 +1,35 @@
-"""What `architect.service(name)` returns: a dependency's configuration and, on first use, its client."""
+"""What `architect.service(name)` returns: a handle on a dependency's entry and clients, which a reload may replace."""
 
 from __future__ import annotations
 
 from contextlib import suppress
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
+from weakref import WeakSet
 
-from architect_core._runtime.fork import ForkSafeLock, call_after_fork
-from architect_core._runtime.once import forget, once
-from architect_core.exceptions import NoEventLoopError
+from architect_core._base.files import files_in, signatures
+from architect_core._runtime import ForkSafeLock, call_after_fork, once
+from architect_core.contract.client import ClientFactory, Target
+from architect_core.exceptions import ArchitectError, ConfigError, NoEventLoopError, PluginError
+from architect_core.schema.validation import validate
 
 if TYPE_CHECKING:
     from asyncio import AbstractEventLoop
     from collections.abc import Callable
+    from pathlib import Path
 
-    from architect_core.resolver.generation import Clients, Generation
+    from architect_core.contract.development import Double
+    from architect_core.contract.observer import ClientObserver
+    from architect_core.plugins.registry import Plugins
+    from architect_core.resolver.aio import AioClient
     from architect_core.schema.config import ServiceConfig
+
+default_lock = ForkSafeLock()
+"""Held while `architect.sdk` replaces its resolver, or `handed_out` is added to or iterated over."""
+
+handed_out: WeakSet[Service] = WeakSet()
+"""Every service that application code got from a resolver of `architect.sdk` and still holds."""
 
 
 class Service:
@@ -26,10 +40,6 @@ class Service:
 
     Attributes:
         name: its name.
-        config: its entry in the configuration, readable as attributes and as a mapping.
-        client: what people of its protocol use: a `requests.Session` for "rest", a stub for "grpc".
-        aio: the same for coroutines, as `aio.client`: an `httpx2.AsyncClient` for "rest", `grpc.aio`'s rpcs for "grpc".
-        defs: the messages of a protocol that has definitions, None for one that has none.
     """
 
     def __init__(self, name: str, generation: Generation) -> None:
@@ -40,15 +50,18 @@ class Service:
 
     @property
     def config(self) -> ServiceConfig:
-        """The entry; that of the last configuration that had one. UnknownServiceError if none ever had."""
-        if self.generation.config is None:
-            self.generation.use()
-        assert self.generation.config is not None  # noqa: S101 - what has no entry cannot be used
-        return self.generation.config
+        """Its entry in the configuration, readable as attributes and as a mapping.
+
+        It is that of the last configuration that had one; UnknownServiceError if none ever had.
+        """
+        config = self.generation.config
+        return self.generation.use().config if config is None else config
 
     @once
     def client(self) -> Any:
-        """The client, made on first use, and the same until the service's entry changes.
+        """What people of its protocol use: a `requests.Session` for "rest", a stub for "grpc".
+
+        It is made on first use, and the same until the service's entry changes.
 
         Raises:
             NoPluginError: no installed plugin serves the protocol, or is the observer that `ARCHITECT_OBSERVER` names;
@@ -61,8 +74,8 @@ class Service:
 
     @once
     def aio(self) -> AioService:
-        """Clients for asyncio, one for each event loop; `aio.client` raises what keeps it from being made."""
-        return AioService(self.name, self._clients)
+        """The same for coroutines: `aio.client` is an `httpx2.AsyncClient` for "rest", `grpc.aio`'s rpcs for "grpc"."""
+        return AioService(self.name, lambda: self.generation.use())  # noqa: PLW0108 - the generation of that time
 
     @once
     def defs(self) -> Any:
@@ -78,7 +91,7 @@ class Service:
         if clients is not None:
             closers = clients.closers()
             with self._lock:
-                forget(self, "client")
+                vars(self).pop("client", None)
             for close in closers:
                 close()
 
@@ -86,7 +99,8 @@ class Service:
         """Replace the present generation, whose clients stay open."""
         with self._lock:
             self.generation = generation
-            forget(self, "client", "defs", "Servicer")
+            for name in ("client", "defs", "Servicer"):
+                vars(self).pop(name, None)
 
     def after_fork_in_child(self) -> None:
         """Drop the clients that do not survive a fork."""
@@ -94,24 +108,17 @@ class Service:
         if clients is not None:
             self.become(replace(self.generation, clients=clients.in_forked_child()))
 
-    def _clients(self) -> Clients:
-        return self.generation.use()
-
     def __repr__(self) -> str:
         config = self.generation.config
         return f"{type(self).__name__}({self.name!r}, {'unknown' if config is None else f'api={config.api!r}'})"
 
 
 class CurrentService(Service):
-    """The running service itself.
-
-    Attributes:
-        Servicer: the base class of its implementation, for a protocol that has one, such as gRPC.
-    """
+    """The running service itself."""
 
     @once
     def Servicer(self) -> Any:  # noqa: N802 - the name that gRPC users know
-        """The base class to implement the service with.
+        """The base class of its implementation, for a protocol that has one, such as gRPC.
 
         Raises:
             PluginError: its protocol has none.
@@ -120,7 +127,9 @@ class CurrentService(Service):
 
     def add_servicer(self, servicer: Any, server: Any) -> None:
         """Register `servicer`, an instance of a subclass of `Servicer`, with `server`."""
-        self.generation.use().add_servicer(servicer, server)
+        clients = self.generation.use()
+        _ = clients.servicer  # raises for a protocol that has none
+        clients.factory.add_servicer(clients.target, servicer, server)
 
 
 class AioService:
@@ -151,7 +160,9 @@ class AioService:
 
     async def close(self) -> None:
         """Release the sockets of the running loop's client; the next use of `client` makes a new one."""
-        await self._clients().aio_close(self._running_loop())
+        known = self._clients().aio.get(self._running_loop())
+        if known is not None:
+            await known.close()
 
     def _running_loop(self) -> AbstractEventLoop:
         from asyncio import get_running_loop
@@ -162,3 +173,140 @@ class AioService:
             f"service({self._name!r}).aio.client is for coroutines, and no asyncio event loop runs in this thread; "
             "use it inside of an `async def`, or use `.client`"
         )
+
+
+@dataclass(frozen=True)
+class Generation:
+    """A service as it is at one time. A reload, a fork or a double replaces it by the next one.
+
+    A service that does not exist has the entry that it had last, if any, and the error that every use raises.
+    """
+
+    config: ServiceConfig | None
+    clients: Clients | None = None
+    unknown: Callable[[], ArchitectError] | None = None
+
+    def use(self) -> Clients:
+        """The clients; raises the error if the service does not exist."""
+        if self.unknown is not None:
+            raise self.unknown()
+        assert self.clients is not None  # noqa: S101 - one of the two is there
+        return self.clients
+
+
+@dataclass(eq=False)
+class Clients:
+    """The clients of one entry, each made on first use; in a test, by the double that replaces the service."""
+
+    name: str
+    config: ServiceConfig
+    where: str
+    plugins: Plugins
+    find_root: Callable[[], Path]
+    double: Double | None
+
+    def __post_init__(self) -> None:
+        self.files = signatures(files_in(self.config.options))  # such as certificates
+        self._lock = ForkSafeLock()
+        self._made: list[Any] = []  # what the factory made, which is not always what a double returns
+        self.aio: dict[AbstractEventLoop, AioClient] = {}
+
+    def fit(self, config: ServiceConfig, double: Double | None) -> bool:
+        """Whether those of another entry would be the same; subscriptions and datastores make no difference."""
+        own = {"subscriptions", "datastores"}
+        return (
+            self.double is double
+            and self.files == signatures(files_in(config.options))
+            and self.config.model_dump(exclude=own) == config.model_dump(exclude=own)
+        )
+
+    @once
+    def factory(self) -> ClientFactory:
+        """The plugin's factory; raises as `Service.client` does."""
+        if self.config.api is None:
+            path = f"{self.name}.api"
+            raise ConfigError(self.where, [(path, "is null: this service serves nothing to connect to")])
+        return self.plugins.get(ClientFactory, self.config.api, f"service {self.name!r}")
+
+    @once
+    def target(self) -> Target:
+        """What the factory makes a client for."""
+        options = validate(self.factory.Options, self.config.options, self.where, f"{self.name}.options")
+        return Target(self.name, self.config, options, self.where, self.find_root)
+
+    @once
+    def client(self) -> Any:
+        """See `Service.client`."""
+        make = partial(self._make, self.factory.client, self._made)
+        return make() if self.double is None else self.double.client(make)
+
+    def aio_client(self, loop: AbstractEventLoop) -> Any:
+        """See `AioService.client`."""
+        known = self.aio.get(loop)
+        if known is None or known.is_closed():
+            from architect_core.resolver.aio import AioClient  # which imports asyncio, and takes time
+
+            with self._lock:  # no other thread runs this loop, but one may close all clients
+                made: list[Any] = []
+                make = partial(self._make, self.factory.aio_client, made)
+                client = make() if self.double is None else self.double.aio_client(make)
+                known = AioClient(self.factory, client, made, loop, self.aio)
+        return known.client
+
+    @once
+    def definitions(self) -> Any:
+        """See `Service.defs`."""
+        return self._call(self.factory.definitions)
+
+    @once
+    def servicer(self) -> Any:
+        """See `CurrentService.Servicer`."""
+        servicer = self._call(self.factory.servicer)
+        if servicer is None:
+            raise PluginError(f"service {self.name!r} serves {self.config.api!r}, which has no Servicer")
+        return servicer
+
+    def make_as(self, former: Clients) -> None:
+        """Make what `former` had made, so that an entry that makes none is refused before it is used."""
+        if "client" in vars(former):
+            _ = self.client
+        elif former.aio:
+            # a client for asyncio needs the loop that asks for it; a plain one takes the same entry
+            with suppress(PluginError):  # the plugin has clients for asyncio alone
+                self.factory.close(self.factory.client(self.target))
+        elif "target" in vars(former):
+            _ = self.target
+
+    def closers(self) -> list[Callable[[], None]]:
+        """Forget all clients; returns what closes each, those for asyncio in their own loops."""
+        with self._lock:
+            vars(self).pop("client", None)
+            made, self._made = self._made, []
+            aio, self.aio = list(self.aio.values()), {}
+        return [*(partial(self.factory.close, each) for each in made), *(each.close_soon for each in aio)]
+
+    def in_forked_child(self) -> Clients:
+        """What a forked child goes on with: these, or new ones if they do not survive; the parent closes its own."""
+        self.aio = {}
+        survives = "client" not in vars(self) or self.factory.fork_safe
+        return self if survives else replace(self)
+
+    def _make(self, make: Callable[[Target], Any], made: list[Any]) -> Any:
+        from architect_core.resolver.observing import client_observer
+
+        observer = client_observer(self.name, str(self.config.api))
+        client = self._call(make, observer)
+        made.append(client)
+        if observer is not None:
+            observer.made(client)
+        return client
+
+    def _call(self, method: Callable[[Target], Any], observer: ClientObserver | None = None) -> Any:
+        """Call the plugin; an error of its library stays as it is, with a note that names the plugin."""
+        try:
+            return method(self.target if observer is None else replace(self.target, observer=observer))
+        except ArchitectError:
+            raise
+        except Exception as problem:
+            problem.add_note(f"service {self.name!r}: raised in {self.plugins.owner(str(self.config.api))}")
+            raise

@@ -6,8 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 from architect_core._base.files import signatures
-from architect_core._runtime.fork import ForkSafeLock
-from architect_core._runtime.once import is_computed, once
+from architect_core._runtime import ForkSafeLock, once
 from architect_core.contract.source import Configuration, Entries, Source
 
 if TYPE_CHECKING:
@@ -81,7 +80,7 @@ class Layer:
     @property
     def is_loaded(self) -> bool:
         """Whether the source was read."""
-        return is_computed(self, "configuration")
+        return "configuration" in vars(self)
 
     @property
     def current_service(self) -> str | None:

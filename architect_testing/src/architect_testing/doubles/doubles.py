@@ -12,8 +12,7 @@ from architect_core.contract import MANIFEST_FILE, STUBS_FOLDER, Double, DoubleF
 from architect_core.exceptions import PluginError, StubError
 from architect_core.plugins import Plugins
 from architect_core.resolver import Resolver
-from architect_core.resolver.default import handed_out, lock
-from architect_core.resolver.generation import Generation
+from architect_core.resolver.service import Generation, default_lock, handed_out
 from architect_core.schema.manifest import load_manifest
 from architect_testing.doubles.errors import EndedDoubleError
 from architect_testing.doubles.events import RecordedNotification
@@ -217,7 +216,7 @@ class Doubles:
 
 
 def _handed_out() -> list[Service]:
-    with lock:
+    with default_lock:
         return list(handed_out)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from architect_core.contract import Configuration, Double, Source
-from architect_core.resolver.stand_ins import StandIns
+from architect_core.resolver.reading import StandIns
 from architect_core.schema import parse_services
 from architect_testing.doubles.errors import NoServiceDoubleError, no_double
 
@@ -30,6 +30,7 @@ class TestStandIns(StandIns):
     __test__ = False  # pytest collects no tests here
 
     def __init__(self, tested: str) -> None:
+        super().__init__()
         self.doubles: dict[str, Double] = {}
         self._without_double = _NoDouble(tested, self.doubles)
         self.notifications: dict[str, RecordedNotification] = {}
