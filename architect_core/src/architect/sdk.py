@@ -46,8 +46,7 @@ if TYPE_CHECKING:
     from architect_core.resolver.service import AioService, CurrentService, Service
     from architect_core.resolver.watch import Watcher
     from architect_core.schema.config import DatastoreConfig, Instance, ServiceConfig, SubscriptionConfig
-    from architect_core.sources.environment import EnvironmentSource
-    from architect_core.sources.mapping import MappingSource
+    from architect_core.sources.variables import EnvironmentSource, MappingSource
 
 # the modules of the names that are imported on first use
 _MODULES = {
@@ -64,8 +63,7 @@ _MODULES = {
     "resolver.service": "AioService CurrentService Service",
     "resolver.watch": "Watcher",
     "schema.config": "DatastoreConfig Instance ServiceConfig SubscriptionConfig",
-    "sources.environment": "EnvironmentSource",
-    "sources.mapping": "MappingSource",
+    "sources.variables": "EnvironmentSource MappingSource",
 }
 _HOMES = {name: f"architect_core.{module}" for module, names in _MODULES.items() for name in names.split()}
 

@@ -6,7 +6,6 @@ It is for error messages and for reading URLs; entry points alone decide what is
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from functools import lru_cache
 from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
@@ -38,22 +37,9 @@ class Known:
     marker: str | None = None
     extra: str | None = None
 
-    @property
-    def names(self) -> tuple[str, ...]:
-        """The name, aliases and schemes."""
-        return (self.name, *self.aliases, *self.schemes)
-
 
 def _engine(name: str, *aliases: str, port: int | None = None, **ports: int) -> Known:
     return Known(name, "engine", "architect-datastore", aliases, port=port, ports=ports)
-
-
-def _source(name: str, marker: str | None = None, extra: str | None = None) -> Known:
-    return Known(name, "source", "architect-sources", marker=marker, extra=extra)
-
-
-def _command(name: str) -> Known:
-    return Known(name, "command", "architect-command")
 
 
 KNOWN = (
@@ -71,22 +57,20 @@ KNOWN = (
     _engine("minio", port=9000),
     _engine("elasticsearch", "opensearch", port=9200),
     _engine("clickhouse", "clickhouses", "clickhouse-server", port=8123, clickhouses=8443),
-    _source("bindings", marker="SERVICE_BINDING_ROOT"),
-    _source("aspire"),
-    _source("vcap", marker="VCAP_SERVICES"),
-    _source("urls"),
-    _source("dns", marker="ARCHITECT_DNS", extra="dns"),
+    Known("bindings", "source", "architect-sources", marker="SERVICE_BINDING_ROOT"),
+    Known("aspire", "source", "architect-sources"),
+    Known("vcap", "source", "architect-sources", marker="VCAP_SERVICES"),
+    Known("urls", "source", "architect-sources"),
+    Known("dns", "source", "architect-sources", marker="ARCHITECT_DNS", extra="dns"),
     Known("otel", "observer", "architect-otel"),
-    *(_command(name) for name in ("env", "install", "plugin", "plugins", "run")),
+    *(Known(name, "command", "architect-command") for name in ("env", "install", "plugin", "plugins", "run")),
 )
 
 PRECEDENCE = ("environment", "bindings", "aspire", "vcap", "urls", "local", "dns")
 """The default sources, the first of which wins. Only "environment" can name the running service."""
 
-
-@lru_cache(maxsize=1)
-def _by_name() -> dict[str, Known]:
-    return {name: each for each in KNOWN for name in each.names}
+BY_NAME = {name: each for each in KNOWN for name in (each.name, *each.aliases, *each.schemes)}
+"""A name, alias or URL scheme -> its row."""
 
 
 def known(name: str) -> Known | None:
@@ -95,7 +79,7 @@ def known(name: str) -> Known | None:
     >>> known("rediss").name, known("rediss").port, known("pigeon")
     ('redis', 6379, None)
     """
-    return _by_name().get(name)
+    return BY_NAME.get(name)
 
 
 def port_of(name: str) -> int | None:
@@ -115,8 +99,6 @@ def remedy(name: str) -> str:
     'pip install architect-datastore'
     """
     found = known(name)
-    if found is not None and found.extra is not None:
-        return f"pip install '{found.distribution}[{found.extra}]'"
-    if found is not None:
-        return f"pip install {found.distribution}"
-    return f"install the package whose entry point in the group 'architect' is named {name!r}"
+    if found is None:
+        return f"install the package whose entry point in the group 'architect' is named {name!r}"
+    return f"pip install '{found.distribution}[{found.extra}]'" if found.extra else f"pip install {found.distribution}"

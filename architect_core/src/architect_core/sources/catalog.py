@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from architect_core._base.signatures import signatures
 from architect_core._runtime.fork import ForkSafeLock
@@ -11,7 +11,7 @@ from architect_core._runtime.once import is_computed, once
 from architect_core.contract.source import Configuration, Entries, Source
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from architect_core._base.signatures import Signatures
     from architect_core.schema.config import ServiceConfig
@@ -39,29 +39,21 @@ class Found:
 
 
 class Layer:
-    """One source of a catalog, found and read on first use."""
+    """One source of a catalog, read on first use.
 
-    def __init__(
-        self,
-        name: str,
-        find: Callable[[], Source | None],
-        load: Callable[[Source], Configuration] = lambda source: source.load(),
-        *,
-        names_service: bool = True,
-    ) -> None:
-        """Reads nothing yet.
+    Attributes:
+        name: the source's name: "bindings".
+        names_service: whether the source is read to find the running service's name.
+        signatures: those of the files that were read.
+    """
 
-        Args:
-            name: the source's name: "bindings".
-            find: returns the source, or None if it is not used.
-            load: reads it.
-            names_service: whether it is read to find the running service's name.
-        """
+    names_service: ClassVar[bool] = True
+
+    def __init__(self, name: str, source: Source | None = None) -> None:
+        """Reads nothing yet; a subclass that is given no source finds it on first use."""
         self.name = name
         self.signatures: Signatures = {}
-        self._find = find
-        self._load = load
-        self._names_service = names_service
+        self._given = source
         self._lock = ForkSafeLock()
 
     @once
@@ -86,7 +78,7 @@ class Layer:
     @property
     def current_service(self) -> str | None:
         """The running service's name; the source is read only if it may know it."""
-        may_know = self._names_service and self.source is not None and self.source.knows_current_service
+        may_know = self.names_service and self.source is not None and self.source.knows_current_service
         return self.configuration.current_service if may_know else None
 
     def find(self, kind: Kind, name: str, owner: str | None) -> Iterator[Found]:
@@ -102,6 +94,12 @@ class Layer:
         """Returns the names that the source lists, with the datastores of the service `owner`; raises ConfigError."""
         service = self._service(owner) if kind == "datastores" else None
         return {*getattr(self.configuration, kind), *(service.datastores if service is not None else ())}
+
+    def _find(self) -> Source | None:
+        return self._given
+
+    def _load(self, source: Source) -> Configuration:
+        return source.load()
 
     def _service(self, owner: str | None) -> ServiceConfig | None:
         services = self.configuration.services

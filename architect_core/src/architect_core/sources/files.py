@@ -1,4 +1,4 @@
-"""A configuration in a JSON or TOML file, structured like `ARCHITECT`."""
+"""A configuration with the structure of `ARCHITECT`, in memory or in a JSON or TOML file."""
 
 from __future__ import annotations
 
@@ -6,51 +6,46 @@ from datetime import date, time
 from math import isfinite
 from typing import TYPE_CHECKING, Any
 
-from architect_core._base.json_text import dotted, read_json
+from architect_core._base.json_text import read_json
 from architect_core._base.reading import read_file
+from architect_core.contract.source import Configuration
 from architect_core.exceptions import ConfigError
 from architect_core.schema.config import parse_services
-from architect_core.sources.pointers import DEEPEST, followed
+from architect_core.sources.pointers import DEEPEST, followed, replaced
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
-
-    from architect_core.schema.config import ServiceConfig
+    from collections.abc import Mapping
 
 _MAX_MIB = 16
 
 
-def read_services(
-    path: str, where: str, environ: Mapping[str, str] | None = None
-) -> tuple[dict[str, ServiceConfig], tuple[str, ...]]:
-    """Returns the checked services of a file, and the files that were read: itself and those it points to.
+def checked(
+    data: object, where: str, environ: Mapping[str, str], current_service: str | None = None, path: str | None = None
+) -> Configuration:
+    """Returns the configuration `data`, with pointers followed; raises ConfigError if it is malformed.
 
     Args:
-        path: the file; TOML if its name ends with ".toml", else JSON.
+        data: service name -> entry.
         where: what error messages call it.
-        environ: the environment variables that values may point to; those of the process by default.
+        environ: the environment variables that values may point to.
+        current_service: the running service's name.
+        path: the file that `data` was read from.
+    """
+    entries, files = followed(data, where, environ)
+    files = files if path is None else (path, *files)
+    return Configuration(parse_services(entries, where), current_service, where, files=files)
 
-    Raises:
-        ConfigError: the file cannot be read, or is malformed.
+
+def read(path: str, where: str, environ: Mapping[str, str], current_service: str | None = None) -> Configuration:
+    """Returns the configuration in a file, which is TOML if its name ends with ".toml", else JSON.
+
+    The arguments are those of `checked`. Raises ConfigError if the file cannot be read, or is malformed.
     """
     content, reason = read_file(path, _MAX_MIB)
     if reason:
         raise ConfigError(where, [("", reason)])
     data = _read_toml(content, where) if path.endswith(".toml") else read_json(content, where)
-    entries, files = followed(data, where, environ)
-    return parse_services(entries, where), (path, *files)
-
-
-def path_in(variable: str, value: str) -> str:
-    """Returns the path that a variable holds.
-
-    Raises:
-        ConfigError: it holds a configuration instead; messages would show it, secrets included, as a path.
-    """
-    if value.lstrip().startswith(("{", "[")) or "\n" in value:
-        reason = "must name a file, but holds something else; a configuration itself goes into ARCHITECT"
-        raise ConfigError(f"the environment variable {variable}", [("", reason)])
-    return value
+    return checked(data, where, environ, current_service, path)
 
 
 def _read_toml(content: bytes, where: str) -> Any:
@@ -65,23 +60,17 @@ def _read_toml(content: bytes, where: str) -> Any:
         # a TOMLDecodeError's text may quote the content, so only the position at its end is shown; others have none
         position = str(problem).rpartition("(")[2].rstrip(")")
         reason = f"is not TOML: {position}" if position.startswith("at ") else "is not TOML"
-    problems = [("", reason)] if reason else list(_not_representable(data, ()))
-    if problems:
-        raise ConfigError(where, problems)
-    return data
+    if reason:
+        raise ConfigError(where, [("", reason)])
+    return replaced(data, where, _representable)
 
 
-def _not_representable(value: object, path: tuple[int | str, ...]) -> Iterator[tuple[str, str]]:
-    """Yields the path of every value that JSON cannot represent, with the reason."""
-    if len(path) > DEEPEST:
-        yield dotted("", path), "is nested too deeply"
-    elif isinstance(value, dict):
-        for key, each in value.items():
-            yield from _not_representable(each, (*path, key))
-    elif isinstance(value, list):
-        for index, each in enumerate(value):
-            yield from _not_representable(each, (*path, index))
-    elif isinstance(value, date | time):  # a datetime is a date
-        yield dotted("", path), "is a date or a time, which JSON does not have; write it as text, in quotes"
-    elif isinstance(value, float) and not isfinite(value):
-        yield dotted("", path), "must be a finite number"
+def _representable(value: object, depth: int) -> object:
+    """Returns a value that JSON can represent; raises ValueError otherwise."""
+    if depth > DEEPEST:
+        raise ValueError("is nested too deeply")
+    if isinstance(value, date | time):  # a datetime is a date
+        raise ValueError("is a date or a time, which JSON does not have; write it as text, in quotes")  # noqa: TRY004
+    if isinstance(value, float) and not isfinite(value):
+        raise ValueError("must be a finite number")
+    return value
