@@ -35,11 +35,9 @@ def search() -> EntryPoints:
 
 
 def installed(name: str | None = None, among: EntryPoints | None = None) -> list[EntryPoint]:
-    """Returns the entry points of all plugins, or of those named `name`, sorted and without duplicates.
+    """Returns all entry points, or those named `name`, sorted and without duplicates.
 
-    Args:
-        name: a protocol, engine, source or command.
-        among: what `search()` returned before, to search only once.
+    `among` is what `search()` returned before, to search only once.
     """
     entries = search() if among is None else among
     if name is not None:
@@ -85,38 +83,28 @@ def normalised(distribution: str) -> str:
 
 
 def load(entry: EntryPoint) -> pluggy.PluginManager:
-    """Imports a plugin and registers its hooks.
-
-    Raises:
-        BrokenError: it cannot be imported, was written for another version of the contract, or has an unknown or
-            unmarked hook; or `architect.sdk` is not architect-core's.
-    """
-    collision = facade_problem()
-    if collision:
+    """Imports a plugin and registers its hooks; raises BrokenError if it or the installed `architect.sdk` is broken."""
+    if collision := facade_problem():
         raise BrokenError(f"cannot be used: {collision}")
     with _broken("cannot be imported"):
         plugin: object = entry.load()
-    with _broken("breaks the plugin contract"):
-        stated = getattr(plugin, VERSION_ATTRIBUTE, getattr(sys.modules.get(entry.module), VERSION_ATTRIBUTE, None))
-    _check_version(stated)
     # a manager for it alone: one for all would compare and hash plugins, whatever they are, with each other
     manager = pluggy.PluginManager(hooks.GROUP)
     manager.add_hookspecs(hooks.SPECIFICATIONS)
     with _broken("breaks the plugin contract"):
+        stated = getattr(plugin, VERSION_ATTRIBUTE, getattr(sys.modules.get(entry.module), VERSION_ATTRIBUTE, None))
+        _check_version(stated)
         manager.register(plugin, name=entry.value)
         manager.check_pending()
-        unmarked = [name for name in dir(plugin) if _is_unmarked(plugin, name, manager)]
-    if unmarked:
-        raise BrokenError(f"breaks the plugin contract: {unmarked[0]} is not marked with @hookimpl")
+        for name in dir(plugin):
+            is_hook = name.startswith("architect_") and isroutine(getattr(plugin, name))
+            if is_hook and manager.parse_hookimpl_opts(plugin, name) is None:
+                raise BrokenError(f"breaks the plugin contract: {name} is not marked with @hookimpl")
     return manager
 
 
 def call(manager: pluggy.PluginManager, kind: type[Any]) -> Any:
-    """Calls the plugin's hook for `kind` and returns the result, or None if the plugin has no such hook.
-
-    Raises:
-        BrokenError: the hook raises, or returns something else.
-    """
+    """Calls the plugin's hook for `kind`; returns None if it has none, and raises BrokenError if that is broken."""
     with _broken(f"failed in {kind.hook}"):
         results = getattr(manager.hook, kind.hook)()
     if not results:
@@ -138,13 +126,10 @@ def facade_problem() -> str | None:
     of the two was installed first. The module is not imported to find out.
     """
     spec = find_spec("architect.sdk")
-    if spec is None or spec.origin is None:
-        return None
     try:
-        content = Path(spec.origin).read_bytes()
+        if spec is None or spec.origin is None or b"architect_core" in Path(spec.origin).read_bytes():
+            return None
     except OSError:  # in an archive or a packed program, which pip does not change
-        return None
-    if b"architect_core" in content:
         return None
     return (
         "architect.sdk is the one of architect-sdk 0.2.1, which hides architect-core's. "
@@ -157,6 +142,8 @@ def _broken(what: str) -> Iterator[None]:
     """Turns whatever a plugin raises into a BrokenError."""
     try:
         yield
+    except BrokenError:
+        raise
     except (Exception, SystemExit) as problem:
         try:
             text = str(problem)
@@ -180,12 +167,4 @@ def _check_version(stated: object) -> None:
     raise BrokenError(
         f"was written for version {stated} of the plugin contract, and architect-core {version('architect-core')} has "
         f"{served}. {remedy}"
-    )
-
-
-def _is_unmarked(plugin: object, name: str, manager: pluggy.PluginManager) -> bool:
-    return (
-        name.startswith("architect_")
-        and isroutine(getattr(plugin, name))
-        and manager.parse_hookimpl_opts(plugin, name) is None
     )

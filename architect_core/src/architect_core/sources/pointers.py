@@ -20,20 +20,30 @@ _NO_TEXT = "has a character that is no text (a lone surrogate)"
 def followed(data: object, where: str, environ: Mapping[str, str]) -> tuple[Any, tuple[str, ...]]:
     """Returns `data` with every pointer replaced by the text that it points to, and the files that were read.
 
-    A file's last line break is not part of the value.
-
-    Raises:
-        ConfigError: a pointer's target cannot be read; the message has the path of each such pointer.
+    A file's last line break is not part of the value. Raises ConfigError with the path of each pointer whose target
+    cannot be read.
     """
     files: dict[str, None] = {}
 
     def follow(value: Any, _: int) -> object:
-        if is_pointer(value):
-            ((pointer, target),) = value.items()
-            return _text_at(pointer, target, environ, files)
-        if isinstance(value, str) and not is_text(value):
-            raise ValueError(_NO_TEXT)
-        return value
+        if not is_pointer(value):
+            if isinstance(value, str) and not is_text(value):
+                raise ValueError(_NO_TEXT)
+            return value
+        ((pointer, target),) = value.items()
+        if not isinstance(target, str) or not target or "\0" in target:
+            raise ValueError(f"{pointer} must name a {'file' if pointer == _FILE else 'variable'}")
+        if pointer == _FILE:
+            files[target] = None
+            text, reason = read_text(target)
+            if reason:
+                raise ValueError(f"the file that it names {reason}")
+            return text
+        if not target.isprintable() or target not in environ:
+            raise ValueError("$env names a variable that is not set")
+        if not is_text(environ[target]):
+            raise ValueError(f"the variable that $env names {_NO_TEXT}")
+        return environ[target]
 
     return replaced(data, where, follow), tuple(files)
 
@@ -55,8 +65,7 @@ def read_text(path: str) -> tuple[str, str]:
 def replaced(data: object, where: str, replace: Callable[[Any, int], object]) -> Any:
     """Returns `data` with every value, however nested, replaced by `replace(value, depth)`.
 
-    Raises:
-        ConfigError: `replace` raised ValueError; the message has its text and the path of each such value.
+    A ValueError that `replace` raises becomes a problem of a ConfigError, with the value's path.
     """
     problems: list[tuple[str, str]] = []
 
@@ -76,20 +85,3 @@ def replaced(data: object, where: str, replace: Callable[[Any, int], object]) ->
     if problems:
         raise ConfigError(where, problems)
     return result
-
-
-def _text_at(pointer: str, target: object, environ: Mapping[str, str], files: dict[str, None]) -> str:
-    """Returns the text that a pointer leads to, and adds its file to `files`; raises ValueError with the reason."""
-    if not isinstance(target, str) or not target or "\0" in target:
-        raise ValueError(f"{pointer} must name a {'file' if pointer == _FILE else 'variable'}")
-    if pointer == _FILE:
-        files[target] = None
-        text, reason = read_text(target)
-        if reason:
-            raise ValueError(f"the file that it names {reason}")
-        return text
-    if not target.isprintable() or target not in environ:
-        raise ValueError("$env names a variable that is not set")
-    if not is_text(environ[target]):
-        raise ValueError(f"the variable that $env names {_NO_TEXT}")
-    return environ[target]

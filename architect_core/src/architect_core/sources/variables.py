@@ -5,10 +5,13 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import date, time
+from math import isfinite
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from architect_core._base.json_text import read_json
+from architect_core._base.reading import read_file
 from architect_core._base.root import search_root
 from architect_core.contract.source import (
     CURRENT_SERVICE_VARIABLE,
@@ -19,10 +22,11 @@ from architect_core.contract.source import (
 )
 from architect_core.exceptions import ConfigError
 from architect_core.schema.config import parse_services
-from architect_core.sources.files import checked, read
+from architect_core.sources.pointers import DEEPEST, followed, replaced
 
 LOCAL_VARIABLE = "ARCHITECT_LOCAL"
 LOCAL_FILES = ("architect.local.json", "architect.local.toml")
+_MAX_MIB = 16
 _OFF = {"", "0", "false", "no", "off"}
 _ON = {"1", "true", "yes", "on"}
 
@@ -55,14 +59,14 @@ class EnvironmentSource(VariablesSource):
             reason = f"both {SERVICES_VARIABLE} and {FILE_VARIABLE} are set; unset one"
             raise ConfigError("the environment", [("", reason)])
         if path:
-            return read(path, f"the file {path} ({FILE_VARIABLE})", environ, current)
+            return _read(path, f"the file {path} ({FILE_VARIABLE})", environ, current)
         where = f"the environment variable {SERVICES_VARIABLE}"
         if text is None:
             return Configuration({}, current, where)
         data = read_json(text, where)
         # most have no pointer, and looking for one takes as long as parsing; "$" may be written \u0024
         if "$" in text or "\\u" in text:
-            return checked(data, where, environ, current)
+            return _checked(data, where, environ, current)
         return Configuration(parse_services(data, where), current, where)
 
 
@@ -83,7 +87,7 @@ class LocalSource(VariablesSource):
         if path is None:
             reason = f"asks for {' or '.join(LOCAL_FILES)}, which is neither in the service's folder nor here"
             raise ConfigError(f"the environment variable {LOCAL_VARIABLE}", [("", reason)])
-        return read(path, f"the local file {path}", self.variables)
+        return _read(path, f"the local file {path}", self.variables)
 
 
 @dataclass(frozen=True)
@@ -102,7 +106,7 @@ class MappingSource(Source):
     def load(self) -> Configuration:
         """Checks the entries; raises ConfigError if one is malformed."""
         services = dict(self.services) if isinstance(self.services, Mapping) else self.services
-        return checked(services, "the configuration given in code", os.environ, self.current_service)
+        return _checked(services, "the configuration given in code", os.environ, self.current_service)
 
     def __repr__(self) -> str:
         count = len(self.services) if isinstance(self.services, Mapping) else "malformed"
@@ -121,3 +125,49 @@ def _local_file() -> str | None:
     folders = dict.fromkeys(folder for folder in (search_root(), Path.cwd()) if folder is not None)
     paths = (folder / name for folder in folders for name in LOCAL_FILES)
     return next((str(path) for path in paths if path.is_file()), None)
+
+
+def _checked(
+    data: object, where: str, environ: Mapping[str, str], current_service: str | None = None, path: str | None = None
+) -> Configuration:
+    """Returns the configuration `data`, whose values may point to variables of `environ`, read from the file `path`."""
+    entries, files = followed(data, where, environ)
+    files = files if path is None else (path, *files)
+    return Configuration(parse_services(entries, where), current_service, where, files=files)
+
+
+def _read(path: str, where: str, environ: Mapping[str, str], current_service: str | None = None) -> Configuration:
+    """Returns the configuration in a file, which is TOML if its name ends with ".toml", else JSON."""
+    content, reason = read_file(path, _MAX_MIB)
+    if reason:
+        raise ConfigError(where, [("", reason)])
+    data = _read_toml(content, where) if path.endswith(".toml") else read_json(content, where)
+    return _checked(data, where, environ, current_service, path)
+
+
+def _read_toml(content: bytes, where: str) -> Any:
+    import tomllib
+
+    reason = ""
+    try:
+        data = tomllib.loads(content.decode("utf-8-sig"))
+    except UnicodeDecodeError as problem:
+        reason = f"is not UTF-8 (at byte {problem.start})"
+    except (ValueError, RecursionError) as problem:
+        # a TOMLDecodeError's text may quote the content, so only the position at its end is shown; others have none
+        position = str(problem).rpartition("(")[2].rstrip(")")
+        reason = f"is not TOML: {position}" if position.startswith("at ") else "is not TOML"
+    if reason:
+        raise ConfigError(where, [("", reason)])
+    return replaced(data, where, _representable)
+
+
+def _representable(value: object, depth: int) -> object:
+    """Returns a value that JSON can represent; raises ValueError otherwise."""
+    if depth > DEEPEST:
+        raise ValueError("is nested too deeply")
+    if isinstance(value, date | time):  # a datetime is a date
+        raise ValueError("is a date or a time, which JSON does not have; write it as text, in quotes")  # noqa: TRY004
+    if isinstance(value, float) and not isfinite(value):
+        raise ValueError("must be a finite number")
+    return value
