@@ -136,7 +136,3 @@ class Catalog:
         for layer in self.layers:
             if layer.name in read:
                 _ = layer.configuration
-
-    def _service_entry(self, name: str) -> ServiceConfig | None:
-        found = self.service(name)
-        return None if found is None else found.entry
