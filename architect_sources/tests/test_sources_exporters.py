@@ -46,7 +46,7 @@ def exported(name, *, secrets):
 
 
 @pytest.mark.parametrize("name", EXPORTED)
-def test_an_export_is_in_the_platform_s_form_and_its_forms_are_read_as_what_was_exported(name, monkeypatch):
+def test_an_export_is_in_the_platform_s_form_and_its_forms_are_read_as_what_was_exported(name):
     forms, made = exported(name, secrets=True)
     assert (made.text.splitlines(), made.notes) == (EXPORTED[name], [])
     assert set(made.files) == {path for form in forms if name == "bindings" for path in form.values}
