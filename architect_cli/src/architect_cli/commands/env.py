@@ -30,7 +30,7 @@ _ARCHITECT = "ARCHITECT"
 _SOURCES = {"compose": "urls"}
 
 
-class Platform(click.Choice[str]):
+class Platform(click.Choice):  # type: ignore[type-arg]  # click 8.1 has no generic Choice
     """The platforms that are documented, or any whose source is installed."""
 
     def __init__(self) -> None:
