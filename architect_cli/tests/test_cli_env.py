@@ -321,3 +321,13 @@ def test_one_name_alone_is_shown_whatever_is_malformed_below_it(system):
     environ = {**LISTED, **BROKEN}
     assert "acme/billing  rest h" in system.succeeds("env", "acme/billing", environ=environ)
     assert "VCAP_SERVICES: is not JSON" in system.fails("env", "acme/other", environ=environ)
+
+
+def test_a_name_that_is_the_end_of_another_is_shown_unless_it_is_a_platform_s_spelling(system):
+    services = {name: {"host": name[-1], "port": 1, "api": "rest"} for name in ("acme/billing", "billing")}
+    answer = json.loads(system.succeeds("env", "--json", environ={"ARCHITECT": json.dumps(services)}))
+    assert list(answer["services"]) == ["acme/billing", "billing"]
+    del services["billing"]
+    variables = {"ARCHITECT": json.dumps(services), "services__billing__http__0": "http://b"}
+    answer = json.loads(system.succeeds("env", "--json", environ=variables))
+    assert list(answer["services"]) == ["acme/billing"]

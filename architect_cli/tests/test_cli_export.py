@@ -6,11 +6,14 @@ import doctest
 import json
 import shlex
 import subprocess
+from importlib.metadata import EntryPoints
 from pathlib import Path
 
 import pytest
 
-import architect_cli.dialects.dialect
+import architect_cli.dialects.architect
+import architect_cli.dialects.urls
+from architect_core.plugins import loading
 
 SECRET = "s3cret-canary"
 NEST = """
@@ -22,6 +25,42 @@ ARCHITECT_CONTRACT = 1
 @hookimpl
 def architect_credential_parser():
     return NetworkParser("nest", 4150, schemes={"nest": "nest"})
+"""
+HERON = """
+from architect_core.contract import Configuration, Exported, Exporter, Form, Source, hookimpl
+from architect_core.schema import parse_services
+
+ARCHITECT_CONTRACT = 1
+
+class HeronSource(Source):
+    def __init__(self, values):
+        self.values = values
+
+    def load(self):
+        services = {name: {"host": url, "api": "rest"} for name, url in self.values.items()}
+        return Configuration(parse_services(services, "heron"), None, "heron")
+
+    def exporter(self):
+        return HeronExporter()
+
+class HeronExporter(Exporter):
+    needs_folder = True
+
+    def holder(self, target):
+        return target.name
+
+    def forms(self, target):
+        if target.name == "broken":
+            raise KeyError(target.urls[0])
+        return [Form({target.name: url}, HeronSource({target.name: url})) for url in target.urls[:1]]
+
+    def export(self, forms, folder, *, secrets):
+        values = {name: url for form in forms for name, url in form.values.items()}
+        return Exported(folder.name, ["a note"] if secrets else [], values)
+
+@hookimpl
+def architect_source():
+    return HeronSource({})
 """
 SERVICES = {
     "acme/billing": {"host": f"http://ada:{SECRET}@billing/v1", "port": 8080, "api": "rest"},
@@ -327,5 +366,43 @@ def test_a_datastore_whose_plugin_is_missing_is_reported_and_the_others_are_expo
     assert "birds" in "".join(export(nest, "ARCHITECT", datastores=datastores)[0])
 
 
+def test_the_source_of_a_third_party_exports_in_its_own_form_and_is_read_back_too(system):
+    system.plugin("heron", HERON)
+    services = {"acme/billing": SERVICES["acme/billing"], "acme/pay_api": SERVICES["acme/pay_api"]}
+    arguments = ("env", "--export", "heron", "--folder", "out")
+    done = system.architect(*arguments, "--show-secrets", environ=environ(services))
+    assert (done.returncode, done.stdout) == (1, "out\n")
+    assert done.stderr.splitlines() == [
+        "architect: a note",
+        "architect: the service 'acme/pay_api' is omitted: heron cannot express it so that it is read back as the "
+        "same (api). Export it as ARCHITECT",
+    ]
+    assert (system.folder / "out" / "acme" / "billing").read_text() == f"http://ada:{SECRET}@billing:8080/v1"
+    missing = system.architect("env", "--export", "heron")
+    assert missing.stderr.endswith("--folder goes with --export heron, which needs it\n")
+    broken = {"broken": {"host": f"http://u:{SECRET}@h", "port": 1, "api": "rest"}}
+    message = system.fails("env", "--export", "heron", "--folder", "other", environ=environ(broken))
+    assert message == (
+        "architect: architect env --export heron: the plugin 'heron' of architect-heron 1.2.3 failed with a KeyError\n"
+    )
+
+
+def test_a_plugin_that_exports_nothing_is_named(system):
+    system.plugin("heron", HERON.replace("return HeronExporter()", "return None"))
+    message = system.fails("env", "--export", "heron")
+    assert message.endswith("env --export heron: the plugin 'heron' of architect-heron 1.2.3 exports nothing\n")
+
+
+@pytest.mark.parametrize("dialect", ["aspire", "compose", "bindings"])
+def test_a_platform_whose_package_is_missing_is_an_error_with_the_line_that_installs_it(system, monkeypatch, dialect):
+    others = EntryPoints(each for each in loading.search() if not each.module.startswith("architect_sources"))
+    monkeypatch.setattr(loading, "search", lambda: others)
+    _, notes = export(system, dialect, code=1)
+    source = "urls" if dialect == "compose" else dialect
+    assert notes[0].startswith(f"architect env --export {dialect}: no installed plugin serves {source!r}")
+    assert notes[0].endswith("pip install architect-sources")
+
+
 def test_the_examples_of_urls_and_of_variables_are_right():
-    assert doctest.testmod(architect_cli.dialects.dialect) == (0, 2)
+    assert doctest.testmod(architect_cli.dialects.urls) == (0, 1)
+    assert doctest.testmod(architect_cli.dialects.architect) == (0, 1)

@@ -13,8 +13,7 @@ from hypothesis import strategies as st
 
 import architect.sdk as architect
 from architect_core.sources.catalog import Catalog, Layer
-from architect_core.sources.environment import EnvironmentSource
-from architect_core.sources.local import LocalSource
+from architect_core.sources.variables import EnvironmentSource, LocalSource
 from architect_sources.aspire import AspireSource
 from architect_sources.bindings import BindingSource
 from architect_sources.urls import UrlSource
@@ -123,7 +122,7 @@ NAMES = ("acme/a", "a", "db", "primary_db")
 
 def look_everything_up(source) -> None:
     """Look up some names; anything that is raised must be an error of ours that shows no secret."""
-    catalog = Catalog([Layer("fuzzed", lambda: source)])
+    catalog = Catalog([Layer("fuzzed", source)])
     look_ups = [
         lambda: catalog.current_service,
         lambda: catalog.names("services"),

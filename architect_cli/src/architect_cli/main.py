@@ -13,8 +13,8 @@ from architect_cli.reports import plugin_reports
 from architect_core.contract import PROTOCOL, Command
 from architect_core.exceptions import ArchitectError, NoPluginError, PluginError
 from architect_core.plugins import Plugins, loading
-from architect_core.plugins.collision import facade_problem
 from architect_core.plugins.known import known
+from architect_core.plugins.loading import facade_problem
 
 if TYPE_CHECKING:
     from importlib.metadata import EntryPoint

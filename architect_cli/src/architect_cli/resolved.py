@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 from architect_core.contract import MANIFEST_FILE, MASK, Entries, mask_url, search_root
 from architect_core.exceptions import ArchitectError, ManifestError
 from architect_core.schema.manifest import load_manifest
-from architect_core.sources.naming import resource_names
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -80,14 +79,19 @@ def resolve(resolver: Resolver) -> tuple[list[Resolved], list[ArchitectError]]:
                 problems.setdefault(str(problem), problem)
         shown: set[str] = set()
         for name in (*sorted(names), *sorted(of_platforms - names)):
-            if name in shown:  # a platform's spelling of a name that is listed already
+            if name not in names and _spelling(name) in shown:  # of a name that is listed already
                 continue
             try:
                 found += _entries(catalog, kind, name, owner)
-                shown.update(resource_names(name))
+                shown |= {_spelling(name), _spelling(name.rpartition("/")[2])}
             except ArchitectError as problem:
                 problems.setdefault(str(problem), problem)
     return sorted(found, key=lambda each: (each.kind == "datastores", each.name)), list(problems.values())
+
+
+def _spelling(name: str) -> str:
+    """A name as platforms spell it, some of which have "_" for "-"."""
+    return re.sub("[/_]", "-", name)
 
 
 def _entries(catalog: Catalog, kind: Kind, name: str, owner: str | None) -> list[Resolved]:

@@ -30,8 +30,7 @@ if TYPE_CHECKING:
     from architect_core.resolver.resolver import Resolver
     from architect_core.resolver.service import AioService, CurrentService, Service
     from architect_core.schema import DatastoreConfig, Instance, ServiceConfig, SubscriptionConfig
-    from architect_core.sources.environment import EnvironmentSource
-    from architect_core.sources.mapping import MappingSource
+    from architect_core.sources.variables import EnvironmentSource, MappingSource
 
 __all__ = [
     "AioService", "ArchitectError", "Changes", "ConfigError", "Credentials", "CurrentService", "DatastoreConfig",
@@ -53,8 +52,7 @@ _MODULES = {
     "resolver.resolver": "Resolver",
     "resolver.service": "AioService CurrentService Service",
     "schema": "DatastoreConfig Instance ServiceConfig SubscriptionConfig",
-    "sources.environment": "EnvironmentSource",
-    "sources.mapping": "MappingSource",
+    "sources.variables": "EnvironmentSource MappingSource",
 }
 _HOMES = dict.fromkeys(__all__, "architect_core.exceptions") | {
     name: f"architect_core.{module}" for module, names in _MODULES.items() for name in names.split()

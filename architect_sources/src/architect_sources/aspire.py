@@ -7,14 +7,15 @@ from typing import TYPE_CHECKING, ClassVar, NamedTuple
 
 from architect_core.contract import SERVICE_NAME, Configuration, Entries, Source, hookimpl, scheme_of
 from architect_core.schema import DatastoreConfig, validate
-from architect_core.sources.entries import service_at
-from architect_core.sources.naming import resource_names, variable_stems
 from architect_core.sources.variables import VariablesSource
 from architect_sources.claims import Claims
+from architect_sources.entries import service_at
+from architect_sources.naming import resource_names, variable_stems
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
+    from architect_core.contract import Exporter
     from architect_core.schema import ServiceConfig
 
 ARCHITECT_CONTRACT = 1
@@ -55,6 +56,12 @@ class AspireSource(VariablesSource):
             datastores=Entries(_listed(reader.connections), reader.datastore),
             place_of=reader.where,
         )
+
+    def exporter(self) -> Exporter:
+        """Exports variables."""
+        from architect_sources.exporters.aspire import AspireExporter
+
+        return AspireExporter(AspireSource)
 
 
 class _Endpoint(NamedTuple):

@@ -10,15 +10,17 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from architect_core.contract import SERVICE_NAME, Configuration, Entries, Source, hookimpl, scheme_of
 from architect_core.exceptions import ConfigError
 from architect_core.schema import DatastoreConfig, ServiceConfig, validate
-from architect_core.sources.binding_keys import CERTIFICATES, FIELDS, RESERVED
-from architect_core.sources.entries import protocol_of, with_login
-from architect_core.sources.naming import resource_names
 from architect_core.sources.pointers import read_text
 from architect_core.sources.variables import VariablesSource
+from architect_sources.binding_keys import CERTIFICATES, FIELDS, RESERVED
 from architect_sources.claims import Claims
+from architect_sources.entries import protocol_of, with_login
+from architect_sources.naming import resource_names
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
+
+    from architect_core.contract import Exporter
 
 ARCHITECT_CONTRACT = 1
 ROOT_VARIABLE = "SERVICE_BINDING_ROOT"
@@ -67,6 +69,12 @@ class BindingSource(VariablesSource):
             place_of=lambda _, name: reader.where(name),
             keep_unknown_options=True,  # nobody can remove a file of TLS that an engine does not use
         )
+
+    def exporter(self) -> Exporter:
+        """Exports folders of files."""
+        from architect_sources.exporters.bindings import BindingExporter
+
+        return BindingExporter()
 
 
 class _Reader:

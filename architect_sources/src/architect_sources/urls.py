@@ -7,15 +7,16 @@ from typing import TYPE_CHECKING, ClassVar
 from architect_core.contract import Configuration, Entries, Source, hookimpl, scheme_of
 from architect_core.exceptions import ConfigError
 from architect_core.schema import DatastoreConfig, validate
-from architect_core.sources.entries import service_at
-from architect_core.sources.naming import variable_stems
 from architect_core.sources.variables import VariablesSource
 from architect_sources.claims import Claims
+from architect_sources.entries import service_at
+from architect_sources.naming import variable_stems
 from architect_sources.schemes import is_datastore
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from architect_core.contract import Exporter
     from architect_core.schema import ServiceConfig
 
 ARCHITECT_CONTRACT = 1
@@ -48,6 +49,12 @@ class UrlSource(VariablesSource):
             datastores=Entries((), urls.datastore),
             place_of=lambda _, name: f"the environment variable {urls.variable(name)}",
         )
+
+    def exporter(self) -> Exporter:
+        """Exports a part of a Compose file."""
+        from architect_sources.exporters.compose import ComposeExporter
+
+        return ComposeExporter(UrlSource)
 
 
 class _Urls:

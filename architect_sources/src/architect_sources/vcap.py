@@ -20,11 +20,11 @@ from architect_core.contract import (
 )
 from architect_core.exceptions import ConfigError
 from architect_core.schema import DatastoreConfig, ServiceConfig, validate
-from architect_core.sources.binding_keys import RESERVED
-from architect_core.sources.entries import protocol_of, with_login
-from architect_core.sources.naming import resource_names
 from architect_core.sources.variables import VariablesSource
+from architect_sources.binding_keys import RESERVED
 from architect_sources.claims import Claims
+from architect_sources.entries import protocol_of, with_login
+from architect_sources.naming import resource_names
 from architect_sources.schemes import is_datastore
 
 if TYPE_CHECKING:

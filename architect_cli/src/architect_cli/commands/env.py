@@ -10,12 +10,12 @@ import click
 
 from architect_cli.click_command import ClickCommand
 from architect_cli.dialects.architect import export_variables
-from architect_cli.dialects.bindings import Bindings
 from architect_cli.dialects.export import export
-from architect_cli.dialects.variables import Aspire, Compose
+from architect_cli.folders import write_new
 from architect_cli.output import error_text, print_error
 from architect_cli.resolved import masked, resolve, resolve_one, shown
-from architect_core.exceptions import UnknownNameError
+from architect_core.contract import Source
+from architect_core.exceptions import PluginError, UnknownNameError
 from architect_core.plugins import Plugins
 from architect_core.resolver import Resolver
 
@@ -23,6 +23,22 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from architect_cli.resolved import Resolved
+    from architect_core.contract import Exporter
+
+_ARCHITECT = "ARCHITECT"
+# a platform of another name than the source that reads its variables
+_SOURCES = {"compose": "urls"}
+
+
+class Platform(click.Choice):  # type: ignore[type-arg]  # click 8.1 has no generic Choice
+    """The platforms that are documented, or any whose source is installed."""
+
+    def __init__(self) -> None:
+        super().__init__((_ARCHITECT, "aspire", "compose", "bindings"), case_sensitive=False)
+
+    def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """The name of the platform."""
+        return value if value in Plugins().names() else super().convert(value, param, ctx)
 
 
 @click.command(short_help="Show what is resolved here, and from where.")
@@ -31,7 +47,7 @@ if TYPE_CHECKING:
 @click.option(
     "--export",
     "dialect",
-    type=click.Choice(("ARCHITECT", "aspire", "compose", "bindings"), case_sensitive=False),
+    type=Platform(),
     help="Write it for a platform: as variables, as a Compose file's environment, or as service bindings.",
 )
 @click.option("--folder", type=click.Path(path_type=Path), help="The folder that `--export bindings` makes.")
@@ -48,25 +64,29 @@ def env(service: str | None, dialect: str | None, folder: Path | None, *, as_jso
     """
     if show_secrets and not (as_json or dialect):
         raise click.UsageError("--show-secrets goes with --json or --export")
-    if (folder is not None) != (dialect == "bindings"):
-        raise click.UsageError("--folder goes with --export bindings, which needs it")
+    plugins = Plugins()
+    exporter = _exporter(dialect, plugins) if dialect and dialect != _ARCHITECT else None
+    if (folder is not None) != (exporter is not None and exporter.needs_folder):
+        platform = "bindings" if folder is not None or dialect is None else dialect
+        raise click.UsageError(f"--folder goes with --export {platform}, which needs it")
     if as_json and dialect:
         raise click.UsageError("--json and --export exclude each other")
-    plugins = Plugins()
     resolver = Resolver(plugins=plugins)
     found, problems = resolve(resolver) if service is None else (resolve_one(resolver, service), [])
     if service is not None and not found:
         raise UnknownEntryError(service, _names(resolver))
     current = resolver.current_name
     notes: list[str] = []
-    if dialect == "ARCHITECT":
-        text, notes = export_variables(found, current, secrets=show_secrets)
-    elif dialect:
-        chosen = Bindings(folder) if folder is not None else Aspire() if dialect == "aspire" else Compose()
-        made = export(found, chosen, resolver, plugins)
-        text, hidden = chosen.text(made.exported, secrets=show_secrets)
-        notes = [*made.notes, *hidden]
+    if dialect and exporter:
+        with plugins.blamed(_SOURCES.get(dialect, dialect), f"architect env --export {dialect}", secrets=True):
+            made = export(found, dialect, exporter, resolver, plugins)
+            exported = exporter.export(made.forms, folder, secrets=show_secrets)
+        if folder is not None:
+            write_new(folder, exported.files, mode=0o600)
+        text, notes = exported.text, [*made.notes, *exported.notes]
         problems += made.problems
+    elif dialect:
+        text, notes = export_variables(found, current, secrets=show_secrets)
     elif as_json:
         text = json.dumps(_as_json(found, current, show_secrets=show_secrets), indent=2)
     else:
@@ -76,6 +96,16 @@ def env(service: str | None, dialect: str | None, folder: Path | None, *, as_jso
         print_error(message)
     if problems:
         raise click.exceptions.Exit(1)
+
+
+def _exporter(platform: str, plugins: Plugins) -> Exporter:
+    name, asked_by = _SOURCES.get(platform, platform), f"architect env --export {platform}"
+    source = plugins.get(Source, name, asked_by)
+    with plugins.blamed(name, asked_by):
+        exporter = source.exporter()
+    if exporter is None:
+        raise PluginError(f"{asked_by}: {plugins.owner(name)} exports nothing")
+    return exporter
 
 
 class UnknownEntryError(UnknownNameError):

@@ -1,1 +1,1 @@
-"""Writes resolved services and datastores in the formats of platforms."""
+"""Exports resolved services and datastores, in the form of architect or in that of a platform."""

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import json
+import re
 import shlex
 from typing import TYPE_CHECKING, Any
 
-from architect_cli.dialects.dialect import notes_on, settable
 from architect_cli.resolved import masked
 from architect_core.contract import MASK, dotted
 from architect_core.exceptions import RunError
@@ -40,7 +40,8 @@ def export_variables(resolved: Sequence[Resolved], current: str | None, *, secre
         services[owner] = {"api": None, **services.get(owner, {}), "datastores": datastores}
         current = owner
     content, variables = (services, []) if secrets else pointing(services, current)
-    notes += notes_on(variables, "beside ARCHITECT")
+    if variables:
+        notes.append(f"secrets are omitted: set {', '.join(variables)} beside ARCHITECT; --show-secrets writes them")
     # without a "'", other readers than shells understand the quoted text
     text = json.dumps(content).replace("'", "\\u0027")
     lines = [f"ARCHITECT={shlex.quote(text)}"]
@@ -88,3 +89,12 @@ def pointing(services: Mapping[str, Any], owner: str | None) -> tuple[dict[str, 
 
     entries = {name: pointed(dict(entry), masked(entry), (name,)) for name, entry in services.items()}
     return entries, list(variables)
+
+
+def settable(name: str) -> str:
+    """The name of a variable that a shell can set; it does not start with a digit.
+
+    >>> settable("2fa/token"), settable("billing/token")
+    ('_2FA_TOKEN', 'BILLING_TOKEN')
+    """
+    return re.sub(r"^(?=\d)", "_", re.sub(r"[^A-Z0-9]", "_", name.upper()))

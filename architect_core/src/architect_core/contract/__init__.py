@@ -24,7 +24,8 @@ from architect_core.contract.observer import BegunCall, ClientObserver, Health, 
 from architect_core.contract.provided import Options
 
 from architect_core.contract.source import (  # isort: skip
-    CURRENT_SERVICE_VARIABLE, FILE_VARIABLE, SERVICES_VARIABLE, SOURCE_VARIABLE, Configuration, Entries, Source,
+    CURRENT_SERVICE_VARIABLE, FILE_VARIABLE, SERVICES_VARIABLE, SOURCE_VARIABLE, Configuration, Entries, Exported,
+    Exporter, ExportTarget, Form, Source,
 )  # fmt: skip
 
 __all__ = [
@@ -32,9 +33,9 @@ __all__ = [
     "PROTOCOL", "ROOT_VARIABLE", "SERVICES_VARIABLE", "SERVICE_NAME", "SOURCE_VARIABLE", "STUBS_FOLDER", "Address",
     "Auth", "BegunCall", "ClientFactory", "ClientObserver", "Command", "Configuration", "CredentialParser",
     "Credentials", "DatastoreProvisioner", "DatastoreTarget", "Definitions", "Delivery", "Double", "DoubleFactory",
-    "DoubleTarget", "Driver", "Entries", "EventPublisher", "Health", "Listener", "Observer", "Options", "Outcome",
-    "Provisioned", "ReadinessProbe", "Source", "StubGenerator", "Subscription", "Subscriptions", "Target", "Tls",
-    "decoded", "did_you_mean", "dotted", "find_root", "hookimpl", "is_text", "listing", "mask_url", "parse_address",
-    "parse_port", "raising", "read_file", "read_json", "require_object", "scheme_of", "search_root", "serialise",
-    "showable", "split_login", "stub_folder",
+    "DoubleTarget", "Driver", "Entries", "EventPublisher", "ExportTarget", "Exported", "Exporter", "Form", "Health",
+    "Listener", "Observer", "Options", "Outcome", "Provisioned", "ReadinessProbe", "Source", "StubGenerator",
+    "Subscription", "Subscriptions", "Target", "Tls", "decoded", "did_you_mean", "dotted", "find_root", "hookimpl",
+    "is_text", "listing", "mask_url", "parse_address", "parse_port", "raising", "read_file", "read_json",
+    "require_object", "scheme_of", "search_root", "serialise", "showable", "split_login", "stub_folder",
 ]  # fmt: skip

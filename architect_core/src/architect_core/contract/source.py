@@ -1,15 +1,18 @@
-"""A source of configuration, and the configuration that it returns."""
+"""A source of configuration, the configuration that it returns, and the export in the form that it reads."""
 
 from __future__ import annotations
 
-from abc import abstractmethod
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, ClassVar, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
 
 from architect_core.contract.provided import Provided
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
+    from architect_core.contract.credentials import Credentials
     from architect_core.schema.config import DatastoreConfig, ServiceConfig
 
 SOURCE_VARIABLE = "ARCHITECT_SOURCE"
@@ -67,6 +70,10 @@ class Source(Provided):
         Raises ConfigError if it is malformed; the message names the path of every wrong field, and shows no value.
         """
 
+    def exporter(self) -> Exporter | None:
+        """Returns what exports a configuration in the form that this source reads; by default None, nothing does."""
+        return None
+
 
 class Entries(Mapping[str, Entry], Generic[Entry]):
     """Entries that are read and checked when they are looked up, so that a malformed one affects no other.
@@ -93,3 +100,66 @@ class Entries(Mapping[str, Entry], Generic[Entry]):
 
     def __len__(self) -> int:
         return len(self._names)
+
+
+@dataclass(frozen=True)
+class ExportTarget:
+    """A service or a datastore to export, with its secrets.
+
+    Attributes:
+        entry: its entry in the configuration.
+        urls: of a service, those of its instances; of a datastore, URLs that mean the same. The preferred one is first;
+            empty if the address is no URL.
+        credentials: what an application gets for a datastore; None for a service.
+    """
+
+    name: str
+    entry: Mapping[str, Any] = field(repr=False)
+    urls: Sequence[str] = field(repr=False)
+    credentials: Credentials | None = field(default=None, repr=False)
+
+
+@dataclass(frozen=True)
+class Form:
+    """A service or a datastore in the form of a platform.
+
+    Attributes:
+        values: its variables, or its files by their paths: name -> content, secrets included.
+        source: reads the values as an application would; a form that is read as something else is not exported.
+        kept: the fields and options of the entry that the form has beside the address and the login.
+    """
+
+    values: Mapping[str, str] = field(repr=False)
+    source: Source = field(repr=False)
+    kept: Collection[str] = ()
+
+
+@dataclass(frozen=True)
+class Exported:
+    """What is printed, sentences about omitted secrets, and files to write: path -> content."""
+
+    text: str = field(repr=False)
+    notes: Sequence[str] = ()
+    files: Mapping[str, str] = field(default_factory=dict, repr=False)
+
+
+class Exporter(ABC):
+    """Exports services and datastores in the form that a source reads.
+
+    Attributes:
+        needs_folder: whether it has files, which `architect env` writes into the folder that `--folder` names.
+    """
+
+    needs_folder: ClassVar[bool] = False
+
+    @abstractmethod
+    def holder(self, target: ExportTarget) -> str:
+        """Returns the variable or folder of `target`, for messages; it is an error if two targets have the same."""
+
+    @abstractmethod
+    def forms(self, target: ExportTarget) -> Iterable[Form]:
+        """Returns the possible forms, the preferred one first; the first that is read back as the same is exported."""
+
+    @abstractmethod
+    def export(self, forms: Sequence[Form], folder: Path | None, *, secrets: bool) -> Exported:
+        """Returns the export of all targets; without `secrets`, none is in it, and `notes` say how to provide them."""

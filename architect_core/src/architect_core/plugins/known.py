@@ -5,14 +5,8 @@ It is for error messages and for reading URLs; entry points alone decide what is
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from functools import lru_cache
-from typing import TYPE_CHECKING, Literal
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-Kind = Literal["protocol", "engine", "source", "observer", "command"]
+from dataclasses import dataclass
+from typing import Literal
 
 
 @dataclass(frozen=True)
@@ -23,41 +17,26 @@ class Known:
         aliases: further entry points, which are URL schemes too.
         schemes: further URL schemes, which are not entry points.
         port: the default TCP port.
-        ports: the default ports of aliases and schemes that differ.
         marker: the environment variable of a source's platform, such as `VCAP_SERVICES`.
         extra: the extra of the distribution to install with it.
     """
 
     name: str
-    kind: Kind
+    kind: Literal["protocol", "engine", "source", "observer", "command"]
     distribution: str
     aliases: tuple[str, ...] = ()
     schemes: tuple[str, ...] = ()
     port: int | None = None
-    ports: Mapping[str, int] = field(default_factory=dict)
     marker: str | None = None
     extra: str | None = None
 
-    @property
-    def names(self) -> tuple[str, ...]:
-        """The name, aliases and schemes."""
-        return (self.name, *self.aliases, *self.schemes)
 
-
-def _engine(name: str, *aliases: str, port: int | None = None, **ports: int) -> Known:
-    return Known(name, "engine", "architect-datastore", aliases, port=port, ports=ports)
-
-
-def _source(name: str, marker: str | None = None, extra: str | None = None) -> Known:
-    return Known(name, "source", "architect-sources", marker=marker, extra=extra)
-
-
-def _command(name: str) -> Known:
-    return Known(name, "command", "architect-command")
+def _engine(name: str, *aliases: str, port: int | None = None) -> Known:
+    return Known(name, "engine", "architect-datastore", aliases, port=port)
 
 
 KNOWN = (
-    Known("rest", "protocol", "architect-rest", schemes=("http", "https"), ports={"http": 80, "https": 443}),
+    Known("rest", "protocol", "architect-rest", schemes=("http", "https")),
     Known("grpc", "protocol", "architect-grpc", schemes=("grpcs",)),
     _engine("generic"),
     _engine("postgres", "postgresql", "postgis", port=5432),
@@ -66,27 +45,25 @@ KNOWN = (
     _engine("sqlite"),
     _engine("mongodb", "mongodb+srv", "mongo", port=27017),
     _engine("sqlserver", "mssql", port=1433),
-    _engine("rabbitmq", "amqp", "amqps", port=5672, amqps=5671),
+    _engine("rabbitmq", "amqp", "amqps", port=5672),
     _engine("s3", port=443),
     _engine("minio", port=9000),
     _engine("elasticsearch", "opensearch", port=9200),
-    _engine("clickhouse", "clickhouses", "clickhouse-server", port=8123, clickhouses=8443),
-    _source("bindings", marker="SERVICE_BINDING_ROOT"),
-    _source("aspire"),
-    _source("vcap", marker="VCAP_SERVICES"),
-    _source("urls"),
-    _source("dns", marker="ARCHITECT_DNS", extra="dns"),
+    _engine("clickhouse", "clickhouses", "clickhouse-server", port=8123),
+    Known("bindings", "source", "architect-sources", marker="SERVICE_BINDING_ROOT"),
+    Known("aspire", "source", "architect-sources"),
+    Known("vcap", "source", "architect-sources", marker="VCAP_SERVICES"),
+    Known("urls", "source", "architect-sources"),
+    Known("dns", "source", "architect-sources", marker="ARCHITECT_DNS", extra="dns"),
     Known("otel", "observer", "architect-otel"),
-    *(_command(name) for name in ("env", "install", "plugin", "plugins", "run")),
+    *(Known(name, "command", "architect-command") for name in ("env", "install", "plugin", "plugins", "run")),
 )
+_PORTS = {"http": 80, "https": 443, "amqps": 5671, "clickhouses": 8443}  # of aliases and schemes
+
+BY_NAME = {name: each for each in KNOWN for name in (each.name, *each.aliases, *each.schemes)}
 
 PRECEDENCE = ("environment", "bindings", "aspire", "vcap", "urls", "local", "dns")
 """The default sources, the first of which wins. Only "environment" can name the running service."""
-
-
-@lru_cache(maxsize=1)
-def _by_name() -> dict[str, Known]:
-    return {name: each for each in KNOWN for name in each.names}
 
 
 def known(name: str) -> Known | None:
@@ -95,7 +72,7 @@ def known(name: str) -> Known | None:
     >>> known("rediss").name, known("rediss").port, known("pigeon")
     ('redis', 6379, None)
     """
-    return _by_name().get(name)
+    return BY_NAME.get(name)
 
 
 def port_of(name: str) -> int | None:
@@ -104,8 +81,7 @@ def port_of(name: str) -> int | None:
     >>> port_of("postgresql"), port_of("amqps"), port_of("https"), port_of("sqlite")
     (5432, 5671, 443, None)
     """
-    found = known(name)
-    return None if found is None else found.ports.get(name, found.port)
+    return _PORTS.get(name, BY_NAME[name].port if name in BY_NAME else None)
 
 
 def remedy(name: str) -> str:
@@ -115,8 +91,6 @@ def remedy(name: str) -> str:
     'pip install architect-datastore'
     """
     found = known(name)
-    if found is not None and found.extra is not None:
-        return f"pip install '{found.distribution}[{found.extra}]'"
-    if found is not None:
-        return f"pip install {found.distribution}"
-    return f"install the package whose entry point in the group 'architect' is named {name!r}"
+    if found is None:
+        return f"install the package whose entry point in the group 'architect' is named {name!r}"
+    return f"pip install '{found.distribution}[{found.extra}]'" if found.extra else f"pip install {found.distribution}"

@@ -5,17 +5,20 @@ from __future__ import annotations
 import os
 import re
 import sys
+from contextlib import contextmanager
 from importlib.metadata import entry_points, version
+from importlib.util import find_spec
 from inspect import isroutine
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pluggy
 from pydantic import BaseModel
 
 from architect_core.contract import hooks
-from architect_core.plugins.collision import facade_problem
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from importlib.metadata import EntryPoint, EntryPoints
 
 DISABLED_VARIABLE = "ARCHITECT_DISABLED_PLUGINS"
@@ -32,11 +35,9 @@ def search() -> EntryPoints:
 
 
 def installed(name: str | None = None, among: EntryPoints | None = None) -> list[EntryPoint]:
-    """Returns the entry points of all plugins, or of those named `name`, sorted and without duplicates.
+    """Returns all entry points, or those named `name`, sorted and without duplicates.
 
-    Args:
-        name: a protocol, engine, source or command.
-        among: what `search()` returned before, to search only once.
+    `among` is what `search()` returned before, to search only once.
     """
     entries = search() if among is None else among
     if name is not None:
@@ -82,71 +83,74 @@ def normalised(distribution: str) -> str:
 
 
 def load(entry: EntryPoint) -> pluggy.PluginManager:
-    """Imports a plugin and registers its hooks.
-
-    Raises:
-        BrokenError: it cannot be imported, was written for another version of the contract, or has an unknown or
-            unmarked hook; or `architect.sdk` is not architect-core's.
-    """
-    collision = facade_problem()
-    if collision:
+    """Imports a plugin and registers its hooks; raises BrokenError if it or the installed `architect.sdk` is broken."""
+    if collision := facade_problem():
         raise BrokenError(f"cannot be used: {collision}")
-    try:
+    with _broken("cannot be imported"):
         plugin: object = entry.load()
-    except (Exception, SystemExit) as problem:
-        raise BrokenError(f"cannot be imported: {_described(problem)}") from problem
-    try:
-        stated = getattr(plugin, VERSION_ATTRIBUTE, getattr(sys.modules.get(entry.module), VERSION_ATTRIBUTE, None))
-    except (Exception, SystemExit) as problem:
-        raise BrokenError(f"breaks the plugin contract: {_described(problem)}") from problem
-    _check_version(stated)
     # a manager for it alone: one for all would compare and hash plugins, whatever they are, with each other
     manager = pluggy.PluginManager(hooks.GROUP)
     manager.add_hookspecs(hooks.SPECIFICATIONS)
-    try:
+    with _broken("breaks the plugin contract"):
+        stated = getattr(plugin, VERSION_ATTRIBUTE, getattr(sys.modules.get(entry.module), VERSION_ATTRIBUTE, None))
+        _check_version(stated)
         manager.register(plugin, name=entry.value)
         manager.check_pending()
-        unmarked = [name for name in dir(plugin) if _is_unmarked(plugin, name, manager)]
-    except Exception as problem:
-        raise BrokenError(f"breaks the plugin contract: {_text(problem)}") from problem
-    except SystemExit as problem:
-        raise BrokenError("breaks the plugin contract: it ends the program when it is looked at") from problem
-    if unmarked:
-        raise BrokenError(f"breaks the plugin contract: {unmarked[0]} is not marked with @hookimpl")
+        for name in dir(plugin):
+            is_hook = name.startswith("architect_") and isroutine(getattr(plugin, name))
+            if is_hook and manager.parse_hookimpl_opts(plugin, name) is None:
+                raise BrokenError(f"breaks the plugin contract: {name} is not marked with @hookimpl")
     return manager
 
 
 def call(manager: pluggy.PluginManager, kind: type[Any]) -> Any:
-    """Calls the plugin's hook for `kind` and returns the result, or None if the plugin has no such hook.
-
-    Raises:
-        BrokenError: the hook raises, or returns something else.
-    """
-    hook = kind.hook
-    try:
-        results = getattr(manager.hook, hook)()
-    except (Exception, SystemExit) as problem:
-        raise BrokenError(f"failed in {hook}: {_described(problem)}") from problem
+    """Calls the plugin's hook for `kind`; returns None if it has none, and raises BrokenError if that is broken."""
+    with _broken(f"failed in {kind.hook}"):
+        results = getattr(manager.hook, kind.hook)()
     if not results:
         return None
-    if not isinstance(results[0], kind):
-        what = f"the class {results[0].__name__}" if isinstance(results[0], type) else f"a {type(results[0]).__name__}"
-        raise BrokenError(f"returned {what} from {hook}, where the contract asks for a {kind.__name__}")
-    options = getattr(results[0], "Options", BaseModel)
+    provided = results[0]
+    if not isinstance(provided, kind):
+        what = f"the class {provided.__name__}" if isinstance(provided, type) else f"a {type(provided).__name__}"
+        raise BrokenError(f"returned {what} from {kind.hook}, where the contract asks for a {kind.__name__}")
+    options = getattr(provided, "Options", BaseModel)
     if not (isinstance(options, type) and issubclass(options, BaseModel)):
         raise BrokenError(f"breaks the plugin contract: {kind.__name__}.Options is no pydantic model")
-    return results[0]
+    return provided
 
 
-def _described(problem: BaseException) -> str:
-    return f"{type(problem).__name__}: {_text(problem)}"
+def facade_problem() -> str | None:
+    """Returns what is wrong with the installed `architect.sdk` and the command that repairs it, or None.
 
-
-def _text(problem: BaseException) -> str:
+    Python imports the package `architect/sdk/` of architect-sdk 0.2.1 and not the module `architect/sdk.py`, whichever
+    of the two was installed first. The module is not imported to find out.
+    """
+    spec = find_spec("architect.sdk")
     try:
-        return str(problem)
-    except Exception:  # noqa: BLE001 - it is the plugin's own
-        return "it cannot say why"
+        if spec is None or spec.origin is None or b"architect_core" in Path(spec.origin).read_bytes():
+            return None
+    except OSError:  # in an archive or a packed program, which pip does not change
+        return None
+    return (
+        "architect.sdk is the one of architect-sdk 0.2.1, which hides architect-core's. "
+        "To remove it, run: pip uninstall --yes architect-sdk"
+    )
+
+
+@contextmanager
+def _broken(what: str) -> Iterator[None]:
+    """Turns whatever a plugin raises into a BrokenError."""
+    try:
+        yield
+    except BrokenError:
+        raise
+    except (Exception, SystemExit) as problem:
+        try:
+            text = str(problem)
+        except Exception:  # noqa: BLE001 - it is the plugin's own
+            text = "it cannot say why"
+        kind = "" if isinstance(problem, pluggy.PluginValidationError) else f"{type(problem).__name__}: "
+        raise BrokenError(f"{what}: {kind}{text}") from problem
 
 
 def _check_version(stated: object) -> None:
@@ -163,12 +167,4 @@ def _check_version(stated: object) -> None:
     raise BrokenError(
         f"was written for version {stated} of the plugin contract, and architect-core {version('architect-core')} has "
         f"{served}. {remedy}"
-    )
-
-
-def _is_unmarked(plugin: object, name: str, manager: pluggy.PluginManager) -> bool:
-    return (
-        name.startswith("architect_")
-        and isroutine(getattr(plugin, name))
-        and manager.parse_hookimpl_opts(plugin, name) is None
     )

@@ -33,13 +33,14 @@ class Plugins:
         """Returns the entry points of that name, disabled ones included; no plugin is loaded."""
         return loading.installed(name, self._entry_points)
 
+    def usable(self, name: str) -> list[EntryPoint]:
+        """Returns the entry points of that name that are not disabled."""
+        return [entry for entry in self.installed(name) if not loading.is_disabled(entry)]
+
     def find(self, kind: type[Kind], name: str, asked_by: str) -> Kind | None:
         """Loads the plugin `name` and returns what it provides of `kind`, or None if it has no such hook.
 
-        Args:
-            kind: one of the classes of `architect_core.contract`.
-            name: the name of the plugin's entry point.
-            asked_by: for error messages, such as "service 'acme/billing'".
+        `asked_by` is for error messages, such as "service 'acme/billing'".
 
         Raises:
             NoPluginError: no installed distribution has such an entry point.
@@ -60,7 +61,7 @@ class Plugins:
 
     def owner(self, name: str) -> str:
         """Returns the plugin `name` with its distribution: "the plugin 'rest' of architect-rest 0.3.0"."""
-        usable = [entry for entry in self.installed(name) if not loading.is_disabled(entry)]
+        usable = self.usable(name)
         return _owner(usable[0]) if usable else f"the plugin {name!r}"
 
     @contextmanager
@@ -83,16 +84,7 @@ class Plugins:
         return loading.search()
 
     def _load(self, kind: type[Kind], name: str, asked_by: str) -> Kind | None:
-        entry = self._entry(name, asked_by)
-        try:
-            provided: Kind | None = loading.call(loading.load(entry), kind)
-        except loading.BrokenError as problem:
-            raise PluginError(f"{asked_by}: {_owner(entry)} {problem}") from problem.__cause__
-        return provided
-
-    def _entry(self, name: str, asked_by: str) -> EntryPoint:
-        found = self.installed(name)
-        usable = [entry for entry in found if not loading.is_disabled(entry)]
+        found, usable = self.installed(name), self.usable(name)
         if not found:
             raise NoPluginError(name, self.names(), asked_by, remedy(name))
         if not usable:
@@ -103,7 +95,11 @@ class Plugins:
                 f"{asked_by}: several distributions serve {name!r}: {owners}. Uninstall all but one, or name the "
                 f"others in {loading.DISABLED_VARIABLE}"
             )
-        return usable[0]
+        try:
+            provided: Kind | None = loading.call(loading.load(usable[0]), kind)
+        except loading.BrokenError as problem:
+            raise PluginError(f"{asked_by}: {_owner(usable[0])} {problem}") from problem.__cause__
+        return provided
 
 
 def _owner(entry: EntryPoint) -> str:

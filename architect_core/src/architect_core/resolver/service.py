@@ -12,7 +12,7 @@ from architect_core._base.files import files_in, signatures
 from architect_core._runtime import ForkSafeLock, call_after_fork, once
 from architect_core.contract.client import ClientFactory, Target
 from architect_core.exceptions import ArchitectError, ConfigError, NoEventLoopError, PluginError
-from architect_core.schema.validation import validate
+from architect_core.schema import validate
 
 if TYPE_CHECKING:
     from asyncio import AbstractEventLoop

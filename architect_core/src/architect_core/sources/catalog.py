@@ -5,14 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
-from architect_core._base.files import signatures
+from architect_core._base.files import Signatures, signatures
 from architect_core._runtime import ForkSafeLock, once
 from architect_core.contract.source import Configuration, Entries, Source
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
-    from architect_core._base.files import Signatures
     from architect_core.schema.config import ServiceConfig
 
     Kind = Literal["services", "datastores"]
@@ -38,42 +37,18 @@ class Found:
 
 
 class Layer:
-    """One source of a catalog, found and read on first use."""
+    """One source of a catalog, which is read on first use."""
 
-    def __init__(
-        self,
-        name: str,
-        find: Callable[[], Source | None],
-        load: Callable[[Source], Configuration] = lambda source: source.load(),
-        *,
-        names_service: bool = True,
-    ) -> None:
-        """Reads nothing yet.
-
-        Args:
-            name: the source's name: "bindings".
-            find: returns the source, or None if it is not used.
-            load: reads it.
-            names_service: whether it is read to find the running service's name.
-        """
+    def __init__(self, name: str, source: Source) -> None:
         self.name = name
+        self.source = source
         self.signatures: Signatures = {}
-        self._find = find
-        self._load = load
-        self._names_service = names_service
         self._lock = ForkSafeLock()
-
-    @once
-    def source(self) -> Source | None:
-        """The source, or None if it is not used."""
-        return self._find()
 
     @once
     def configuration(self) -> Configuration:
         """What the source holds; raises ConfigError if that is malformed."""
-        if self.source is None:
-            return Configuration({}, None, f"the source {self.name!r}, which is not used")
-        loaded = self._load(self.source)
+        loaded = self.source.load()
         self.signatures = signatures(loaded.files)
         return loaded
 
@@ -82,30 +57,24 @@ class Layer:
         """Whether the source was read."""
         return "configuration" in vars(self)
 
-    @property
-    def current_service(self) -> str | None:
-        """The running service's name; the source is read only if it may know it."""
-        may_know = self._names_service and self.source is not None and self.source.knows_current_service
-        return self.configuration.current_service if may_know else None
-
     def find(self, kind: Kind, name: str, owner: str | None) -> Iterator[Found]:
         """Yields the entries of `name`; a datastore of the service `owner` comes before one without an owner."""
-        service = self._service(owner) if kind == "datastores" else None
-        if service is not None and name in service.datastores:
-            yield self._found(service.datastores[name], "services", str(owner), f"datastores.{name}")
+        own = self._datastores_of(owner) if kind == "datastores" else {}
+        if name in own:
+            yield self._found(own[name], "services", str(owner), f"datastores.{name}")
         entries: Mapping[str, Any] = getattr(self.configuration, kind)
         if name in entries:
             yield self._found(entries[name], kind, name, "")
 
     def names(self, kind: Kind, owner: str | None) -> set[str]:
         """Returns the names that the source lists, with the datastores of the service `owner`; raises ConfigError."""
-        service = self._service(owner) if kind == "datastores" else None
-        return {*getattr(self.configuration, kind), *(service.datastores if service is not None else ())}
+        return {*getattr(self.configuration, kind), *(self._datastores_of(owner) if kind == "datastores" else ())}
 
-    def _service(self, owner: str | None) -> ServiceConfig | None:
+    def _datastores_of(self, owner: str | None) -> Mapping[str, Any]:
         services = self.configuration.services
         # entries that are read one by one come from platforms, whose services have no datastores
-        return None if owner is None or isinstance(services, Entries) else services.get(owner)
+        service = None if owner is None or isinstance(services, Entries) else services.get(owner)
+        return {} if service is None else service.datastores
 
     def _found(self, entry: Any, kind: Kind, key: str, path: str) -> Found:
         configuration = self.configuration
@@ -116,21 +85,23 @@ class Layer:
 
 
 class Catalog:
-    """The merged view of several sources.
+    """The merged view of several sources, the first of which wins.
 
     Fields of two sources are never mixed, because a password must not be sent to a host that another source named. A
     source is neither loaded nor read before a name is looked up that no source above it has.
     """
 
     def __init__(self, layers: Sequence[Layer]) -> None:
-        """Merges sources, the first of which wins."""
         self.layers = layers
-        self.services: Mapping[str, ServiceConfig] = Entries((), self._service_entry)
+        self.services: Mapping[str, ServiceConfig] = Entries(
+            (), lambda name: getattr(self.service(name), "entry", None)
+        )
 
     @property
     def current_service(self) -> str | None:
         """The running service's name, from the first source that knows it."""
-        return next((name for layer in self.layers if (name := layer.current_service) is not None), None)
+        may_know = (layer for layer in self.layers if layer.source.knows_current_service)
+        return next((name for layer in may_know if (name := layer.configuration.current_service) is not None), None)
 
     def service(self, name: str) -> Found | None:
         """Returns the entry of a service, or None."""
@@ -142,8 +113,7 @@ class Catalog:
 
     def all(self, kind: Kind, name: str, owner: str | None = None) -> Iterator[Found]:
         """Yields every entry of a name, in order of precedence."""
-        for layer in self.layers:
-            yield from layer.find(kind, name, owner)
+        return (found for layer in self.layers for found in layer.find(kind, name, owner))
 
     def names(self, kind: Kind, owner: str | None = None) -> list[str]:
         """Reads all sources and returns the names that they list, sorted."""
@@ -165,7 +135,3 @@ class Catalog:
         for layer in self.layers:
             if layer.name in read:
                 _ = layer.configuration
-
-    def _service_entry(self, name: str) -> ServiceConfig | None:
-        found = self.service(name)
-        return None if found is None else found.entry

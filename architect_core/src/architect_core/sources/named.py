@@ -8,24 +8,18 @@ from typing import TYPE_CHECKING
 from architect_core.contract.source import SOURCE_VARIABLE, Configuration, Source
 from architect_core.exceptions import ConfigError, PluginError
 from architect_core.plugins import loading
-from architect_core.plugins.known import PRECEDENCE, known
+from architect_core.plugins.known import BY_NAME, PRECEDENCE
 from architect_core.sources.catalog import Layer
-from architect_core.sources.environment import EnvironmentSource
+from architect_core.sources.variables import EnvironmentSource, LocalSource, MappingSource
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Mapping
 
+    from architect_core.plugins.known import Known
     from architect_core.plugins.registry import Plugins
 
-
-def _local() -> Source:
-    from architect_core.sources.local import LocalSource
-
-    return LocalSource()
-
-
 # not by entry points, which take milliseconds to search: most programs need no other source
-_OWN: dict[str, Callable[[], Source]] = {"environment": EnvironmentSource, "local": _local}
+_OWN = {source.name: source for source in (EnvironmentSource, LocalSource)}
 
 
 def sources_of(
@@ -34,73 +28,79 @@ def sources_of(
     """Returns the sources for the arguments of `configure()`, the first of which wins.
 
     Without `source`, they are those that `ARCHITECT_SOURCE` names, or those of `PRECEDENCE`; with `config`, none.
-
-    Raises:
-        ConfigError: a source is named twice.
+    Raises ConfigError if a source is named twice.
     """
     if config is not None:
-        from architect_core.sources.mapping import MappingSource
-
-        stated = Layer(MappingSource.name, lambda: MappingSource(config, current_service))
+        stated = Layer(MappingSource.name, MappingSource(config, current_service))
         return [stated] if source is None else [stated, *sources_of(None, None, source, plugins)]
-    if source is not None and not isinstance(source, str):
-        return [Layer(source.name or type(source).__name__, lambda: source)]
-    if source is not None:
+    if isinstance(source, str):
         return _named(source, "configure(source=...)", plugins)
-    names = os.environ.get(SOURCE_VARIABLE)
-    if names:
+    if source is not None:
+        return [Layer(source.name or type(source).__name__, source)]
+    if names := os.environ.get(SOURCE_VARIABLE):
         return _named(names, f"the variable {SOURCE_VARIABLE}", plugins)
-    return [_default(name, plugins) for name in PRECEDENCE]
+    return [
+        Layer(name, _OWN[name]() if name in _OWN else _DefaultSource(BY_NAME[name], plugins)) for name in PRECEDENCE
+    ]
 
 
 def _named(names: str, asked_by: str, plugins: Plugins) -> list[Layer]:
     words = [word.strip() for word in names.split(",") if word.strip()]
     if len(set(words)) != len(words):
         raise ConfigError(asked_by, [("", "names a source twice")])
-    return [_required(word, asked_by, plugins) for word in words]
+    return [Layer(word, _OWN[word]() if word in _OWN else _PluginSource(word, plugins, asked_by)) for word in words]
 
 
-def _required(name: str, asked_by: str, plugins: Plugins) -> Layer:
-    """A source that must be installed."""
-    if name in _OWN:
-        return Layer(name, _OWN[name])
-    return Layer(name, lambda: plugins.get(Source, name, asked_by), _loader(name, asked_by, plugins))
+class _PluginSource(Source):
+    """The source of a plugin, which must be installed. It is found on first use, and errors name the plugin."""
 
+    def __init__(self, plugin: str, plugins: Plugins, asked_by: str) -> None:
+        self._plugin = plugin
+        self._plugins = plugins
+        self._asked_by = asked_by
 
-def _default(name: str, plugins: Plugins) -> Layer:
-    """A source that is skipped if it is disabled, or if it is not installed and its platform's variable is not set."""
-    if name in _OWN:
-        return Layer(name, _OWN[name])
-    about = known(name)
-    marker = about and about.marker
-    asked_by = f"the variable {marker}" if marker else "the default sources"
+    @property
+    def knows_current_service(self) -> bool:  # type: ignore[override]  # of an object that is found later
+        return self._found().knows_current_service
 
-    def find() -> Source | None:
-        if marker and not os.environ.get(marker):
-            return None
-        installed = plugins.installed(name)
-        is_disabled = about is not None and loading.disabled_names() & {name, about.distribution}
-        if is_disabled or (installed and all(loading.is_disabled(entry) for entry in installed)):
-            return None
-        if marker:
-            return plugins.get(Source, name, asked_by)
-        # another kind of plugin may have the name
-        return plugins.find(Source, name, asked_by) if installed else None
-
-    return Layer(name, find, _loader(name, asked_by, plugins), names_service=False)
-
-
-def _loader(name: str, asked_by: str, plugins: Plugins) -> Callable[[Source], Configuration]:
-    """Returns a function that loads a plugin's source; what it raises names the plugin."""
-
-    def load(source: Source) -> Configuration:
-        with plugins.blamed(name, asked_by, secrets=True):
+    def load(self) -> Configuration:
+        source = self._found()
+        with self._plugins.blamed(self._plugin, self._asked_by, secrets=True):
             configuration: object = source.load()
         if not isinstance(configuration, Configuration):
             raise PluginError(
-                f"{asked_by}: {plugins.owner(name)} loaded a {type(configuration).__name__}, where the contract asks "
-                "for a Configuration"
+                f"{self._asked_by}: {self._plugins.owner(self._plugin)} loaded a {type(configuration).__name__}, where "
+                "the contract asks for a Configuration"
             )
         return configuration
 
-    return load
+    def _found(self) -> Source:
+        return self._plugins.get(Source, self._plugin, self._asked_by)
+
+
+class _DefaultSource(Source):
+    """A source that is skipped if it is disabled, or if it is not installed and its platform's variable is not set."""
+
+    knows_current_service = False
+
+    def __init__(self, about: Known, plugins: Plugins) -> None:
+        self._about = about
+        self._plugins = plugins
+        self._asked_by = f"the variable {about.marker}" if about.marker else "the default sources"
+
+    def load(self) -> Configuration:
+        name = self._about.name
+        if self._is_used():
+            return _PluginSource(name, self._plugins, self._asked_by).load()
+        return Configuration({}, None, f"the source {name!r}, which is not used")
+
+    def _is_used(self) -> bool:
+        name, marker = self._about.name, self._about.marker
+        if marker and not os.environ.get(marker):
+            return False
+        installed = self._plugins.installed(name)
+        is_disabled = loading.disabled_names() & {name, self._about.distribution}
+        if is_disabled or (installed and not self._plugins.usable(name)):
+            return False
+        # another kind of plugin may have the name
+        return bool(marker or (installed and self._plugins.find(Source, name, self._asked_by)))

@@ -5,10 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
-from architect_core._base.address import scheme_of
+from architect_core.contract import scheme_of
 from architect_core.plugins.known import known
-from architect_core.schema import validate
-from architect_core.schema.config import ServiceConfig
+from architect_core.schema import ServiceConfig, validate
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
