@@ -4,16 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import partial
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 from pydantic import Field
 
 from architect_core.contract import CredentialParser, Credentials, Driver, hookimpl
 from architect_core.plugins.known import port_of
-from architect_datastore.arguments import engine_arguments, given, mode_of, refusal, translated
-from architect_datastore.options import TlsFiles
-from architect_datastore.tls import TlsParser, TlsUrls
-from architect_datastore.tls_keys import TLS
+from architect_datastore.arguments import client_context, engine_arguments, given, mode_of, refusal, translated
+from architect_datastore.options import TLS, TlsFiles
+from architect_datastore.tls import TlsParser
 
 ARCHITECT_CONTRACT = 1
 
@@ -53,8 +52,6 @@ def pymysql(db: Credentials) -> dict[str, Any]:
     if mode == "disable":
         arguments["ssl_disabled"] = True
     elif mode not in {None, "prefer"}:  # the default
-        from architect_datastore.client_context import client_context
-
         arguments["ssl"] = client_context(db, "pymysql")
     return arguments
 
@@ -65,8 +62,6 @@ def aiomysql(db: Credentials) -> dict[str, Any]:
     if db.password is not None:
         arguments["password"] = db.password.encode().decode("latin-1")
     if mode_of(db, "aiomysql") not in {None, "disable"}:
-        from architect_datastore.client_context import client_context
-
         arguments["ssl"] = client_context(db, "aiomysql")
     return arguments
 
@@ -136,18 +131,16 @@ class MysqlParser(TlsParser):
 
     Options = MysqlOptions
     socket = "unix_socket"
-    tls = TlsUrls(
-        names={
-            "ssl-mode": "sslmode",
-            "ssl-ca": "ca",
-            "ssl-cert": "certificate",
-            "ssl-key": "key",
-            "ssl_mode": "sslmode",
-            "ssl_ca": "ca",
-            "ssl_cert": "certificate",
-            "ssl_key": "key",
-        }
-    )
+    option_names: ClassVar = {
+        "ssl-mode": "sslmode",
+        "ssl-ca": "ca",
+        "ssl-cert": "certificate",
+        "ssl-key": "key",
+        "ssl_mode": "sslmode",
+        "ssl_ca": "ca",
+        "ssl_cert": "certificate",
+        "ssl_key": "key",
+    }
 
     def read_options(self, scheme: str, query: Mapping[str, Any]) -> dict[str, Any]:
         """Reads MySQL's names of the TLS modes; ignores `reconnect`, which brokers add for clients in Ruby."""

@@ -11,9 +11,8 @@ from pydantic import Field
 from architect_core.contract import CredentialParser, DatastoreProvisioner, DatastoreTarget, hookimpl
 from architect_core.plugins.known import port_of
 from architect_datastore.kit.network import NetworkParser
-from architect_datastore.options import TlsFiles
+from architect_datastore.options import TLS, TlsFiles, read_tls_keys
 from architect_datastore.postgres_drivers import DRIVERS, SYSTEM
-from architect_datastore.tls_keys import TLS, read_tls_keys
 
 ARCHITECT_CONTRACT = 1
 

@@ -6,7 +6,7 @@ from functools import partial
 from typing import Any
 
 from architect_core.contract import Credentials, Driver
-from architect_datastore.arguments import engine_arguments, given, refusal
+from architect_datastore.arguments import client_context, engine_arguments, given, refusal
 from architect_datastore.kit.url import build_url
 
 SYSTEM = "system"
@@ -50,8 +50,6 @@ def asyncpg(db: Credentials) -> dict[str, Any]:
     timeout = options.pop("connect_timeout", None)
     context = None
     if options.get("sslrootcert") == SYSTEM:
-        from architect_datastore.client_context import client_context
-
         files = {key: value for key, value in db.options.items() if key in {"sslmode", "certificate", "key"}}
         context = client_context(Credentials(db.engine, {"options": files}), "asyncpg")
         options = {key: value for key, value in options.items() if not key.startswith("ssl")}

@@ -14,7 +14,7 @@ from architect_core.contract import CredentialParser, Credentials, DatastoreProv
 from architect_core.plugins.known import port_of
 from architect_datastore.arguments import given, mode_of, translated
 from architect_datastore.kit.url import build_url
-from architect_datastore.tls import Flag, TlsOptions, TlsParser, TlsUrls
+from architect_datastore.tls import Flag, TlsOptions, TlsParser
 
 ARCHITECT_CONTRACT = 1
 
@@ -71,17 +71,15 @@ class RedisParser(TlsParser):
     """
 
     Options = RedisOptions
-    tls = TlsUrls(
-        schemes={"redis": "rediss"},
-        certificate=Flag("ssl_cert_reqs", on=("required", "optional"), off=("none",)),
-        hostname=Flag("ssl_check_hostname"),
-        names={
-            "ssl_ca_certs": "ca",
-            "ssl_certfile": "certificate",
-            "ssl_keyfile": "key",
-            "socket_connect_timeout": "connect_timeout",
-        },
-    )
+    tls_schemes: ClassVar = {"redis": "rediss"}
+    certificate = Flag("ssl_cert_reqs", on=("required", "optional"), off=("none",))
+    hostname = Flag("ssl_check_hostname")
+    option_names: ClassVar = {
+        "ssl_ca_certs": "ca",
+        "ssl_certfile": "certificate",
+        "ssl_keyfile": "key",
+        "socket_connect_timeout": "connect_timeout",
+    }
 
     other_protocols: ClassVar = {
         "sentinel": "Sentinels only know where a server is; give the URL of a server, redis://host:6379",
