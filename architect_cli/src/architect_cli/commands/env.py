@@ -8,11 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from architect_cli.click_command import ClickCommand
 from architect_cli.dialects.architect import export_variables
 from architect_cli.dialects.bindings import Bindings
-from architect_cli.dialects.export import export
 from architect_cli.dialects.variables import Aspire, Compose
+from architect_cli.main import ClickCommand
 from architect_cli.output import error_text, print_error
 from architect_cli.resolved import masked, resolve, resolve_one, shown
 from architect_core.exceptions import UnknownNameError
@@ -63,10 +62,8 @@ def env(service: str | None, dialect: str | None, folder: Path | None, *, as_jso
         text, notes = export_variables(found, current, secrets=show_secrets)
     elif dialect:
         chosen = Bindings(folder) if folder is not None else Aspire() if dialect == "aspire" else Compose()
-        made = export(found, chosen, resolver, plugins)
-        text, hidden = chosen.text(made.exported, secrets=show_secrets)
-        notes = [*made.notes, *hidden]
-        problems += made.problems
+        text, notes, omitted = chosen.export(found, resolver, plugins, secrets=show_secrets)
+        problems += omitted
     elif as_json:
         text = json.dumps(_as_json(found, current, show_secrets=show_secrets), indent=2)
     else:

@@ -1,16 +1,21 @@
-"""What the dialects have in common: their base, and services and datastores as URLs."""
+"""What the dialects have in common: how they export, and services and datastores as URLs."""
 
 from __future__ import annotations
 
+import os
 import re
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, ClassVar
 from urllib.parse import quote, unquote, urlencode
 
-from architect_core.contract import Address, parse_address
+from architect_core.contract import Address, parse_address, showable
+from architect_core.exceptions import ArchitectError, RunError
+from architect_core.resolver import Resolver
 from architect_core.resolver.engine import GENERIC
 from architect_core.schema import DatastoreConfig, ServiceConfig
+from architect_core.sources.binding_keys import CERTIFICATES
 from architect_core.sources.entries import with_login
 
 if TYPE_CHECKING:
@@ -22,6 +27,9 @@ if TYPE_CHECKING:
 
 Form = Mapping[str, str]
 """The variables, or the files, for one item: name -> value."""
+
+# what has to be the same when it is read back
+_COMPARED = ("engine", "hosts", "username", "password", "name", "options")
 
 # fields that are exported by other means
 _EXPORTED = {
@@ -58,6 +66,85 @@ class Dialect(ABC):
     def carried(self, form: Form) -> Iterable[str]:  # noqa: ARG002 - to override
         """The keys of the entry, or of its options, that a form has under the same name."""
         return ()
+
+    def export(
+        self, found: Sequence[Resolved], resolver: Resolver, plugins: Plugins, *, secrets: bool
+    ) -> tuple[str, list[str], list[ArchitectError]]:
+        """Export each item in the first form that is read back as what was resolved.
+
+        Returns the text to print, notes on omitted parts, and an error for each omitted item. Raises RunError if two
+        items would have the same variable or folder.
+        """
+        exported: list[tuple[Resolved, Form]] = []
+        notes: list[str] = []
+        problems: list[ArchitectError] = []
+        holders: dict[str, Resolved] = {}
+        for each in found:
+            if each.is_nowhere:
+                notes += self._notes(each, {})
+                continue
+            holder = self.holder(each)
+            other = holders.setdefault(holder, each)
+            if other is not each:
+                raise RunError(
+                    f"{other.label} and {each.label} would both be {holder}. Rename one of them, or export "
+                    "them as ARCHITECT"
+                )
+            try:
+                item = replace(each, credentials=resolver.datastore(each.name)) if each.kind == "datastores" else each
+                form = self._form(item, plugins)
+            except ArchitectError as problem:
+                problems.append(problem)
+            else:
+                exported.append((item, form))
+                notes += self._notes(item, form)
+        text, hidden = self.text(exported, secrets=secrets)
+        return text, [*notes, *hidden], problems
+
+    def _form(self, item: Resolved, plugins: Plugins) -> Form:
+        """A form that is read back as the same; raises RunError if there is none."""
+        reason = "an address that is no URL"
+        for form in self.forms(item):
+            fields = _differing(item, self.source(item, form, plugins), plugins)
+            if not fields:
+                return form
+            reason = f"it so that it is read back as the same ({', '.join(fields)})"
+        raise RunError(f"{item.label} is omitted: {self.name} cannot express {reason}. Export it as ARCHITECT")
+
+    def _notes(self, item: Resolved, form: Form) -> list[str]:
+        carried = set(self.carried(form))
+        omitted = [showable(key) for key in further(item) if key not in carried]
+        several = len(item.entry.get("instances") or ())
+        if several > 1 and not (self.several and len(service_urls(item.entry)) == several):
+            omitted.append("instances but the first")
+        elif any("weight" in each for each in item.entry.get("instances") or ()) and "instances" not in carried:
+            omitted.append("the instances' weights")
+        notes = [f"{item.label}: {self.name} cannot express {', '.join(omitted)}; omitted"] if omitted else []
+        options = item.credentials.options if item.credentials is not None else {}
+        paths = [key for key in dict.fromkeys(CERTIFICATES.values()) if key in options and key not in carried]
+        if paths:
+            notes.append(f"{item.label}: {', '.join(paths)}: only the path is exported, the file must exist there too")
+        return notes
+
+
+def _differing(item: Resolved, source: Source, plugins: Plugins) -> list[str]:
+    """The fields that differ between `source` and what was resolved; of several instances, the first is enough."""
+    resolver = Resolver(source=source, plugins=plugins, root=os.devnull)  # without a manifest
+    try:
+        if item.credentials is not None:
+            return _differing_credentials(item.credentials, resolver.datastore(item.name))
+        read = resolver.service(item.name).config
+    except ArchitectError:
+        return ["all of it"]
+    wanted, urls = service_urls(item.entry), service_urls(read)
+    fields = [] if read.get("api") == item.entry.get("api") else ["api"]
+    return fields if urls in (wanted, wanted[:1]) else [*fields, "host"]
+
+
+def _differing_credentials(wanted: Credentials, read: Credentials) -> list[str]:
+    fields = [name for name in _COMPARED if getattr(wanted, name) != getattr(read, name)]
+    schemes = {(each.url or "").partition("://")[0] for each in (wanted, read)}
+    return fields if len(schemes) == 1 else [*fields, "url"]
 
 
 def further(item: Resolved) -> dict[str, Any]:
