@@ -56,13 +56,9 @@ def refusal(driver: str, option: str, remedy: str = "remove it, or use another d
 
 
 def mode_of(db: Credentials, driver: str, *known: str) -> str | None:
-    """Returns the `sslmode` of `db`, or None.
-
-    Raises:
-        DriverError: `known` is given and does not have it.
-    """
+    """Returns the `sslmode` of `db`, or None; raises DriverError if it is none of `known`."""
     mode: str | None = db.options.get("sslmode")
-    if known and mode is not None and mode not in known:
+    if mode is not None and mode not in known:
         raise DriverError(f"{driver} does not support sslmode {mode}, only {', '.join(known)}; use another driver")
     return mode
 
@@ -87,6 +83,14 @@ def engine_arguments(dialect: str, arguments: Mapping[str, Any], names: tuple[st
             fields[field] = rest.pop(name)
     url = build_url(dialect, fields, {})
     return {"url": url if "name" in fields else url.removesuffix("/"), **({"connect_args": rest} if rest else {})}
+
+
+def django_entry(backend: str, arguments: Mapping[str, Any], names: tuple[str, ...]) -> dict[str, Any]:
+    """Returns an entry of Django's `DATABASES` for a driver's arguments, whose `names` are as of `engine_arguments`."""
+    rest = dict(arguments)
+    fields = ("HOST", "PORT", "USER", "PASSWORD", "NAME")
+    address = {field: rest.pop(name, "") for field, name in zip(fields, names, strict=True)}
+    return {"ENGINE": f"django.db.backends.{backend}", **address, "OPTIONS": rest}
 
 
 def client_context(db: Credentials, driver: str) -> ssl.SSLContext:

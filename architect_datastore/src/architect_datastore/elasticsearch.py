@@ -9,7 +9,7 @@ from urllib.parse import quote
 
 from architect_core.contract import CredentialParser, Credentials, DatastoreTarget, hookimpl
 from architect_core.plugins.known import port_of
-from architect_datastore.arguments import mode_of, translated
+from architect_datastore.arguments import translated
 from architect_datastore.kit.url import build_url
 from architect_datastore.tls import Flag, TlsOptions, TlsParser
 
@@ -49,7 +49,7 @@ def opensearch(db: Credentials) -> dict[str, Any]:
 
 def _arguments(db: Credentials, driver: str, names: dict[str, str]) -> dict[str, Any]:
     arguments = translated(db, driver, names, "sslmode")
-    mode = mode_of(db, driver)
+    mode = db.options.get("sslmode")
     scheme = "http" if mode is None else "https"
     hosts = [_with_path(build_url(scheme, {"host": host, "port": port}, {}), db.name) for host, port in db.hosts]
     if mode == "require":

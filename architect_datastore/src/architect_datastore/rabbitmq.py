@@ -57,7 +57,7 @@ def pika(db: Credentials) -> dict[str, Any]:
 def aio_pika(db: Credentials) -> dict[str, Any]:
     """`aio_pika.connect` and `aio_pika.connect_robust`."""
     query = translated(db, "aio-pika", {"heartbeat": "heartbeat"}, "connect_timeout", *TLS)
-    context = client_context(db, "aio-pika") if mode_of(db, "aio-pika") else None
+    context = client_context(db, "aio-pika") if db.options.get("sslmode") else None
     return {"url": _url(db, query), **given(ssl_context=context, timeout=db.options.get("connect_timeout"))}
 
 

@@ -12,7 +12,7 @@ from pydantic import Field
 
 from architect_core.contract import CredentialParser, Credentials, DatastoreProvisioner, DatastoreTarget, hookimpl
 from architect_core.plugins.known import port_of
-from architect_datastore.arguments import given, mode_of, translated
+from architect_datastore.arguments import given, translated
 from architect_datastore.kit.url import build_url
 from architect_datastore.tls import Flag, TlsOptions, TlsParser
 
@@ -57,7 +57,7 @@ def redis(db: Credentials) -> dict[str, Any]:
     names = {**{name: name for name in same}, "connect_timeout": "socket_connect_timeout"}
     files = {"ca": "ssl_ca_certs", "certificate": "ssl_certfile", "key": "ssl_keyfile"}
     arguments |= translated(db, "redis", {**names, **files}, "sslmode")
-    mode = mode_of(db, "redis")
+    mode = db.options.get("sslmode")
     if mode is None:
         return arguments
     required = "none" if mode == "require" else "required"

@@ -48,7 +48,7 @@ def pyodbc(db: Credentials) -> dict[str, Any]:
     options = translated(
         db, "pyodbc", {"application_name": "app", "connect_timeout": "timeout"}, "sslmode", "odbc_driver"
     )
-    mode = mode_of(db, "pyodbc")
+    mode = db.options.get("sslmode")
     trusted = {None: None, "disable": None, "require": "yes", "verify-full": "no"}[mode]
     texts = given(
         driver=db.options.get("odbc_driver", "ODBC Driver 18 for SQL Server"),
