@@ -68,16 +68,12 @@ class PostgresOptions(TlsFiles):
 
 def psycopg(db: Credentials) -> dict[str, Any]:
     """`psycopg.connect` and `psycopg2.connect`: libpq's keywords; libpq refuses unknown ones."""
-    host, port = db.host, db.port
-    several = {}
+    host: Any = db.host
+    port: Any = db.port
     if len(db.hosts) > 1:
-        host, port = None, None
-        several = {
-            "host": ",".join(str(each) for each, _ in db.hosts),
-            "port": ",".join(str(each) for _, each in db.hosts),
-        }
+        host, port = (",".join(map(str, each)) for each in zip(*db.hosts, strict=True))
     login = given(host=host, port=port, user=db.username, password=db.password, dbname=db.name)
-    return {**several, **login, **_libpq_options(db, "psycopg")}
+    return {**login, **_libpq_options(db, "psycopg")}
 
 
 def asyncpg(db: Credentials) -> dict[str, Any]:
@@ -92,7 +88,7 @@ def asyncpg(db: Credentials) -> dict[str, Any]:
     hosts: Any = db.host
     ports: Any = db.port
     if len(db.hosts) > 1:
-        hosts, ports = [host for host, _ in db.hosts], [port for _, port in db.hosts]
+        hosts, ports = map(list, zip(*db.hosts, strict=True))
     return given(
         host=hosts,
         port=ports,

@@ -112,8 +112,7 @@ class RedisParser(TlsParser):
         if scheme == "rediss":
             raise ValueError("a socket has no TLS; remove `sslmode`, `ca` and `certificate`")
         login = {key: value for key, value in fields.items() if key in {"username", "password"}}
-        start = build_url("unix", login, {}).removesuffix("/")
-        rest = build_url("", {}, {"db": fields["name"], **query}).partition("?")[2]
+        start, _, rest = build_url("unix", login, {"db": fields["name"], **query}).partition("/?")
         return f"{start}{quote(fields['host'])}?{rest}"
 
 
