@@ -397,8 +397,8 @@ print(sorted({name.partition(".")[0] for name in set(sys.modules) - before} - se
 def test_the_examples_in_the_docstrings_are_true():
     import doctest
 
-    from architect_datastore import arguments, tls_keys
+    from architect_datastore import arguments, options
 
-    for module in (arguments, tls_keys):
+    for module in (arguments, options):
         tried = doctest.testmod(module)
         assert (tried.failed, tried.attempted > 0) == (0, True)

@@ -26,7 +26,7 @@ from datastore_servers import (
 from architect_core.contract import Provisioned
 from architect_core.exceptions import RunError
 from architect_datastore import postgres_programs, postgres_server
-from architect_datastore.postgres_account import Account
+from architect_datastore.postgres_programs import Account
 from architect_datastore.postgres_server import PostgresProvisioner
 from architect_datastore.provisioning import wheel_folder
 

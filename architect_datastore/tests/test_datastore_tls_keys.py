@@ -7,7 +7,7 @@ import doctest
 import pytest
 
 from architect_core.exceptions import ConfigError
-from architect_datastore import tls_keys
+from architect_datastore import options
 
 PEM = "-----BEGIN CERTIFICATE-----\nMII=\n-----END CERTIFICATE-----\n"
 
@@ -94,5 +94,5 @@ def test_the_message_for_an_invalid_key_does_not_have_the_value(datastore, entry
 
 
 def test_the_example_is_true():
-    tried = doctest.testmod(tls_keys)
+    tried = doctest.testmod(options)
     assert (tried.failed, tried.attempted > 0) == (0, True)

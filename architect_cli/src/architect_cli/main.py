@@ -1,4 +1,4 @@
-"""The `architect` command: a group of the commands that plugins provide."""
+"""The `architect` command: a group of the commands that plugins provide, and the base of those that click parses."""
 
 from __future__ import annotations
 
@@ -6,20 +6,43 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from architect_cli import inventory
-from architect_cli.click_command import HELP_OPTIONS
 from architect_cli.output import error_text, print_error
-from architect_cli.reports import plugin_reports
-from architect_core.contract import PROTOCOL, Command
+from architect_cli.reports import inspect, plugin_reports
+from architect_core.contract import PROTOCOL, Command, hookimpl
 from architect_core.exceptions import ArchitectError, NoPluginError, PluginError
 from architect_core.plugins import Plugins, loading
 from architect_core.plugins.known import known
 from architect_core.plugins.loading import facade_problem
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from importlib.metadata import EntryPoint
 
 DISTRIBUTION = "architect-command"
+_HELP_OPTIONS = ["-h", "--help"]
+
+
+class ClickCommand(Command):
+    """A plugin that provides one command, which runs `click_command` and whose options a shell can complete."""
+
+    ARCHITECT_CONTRACT = 1
+
+    def __init__(self, click_command: click.Command) -> None:
+        self.click_command = click_command
+        self.summary = click_command.get_short_help_str(limit=80)
+
+    @hookimpl
+    def architect_command(self) -> Command:
+        """The plugin's hook."""
+        return self
+
+    def run(self, arguments: Sequence[str]) -> int:
+        """Parse the arguments and run the command; returns the exit code, 0 unless the command returns another."""
+        command = self.click_command
+        code: object = command.main(
+            list(arguments), f"architect {command.name}", standalone_mode=False, help_option_names=_HELP_OPTIONS
+        )
+        return code if isinstance(code, int) else 0
 
 
 class ArchitectGroup(click.Group):
@@ -66,7 +89,7 @@ class ArchitectGroup(click.Group):
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002 - likewise
         """List the built-in commands, then those of other plugins, which are imported in a process of their own."""
-        built_in = [inventory.inspect(entry) for entry in loading.installed() if _is_built_in(entry)]
+        built_in = [inspect(entry) for entry in loading.installed() if _is_built_in(entry)]
         others = [each for each in plugin_reports(_may_be_a_command) if "command" in each.provides]
         for title, reports in (("Commands", built_in), ("Commands of plugins", others)):
             if reports:
@@ -77,7 +100,7 @@ class ArchitectGroup(click.Group):
                     )
 
 
-@click.group(cls=ArchitectGroup, context_settings={"help_option_names": HELP_OPTIONS})
+@click.group(cls=ArchitectGroup, context_settings={"help_option_names": _HELP_OPTIONS})
 @click.version_option(package_name=DISTRIBUTION, prog_name="architect")
 def main() -> None:
     """Connect services: generate the stubs they need, and run them together on this machine."""

@@ -13,7 +13,7 @@ from architect_core.schema.base import Strict
 from architect_core.schema.fields import Host, ParameterName, Port, Protocol, ServiceName, Text  # noqa: TC001 - pydantic reads them
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterable, Iterator
     from pathlib import Path
 
     from architect_cli.tree import Node
@@ -73,14 +73,12 @@ def load_overrides(path: Path, nodes: list[Node]) -> Overrides:
 def _problems(overrides: Overrides, nodes: list[Node]) -> Iterator[Problem]:
     by_name = {node.name: node for node in nodes}
     by_version = {name for node in nodes for name in node.versions}
+    yield from _unknown("services", "service", overrides.services, [*by_name, *by_version])
     for name, service in overrides.services.items():
-        path = f"services.{name}"
         if name in by_name:
-            yield from _problems_of(path, service, by_name[name])
-        elif name not in by_version:
-            yield path, _unknown("service", name, [*by_name, *by_version])
-        elif service.host is None:
-            yield f"{path}.host", "is missing: a dependency by version cannot be started here"
+            yield from _problems_of(f"services.{name}", service, by_name[name])
+        elif name in by_version and service.host is None:
+            yield f"services.{name}.host", "is missing: a dependency by version cannot be started here"
 
 
 def _problems_of(path: str, service: ServiceOverride, node: Node) -> Iterator[Problem]:
@@ -88,21 +86,17 @@ def _problems_of(path: str, service: ServiceOverride, node: Node) -> Iterator[Pr
         yield f"{path}.api", "needs a `host`: the protocol of a service that is started is in its manifest"
     if service.port is not None and service.host is None and node.api is None:
         yield f"{path}.port", "this service has no api, and listens nowhere"
-    yield from _unknown_parameters(path, service.parameters, node.manifest.parameters)
-    for key, datastore in service.datastores.items():
-        declared = node.manifest.datastores.get(key)
-        if declared is None:
-            yield f"{path}.datastores.{key}", _unknown("datastore", key, node.manifest.datastores)
-        else:
-            yield from _unknown_parameters(f"{path}.datastores.{key}", datastore.parameters, declared.parameters)
+    datastores = node.manifest.datastores
+    yield from _unknown(f"{path}.parameters", "parameter", service.parameters, node.manifest.parameters)
+    yield from _unknown(f"{path}.datastores", "datastore", service.datastores, datastores)
+    for key, stated in service.datastores.items():
+        if key in datastores:
+            declared = datastores[key].parameters
+            yield from _unknown(f"{path}.datastores.{key}.parameters", "parameter", stated.parameters, declared)
 
 
-def _unknown_parameters(path: str, stated: Iterable[str], declared: Mapping[str, object]) -> Iterator[Problem]:
-    for name in stated:
-        if name not in declared:
-            yield f"{path}.parameters.{name}", _unknown("parameter", name, declared)
-
-
-def _unknown(what: str, name: str, known: Iterable[str]) -> str:
+def _unknown(path: str, what: str, stated: Iterable[str], known: Iterable[str]) -> Iterator[Problem]:
     names = sorted(known)
-    return f"there is no such {what}{did_you_mean(name, names)}; {listing(names)}"
+    for name in stated:
+        if name not in names:
+            yield f"{path}.{name}", f"there is no such {what}{did_you_mean(name, names)}; {listing(names)}"

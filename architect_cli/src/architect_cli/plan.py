@@ -26,7 +26,7 @@ _LOGIN = ("username", "password", "name")
 _OF_SERVER = {*_LOGIN, "host", "port", "url"}
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Datastore:
     """A datastore under its key in a service's manifest: what that declares, and what the user states instead."""
 
@@ -39,6 +39,11 @@ class Datastore:
     def label(self) -> str:
         """What it is called in messages."""
         return f"datastore {self.service}.{self.key}"
+
+    @property
+    def path(self) -> str:
+        """What the output of a run calls it."""
+        return f"{self.service}/{self.key}"
 
     @property
     def engine(self) -> str:

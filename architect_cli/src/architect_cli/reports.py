@@ -1,16 +1,16 @@
-"""Loads installed plugins in another process, so that one that crashes or hangs does no harm."""
+"""Reports on installed plugins, which are loaded in another process, so that one that crashes or hangs does no harm."""
 
 from __future__ import annotations
 
-import dataclasses
 import json
 import os
 import subprocess
 import sys
 import tempfile
+from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from architect_cli import inventory
+from architect_core.contract import Command, hooks
 from architect_core.plugins import loading
 
 if TYPE_CHECKING:
@@ -18,9 +18,68 @@ if TYPE_CHECKING:
     from importlib.metadata import EntryPoint
 
 
-def plugin_reports(
-    wanted: Callable[[EntryPoint], bool] = lambda _: True, timeout: float = 30.0
-) -> list[inventory.PluginReport]:
+@dataclass(frozen=True)
+class PluginReport:
+    """What was found out about one plugin.
+
+    Attributes:
+        name: the name of its entry point, which is the protocol, engine, source or command that it serves.
+        distribution: the distribution that it belongs to.
+        version: that distribution's version.
+        provides: what its hooks return, such as "client factory".
+        state: "ok", "disabled", "duplicate" or "broken".
+        reason: why the state is not "ok"; empty if it is.
+        summary: what its command does, if it provides one.
+    """
+
+    name: str
+    distribution: str
+    version: str
+    provides: tuple[str, ...] = ()
+    state: str = "ok"
+    reason: str = ""
+    summary: str = ""
+
+
+def outline(entry: EntryPoint) -> PluginReport:
+    """Reports on a plugin without importing it: only whether it is disabled or a duplicate."""
+    distribution, version = loading.named(entry)
+    report = PluginReport(entry.name, distribution or "unknown", version)
+    if loading.is_disabled(entry):
+        return replace(report, state="disabled", reason=f"by {loading.DISABLED_VARIABLE}")
+    rivals = [each for each in loading.installed(entry.name) if each != entry and not loading.is_disabled(each)]
+    if rivals:
+        others = ", ".join(loading.distribution(each) for each in rivals)
+        return replace(report, state="duplicate", reason=f"{entry.name!r} is also served by {others}")
+    return report
+
+
+def inspect(entry: EntryPoint) -> PluginReport:
+    """Imports a plugin, calls all its hooks, and reports on it; whatever it raises is part of the report."""
+    report = outline(entry)
+    if report.state != "ok":
+        return report
+    provided, problems, summary = [], [], ""
+    try:
+        manager = loading.load(entry)
+    except loading.BrokenError as problem:
+        return replace(report, state="broken", reason=str(problem))
+    for kind in hooks.KINDS:
+        try:
+            value = loading.call(manager, kind)
+        except loading.BrokenError as problem:
+            problems.append(str(problem))
+            continue
+        if value is not None:
+            provided.append(kind.hook.removeprefix("architect_").replace("_", " "))
+            summary = str(getattr(value, "summary", "")) if isinstance(value, Command) else summary
+    if not provided and not problems:
+        problems.append("has none of the hooks of the contract")
+    state = "broken" if problems else "ok"
+    return replace(report, provides=tuple(provided), state=state, reason="; ".join(problems), summary=summary)
+
+
+def plugin_reports(wanted: Callable[[EntryPoint], bool] = lambda _: True, timeout: float = 30.0) -> list[PluginReport]:
     """A report on every installed plugin that is `wanted`, sorted by name.
 
     A plugin that ends its process, or blocks it for `timeout` seconds, is reported as broken; a new process loads the
@@ -28,18 +87,17 @@ def plugin_reports(
     """
     entries = loading.installed()
     pending = [index for index, entry in enumerate(entries) if wanted(entry)]
-    reports: list[inventory.PluginReport] = []
+    reports: list[PluginReport] = []
     while pending:
         found, failure = _load(pending, timeout)
         reports += found
         pending = pending[len(found) :]
         if pending:
-            outline = inventory.outline(entries[pending.pop(0)])
-            reports.append(dataclasses.replace(outline, state="broken", reason=failure))
+            reports.append(replace(outline(entries[pending.pop(0)]), state="broken", reason=failure))
     return reports
 
 
-def _load(indexes: list[int], timeout: float) -> tuple[list[inventory.PluginReport], str]:
+def _load(indexes: list[int], timeout: float) -> tuple[list[PluginReport], str]:
     """Reports on these plugins, up to the one that ended the process, and how it ended."""
     # -P: the working directory must not be imported from, as it is not by the `architect` command
     command = [sys.executable, "-P", "-m", "architect_cli.reports", *map(str, indexes)]
@@ -56,13 +114,13 @@ def _load(indexes: list[int], timeout: float) -> tuple[list[inventory.PluginRepo
     return list(_read(output)), f"{failure}: {last}" if last else failure
 
 
-def _read(output: bytes) -> Iterator[inventory.PluginReport]:
+def _read(output: bytes) -> Iterator[PluginReport]:
     for line in output.splitlines():
         try:
             fields: dict[str, Any] = json.loads(line)
         except ValueError:  # printed by a plugin
             continue
-        yield inventory.PluginReport(**fields | {"provides": tuple(fields["provides"])})
+        yield PluginReport(**fields | {"provides": tuple(fields["provides"])})
 
 
 def _report(indexes: list[int]) -> None:
@@ -71,7 +129,7 @@ def _report(indexes: list[int]) -> None:
     with os.fdopen(os.dup(1), "w", encoding="utf-8") as output:
         os.dup2(2, 1)  # what plugins print
         for index in indexes:
-            output.write(json.dumps(dataclasses.asdict(inventory.inspect(entries[index]))) + "\n")
+            output.write(json.dumps(asdict(inspect(entries[index]))) + "\n")
             output.flush()
     os._exit(0)  # without waiting for threads of plugins
 

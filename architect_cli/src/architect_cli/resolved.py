@@ -13,6 +13,8 @@ from architect_core.schema.manifest import load_manifest
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from pydantic import BaseModel
+
     from architect_core.contract import Credentials
     from architect_core.resolver import Resolver
     from architect_core.schema.manifest import Manifest
@@ -51,8 +53,9 @@ class Resolved:
 
     @property
     def entry(self) -> dict[str, Any]:
-        """The entry in use, with its secrets."""
-        return dict(given(self.found[0].entry))
+        """The entry in use, as it was given, with its secrets."""
+        entry: BaseModel = self.found[0].entry
+        return entry.model_dump(exclude_unset=True)
 
 
 def resolve(resolver: Resolver) -> tuple[list[Resolved], list[ArchitectError]]:
@@ -131,15 +134,6 @@ def resolve_one(resolver: Resolver, name: str) -> list[Resolved]:
 def _is_listed(each: Resolved, catalog: Catalog, owner: str | None) -> bool:
     sources = {one.source for one in each.found}
     return any(each.name in layer.names(each.kind, owner) for layer in catalog.layers if layer.name in sources)
-
-
-def given(value: Any) -> Any:
-    """An entry as the JSON that it came from: models as objects of what was given."""
-    if hasattr(value, "keys"):
-        return {key: given(value[key]) for key in value}
-    if isinstance(value, list | tuple):
-        return [given(each) for each in value]
-    return value
 
 
 def masked(entry: Mapping[str, Any]) -> dict[str, Any]:

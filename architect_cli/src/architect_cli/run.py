@@ -17,11 +17,11 @@ from architect_cli.install import install_stubs
 from architect_cli.masking import passwords_in, secrets_of
 from architect_cli.output import Console, error_text
 from architect_cli.overrides import Overrides, load_overrides
-from architect_cli.plan import LOCAL, Plan
+from architect_cli.plan import LOCAL, Datastore, Plan
 from architect_cli.processes import Program, spawn
-from architect_cli.starting import Readiness, Server, check, command_of, readiness_of
+from architect_cli.starting import Readiness, check, command_of, readiness_of
 from architect_cli.tree import load_tree
-from architect_core.contract import Listener, mask_url
+from architect_core.contract import DatastoreProvisioner, Listener, mask_url
 from architect_core.exceptions import ArchitectError, RunError
 from architect_core.plugins import Plugins
 
@@ -49,7 +49,7 @@ def run_system(folder: Path, config: Path | None, temporary: Path, timeout: floa
     console = Console([node.name for node in plan.started])
     console.hide(secrets_of(plan))
     plugins = Plugins()
-    servers = check(plan, plugins)
+    provisioners = check(plan, plugins)
     readiness = {node.name: readiness_of(node, plugins) for node in plan.started}
     for node in plan.started:
         done = install_stubs(node, plugins)
@@ -57,7 +57,7 @@ def run_system(folder: Path, config: Path | None, temporary: Path, timeout: floa
             console.note(f"stubs of {', '.join(done.generated)} generated for {node.name}")
         for note in done.notes:
             console.note(f"{node.name}: {note}")
-    return asyncio.run(Run(plan, plugins, console, servers, readiness, temporary, timeout).until_it_ends())
+    return asyncio.run(Run(plan, plugins, console, provisioners, readiness, temporary, timeout).until_it_ends())
 
 
 @dataclass(eq=False)
@@ -67,7 +67,7 @@ class Run:
     plan: Plan
     plugins: Plugins
     console: Console
-    servers: dict[str, list[Server]]
+    provisioners: dict[Datastore, DatastoreProvisioner]
     readiness: dict[str, Readiness | None]
     temporary: Path
     timeout: float
@@ -111,7 +111,7 @@ class Run:
         services = {
             node.name: self.plan.overrides.of(node.name).port for node in self.plan.started if node.api is not None
         }
-        servers = {server.label: server.datastore.override.port for each in self.servers.values() for server in each}
+        servers = {datastore.path: datastore.override.port for datastore in self.provisioners}
         owners: dict[int, str] = {}
         with contextlib.ExitStack() as held:
             for name, port in {**services, **servers}.items():
@@ -162,7 +162,7 @@ class Run:
 
     async def _live(self, node: Node) -> None:
         """Start a service after what it needs, and wait for its end."""
-        await asyncio.gather(*(self._bring_up(server) for server in self.servers.get(node.name, [])))
+        await asyncio.gather(*(self._bring_up(each, node) for each in self.provisioners if each.service == node.name))
         for dependency in self._awaited(node):
             await self._ready[dependency.name].wait()
         is_root = node is self.plan.root
@@ -215,18 +215,17 @@ class Run:
         text = "".join(f"\n    {line}" for line in lines)
         return RunError(f"{program.name} {what}" + (f". Its last lines:{text}" if lines else ", and printed nothing"))
 
-    async def _bring_up(self, server: Server) -> None:
-        """Start the server of a datastore and add its entry to the plan."""
-        datastore, name = server.datastore, server.label
+    async def _bring_up(self, datastore: Datastore, node: Node) -> None:
+        """Start the server of a service's datastore and add its entry to the plan."""
+        name = datastore.path
         folder = self.temporary / name.replace("/", ".")  # names have no "."
         folder.mkdir(mode=0o711)
         port = self._server_ports[name]
-        provision = server.provisioner.provision
+        provision = self.provisioners[datastore].provision
         provisioned = await self._ask(datastore.engine, datastore.label, provision, datastore.wanted(), folder, port)
         entry = provisioned.entry
         self.console.hide([entry.get("password"), *passwords_in(str(entry.get("url") or ""))])
         if provisioned.command is not None:
-            node = next(each for each in self.plan.nodes if each.name == datastore.service)
             program = await self._spawn(
                 name,
                 list(provisioned.command),

@@ -22,19 +22,6 @@ _NEEDS_A_SHELL = re.compile(r"[;&|<>$`\n(){}\[*?~#]|^\s*(\w+=|(exec|cd|export|se
 
 
 @dataclass(frozen=True)
-class Server:
-    """A datastore that the run starts, and the provisioner of its engine."""
-
-    datastore: Datastore
-    provisioner: DatastoreProvisioner
-
-    @property
-    def label(self) -> str:
-        """What the output calls it: `service/datastore`."""
-        return f"{self.datastore.service}/{self.datastore.key}"
-
-
-@dataclass(frozen=True)
 class Readiness:
     """The probe of a service's protocol, with an instance of its `Options` from the manifest."""
 
@@ -43,15 +30,15 @@ class Readiness:
     options: Any
 
 
-def server_of(datastore: Datastore, plugins: Plugins) -> Server:
-    """Returns the server of a datastore; raises NoPluginError or RunError if no installed plugin starts its engine."""
+def provisioner_of(datastore: Datastore, plugins: Plugins) -> DatastoreProvisioner:
+    """Returns what starts a datastore; raises NoPluginError or RunError if no installed plugin starts its engine."""
     provisioner = plugins.find(DatastoreProvisioner, datastore.engine, datastore.label)
     if provisioner is None:
         raise RunError(
             f"{datastore.label}: a {datastore.engine} server cannot be started here. State the host of one, with "
             "--config or as `host` in architect.json"
         )
-    return Server(datastore, provisioner)
+    return provisioner
 
 
 def readiness_of(node: Node, plugins: Plugins) -> Readiness | None:
@@ -75,8 +62,8 @@ def readiness_of(node: Node, plugins: Plugins) -> Readiness | None:
     return None
 
 
-def check(plan: Plan, plugins: Plugins) -> dict[str, list[Server]]:
-    """Returns the datastore servers to start, by service, after a check of everything that can be checked.
+def check(plan: Plan, plugins: Plugins) -> dict[Datastore, DatastoreProvisioner]:
+    """Returns the datastores to start and what starts them, after a check of everything that can be checked.
 
     The entries of datastores that run elsewhere are added to the plan. Raises ArchitectError if something is wrong;
     the message lists all problems of one kind.
@@ -95,7 +82,7 @@ def check(plan: Plan, plugins: Plugins) -> dict[str, list[Server]]:
     for node in plan.nodes:
         plan.subscribers(node)  # raises an error for an event that is not announced
     missing: list[str] = []
-    servers: dict[str, list[Server]] = {}
+    provisioners: dict[Datastore, DatastoreProvisioner] = {}
     for node in plan.started:
         command_of(node)  # raises an error if there is none
         declared, values = node.manifest.parameters, plan.parameters(node)
@@ -104,12 +91,12 @@ def check(plan: Plan, plugins: Plugins) -> dict[str, list[Server]]:
             entry = datastore.remote_entry()
             missing += datastore.missing(entry)
             if entry is None:
-                servers.setdefault(node.name, []).append(server_of(datastore, plugins))
+                provisioners[datastore] = provisioner_of(datastore, plugins)
             else:
                 plan.entries.setdefault(node.name, {})[datastore.key] = entry
     if missing:
         raise RunError(f"required parameters have no value: {', '.join(missing)}. State them with --config")
-    return servers
+    return provisioners
 
 
 def command_of(node: Node) -> list[str]:

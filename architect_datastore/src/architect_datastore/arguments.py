@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from architect_core.contract import Credentials, showable
 from architect_core.exceptions import DriverError
 from architect_datastore.kit.url import build_url
+from architect_datastore.options import VERIFYING
+
+if TYPE_CHECKING:
+    import ssl
 
 _FIELDS = ("host", "port", "username", "password", "name")
 # SQLAlchemy 2.1 decodes what follows the user information, 2.0 does not: only what means the same to both goes there
@@ -52,13 +56,9 @@ def refusal(driver: str, option: str, remedy: str = "remove it, or use another d
 
 
 def mode_of(db: Credentials, driver: str, *known: str) -> str | None:
-    """Returns the `sslmode` of `db`, or None.
-
-    Raises:
-        DriverError: `known` is given and does not have it.
-    """
+    """Returns the `sslmode` of `db`, or None; raises DriverError if it is none of `known`."""
     mode: str | None = db.options.get("sslmode")
-    if known and mode is not None and mode not in known:
+    if mode is not None and mode not in known:
         raise DriverError(f"{driver} does not support sslmode {mode}, only {', '.join(known)}; use another driver")
     return mode
 
@@ -83,3 +83,40 @@ def engine_arguments(dialect: str, arguments: Mapping[str, Any], names: tuple[st
             fields[field] = rest.pop(name)
     url = build_url(dialect, fields, {})
     return {"url": url if "name" in fields else url.removesuffix("/"), **({"connect_args": rest} if rest else {})}
+
+
+def django_entry(backend: str, arguments: Mapping[str, Any], names: tuple[str, ...]) -> dict[str, Any]:
+    """Returns an entry of Django's `DATABASES` for a driver's arguments, whose `names` are as of `engine_arguments`."""
+    rest = dict(arguments)
+    fields = ("HOST", "PORT", "USER", "PASSWORD", "NAME")
+    address = {field: rest.pop(name, "") for field, name in zip(fields, names, strict=True)}
+    return {"ENGINE": f"django.db.backends.{backend}", **address, "OPTIONS": rest}
+
+
+def client_context(db: Credentials, driver: str) -> ssl.SSLContext:
+    """Returns the context of Python's `ssl` for the options of TLS.
+
+    Raises:
+        DriverError: a file that an option names cannot be read, or has the wrong content.
+    """
+    import ssl  # takes a while, and most programs connect without it
+
+    options, mode, files = db.options, db.options.get("sslmode"), "the file of `ca`"
+    try:
+        context = ssl.create_default_context(cafile=options.get("ca"))
+        # the default since Python 3.13; it refuses the authorities that MySQL generates
+        context.verify_flags &= ~ssl.VERIFY_X509_STRICT
+        context.check_hostname = mode == "verify-full"
+        if mode not in VERIFYING:
+            context.verify_mode = ssl.CERT_NONE
+        if "certificate" in options:
+            files = "the files of `certificate` and `key`"
+            # with no password, OpenSSL would ask for one on the terminal
+            context.load_cert_chain(options["certificate"], options.get("key"), password="")
+    except ssl.SSLError as problem:
+        reason = problem.reason or "it is no PEM file"
+    except (OSError, ValueError) as problem:
+        reason = getattr(problem, "strerror", None) or "it cannot be read"
+    else:
+        return context
+    raise DriverError(f"{driver} cannot use {files}: {reason}")

@@ -10,7 +10,7 @@ from pydantic import Field
 from architect_core.contract import CredentialParser, Credentials, hookimpl
 from architect_core.plugins.known import port_of
 from architect_datastore.arguments import given, mode_of, translated
-from architect_datastore.tls import Flag, TlsOptions, TlsParser, TlsUrls
+from architect_datastore.tls import Flag, TlsOptions, TlsParser
 
 ARCHITECT_CONTRACT = 1
 
@@ -54,11 +54,9 @@ class ClickhouseParser(TlsParser):
 
     Options = ClickhouseOptions
     sockets = False
-    tls = TlsUrls(
-        encrypted=Flag("secure"),
-        certificate=Flag("verify"),
-        names={"ca_cert": "ca", "client_cert": "certificate", "client_cert_key": "key"},
-    )
+    encrypted = Flag("secure")
+    certificate = Flag("verify")
+    option_names: ClassVar = {"ca_cert": "ca", "client_cert": "certificate", "client_cert_key": "key"}
 
     other_protocols: ClassVar = dict.fromkeys(
         ("native", "asynch"), "ClickHouse is reached over HTTP; give the URL of that, clickhouse://host:8123"

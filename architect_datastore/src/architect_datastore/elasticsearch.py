@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from base64 import b64encode
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, ClassVar
 from urllib.parse import quote
 
 from architect_core.contract import CredentialParser, Credentials, DatastoreTarget, hookimpl
 from architect_core.plugins.known import port_of
-from architect_datastore.arguments import mode_of, translated
+from architect_datastore.arguments import translated
 from architect_datastore.kit.url import build_url
-from architect_datastore.tls import Flag, TlsOptions, TlsParser, TlsUrls
+from architect_datastore.tls import Flag, TlsOptions, TlsParser
 
 ARCHITECT_CONTRACT = 1
 
@@ -49,7 +49,7 @@ def opensearch(db: Credentials) -> dict[str, Any]:
 
 def _arguments(db: Credentials, driver: str, names: dict[str, str]) -> dict[str, Any]:
     arguments = translated(db, driver, names, "sslmode")
-    mode = mode_of(db, driver)
+    mode = db.options.get("sslmode")
     scheme = "http" if mode is None else "https"
     hosts = [_with_path(build_url(scheme, {"host": host, "port": port}, {}), db.name) for host, port in db.hosts]
     if mode == "require":
@@ -73,12 +73,10 @@ class ElasticsearchParser(TlsParser):
     Options = ElasticsearchOptions
     sockets = False
     several_hosts = True
-    tls = TlsUrls(
-        schemes={"http": "https"},
-        certificate=Flag("verify_certs"),
-        hostname=Flag("ssl_assert_hostname"),
-        names={name: option for option, name in _FILES.items()},
-    )
+    tls_schemes: ClassVar = {"http": "https"}
+    certificate = Flag("verify_certs")
+    hostname = Flag("ssl_assert_hostname")
+    option_names: ClassVar = {name: option for option, name in _FILES.items()}
 
     def port(self, scheme: str, options: Mapping[str, Any]) -> int | None:  # noqa: ARG002 - to override
         """Returns 443 for a URL with https, as the clients do."""

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 from architect_core.contract import CredentialParser, Credentials, Options, hookimpl
 from architect_core.plugins.known import port_of
 from architect_datastore.kit.url import build_url
-from architect_datastore.options import Path
-from architect_datastore.tls import FALSE, TRUE, Flag, TlsParser, TlsUrls
+from architect_datastore.options import FALSE, TRUE, Path
+from architect_datastore.tls import Flag, TlsParser
 
 ARCHITECT_CONTRACT = 1
 
@@ -52,22 +52,20 @@ class MongoParser(TlsParser):
     Options = MongoOptions
     several_hosts = True
     repeats_options = True  # readPreferenceTags
-    tls = TlsUrls(
-        encrypted=Flag("tls"),
-        certificate=Flag("tlsAllowInvalidCertificates", on=FALSE, off=TRUE),
-        hostname=Flag("tlsAllowInvalidHostnames", on=FALSE, off=TRUE),
-        names={
-            "tlsCAFile": "ca",
-            "tlsCertificateKeyFile": "certificate",
-            "authSource": "auth_source",
-            "authMechanism": "auth_mechanism",
-            "replicaSet": "replica_set",
-            "directConnection": "direct_connection",
-            "appName": "application_name",
-            "ssl": "tls",
-            "tlsInsecure": "tlsAllowInvalidCertificates",
-        },
-    )
+    encrypted = Flag("tls")
+    certificate = Flag("tlsAllowInvalidCertificates", on=FALSE, off=TRUE)
+    hostname = Flag("tlsAllowInvalidHostnames", on=FALSE, off=TRUE)
+    option_names: ClassVar = {
+        "tlsCAFile": "ca",
+        "tlsCertificateKeyFile": "certificate",
+        "authSource": "auth_source",
+        "authMechanism": "auth_mechanism",
+        "replicaSet": "replica_set",
+        "directConnection": "direct_connection",
+        "appName": "application_name",
+        "ssl": "tls",
+        "tlsInsecure": "tlsAllowInvalidCertificates",
+    }
 
     def port(self, scheme: str, options: Mapping[str, Any]) -> int | None:  # noqa: ARG002 - to override
         """Returns None for "mongodb+srv", whose ports are in the DNS."""

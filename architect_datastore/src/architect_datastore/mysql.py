@@ -4,28 +4,28 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import partial
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 from pydantic import Field
 
 from architect_core.contract import CredentialParser, Credentials, Driver, hookimpl
 from architect_core.plugins.known import port_of
-from architect_datastore.arguments import engine_arguments, given, mode_of, refusal, translated
-from architect_datastore.options import TlsFiles
-from architect_datastore.tls import TlsParser, TlsUrls
-from architect_datastore.tls_keys import TLS
+from architect_datastore.arguments import client_context, django_entry, engine_arguments, given, refusal, translated
+from architect_datastore.options import TLS, TlsFiles
+from architect_datastore.tls import TlsParser
 
 ARCHITECT_CONTRACT = 1
 
 _MODES = {
-    "DISABLED": "disable",
-    "PREFERRED": "prefer",
-    "REQUIRED": "require",
-    "VERIFY_CA": "verify-ca",
-    "VERIFY_IDENTITY": "verify-full",
+    "disable": "DISABLED",
+    "prefer": "PREFERRED",
+    "require": "REQUIRED",
+    "verify-ca": "VERIFY_CA",
+    "verify-full": "VERIFY_IDENTITY",
 }
 # TLS in the URLs of clients in other languages
 _FOREIGN_TLS = frozenset({"ssl", "sslaccept", "tls", "usessl", "requiressl", "verifyservercertificate"})
+_NAMES = ("host", "port", "user", "password", "database")
 _SAME = {"charset": "charset", "connect_timeout": "connect_timeout"}
 
 
@@ -49,12 +49,10 @@ def pymysql(db: Credentials) -> dict[str, Any]:
     arguments = {**_address(db, "database"), **_options(db, "pymysql")}
     if password is not None:
         arguments["password"] = password if password.isascii() else password.encode()
-    mode = mode_of(db, "pymysql")
+    mode = db.options.get("sslmode")
     if mode == "disable":
         arguments["ssl_disabled"] = True
     elif mode not in {None, "prefer"}:  # the default
-        from architect_datastore.client_context import client_context
-
         arguments["ssl"] = client_context(db, "pymysql")
     return arguments
 
@@ -64,9 +62,7 @@ def aiomysql(db: Credentials) -> dict[str, Any]:
     arguments = {**_address(db, "db"), **_options(db, "aiomysql")}
     if db.password is not None:
         arguments["password"] = db.password.encode().decode("latin-1")
-    if mode_of(db, "aiomysql") not in {None, "disable"}:
-        from architect_datastore.client_context import client_context
-
+    if db.options.get("sslmode") not in {None, "disable"}:
         arguments["ssl"] = client_context(db, "aiomysql")
     return arguments
 
@@ -74,10 +70,9 @@ def aiomysql(db: Credentials) -> dict[str, Any]:
 def mysqlclient(db: Credentials) -> dict[str, Any]:
     """`MySQLdb.connect`."""
     arguments = {**_address(db, "database"), **given(password=db.password), **_options(db, "mysqlclient")}
-    mode = mode_of(db, "mysqlclient")
+    mode = db.options.get("sslmode")
     if mode is not None:
-        names = {"disable": "DISABLED", "prefer": "PREFERRED", "require": "REQUIRED", "verify-ca": "VERIFY_CA"}
-        arguments["ssl_mode"] = names.get(mode, "VERIFY_IDENTITY")
+        arguments["ssl_mode"] = _MODES[mode]
     files = given(ca=db.options.get("ca"), cert=db.options.get("certificate"), key=db.options.get("key"))
     return {**arguments, **({"ssl": files} if files else {})}
 
@@ -85,21 +80,16 @@ def mysqlclient(db: Credentials) -> dict[str, Any]:
 def sqlalchemy(db: Credentials, driver: str = "mysqldb") -> dict[str, Any]:
     """`sqlalchemy.create_engine`, with the named driver; by default with mysqlclient, as SQLAlchemy."""
     make = {"pymysql": pymysql, "aiomysql": aiomysql, "mysqldb": mysqlclient}[driver]
-    name = "db" if driver == "aiomysql" else "database"
-    return engine_arguments(f"mysql+{driver}", make(db), ("host", "port", "user", "password", name))
+    names = (*_NAMES[:-1], "db") if driver == "aiomysql" else _NAMES
+    return engine_arguments(f"mysql+{driver}", make(db), names)
 
 
 def django(db: Credentials) -> dict[str, Any]:
     """An entry of Django's `DATABASES`, whose backend uses mysqlclient."""
     arguments = mysqlclient(db)
-    address = {
-        "HOST": arguments.pop("unix_socket", "") or arguments.pop("host", ""),
-        "PORT": arguments.pop("port", ""),
-        "USER": arguments.pop("user", ""),
-        "PASSWORD": arguments.pop("password", ""),
-        "NAME": arguments.pop("database", ""),
-    }
-    return {"ENGINE": "django.db.backends.mysql", **address, "OPTIONS": arguments}
+    if "unix_socket" in arguments:
+        arguments["host"] = arguments.pop("unix_socket")
+    return django_entry("mysql", arguments, _NAMES)
 
 
 def _options(db: Credentials, driver: str) -> dict[str, Any]:
@@ -121,9 +111,7 @@ DRIVERS: dict[str, Driver] = {
     "mysqlclient": mysqlclient,
     "mysqldb": mysqlclient,
     "sqlalchemy": sqlalchemy,
-    "sqlalchemy+mysqldb": sqlalchemy,
-    "sqlalchemy+pymysql": partial(sqlalchemy, driver="pymysql"),
-    "sqlalchemy+aiomysql": partial(sqlalchemy, driver="aiomysql"),
+    **{f"sqlalchemy+{name}": partial(sqlalchemy, driver=name) for name in ("mysqldb", "pymysql", "aiomysql")},
     "django": django,
 }
 
@@ -136,33 +124,30 @@ class MysqlParser(TlsParser):
 
     Options = MysqlOptions
     socket = "unix_socket"
-    tls = TlsUrls(
-        names={
-            "ssl-mode": "sslmode",
-            "ssl-ca": "ca",
-            "ssl-cert": "certificate",
-            "ssl-key": "key",
-            "ssl_mode": "sslmode",
-            "ssl_ca": "ca",
-            "ssl_cert": "certificate",
-            "ssl_key": "key",
-        }
-    )
+    option_names: ClassVar = {
+        "ssl-mode": "sslmode",
+        "ssl-ca": "ca",
+        "ssl-cert": "certificate",
+        "ssl-key": "key",
+        "ssl_mode": "sslmode",
+        "ssl_ca": "ca",
+        "ssl_cert": "certificate",
+        "ssl_key": "key",
+    }
 
     def read_options(self, scheme: str, query: Mapping[str, Any]) -> dict[str, Any]:
         """Reads MySQL's names of the TLS modes; ignores `reconnect`, which brokers add for clients in Ruby."""
         found = super().read_options(scheme, {key: value for key, value in query.items() if key != "reconnect"})
         if "sslmode" in found:
             mode = str(found["sslmode"])
-            found["sslmode"] = _MODES.get(mode.upper(), mode)
+            found["sslmode"] = next((ours for ours, name in _MODES.items() if name == mode.upper()), mode)
         return found
 
     def write_options(self, scheme: str, options: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
         """Writes MySQL's names of the TLS modes."""
         scheme, query = super().write_options(scheme, options)
         if "sslmode" in query:
-            mode = query.pop("sslmode")
-            query = {"ssl-mode": next(name for name, ours in _MODES.items() if ours == mode), **query}
+            query = {"ssl-mode": _MODES[query.pop("sslmode")], **query}
         return scheme, query
 
 

@@ -1,12 +1,21 @@
-"""Options that several engines have."""
+"""The options of TLS that several engines have, and the keys of an entry that mean them."""
 
 from __future__ import annotations
 
-from typing import Annotated
+from collections.abc import Callable, Iterable, Mapping
+from typing import Annotated, Any
 
 from pydantic import AfterValidator
 
 from architect_core.contract import Options
+
+TLS = ("sslmode", "ca", "certificate", "key")
+VERIFYING = frozenset({"verify-ca", "verify-full"})
+TRUE = ("true", "yes", "1", "on")
+FALSE = ("false", "no", "0", "off")
+
+_SWITCHES = frozenset({"ssl", "tls", "usessl", "usetls", "requiressl", "sslrequired", "sslenabled", "tlsenabled"})
+_PEM = "-----BEGIN "
 
 
 def _path(value: str) -> str:
@@ -34,3 +43,55 @@ class TlsFiles(Options):
     ca: Path | None = None
     certificate: Path | None = None
     key: Path | None = None
+
+
+def read_tls_keys(
+    keys: Mapping[str, Any],
+    sslmode: str | None,
+    names: Iterable[str],
+    read: Callable[[dict[str, Any]], dict[str, Any]],
+    encrypted: str = "verify-full",
+) -> dict[str, Any]:
+    """Returns the options of TLS that keys of an entry mean: "sslmode", a switch such as "ssl", a URL's own names.
+
+    >>> read_tls_keys({"use_tls": True, "host": "h"}, None, ["sslmode"], dict)
+    {'sslmode': 'verify-full'}
+
+    A switch that is off is ignored. A certificate in place of a file's path, or an object, means TLS, as a switch does.
+
+    Args:
+        keys: the entry's keys; spaces, "_", "-" and case in them are ignored.
+        sslmode: the `sslmode` from elsewhere.
+        names: options of a URL that are about TLS.
+        read: returns the options of a URL's query by our names.
+        encrypted: the `sslmode` of a switch that is on.
+
+    Raises:
+        ValueError: a value is invalid; the message repeats no value.
+    """
+    by_word = {_word(name): name for name in names}
+    query: dict[str, Any] = {}
+    is_on = False
+    for key, value in keys.items():
+        word, text = _word(key), str(value).strip().lower()
+        if (word not in _SWITCHES and word not in by_word) or value in ("", {}, []):
+            continue
+        if isinstance(value, Mapping) or _PEM in str(value):
+            is_on = True
+        elif word not in _SWITCHES:
+            query[by_word[word]] = value
+        elif text in TRUE:
+            is_on = True
+        elif text not in FALSE:
+            query.setdefault("sslmode", value)
+    if "certificate" not in query:
+        query.pop("key", None)  # which may be a key to anything
+    found = read(query) if query else {}
+    mode = found.get("sslmode", sslmode)
+    if is_on and mode not in {"require", *VERIFYING}:
+        found["sslmode"] = encrypted
+    return found
+
+
+def _word(name: str) -> str:
+    return name.lower().replace("_", "").replace("-", "").replace(" ", "")

@@ -8,17 +8,41 @@ from typing import Any, Literal
 
 from pydantic import Field
 
-from architect_core.contract import CredentialParser, DatastoreProvisioner, DatastoreTarget, hookimpl
+from architect_core.contract import (
+    CredentialParser,
+    Credentials,
+    DatastoreProvisioner,
+    DatastoreTarget,
+    Driver,
+    hookimpl,
+)
 from architect_core.plugins.known import port_of
+from architect_datastore.arguments import client_context, django_entry, engine_arguments, given, refusal
 from architect_datastore.kit.network import NetworkParser
-from architect_datastore.options import TlsFiles
-from architect_datastore.postgres_drivers import DRIVERS, SYSTEM
-from architect_datastore.tls_keys import TLS, read_tls_keys
+from architect_datastore.kit.url import build_url
+from architect_datastore.options import TLS, TlsFiles, read_tls_keys
 
 ARCHITECT_CONTRACT = 1
 
 _OPPORTUNISTIC = ("disable", "allow", "prefer")
 _LIBPQ = {"ca": "sslrootcert", "certificate": "sslcert", "key": "sslkey"}
+_SYSTEM = "system"  # the `ca` for the authorities of the system, as libpq's `sslrootcert=system`
+# options that only libpq has -> the values that other drivers can ignore
+_LIBPQ_ONLY: dict[str, tuple[str, ...]] = {
+    "channel_binding": ("disable", "prefer"),
+    "gssencmode": ("disable", "prefer"),
+    "gssdelegation": ("0",),
+    "load_balance_hosts": ("disable",),
+    "requiressl": ("0",),
+    "sslcertmode": ("allow",),
+    "sslcompression": ("0",),
+    "sslsni": ("1",),
+    **dict.fromkeys(("hostaddr", "require_auth", "requirepeer", "sslcrldir", "replication"), ()),
+}
+_KEEPALIVE = ("keepalives", "keepalives_idle", "keepalives_interval", "keepalives_count", "tcp_user_timeout")
+_PRISMA = ("pgbouncer", "connection_limit", "pool_timeout", "schema")
+_LIBPQ_NAMES = ("host", "port", "user", "password", "dbname")
+_ASYNCPG_NAMES = ("host", "port", "user", "password", "database")
 
 
 class PostgresOptions(TlsFiles):
@@ -42,6 +66,85 @@ class PostgresOptions(TlsFiles):
     target_session_attrs: str | None = None
 
 
+def psycopg(db: Credentials) -> dict[str, Any]:
+    """`psycopg.connect` and `psycopg2.connect`: libpq's keywords; libpq refuses unknown ones."""
+    host: Any = db.host
+    port: Any = db.port
+    if len(db.hosts) > 1:
+        host, port = (",".join(map(str, each)) for each in zip(*db.hosts, strict=True))
+    login = given(host=host, port=port, user=db.username, password=db.password, dbname=db.name)
+    return {**login, **_libpq_options(db, "psycopg")}
+
+
+def asyncpg(db: Credentials) -> dict[str, Any]:
+    """`asyncpg.connect` and `asyncpg.create_pool`; options that are no keywords of theirs are in `dsn`."""
+    options = _asyncpg_options(db)
+    timeout = options.pop("connect_timeout", None)
+    context = None
+    if options.get("sslrootcert") == _SYSTEM:
+        files = {key: value for key, value in db.options.items() if key in {"sslmode", "certificate", "key"}}
+        context = client_context(Credentials(db.engine, {"options": files}), "asyncpg")
+        options = {key: value for key, value in options.items() if not key.startswith("ssl")}
+    hosts: Any = db.host
+    ports: Any = db.port
+    if len(db.hosts) > 1:
+        hosts, ports = map(list, zip(*db.hosts, strict=True))
+    return given(
+        host=hosts,
+        port=ports,
+        user=db.username,
+        password=db.password,
+        database=db.name,
+        timeout=None if timeout is None else float(timeout),
+        ssl=context,
+        dsn=build_url("postgresql", {}, options) if options else None,
+    )
+
+
+def sqlalchemy(db: Credentials, driver: str = "") -> dict[str, Any]:
+    """`sqlalchemy.create_engine`, with the named driver; by default with one on libpq, as SQLAlchemy."""
+    if driver == "asyncpg":
+        return engine_arguments("postgresql+asyncpg", asyncpg(db), _ASYNCPG_NAMES)
+    return engine_arguments(f"postgresql+{driver}" if driver else "postgresql", psycopg(db), _LIBPQ_NAMES)
+
+
+def django(db: Credentials) -> dict[str, Any]:
+    """An entry of Django's `DATABASES`."""
+    return django_entry("postgresql", psycopg(db), _LIBPQ_NAMES)
+
+
+def _asyncpg_options(db: Credentials) -> dict[str, Any]:
+    """Removes what asyncpg would send to the server as a setting that the server does not have."""
+    options = _libpq_options(db, "asyncpg")
+    fallback = options.pop("fallback_application_name", None)
+    if fallback is not None:
+        options.setdefault("application_name", fallback)
+    for name, harmless in _LIBPQ_ONLY.items():
+        if name in options and str(options.pop(name)) not in harmless:
+            remedy = "remove it, or use psycopg"
+            if name == "channel_binding":
+                remedy = "use channel_binding=prefer with sslmode=verify-full, in `options` or the URL, or use psycopg"
+            raise refusal("asyncpg", name, remedy)
+    return {key: value for key, value in options.items() if key not in _KEEPALIVE}
+
+
+def _libpq_options(db: Credentials, driver: str) -> dict[str, Any]:
+    for option in db.options:
+        if option in _PRISMA:
+            raise refusal(driver, option, "only Prisma has it; remove it")
+    return {_LIBPQ.get(option, option): value for option, value in db.options.items()}
+
+
+DRIVERS: dict[str, Driver] = {
+    "psycopg": psycopg,
+    "psycopg2": psycopg,
+    "asyncpg": asyncpg,
+    "sqlalchemy": sqlalchemy,
+    **{f"sqlalchemy+{name}": partial(sqlalchemy, driver=name) for name in ("psycopg", "psycopg2", "asyncpg")},
+    "django": django,
+}
+
+
 class PostgresParser(NetworkParser):
     """Credentials for psycopg2, psycopg 3, asyncpg, SQLAlchemy and Django.
 
@@ -55,7 +158,7 @@ class PostgresParser(NetworkParser):
 
     def combine_options(self, options: dict[str, Any], target: DatastoreTarget) -> dict[str, Any]:
         """`ca` "system" means "verify-full": public authorities sign everybody's certificates."""
-        if options.get("ca") != SYSTEM:
+        if options.get("ca") != _SYSTEM:
             return options
         if options.get("sslmode") not in {None, "verify-full"}:
             raise target.error("options.sslmode", "must be verify-full if `ca` is system")

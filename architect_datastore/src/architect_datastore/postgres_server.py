@@ -4,19 +4,22 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
+import struct
 import subprocess
+import time
 from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
 
 from architect_core.contract import MASK, DatastoreProvisioner, Provisioned
 from architect_core.exceptions import RunError
-from architect_datastore.postgres_account import Account, choose_account
-from architect_datastore.postgres_programs import PostgresPrograms, find_programs
-from architect_datastore.postgres_ready import wait_until_ready
+from architect_datastore.postgres_programs import Account, PostgresPrograms, choose_account, find_programs
 from architect_datastore.provisioning import wanted_password, wanted_text
 
 HOST = "127.0.0.1"
+_READY_SECONDS = 30.0
+_POLL_SECONDS = 0.02
 _OWNER = "postgres"  # initdb creates it; it cannot quote every name
 _NAME_BYTES = 63
 _SETTINGS = (
@@ -69,7 +72,7 @@ class PostgresProvisioner(DatastoreProvisioner):
             env={**_ENVIRON, "PGDATA": str(data), "PGPORT": str(port)},
             user=account.ids,
             stop_signal=signal.SIGINT,  # ends sessions instead of waiting for them
-            prepare=partial(wait_until_ready, HOST, port, username, name),
+            prepare=partial(_wait_until_ready, port, username, name),
         )
 
 
@@ -137,3 +140,33 @@ def _literal(text: str) -> str:
     for character, escaped in (("\\", "\\\\"), ("'", "\\'"), ("\n", "\\n"), ("\r", "\\r")):
         text = text.replace(character, escaped)
     return f"E'{text}'"
+
+
+def _wait_until_ready(port: int, username: str, name: str) -> None:
+    """Waits until the server asks for a password, which it does some time after it listens.
+
+    A server that is starting up answers with an error (https://www.postgresql.org/docs/current/protocol-flow.html).
+
+    Raises:
+        RunError: the server has ended, or is not ready after 30 seconds.
+    """
+    deadline = time.monotonic() + _READY_SECONDS
+    while time.monotonic() < deadline:
+        try:
+            if _asks_for_password(port, username, name):
+                return
+        except ConnectionRefusedError:
+            raise RunError(f"PostgreSQL ended on {HOST}:{port} before it accepted logins") from None
+        except OSError:  # the connection broke: the server may be about to end
+            pass
+        time.sleep(_POLL_SECONDS)
+    raise RunError(f"PostgreSQL listens on {HOST}:{port} and accepts no logins after {_READY_SECONDS:.0f} seconds")
+
+
+def _asks_for_password(port: int, username: str, name: str) -> bool:
+    fields = b"".join(f"{text}\0".encode() for text in ("user", username, "database", name))
+    message = struct.pack("!i", 3 << 16) + fields + b"\0"
+    with socket.create_connection((HOST, port), timeout=_READY_SECONDS) as connection:
+        connection.sendall(struct.pack("!i", 4 + len(message)) + message)
+        # reads all: unread data would reset the connection, and the server would log an error
+        return connection.recv(4096).startswith(b"R")

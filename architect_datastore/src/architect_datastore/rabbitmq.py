@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, ClassVar
 
 from pydantic import Field
 
 from architect_core.contract import CredentialParser, Credentials, DatastoreTarget, hookimpl
 from architect_core.plugins.known import port_of
-from architect_datastore.arguments import given, mode_of, refusal, translated
+from architect_datastore.arguments import client_context, given, mode_of, refusal, translated
 from architect_datastore.kit.url import build_url
-from architect_datastore.tls import Flag, TlsOptions, TlsParser, TlsUrls
-from architect_datastore.tls_keys import TLS
+from architect_datastore.options import TLS
+from architect_datastore.tls import Flag, TlsOptions, TlsParser
 
 ARCHITECT_CONTRACT = 1
 
@@ -56,10 +56,8 @@ def pika(db: Credentials) -> dict[str, Any]:
 
 def aio_pika(db: Credentials) -> dict[str, Any]:
     """`aio_pika.connect` and `aio_pika.connect_robust`."""
-    from architect_datastore.client_context import client_context
-
     query = translated(db, "aio-pika", {"heartbeat": "heartbeat"}, "connect_timeout", *TLS)
-    context = client_context(db, "aio-pika") if mode_of(db, "aio-pika") else None
+    context = client_context(db, "aio-pika") if db.options.get("sslmode") else None
     return {"url": _url(db, query), **given(ssl_context=context, timeout=db.options.get("connect_timeout"))}
 
 
@@ -75,16 +73,14 @@ class RabbitmqParser(TlsParser):
 
     Options = RabbitmqOptions
     sockets = False
-    tls = TlsUrls(
-        schemes={"amqp": "amqps"},
-        certificate=Flag("verify", on=("verify_peer",), off=("verify_none",)),
-        names={
-            "cacertfile": "ca",
-            "certfile": "certificate",
-            "keyfile": "key",
-            "connection_timeout": "connect_timeout",
-        },
-    )
+    tls_schemes: ClassVar = {"amqp": "amqps"}
+    certificate = Flag("verify", on=("verify_peer",), off=("verify_none",))
+    option_names: ClassVar = {
+        "cacertfile": "ca",
+        "certfile": "certificate",
+        "keyfile": "key",
+        "connection_timeout": "connect_timeout",
+    }
 
     def port(self, scheme: str, options: Mapping[str, Any]) -> int | None:  # noqa: ARG002 - to override
         """Returns another port for TLS."""

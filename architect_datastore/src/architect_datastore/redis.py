@@ -12,9 +12,9 @@ from pydantic import Field
 
 from architect_core.contract import CredentialParser, Credentials, DatastoreProvisioner, DatastoreTarget, hookimpl
 from architect_core.plugins.known import port_of
-from architect_datastore.arguments import given, mode_of, translated
+from architect_datastore.arguments import given, translated
 from architect_datastore.kit.url import build_url
-from architect_datastore.tls import Flag, TlsOptions, TlsParser, TlsUrls
+from architect_datastore.tls import Flag, TlsOptions, TlsParser
 
 ARCHITECT_CONTRACT = 1
 
@@ -57,7 +57,7 @@ def redis(db: Credentials) -> dict[str, Any]:
     names = {**{name: name for name in same}, "connect_timeout": "socket_connect_timeout"}
     files = {"ca": "ssl_ca_certs", "certificate": "ssl_certfile", "key": "ssl_keyfile"}
     arguments |= translated(db, "redis", {**names, **files}, "sslmode")
-    mode = mode_of(db, "redis")
+    mode = db.options.get("sslmode")
     if mode is None:
         return arguments
     required = "none" if mode == "require" else "required"
@@ -71,17 +71,15 @@ class RedisParser(TlsParser):
     """
 
     Options = RedisOptions
-    tls = TlsUrls(
-        schemes={"redis": "rediss"},
-        certificate=Flag("ssl_cert_reqs", on=("required", "optional"), off=("none",)),
-        hostname=Flag("ssl_check_hostname"),
-        names={
-            "ssl_ca_certs": "ca",
-            "ssl_certfile": "certificate",
-            "ssl_keyfile": "key",
-            "socket_connect_timeout": "connect_timeout",
-        },
-    )
+    tls_schemes: ClassVar = {"redis": "rediss"}
+    certificate = Flag("ssl_cert_reqs", on=("required", "optional"), off=("none",))
+    hostname = Flag("ssl_check_hostname")
+    option_names: ClassVar = {
+        "ssl_ca_certs": "ca",
+        "ssl_certfile": "certificate",
+        "ssl_keyfile": "key",
+        "socket_connect_timeout": "connect_timeout",
+    }
 
     other_protocols: ClassVar = {
         "sentinel": "Sentinels only know where a server is; give the URL of a server, redis://host:6379",
@@ -114,8 +112,7 @@ class RedisParser(TlsParser):
         if scheme == "rediss":
             raise ValueError("a socket has no TLS; remove `sslmode`, `ca` and `certificate`")
         login = {key: value for key, value in fields.items() if key in {"username", "password"}}
-        start = build_url("unix", login, {}).removesuffix("/")
-        rest = build_url("", {}, {"db": fields["name"], **query}).partition("?")[2]
+        start, _, rest = build_url("unix", login, {"db": fields["name"], **query}).partition("/?")
         return f"{start}{quote(fields['host'])}?{rest}"
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import partial
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 from urllib.parse import quote
 
 from pydantic import Field
@@ -12,7 +12,8 @@ from pydantic import Field
 from architect_core.contract import Address, CredentialParser, Credentials, Driver, Options, hookimpl
 from architect_core.plugins.known import port_of
 from architect_datastore.arguments import engine_arguments, given, mode_of, translated
-from architect_datastore.tls import FALSE, TRUE, Flag, TlsParser, TlsUrls
+from architect_datastore.options import FALSE, TRUE
+from architect_datastore.tls import Flag, TlsParser
 
 ARCHITECT_CONTRACT = 1
 
@@ -47,7 +48,7 @@ def pyodbc(db: Credentials) -> dict[str, Any]:
     options = translated(
         db, "pyodbc", {"application_name": "app", "connect_timeout": "timeout"}, "sslmode", "odbc_driver"
     )
-    mode = mode_of(db, "pyodbc")
+    mode = db.options.get("sslmode")
     trusted = {None: None, "disable": None, "require": "yes", "verify-full": "no"}[mode]
     texts = given(
         driver=db.options.get("odbc_driver", "ODBC Driver 18 for SQL Server"),
@@ -86,19 +87,15 @@ class SqlServerParser(TlsParser):
 
     Options = SqlServerOptions
     sockets = False
-    tls = TlsUrls(
-        encrypted=Flag(
-            "Encrypt", on=("yes", "true", "1", "mandatory"), off=("no", "false", "0", "optional", "disable")
-        ),
-        certificate=Flag("TrustServerCertificate", on=FALSE[1:] + FALSE[:1], off=TRUE[1:] + TRUE[:1]),
-        names={
-            "LoginTimeout": "connect_timeout",
-            "connection timeout": "connect_timeout",
-            "APP": "application_name",
-            "app name": "application_name",
-            "driver": "odbc_driver",
-        },
-    )
+    encrypted = Flag("Encrypt", on=("yes", "true", "1", "mandatory"), off=("no", "false", "0", "optional", "disable"))
+    certificate = Flag("TrustServerCertificate", on=FALSE[1:] + FALSE[:1], off=TRUE[1:] + TRUE[:1])
+    option_names: ClassVar = {
+        "LoginTimeout": "connect_timeout",
+        "connection timeout": "connect_timeout",
+        "APP": "application_name",
+        "app name": "application_name",
+        "driver": "odbc_driver",
+    }
 
     def read_options(self, scheme: str, query: Mapping[str, Any]) -> dict[str, Any]:
         """Refuses a database in the query: then the path is the name of an instance, which has no port."""

@@ -13,7 +13,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import partial
 from typing import Any, ClassVar, Literal
 
@@ -21,12 +21,7 @@ from pydantic import BaseModel
 
 from architect_core.contract import DatastoreTarget
 from architect_datastore.kit.network import NetworkParser
-from architect_datastore.options import TlsFiles
-from architect_datastore.tls_keys import TLS, read_tls_keys
-
-VERIFYING = frozenset({"verify-ca", "verify-full"})
-TRUE = ("true", "yes", "1", "on")
-FALSE = ("false", "no", "0", "off")
+from architect_datastore.options import FALSE, TLS, TRUE, VERIFYING, TlsFiles, read_tls_keys
 
 
 class TlsOptions(TlsFiles):
@@ -70,39 +65,38 @@ class Flag:
         return word in self.on
 
 
-@dataclass(frozen=True)
-class TlsUrls:
-    """The spelling of TLS in the URLs of one engine.
+class TlsParser(NetworkParser):
+    """Reads an engine whose connections are either plain or TLS; the attributes are the spelling of TLS in its URLs."""
 
-    Attributes:
-        schemes: a scheme without TLS -> the scheme with TLS, for engines that have two.
-        encrypted: the flag for TLS.
-        certificate: the flag for verifying the server's certificate.
-        hostname: the flag for verifying that the certificate is for the host.
-        names: an option of a URL -> the option of the schema; of several for one option, the first is written.
-    """
+    Options: ClassVar[type[BaseModel]] = TlsOptions
 
-    schemes: Mapping[str, str] = field(default_factory=dict)
+    tls_schemes: ClassVar[Mapping[str, str]] = {}
+    """A scheme without TLS -> the scheme with TLS, for engines that have two."""
+
     encrypted: Flag | None = None
+    """The flag for TLS."""
+
     certificate: Flag | None = None
+    """The flag for verifying the server's certificate."""
+
     hostname: Flag | None = None
-    names: Mapping[str, str] = field(default_factory=dict)
+    """The flag for verifying that the certificate is for the host."""
 
-    def read(self, scheme: str, query: Mapping[str, Any]) -> dict[str, Any]:
-        """Returns the options of a URL by the schema's names; unknown ones keep theirs.
+    option_names: ClassVar[Mapping[str, str]] = {}
+    """An option of a URL -> the option of the schema; of several for one option, the first is written."""
 
-        Raises:
-            ValueError: they contradict each other, or are invalid.
-        """
-        by_word = {name.lower(): option for name, option in self.names.items()}
+    def read_options(self, scheme: str, query: Mapping[str, Any]) -> dict[str, Any]:
+        """Returns the options by the schema's names; raises ValueError if they contradict each other, too."""
+        scheme = self.schemes[scheme]
+        by_word = {name.lower(): option for name, option in self.option_names.items()}
         found = {by_word.get(key.lower(), key): value for key, value in query.items()}
         if len(found) < len(query):
             raise ValueError("has an option twice, by two of its names")
-        is_plain, names = scheme in self.schemes, set(found)
+        is_plain, names = scheme in self.tls_schemes, set(found)
         encrypted, certificate, hostname = (
             flag.read(found) if flag else None for flag in (self.encrypted, self.certificate, self.hostname)
         )
-        if scheme in self.schemes.values():
+        if scheme in self.tls_schemes.values():
             encrypted = True
         if is_plain and "sslmode" not in found and (set(found) != names or names & {"ca", "certificate", "key"}):
             raise ValueError("has options of TLS, and a scheme without")
@@ -116,55 +110,37 @@ class TlsUrls:
             mode = "verify-ca" if hostname is False else "verify-full"
         return {**found, "sslmode": mode}
 
-    def about_tls(self) -> list[str]:
-        """Returns the options of a URL that are about TLS."""
-        flags = [flag.name for flag in (self.encrypted, self.certificate, self.hostname) if flag is not None]
-        return [*flags, *(name for name, option in self.names.items() if option in TLS)]
+    def read_keys(self, keys: Mapping[str, Any], options: Mapping[str, Any]) -> dict[str, Any]:
+        """Returns the options of TLS, which keys have by the names of the schema or of a URL."""
+        names = [name for name in TLS if name in self.Options.model_fields]
+        names += [flag.name for flag in (self.encrypted, self.certificate, self.hostname) if flag is not None]
+        names += [name for name, option in self.option_names.items() if option in TLS]
+        secure = next((each for each in self.schemes if self.schemes[each] in self.tls_schemes.values()), None)
+        scheme = secure or next(iter(self.schemes))
+        return read_tls_keys(keys, options.get("sslmode"), names, partial(self.read_options, scheme))
 
-    def write(self, scheme: str, options: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
-        """Returns the scheme and the query that `read` reads as `options`."""
+    def write_options(self, scheme: str, options: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
+        """See `NetworkParser.write_options`."""
         written: dict[str, str] = {}
-        for name, option in self.names.items():
+        for name, option in self.option_names.items():
             written.setdefault(option, name)
-        plain = next((each for each, secure in self.schemes.items() if secure == scheme), scheme)
+        plain = next((each for each, secure in self.tls_schemes.items() if secure == scheme), scheme)
         mode = options.get("sslmode", "disable")
         flags = self._flags(mode) if "sslmode" in options else {}
         rest = {written.get(key, key): value for key, value in options.items() if key != "sslmode"}
-        return plain if mode == "disable" else self.schemes.get(plain, plain), {**flags, **rest}
+        return plain if mode == "disable" else self.tls_schemes.get(plain, plain), {**flags, **rest}
 
     def _flags(self, mode: str) -> dict[str, str]:
         encrypted = self.encrypted
         query = {} if encrypted is None else {encrypted.name: (encrypted.off if mode == "disable" else encrypted.on)[0]}
         if mode in {"disable", "verify-full"}:
-            known = encrypted is not None or bool(self.schemes)
+            known = encrypted is not None or bool(self.tls_schemes)
         else:
             flag = self.certificate if mode == "require" else self.hostname
             known = flag is not None
             if flag is not None:
                 query[flag.name] = flag.off[0]
         return query if known else {**query, "sslmode": mode}
-
-
-class TlsParser(NetworkParser):
-    """Reads an engine whose connections are either plain or TLS, spelled in URLs as `tls` defines."""
-
-    Options: ClassVar[type[BaseModel]] = TlsOptions
-    tls = TlsUrls()
-
-    def read_options(self, scheme: str, query: Mapping[str, Any]) -> dict[str, Any]:
-        """See `NetworkParser.read_options`."""
-        return self.tls.read(self.schemes[scheme], query)
-
-    def read_keys(self, keys: Mapping[str, Any], options: Mapping[str, Any]) -> dict[str, Any]:
-        """Returns the options of TLS, which keys have by the names of `tls`."""
-        names = [name for name in (*TLS, *self.tls.about_tls()) if name not in TLS or name in self.Options.model_fields]
-        secure = next((each for each in self.schemes if self.schemes[each] in self.tls.schemes.values()), None)
-        scheme = secure or next(iter(self.schemes))
-        return read_tls_keys(keys, options.get("sslmode"), names, partial(self.read_options, scheme))
-
-    def write_options(self, scheme: str, options: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
-        """See `NetworkParser.write_options`."""
-        return self.tls.write(scheme, options)
 
     def combine_options(self, options: dict[str, Any], target: DatastoreTarget) -> dict[str, Any]:
         """Files without `sslmode` mean "verify-full"; raises `target.error` if the `sslmode` does not use them."""
@@ -178,6 +154,6 @@ class TlsParser(NetworkParser):
             raise target.error(f"options.{files[0]}", "has no meaning if sslmode is disable")
         if "ca" in files and mode not in VERIFYING:
             raise target.error("options.ca", "has no meaning unless sslmode is verify-ca or verify-full")
-        if mode == "disable" and self.tls.schemes:  # as the scheme means already
+        if mode == "disable" and self.tls_schemes:  # as the scheme means already
             options = {key: value for key, value in options.items() if key != "sslmode"}
         return options

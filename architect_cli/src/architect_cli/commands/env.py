@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from architect_cli.click_command import ClickCommand
+from architect_cli.main import ClickCommand
 from architect_cli.dialects.architect import export_variables
 from architect_cli.dialects.export import export
 from architect_cli.folders import write_new

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import click
 
-from architect_cli.click_command import ClickCommand
 from architect_cli.install import Installed, install_stubs
+from architect_cli.main import ClickCommand
 from architect_cli.tree import Node, load_tree
 from architect_core.plugins import Plugins
 

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import click
 
-from architect_cli.click_command import ClickCommand
 from architect_cli.folders import write_new
+from architect_cli.main import ClickCommand
 from architect_core.contract import CONTRACT, PROTOCOL
 from architect_core.exceptions import RunError
 from architect_core.plugins import loading

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING
 
 import click
 
-from architect_cli.click_command import ClickCommand
+from architect_cli.main import ClickCommand
 from architect_cli.reports import plugin_reports
 from architect_core.plugins import loading
 
 if TYPE_CHECKING:
-    from architect_cli.inventory import PluginReport
+    from architect_cli.reports import PluginReport
 
 _HEADER = ("NAME", "DISTRIBUTION", "VERSION", "PROVIDES", "STATE")
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from architect_cli.click_command import ClickCommand
+from architect_cli.main import ClickCommand
 
 
 @click.command()

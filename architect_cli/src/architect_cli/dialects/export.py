@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from architect_cli.dialects.urls import datastore_urls, service_urls
-from architect_cli.resolved import given
 from architect_core.contract import ExportTarget, showable
 from architect_core.exceptions import ArchitectError, RunError
 from architect_core.resolver import Resolver
@@ -97,7 +96,7 @@ def _differing(target: ExportTarget, source: Source, plugins: Plugins) -> list[s
     try:
         if target.credentials is not None:
             return _differing_credentials(target.credentials, resolver.datastore(target.name))
-        read = given(resolver.service(target.name).config)
+        read = resolver.service(target.name).config
     except ArchitectError:
         return ["all of it"]
     wanted, urls = list(target.urls), service_urls(read)

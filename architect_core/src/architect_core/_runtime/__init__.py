@@ -57,7 +57,7 @@ if hasattr(os, "register_at_fork"):
 
 
 class once(Generic[Value]):  # noqa: N801 - a decorator, named like property
-    """A method whose first result becomes a plain attribute of the instance, until it is removed from `vars()` of it.
+    """A method whose first result becomes a plain attribute of the instance.
 
     `functools.cached_property` has no lock since Python 3.12, and one lock for all instances before. Here the instance
     brings its own, a re-entrant one in `_lock`. Once computed, reading the value costs what any attribute costs.
@@ -76,3 +76,14 @@ class once(Generic[Value]):  # noqa: N801 - a decorator, named like property
                 vars(instance)[self._name] = self._compute(instance)
             value: Value = vars(instance)[self._name]
             return value
+
+
+def forget(instance: object, *names: str) -> None:
+    """Have each attribute of `names` computed again when it is read next."""
+    for name in names:
+        vars(instance).pop(name, None)
+
+
+def is_computed(instance: object, name: str) -> bool:
+    """Whether the attribute `name` has been computed and not forgotten."""
+    return name in vars(instance)

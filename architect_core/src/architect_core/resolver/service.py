@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from weakref import WeakSet
 
 from architect_core._base.files import files_in, signatures
-from architect_core._runtime import ForkSafeLock, call_after_fork, once
+from architect_core._runtime import ForkSafeLock, call_after_fork, forget, is_computed, once
 from architect_core.contract.client import ClientFactory, Target
 from architect_core.exceptions import ArchitectError, ConfigError, NoEventLoopError, PluginError
 from architect_core.schema import validate
@@ -91,7 +91,7 @@ class Service:
         if clients is not None:
             closers = clients.closers()
             with self._lock:
-                vars(self).pop("client", None)
+                forget(self, "client")
             for close in closers:
                 close()
 
@@ -99,8 +99,7 @@ class Service:
         """Replace the present generation, whose clients stay open."""
         with self._lock:
             self.generation = generation
-            for name in ("client", "defs", "Servicer"):
-                vars(self).pop(name, None)
+            forget(self, "client", "defs", "Servicer")
 
     def after_fork_in_child(self) -> None:
         """Drop the clients that do not survive a fork."""
@@ -268,19 +267,19 @@ class Clients:
 
     def make_as(self, former: Clients) -> None:
         """Make what `former` had made, so that an entry that makes none is refused before it is used."""
-        if "client" in vars(former):
+        if is_computed(former, "client"):
             _ = self.client
         elif former.aio:
             # a client for asyncio needs the loop that asks for it; a plain one takes the same entry
             with suppress(PluginError):  # the plugin has clients for asyncio alone
                 self.factory.close(self.factory.client(self.target))
-        elif "target" in vars(former):
+        elif is_computed(former, "target"):
             _ = self.target
 
     def closers(self) -> list[Callable[[], None]]:
         """Forget all clients; returns what closes each, those for asyncio in their own loops."""
         with self._lock:
-            vars(self).pop("client", None)
+            forget(self, "client")
             made, self._made = self._made, []
             aio, self.aio = list(self.aio.values()), {}
         return [*(partial(self.factory.close, each) for each in made), *(each.close_soon for each in aio)]
@@ -288,7 +287,7 @@ class Clients:
     def in_forked_child(self) -> Clients:
         """What a forked child goes on with: these, or new ones if they do not survive; the parent closes its own."""
         self.aio = {}
-        survives = "client" not in vars(self) or self.factory.fork_safe
+        survives = not is_computed(self, "client") or self.factory.fork_safe
         return self if survives else replace(self)
 
     def _make(self, make: Callable[[Target], Any], made: list[Any]) -> Any:

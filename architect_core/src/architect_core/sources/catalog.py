@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 from architect_core._base.files import Signatures, signatures
-from architect_core._runtime import ForkSafeLock, once
+from architect_core._runtime import ForkSafeLock, is_computed, once
 from architect_core.contract.source import Configuration, Entries, Source
 
 if TYPE_CHECKING:
@@ -55,7 +55,7 @@ class Layer:
     @property
     def is_loaded(self) -> bool:
         """Whether the source was read."""
-        return "configuration" in vars(self)
+        return is_computed(self, "configuration")
 
     def find(self, kind: Kind, name: str, owner: str | None) -> Iterator[Found]:
         """Yields the entries of `name`; a datastore of the service `owner` comes before one without an owner."""

@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import parse_qs, quote
 
-from architect_core.contract import decoded, is_text, parse_address, parse_port, split_login
+from architect_core.contract import decoded, is_text, parse_address, parse_port, raising, split_login
 
 JDBC = "this is a URL of JDBC; write engine://username:password@host:port/name, with the engine that follows jdbc:"
 NO_TEXT = "has a character that is no text (a lone surrogate)"
@@ -148,18 +148,11 @@ def build_host(host: str, port: int | None) -> str:
 
 
 def _options(query: str) -> dict[str, Any]:
-    options: dict[str, Any] = {}
-    for pair in filter(None, query.split("&")):
-        key, _, value = map(decoded, pair.replace("+", " ").partition("="))
-        if not _OPTION.fullmatch(key):  # a password with a "?" in it may have been cut in two
-            raise ValueError("the URL's query has an option without a name, or with one that is none")
-        if key not in options:
-            options[key] = value
-        elif isinstance(options[key], list):
-            options[key].append(value)
-        else:
-            options[key] = [options[key], value]
-    return options
+    reason = "what is percent-encoded in the URL is not UTF-8"
+    found = raising(lambda _: ValueError(reason), parse_qs, query, keep_blank_values=True, errors="strict")
+    if not all(map(_OPTION.fullmatch, found)):  # a password with a "?" in it may have been cut in two
+        raise ValueError("the URL's query has an option without a name, or with one that is none")
+    return {key: values if len(values) > 1 else values[0] for key, values in found.items()}
 
 
 def _encoded(value: object, safe: str = "") -> str:
