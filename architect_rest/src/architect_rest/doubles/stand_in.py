@@ -5,7 +5,6 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from functools import cached_property
-from http.client import responses
 from typing import TYPE_CHECKING, Any
 from urllib.parse import SplitResult, urlsplit
 
@@ -59,10 +58,10 @@ class Reply:
     """An answer whose body is produced as far as it is read: `first`, and then the iterator `rest`, which is closed."""
 
     status: int
-    reason: str
     headers: Sequence[tuple[str, str]]
     first: bytes
     rest: Any
+    reason: str | None = None  # the usual one of the status, unless given
 
 
 class Behaviour(ABC):
@@ -74,11 +73,6 @@ class Behaviour(ABC):
 
     def close(self) -> None:  # noqa: B027 - most have nothing to close
         """End: the test is over."""
-
-
-def phrase(status: int) -> str:
-    """The reason phrase of a status."""
-    return responses.get(status, "Unknown")
 
 
 class StandIn:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from http.client import HTTPMessage
+from http.client import HTTPMessage, responses
 from typing import TYPE_CHECKING, Any
 
 import urllib3
@@ -50,7 +50,7 @@ def as_urllib3(reply: Reply, request: requests.PreparedRequest) -> urllib3.HTTPR
         headers=urllib3.HTTPHeaderDict(reply.headers),
         status=reply.status,
         version=11,
-        reason=reply.reason,
+        reason=responses.get(reply.status, "Unknown") if reply.reason is None else reply.reason,
         preload_content=False,
         decode_content=False,
         original_response=body,  # type: ignore[arg-type] # what urllib3 and requests ask of it

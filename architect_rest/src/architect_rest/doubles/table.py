@@ -9,9 +9,11 @@ from io import BytesIO
 from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import parse_qsl, unquote
 
+from requests.structures import CaseInsensitiveDict
+
 from architect_core.contract import did_you_mean, listing, raising, serialise
 from architect_core.exceptions import PayloadError
-from architect_rest.doubles.stand_in import Behaviour, Reply, UnansweredError, phrase
+from architect_rest.doubles.stand_in import Behaviour, Reply, UnansweredError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -87,12 +89,11 @@ def parse_answer(value: Any) -> Reply:
             kind, body = "application/json", serialise(content)
         except PayloadError as problem:
             raise ValueError(f"the answer is no JSON: {problem}") from None
-    headers = {"Content-Type": kind, "Content-Length": str(len(body))}
+    headers = CaseInsensitiveDict({"Content-Type": kind, "Content-Length": str(len(body))})
     if status in {204, 304}:
-        headers, body = {}, b""
-    names = {name.lower() for name in stated}
-    kept = [(name, text) for name, text in headers.items() if name.lower() not in names]
-    return Reply(status, phrase(status), [*kept, *stated.items()], body, BytesIO())
+        headers, body = CaseInsensitiveDict(), b""
+    headers.update(stated)
+    return Reply(status, list(headers.items()), body, BytesIO())
 
 
 def _parts(value: tuple[Any, ...]) -> tuple[int, Any, Mapping[str, str]]:

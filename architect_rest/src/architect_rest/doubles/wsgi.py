@@ -41,7 +41,7 @@ class Wsgi(Behaviour):
         if isinstance(result, list | tuple) and len(result) == 1 and not has_length:
             headers = [*headers, ("Content-Length", str(len(result[0])))]
         code, _, reason = status.partition(" ")
-        return Reply(int(code), reason, headers, first, rest)
+        return Reply(int(code), headers, first, rest, reason)
 
 
 def _parts(result: Any, written: list[bytes]) -> Generator[bytes, None, None]:

@@ -50,11 +50,9 @@ class Timeouts(tuple[Any, ...]):
         """
         connect, read = self
         left = seconds_until(self.end)
-        if left is None:
-            return connect, read
-        if left <= 0:
+        if left is not None and left <= 0:
             raise DeadlineError(NO_TIME_LEFT)
-        return left if connect is None else min(connect, left), left if read is None else min(read, left)
+        return shortest((connect, left)), shortest((read, left))
 
 
 def timeouts(timeout: Any, total: float | None, *, is_own: bool) -> Any:
