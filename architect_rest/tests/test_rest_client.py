@@ -43,7 +43,7 @@ def test_a_set_of_what_is_no_text_is_refused(client, server):
 
 
 @pytest.mark.parametrize(
-    "name", ["policy.limits", "policy.origin", "policy.path_params", "policy.retry", "sync.bodies", "sync.urls"]
+    "name", ["policy.limits", "policy.origin", "policy.path_params", "policy.retry", "sync.client", "sync.urls"]
 )
 def test_the_examples_in_the_docstrings_run(name):
     assert doctest.testmod(importlib.import_module(f"architect_rest.{name}")).failed == 0

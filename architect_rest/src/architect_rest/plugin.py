@@ -29,8 +29,7 @@ class RestClientFactory(contract.ClientFactory):
         Raises:
             ConfigError: the entry is wrong.
         """
-        from architect_rest.sync.auth import BearerAuth
-        from architect_rest.sync.client import RestClient
+        from architect_rest.sync.client import BearerAuth, RestClient
 
         stated = settings(target)
         options, tls = stated.options, stated.tls
@@ -59,8 +58,7 @@ class RestClientFactory(contract.ClientFactory):
         except ModuleNotFoundError:
             needs = "its client for asyncio needs httpx2: pip install 'architect-rest[aio]'"
             raise PluginError(f"service {target.name!r}: {needs}") from None
-        from architect_rest.aio.auth import BearerAuth
-        from architect_rest.aio.client import AioRestClient
+        from architect_rest.aio.client import AioRestClient, BearerAuth
         from architect_rest.aio.connections import ssl_context
 
         stated = settings(target)

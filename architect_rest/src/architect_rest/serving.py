@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any
 
 from architect_core.deadline import deadline
@@ -34,9 +35,7 @@ class DeadlineMiddleware:
     def __call__(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
         """Serve a request (PEP 3333)."""
         seconds = _seconds(environ.get(_WSGI_KEY))
-        if seconds is None:
-            return self.app(environ, start_response)
-        with deadline(seconds):
+        with nullcontext() if seconds is None else deadline(seconds):
             return self.app(environ, start_response)
 
 
@@ -57,10 +56,7 @@ class AsgiDeadlineMiddleware:
         """Serve a connection (https://asgi.readthedocs.io)."""
         value = dict(scope.get("headers") or ()).get(_ASGI_NAME) if scope["type"] == "http" else None
         seconds = None if value is None else _seconds(value.decode("latin-1"))
-        if seconds is None:
-            await self.app(scope, receive, send)
-            return
-        with deadline(seconds):
+        with nullcontext() if seconds is None else deadline(seconds):
             await self.app(scope, receive, send)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -45,15 +45,6 @@ class RestOptions(contract.Options):
 
 
 @dataclass(frozen=True)
-class BaseUrl:
-    """The base URL of one instance."""
-
-    url: str  # scheme, host and port
-    shared: tuple[str, str, tuple[str, str] | None] = field(repr=False)  # scheme, base path, user and password
-    weight: int
-
-
-@dataclass(frozen=True)
 class Settings:
     """What a client is made of."""
 
@@ -72,8 +63,10 @@ def settings(target: Target) -> Settings:
     Raises:
         ConfigError: the entry is wrong.
     """
-    found, tls = _base_urls(target), target.options.tls or Tls()
-    _, base_path, login = found[0].shared
+    addresses, tls = _addresses(target), target.options.tls or Tls()
+    # the port is written even if it is the scheme's default: the Host header then says what was configured
+    urls = [f"{each.scheme}://{each.netloc}" for each in addresses]
+    first = addresses[0]
     tls.check(target)
     auth = target.options.auth or Auth()
     for name, values in {"bearer": [auth.bearer or ""], "headers": list(auth.headers.values())}.items():
@@ -81,44 +74,45 @@ def settings(target: Target) -> Settings:
             raise target.error(f"options.auth.{name}", "has a character that no HTTP header can have")
         if any(value != value.strip() for value in values):
             raise target.error(f"options.auth.{name}", "has white space at an end, which no HTTP header can have")
-    if login is not None and (auth.bearer or auth.username):
+    if first.username is not None and (auth.bearer or auth.username):
         raise target.error("options.auth", "has credentials, and the host does too; remove one of them")
-    if auth.username is not None:
-        login = auth.username, auth.password or ""
+    has_login = first if auth.username is None else auth
+    login = None if has_login.username is None else (has_login.username.encode(), (has_login.password or "").encode())
     common = {
         **target.options.model_dump(include={"total_timeout", "retries", "circuit_breaker", "max_answer_bytes"}),
-        "instances": [each.url for each in found] if len(found) > 1 else [],
-        "weights": [each.weight for each in found],
+        "instances": urls if len(urls) > 1 else [],
+        "weights": [each.weight for each in target.config.instances],
         "server_name": tls.server_name,
         "observer": target.observer,
     }
     return Settings(
         target.options,
-        base_url=found[0].url + base_path,
+        base_url=urls[0] + first.path,
         common=common,
         tls=tls,
         headers=auth.headers,
         bearer=auth.bearer,
-        login=None if login is None else (login[0].encode(), login[1].encode()),
+        login=login,
     )
 
 
-def _base_urls(target: Target) -> list[BaseUrl]:
+def _addresses(target: Target) -> list[Address]:
     several = target.config.instances
     if len(several) < 2:
-        return [_base_url(target, target.address(), "")]
-    found: list[BaseUrl] = []
+        return [_checked(target, target.address(), "")]
+    found: list[Address] = []
     for number, each in enumerate(several):
         path = f"instances[{number}]."
         address = raising(partial(target.error, f"{path}host"), parse_address, each.host or "", each.port)
-        found.append(_base_url(target, address, path, each.weight))
-        if found[-1].shared != found[0].shared:
+        found.append(_checked(target, address, path))
+        if replace(found[0], host=found[-1].host, port=found[-1].port) != found[-1]:
             reason = "has another scheme, base path or login than the first instance; make it a service of its own"
             raise target.error(f"{path}host", reason)
     return found
 
 
-def _base_url(target: Target, address: Address, path: str, weight: int = 1) -> BaseUrl:
+def _checked(target: Target, address: Address, path: str) -> Address:
+    """`address` with a scheme, and with a password if it has a user."""
     from architect_rest.policy.origin import DEFAULT_PORTS, is_host
 
     scheme = address.scheme or "http"
@@ -131,6 +125,4 @@ def _base_url(target: Target, address: Address, path: str, weight: int = 1) -> B
             f"{path}host",
             "is no host name: a part between its dots is empty, too long, or has a character that IDNA does not allow",
         )
-    login = None if address.username is None else (address.username, address.password or "")
-    # the port is written even if it is the scheme's default: the Host header then says what was configured
-    return BaseUrl(f"{scheme}://{address.netloc}", (scheme, address.path, login), weight)
+    return replace(address, scheme=scheme, password=address.password or "")

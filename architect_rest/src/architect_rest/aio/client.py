@@ -11,8 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import httpx2
 
 from architect_rest.aio.errors import DeadlineError, ForeignOriginError, PathParameterError
-from architect_rest.aio.transport import OF_THE_SERVICE, Sending, ServiceTransport, sending
-from architect_rest.aio.urls import origin_of
+from architect_rest.aio.transport import OF_THE_SERVICE, Sending, ServiceTransport, origin_of, sending
 from architect_rest.policy.attempts import Upstream
 from architect_rest.policy.limits import MAX_ANSWER_BYTES, end_of_call
 from architect_rest.policy.origin import LEAVES_THE_BASE
@@ -20,7 +19,7 @@ from architect_rest.policy.path_params import fill
 
 if TYPE_CHECKING:
     import ssl
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Generator, Mapping, Sequence
 
     from architect_core.contract import ClientObserver
 
@@ -103,15 +102,6 @@ class AioRestClient(httpx2.AsyncClient):
         """Send through another transport instead, without the retries and instances of this client's own."""
         self._transport = transport
 
-    async def aclose(self) -> None:
-        """Close all connections."""
-        await super().aclose()
-        await self._service.aclose()
-
-    async def __aexit__(self, *raised: Any) -> None:
-        await super().__aexit__(*raised)
-        await self._service.aclose()
-
     def build_request(self, method: str, url: httpx2.URL | str, **named: Any) -> httpx2.Request:
         """Build a request, whose URL may be a path of the service, even one with a colon such as "urn:acme:7".
 
@@ -178,3 +168,20 @@ class AioRestClient(httpx2.AsyncClient):
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({str(origin_of(self.base_url))!r})"
+
+
+class BearerAuth(httpx2.Auth):
+    """Sends a token as `Authorization: Bearer ...`, unless a call has an `Authorization` header of its own."""
+
+    def __init__(self, token: str) -> None:
+        self._token = token
+
+    def auth_flow(self, request: httpx2.Request) -> Generator[httpx2.Request, httpx2.Response, None]:
+        """Called by httpx2 for every request."""
+        if "Authorization" not in request.headers:  # as bytes, because httpx2 encodes a text in ASCII
+            value = f"Bearer {self._token}".encode("latin-1")
+            request.headers = httpx2.Headers([*request.headers.raw, (b"Authorization", value)])
+        yield request
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}(***)"

@@ -1,12 +1,16 @@
-"""The connections of one client."""
+"""The connections of one client, and the bodies that are sent and read on them."""
 
 from __future__ import annotations
 
 import ssl
+from contextlib import aclosing
 from time import monotonic
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import httpx2
+
+from architect_rest.aio.errors import AnswerTooLargeError
+from architect_rest.policy.limits import too_large
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -87,6 +91,43 @@ class _Stream(httpx2.AsyncByteStream):
         if pool is not None:
             pool.active -= 1
         await self._stream.aclose()
+
+
+class OnceBody(httpx2.AsyncByteStream):
+    """A request's body that is produced while it is sent, so that it can be sent once.
+
+    Attributes:
+        is_begun: whether a part of it was read.
+    """
+
+    def __init__(self, body: Any) -> None:
+        self._body = body
+        self.is_begun = False
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        self.is_begun = True
+        async for part in self._body:
+            yield part
+
+
+async def read(response: httpx2.Response, max_answer_bytes: int | None) -> None:
+    """Read a response's body, which `response.content` then returns; the response is closed if that fails.
+
+    Raises:
+        AnswerTooLargeError: the body is longer than `max_answer_bytes`, once decoded.
+    """
+    parts, size = [], 0
+    try:
+        async with aclosing(response.aiter_bytes()) as content:
+            async for part in content:
+                size += len(part)
+                if max_answer_bytes is not None and size > max_answer_bytes:
+                    raise AnswerTooLargeError(too_large(max_answer_bytes, "client.stream()"))  # noqa: TRY301 - closed below
+                parts.append(part)
+    except BaseException:
+        await response.aclose()
+        raise
+    response._content = b"".join(parts)  # noqa: SLF001 - where `content` keeps the body
 
 
 def ssl_context(tls: Tls) -> ssl.SSLContext | bool:

@@ -14,8 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import httpx2
 
-from architect_rest.aio.bodies import OnceBody, read
-from architect_rest.aio.connections import Connections
+from architect_rest.aio.connections import Connections, OnceBody, read
 from architect_rest.aio.errors import (
     OF_THE_CALLER,
     UNSENT,
@@ -24,10 +23,16 @@ from architect_rest.aio.errors import (
     ForeignOriginError,
     is_distrust,
 )
-from architect_rest.aio.urls import origin_of
 from architect_rest.policy.attempts import Call, Pause, Steps
 from architect_rest.policy.limits import NO_TIME_LEFT, REMAINING_HEADER, remaining_header, seconds_until, shortest
-from architect_rest.policy.origin import REDIRECT_WITH_BODY, foreign_message, is_address, private_headers
+from architect_rest.policy.origin import (
+    DEFAULT_PORTS,
+    REDIRECT_WITH_BODY,
+    Origin,
+    foreign_message,
+    is_address,
+    private_headers,
+)
 from architect_rest.policy.proxies import proxy_for
 
 if TYPE_CHECKING:
@@ -38,6 +43,7 @@ if TYPE_CHECKING:
     from architect_rest.policy.endpoints import Endpoint
 
 _MOST_CALLS = 256  # at a time; more wait
+_SCHEMES = {"ws": "http", "wss": "https"}  # a web socket begins as a request
 
 
 @dataclass
@@ -243,3 +249,21 @@ def _seconds(request: httpx2.Request, now: Sending) -> float | None:
 
 def _has_body(request: httpx2.Request) -> bool:
     return "Transfer-Encoding" in request.headers or request.headers.get("Content-Length", "0") != "0"
+
+
+def origin_of(url: httpx2.URL | str) -> Origin | None:
+    """The origin of a URL; None if it has none.
+
+    >>> str(origin_of("wss://user@Billing/v1"))
+    'https://billing:443'
+    """
+    if isinstance(url, str):
+        try:
+            url = httpx2.URL(url)
+        except httpx2.InvalidURL:
+            return None
+    scheme = _SCHEMES.get(url.scheme, url.scheme)
+    if not scheme or not url.host:
+        return None
+    host = f"[{url.host}]" if ":" in url.host else url.host
+    return Origin(scheme, host, url.port or DEFAULT_PORTS.get(scheme))

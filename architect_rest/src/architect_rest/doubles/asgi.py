@@ -9,16 +9,15 @@ from concurrent.futures import Future
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
 
-from architect_rest.doubles.stand_in import Behaviour, Reply, phrase
+from architect_rest.doubles.stand_in import Behaviour, Reply
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, MutableMapping
+    from collections.abc import MutableMapping
 
     from architect_rest.doubles.stand_in import Received
+    from architect_rest.serving import AsgiApp
 
     Message = MutableMapping[str, Any]
-    Receive = Callable[[], Awaitable[Message]]
-    Application = Callable[[Message, Receive, Callable[[Message], Awaitable[None]]], Awaitable[None]]
 
 _ASGI = {"version": "3.0", "spec_version": "2.4"}
 
@@ -30,7 +29,7 @@ class Asgi(Behaviour):
     and raises what the application raises: a2wsgi lacks the first and the last, httpx2's transport the first two.
     """
 
-    def __init__(self, application: Application) -> None:
+    def __init__(self, application: AsgiApp) -> None:
         self._application = application
         self._lock = threading.Lock()
         self._loop: _Loop | None = None
@@ -46,7 +45,7 @@ class Asgi(Behaviour):
         """The application's answer, whose body is produced as far as it is read."""
         exchange = self.exchange(received)
         status, headers = exchange.take().result()
-        return Reply(status, phrase(status), headers, b"", exchange)
+        return Reply(status, headers, b"", exchange)
 
     def close(self) -> None:
         """End the lifespan and the event loop; raises what the application raises at its shutdown."""
@@ -59,7 +58,7 @@ class Asgi(Behaviour):
 class _Loop:
     """An event loop in a thread of its own, with the application's lifespan."""
 
-    def __init__(self, application: Application) -> None:
+    def __init__(self, application: AsgiApp) -> None:
         self.pid = os.getpid()
         self.state: dict[str, Any] = {}
         self._application = application
@@ -108,7 +107,7 @@ class _Loop:
 class Exchange:
     """One request to an application, and the parts of its answer."""
 
-    def __init__(self, loop: _Loop, application: Application, received: Received) -> None:
+    def __init__(self, loop: _Loop, application: AsgiApp, received: Received) -> None:
         self._loop = loop.asyncio
         self._application = application
         self._is_head = received.request.method == "HEAD"

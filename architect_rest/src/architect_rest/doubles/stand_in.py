@@ -5,9 +5,10 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from functools import cached_property
-from http.client import responses
 from typing import TYPE_CHECKING, Any
 from urllib.parse import SplitResult, urlsplit
+
+from requests.structures import CaseInsensitiveDict
 
 from architect_core.exceptions import ArchitectError
 from architect_rest.sync.urls import origin_sent_to
@@ -46,17 +47,10 @@ class Received:
     @property
     def headers(self) -> list[tuple[str, str]]:
         """Its headers. A body that was sent in chunks has a length, as from a proxy that buffers it."""
-        found = {
-            name: value.decode("latin-1") if isinstance(value, bytes) else value
-            for name, value in self.request.headers.items()
-        }
-        names = {name.lower(): name for name in found}
-        if "host" not in names:
-            found = {"Host": self.url.netloc.rpartition("@")[2], **found}
-        if "transfer-encoding" in names:
-            del found[names["transfer-encoding"]]
-            found[names.get("content-length", "Content-Length")] = str(len(self.body))
-        return list(found.items())
+        found = CaseInsensitiveDict({"Host": self.url.netloc.rpartition("@")[2], **self.request.headers})
+        if found.pop("Transfer-Encoding", None) is not None:
+            found["Content-Length"] = str(len(self.body))
+        return [(name, value.decode("latin-1") if isinstance(value, bytes) else value) for name, value in found.items()]
 
 
 @dataclass(frozen=True)
@@ -64,10 +58,10 @@ class Reply:
     """An answer whose body is produced as far as it is read: `first`, and then the iterator `rest`, which is closed."""
 
     status: int
-    reason: str
     headers: Sequence[tuple[str, str]]
     first: bytes
     rest: Any
+    reason: str | None = None  # the usual one of the status, unless given
 
 
 class Behaviour(ABC):
@@ -79,11 +73,6 @@ class Behaviour(ABC):
 
     def close(self) -> None:  # noqa: B027 - most have nothing to close
         """End: the test is over."""
-
-
-def phrase(status: int) -> str:
-    """The reason phrase of a status."""
-    return responses.get(status, "Unknown")
 
 
 class StandIn:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from http.client import HTTPMessage
+from http.client import HTTPMessage, responses
 from typing import TYPE_CHECKING, Any
 
 import urllib3
@@ -11,6 +11,8 @@ from requests.adapters import HTTPAdapter
 from requests.exceptions import RequestException
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     import requests
     from _typeshed import WriteableBuffer
 
@@ -40,15 +42,15 @@ def as_urllib3(reply: Reply, request: requests.PreparedRequest) -> urllib3.HTTPR
     """A reply as urllib3 returns one that it receives."""
     if request.method == "HEAD" or reply.status in {204, 304}:
         reply.rest.close()
-        body = _Body(_Wire(b"", io.BytesIO()), reply)
+        body = _Body(reply.headers, b"", io.BytesIO())
     else:
-        body = _Body(_Wire(reply.first, reply.rest), reply)
+        body = _Body(reply.headers, reply.first, reply.rest)
     return urllib3.HTTPResponse(
         body=body,
         headers=urllib3.HTTPHeaderDict(reply.headers),
         status=reply.status,
         version=11,
-        reason=reply.reason,
+        reason=responses.get(reply.status, "Unknown") if reply.reason is None else reply.reason,
         preload_content=False,
         decode_content=False,
         original_response=body,  # type: ignore[arg-type] # what urllib3 and requests ask of it
@@ -57,28 +59,21 @@ def as_urllib3(reply: Reply, request: requests.PreparedRequest) -> urllib3.HTTPR
     )
 
 
-class _Body(io.BufferedReader):
-    """A body, with what `http.client.HTTPResponse` has beside it."""
+class _Body(io.RawIOBase):
+    """Reads the parts of a body, with what `http.client.HTTPResponse` has beside it."""
 
-    def __init__(self, wire: _Wire, reply: Reply) -> None:
-        super().__init__(wire)
+    def __init__(self, headers: Sequence[tuple[str, str]], first: bytes, rest: Any) -> None:
         self.msg = HTTPMessage()
-        for name, value in reply.headers:
+        for name, value in headers:
             self.msg[name] = value
-
-    def isclosed(self) -> bool:
-        return self.closed
-
-
-class _Wire(io.RawIOBase):
-    """Reads the parts of a body."""
-
-    def __init__(self, first: bytes, rest: Any) -> None:
         self._unread = first
         self._rest = rest
 
     def readable(self) -> bool:
         return True
+
+    def isclosed(self) -> bool:
+        return self.closed
 
     def readinto(self, buffer: WriteableBuffer) -> int:
         while not self._unread:

@@ -9,9 +9,11 @@ from io import BytesIO
 from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import parse_qsl, unquote
 
-from architect_core.contract import did_you_mean, listing, serialise
+from requests.structures import CaseInsensitiveDict
+
+from architect_core.contract import did_you_mean, listing, raising, serialise
 from architect_core.exceptions import PayloadError
-from architect_rest.doubles.stand_in import Behaviour, Reply, UnansweredError, phrase
+from architect_rest.doubles.stand_in import Behaviour, Reply, UnansweredError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -54,11 +56,11 @@ def parse_row(key: str) -> Row:
     Row(method='GET', segments=('invoices', None), query=(('paid', 'no'),))
 
     Raises:
-        TypeError: the key is malformed.
+        ValueError: the key is malformed.
     """
     match = _KEY.fullmatch(key) if isinstance(key, str) else None
     if match is None:
-        raise TypeError("a row is called by a method and a path, such as 'GET /invoices/:number?paid=no'")
+        raise ValueError("a row is called by a method and a path, such as 'GET /invoices/:number?paid=no'")
     parts = match["path"][1:].split("/")
     segments = tuple(None if _PLACEHOLDER.fullmatch(part) else unquote(part) for part in parts)
     return Row(match["method"].upper(), segments, None if match["query"] is None else _query(match["query"]))
@@ -75,7 +77,7 @@ def parse_answer(value: Any) -> Reply:
     [('Content-Type', 'text/plain; charset=utf-8'), ('Content-Length', '7')]
 
     Raises:
-        TypeError: the value is malformed.
+        ValueError: the value is malformed.
     """
     status, content, stated = _parts(value) if isinstance(value, tuple) else (200, value, {})
     if isinstance(content, str):
@@ -86,19 +88,18 @@ def parse_answer(value: Any) -> Reply:
         try:
             kind, body = "application/json", serialise(content)
         except PayloadError as problem:
-            raise TypeError(f"the answer is no JSON: {problem}") from None
-    headers = {"Content-Type": kind, "Content-Length": str(len(body))}
+            raise ValueError(f"the answer is no JSON: {problem}") from None
+    headers = CaseInsensitiveDict({"Content-Type": kind, "Content-Length": str(len(body))})
     if status in {204, 304}:
-        headers, body = {}, b""
-    names = {name.lower() for name in stated}
-    kept = [(name, text) for name, text in headers.items() if name.lower() not in names]
-    return Reply(status, phrase(status), [*kept, *stated.items()], body, BytesIO())
+        headers, body = CaseInsensitiveDict(), b""
+    headers.update(stated)
+    return Reply(status, list(headers.items()), body, BytesIO())
 
 
 def _parts(value: tuple[Any, ...]) -> tuple[int, Any, Mapping[str, str]]:
     status, content, headers = (*value, {})[:3] if len(value) in {2, 3} else (None, None, None)
     if not isinstance(status, int) or not 200 <= status <= 599 or not isinstance(headers, Mapping):
-        raise TypeError(
+        raise ValueError(
             "the answer is a tuple that is neither (status, value) nor (status, value, headers), with a status from "
             "200 to 599"
         )
@@ -148,8 +149,4 @@ class Table(Behaviour):
         return self._parsed(key, parse_answer, value)
 
     def _parsed(self, key: str, parse: Callable[[Any], Parsed], value: Any) -> Parsed:
-        try:
-            return parse(value)
-        except TypeError as problem:
-            reason = str(problem)
-        raise TypeError(f"the double of {self._name}, row {key!r}: {reason}")
+        return raising(lambda reason: TypeError(f"the double of {self._name}, row {key!r}: {reason}"), parse, value)

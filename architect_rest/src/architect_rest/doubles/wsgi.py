@@ -37,14 +37,11 @@ class Wsgi(Behaviour):
         first = next(rest, b"")
         assert head is not None, "the WSGI application has not called start_response"  # noqa: S101 - an error of the test
         status, headers = head
-        if isinstance(result, list | tuple) and len(result) == 1 and "content-length" not in map(_name, headers):
+        has_length = any(name.lower() == "content-length" for name, _ in headers)
+        if isinstance(result, list | tuple) and len(result) == 1 and not has_length:
             headers = [*headers, ("Content-Length", str(len(result[0])))]
         code, _, reason = status.partition(" ")
-        return Reply(int(code), reason, headers, first, rest)
-
-
-def _name(header: tuple[str, str]) -> str:
-    return header[0].lower()
+        return Reply(int(code), headers, first, rest, reason)
 
 
 def _parts(result: Any, written: list[bytes]) -> Generator[bytes, None, None]:

@@ -8,8 +8,7 @@ from dataclasses import dataclass, field
 from time import monotonic
 from typing import TYPE_CHECKING
 
-from architect_rest.policy.circuit import Circuit
-from architect_rest.policy.ejection import Ejection
+from architect_rest.policy.health import Circuit, Ejection
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence

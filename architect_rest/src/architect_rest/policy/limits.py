@@ -25,11 +25,7 @@ def shortest(limits: Iterable[float | None]) -> float | None:
     >>> shortest([None, 3.0, 2.0]), shortest([None])
     (2.0, None)
     """
-    found: float | None = None
-    for limit in limits:
-        if limit is not None and (found is None or limit < found):
-            found = limit
-    return found
+    return min((limit for limit in limits if limit is not None), default=None)
 
 
 def end_of_call(total: float | None, stated: tuple[float | None, ...] = ()) -> float | None:

@@ -7,13 +7,13 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from requests.adapters import HTTPAdapter
+from requests.exceptions import UnrewindableBodyError
+from requests.utils import rewind_body
 
 from architect_rest.policy.attempts import Call, Pause, Steps
-from architect_rest.policy.limits import REMAINING_HEADER, remaining_header
-from architect_rest.sync.bodies import is_read_once, read, rewind
-from architect_rest.sync.connections import POOL_CLASSES, TimedConnection, current
-from architect_rest.sync.errors import FAILURES, CircuitOpenError, is_distrust, is_unsent
-from architect_rest.sync.timeouts import Timeouts
+from architect_rest.policy.limits import REMAINING_HEADER, remaining_header, too_large
+from architect_rest.sync.connections import POOL_CLASSES, TimedConnection, Timeouts, current
+from architect_rest.sync.errors import FAILURES, AnswerTooLargeError, CircuitOpenError, is_distrust, is_unsent
 from architect_rest.sync.urls import origin_of, origin_sent_to
 
 if TYPE_CHECKING:
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from architect_rest.policy.endpoints import Endpoint
 
 _CONNECTIONS = 256
+_PART = 65_536  # bytes
 
 
 class ServiceAdapter(HTTPAdapter):
@@ -82,8 +83,8 @@ class ServiceAdapter(HTTPAdapter):
         if not url.startswith(self._prefixes) and origin_sent_to(url) not in self._origins:
             return attempt(None)
         end = timeout.end if isinstance(timeout, Timeouts) else None
-        is_once = partial(is_read_once, request)
-        call = Call(request.method or "", request.headers, partial(rewind, request), is_once, end)
+        is_once = partial(_is_read_once, request)
+        call = Call(request.method or "", request.headers, partial(_rewind, request), is_once, end)
         began = time.monotonic()
         response = failure = None
         try:
@@ -115,9 +116,9 @@ class ServiceAdapter(HTTPAdapter):
     ) -> Response:
         """Send `request` once: to `endpoint`, or without one to the origin of its URL."""
         if isinstance(timeout, Timeouts):
-            current.is_limited, current.seconds, current.end = True, timeout[1], timeout.end
+            current.timeouts = timeout
             timeout = timeout.of_attempt()
-            if endpoint is not None and current.end is not None and REMAINING_HEADER not in request.headers:
+            if endpoint is not None and current.timeouts.end is not None and REMAINING_HEADER not in request.headers:
                 current.header = REMAINING_HEADER, remaining_header(timeout[1])
         current.endpoint = endpoint
         started = time.monotonic()
@@ -127,12 +128,11 @@ class ServiceAdapter(HTTPAdapter):
             if response.is_redirect:
                 pass  # requests reads its body, and ignores what is wrong with it
             elif not stream:
-                read(response, self.upstream.max_answer_bytes)  # so that an error while reading is one of the attempt
+                _read(response, self.upstream.max_answer_bytes)  # so that an error while reading is one of the attempt
             elif isinstance(response.raw.connection, TimedConnection):
                 response.raw.connection.relax()
         finally:
-            current.is_limited = False
-            current.header = current.endpoint = None
+            current.timeouts = current.header = current.endpoint = None
         return response
 
     def get_connection_with_tls_context(
@@ -175,3 +175,38 @@ def _at(request: PreparedRequest, endpoint: Endpoint) -> PreparedRequest:
     moved = request.copy()
     moved.url = endpoint.url + request.path_url
     return moved
+
+
+def _is_read_once(request: PreparedRequest) -> bool:
+    """Whether a request's body is produced while it is sent, so that an error may be the body's own."""
+    return hasattr(request.body, "__next__") and not hasattr(request.body, "seek")
+
+
+def _rewind(request: PreparedRequest) -> bool:
+    """Prepare a request's body to be sent again; returns False if that is impossible."""
+    if request.body is None or isinstance(request.body, str | bytes):
+        return True
+    try:
+        rewind_body(request)
+    except UnrewindableBodyError:
+        return False
+    return True
+
+
+def _read(response: Response, max_answer_bytes: int | None) -> None:
+    """Read a response's body, which `response.content` then returns.
+
+    Raises:
+        AnswerTooLargeError: it is longer than `max_answer_bytes`, once decoded. Its connection is closed.
+    """
+    if max_answer_bytes is None:
+        _ = response.content
+        return
+    parts, size = [], 0
+    for part in response.iter_content(_PART):
+        size += len(part)
+        if size > max_answer_bytes:
+            response.close()
+            raise AnswerTooLargeError(too_large(max_answer_bytes, "stream=True"))
+        parts.append(part)
+    response._content = b"".join(parts)  # noqa: SLF001 - where `content` keeps the body

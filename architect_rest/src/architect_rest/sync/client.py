@@ -18,11 +18,9 @@ from architect_rest.policy.limits import MAX_ANSWER_BYTES
 from architect_rest.policy.origin import REDIRECT_WITH_BODY, foreign_message, private_headers
 from architect_rest.policy.path_params import fill
 from architect_rest.sync.adapter import ServiceAdapter
-from architect_rest.sync.auth import keep_authorization
-from architect_rest.sync.bodies import accepted
+from architect_rest.sync.connections import Timeouts, timeouts
 from architect_rest.sync.errors import ForeignOriginError, PathParameterError
-from architect_rest.sync.fast import FastPath
-from architect_rest.sync.timeouts import Timeouts, timeouts
+from architect_rest.sync.fast import FastPath, keep_authorization
 from architect_rest.sync.urls import join, origin_of, origin_sent_to, prepared_url
 
 if TYPE_CHECKING:
@@ -34,7 +32,7 @@ if TYPE_CHECKING:
 
     from architect_core.contract import ClientObserver
     from architect_rest.policy.origin import Origin
-    from architect_rest.sync.timeouts import Timeout
+    from architect_rest.sync.connections import Timeout
 
 
 class RestClient(requests.Session):
@@ -145,7 +143,7 @@ class RestClient(requests.Session):
         """Prepare `request`, whose URL may be a path of the service."""
         url = _text(request.url or "")
         if isinstance(request.data, set | frozenset):
-            request.data = accepted(request.data)
+            request.data = _accepted(request.data)
         prepared = self._fast.prepare(self, self.base_url, request, url)
         if prepared is not None:
             return prepared
@@ -221,6 +219,37 @@ class RestClient(requests.Session):
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({str(self._origin)!r})"
+
+
+class BearerAuth(AuthBase):
+    """Sends a token as `Authorization: Bearer ...`, unless a call has an `Authorization` header of its own."""
+
+    def __init__(self, token: str) -> None:
+        self._token = token
+
+    def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
+        """Called by requests for every request."""
+        request.headers.setdefault("Authorization", f"Bearer {self._token}")
+        return request
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}(***)"
+
+
+def _accepted(data: Any) -> Any:
+    """`data` as requests accepts it. A set is converted: of pairs to a form, of texts or bytes to a body.
+
+    Compatibility with architect.sdk 0.2.1, whose documentation writes `{ data }`, which is a set in Python. requests
+    itself would send the number of items as the body's length.
+
+    >>> _accepted({("amount", 10)}), _accepted({"text"}), _accepted({"amount": 10})
+    ([('amount', 10)], b'text', {'amount': 10})
+    """
+    if not isinstance(data, set | frozenset):
+        return data
+    if all(isinstance(item, tuple) for item in data):
+        return list(data)
+    return b"".join(item.encode() if isinstance(item, str) else bytes(memoryview(item)) for item in data)
 
 
 def _text(url: str | bytes) -> str:

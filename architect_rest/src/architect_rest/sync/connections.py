@@ -1,4 +1,7 @@
-"""Connections whose read timeout covers the whole response; urllib3's starts again whenever bytes arrive."""
+"""The timeouts of a call, and connections whose read timeout covers the whole response.
+
+That of urllib3 starts again whenever bytes arrive.
+"""
 
 from __future__ import annotations
 
@@ -11,8 +14,9 @@ from typing import TYPE_CHECKING, Any
 import urllib3
 import urllib3.connection
 
-from architect_rest.policy.limits import shortest
+from architect_rest.policy.limits import NO_TIME_LEFT, end_of_call, seconds_until, shortest
 from architect_rest.policy.origin import is_address
+from architect_rest.sync.errors import DeadlineError
 
 if TYPE_CHECKING:
     import socket
@@ -25,13 +29,53 @@ _MAX_AGE = 30.0  # seconds
 _MAX_JOINED_BODY = 16_384  # bytes, or characters of a str
 
 
+_SECONDS = (int, float, type(None))
+
+Timeout = float | tuple[float | None, float | None] | None
+
+
+class Timeouts(tuple[Any, ...]):
+    """A `timeout=` for requests, `(connect, read)`, that also has the end of the whole call.
+
+    requests passes it on to every redirect of a call, so that all of them share the end.
+    """
+
+    end: float | None  # in seconds of `time.monotonic()`; None for never
+
+    def of_attempt(self) -> tuple[float | None, float | None]:
+        """The timeouts of an attempt that begins now.
+
+        Raises:
+            DeadlineError: no time is left.
+        """
+        connect, read = self
+        left = seconds_until(self.end)
+        if left is not None and left <= 0:
+            raise DeadlineError(NO_TIME_LEFT)
+        return shortest((connect, left)), shortest((read, left))
+
+
+def timeouts(timeout: Any, total: float | None, *, is_own: bool) -> Any:
+    """The timeouts of a call that begins now; a malformed `timeout` is returned as it is, for requests to refuse.
+
+    `total` is the number of seconds for all attempts. It is raised to `timeout` if that is longer and the call's own.
+    """
+    if isinstance(timeout, urllib3.Timeout):
+        read = timeout.read_timeout if timeout.total is None else timeout.total
+        timeout = timeout.resolve_default_timeout(timeout.connect_timeout), timeout.resolve_default_timeout(read)
+    pair = timeout if isinstance(timeout, tuple) else (timeout, timeout)
+    if len(pair) != 2 or not (isinstance(pair[0], _SECONDS) and isinstance(pair[1], _SECONDS)):
+        return timeout
+    found = Timeouts(pair)
+    found.end = end_of_call(total, pair if is_own else ())
+    return found
+
+
 class Current(threading.local):
     """The attempt that the current thread is making: set by the adapter, read by the connection under it."""
 
     endpoint: Endpoint | None = None  # the one it is sent to; None for a request to another origin
-    is_limited = False  # whether `seconds` and `end` apply
-    seconds: float | None = None  # for sending the request, and as much again for the response; None for no limit
-    end: float | None = None  # the deadline of the whole call, a value of `time.monotonic()`; None for no deadline
+    timeouts: Timeouts | None = None  # its second for sending the request, and as much again for the response
     header: tuple[str, str] | None = None  # name and value of a header to add
 
 
@@ -48,9 +92,9 @@ class _Reader(io.RawIOBase):
         seconds = sock.gettimeout()
         self._end = None if seconds is None else monotonic() + seconds
         self._read_seconds = seconds
-        if current.is_limited:
-            self._read_seconds = current.seconds
-            self._end = shortest((self._end, current.end))
+        if current.timeouts is not None:
+            self._read_seconds = current.timeouts[1]
+            self._end = shortest((self._end, current.timeouts.end))
 
     def readable(self) -> bool:
         return True
@@ -114,11 +158,11 @@ class TimedConnection(urllib3.connection.HTTPConnection):
             return
         if self.sock is None and self.auto_open:
             self.connect()
-        if current.is_limited:  # the socket still has the connect timeout that urllib3 set
-            left = None if current.end is None else current.end - monotonic()
+        if current.timeouts is not None:  # the socket still has the connect timeout that urllib3 set
+            left = seconds_until(current.timeouts.end)
             if left is not None and left <= 0:
                 raise TimeoutError("timed out")
-            self.sock.settimeout(shortest((current.seconds, left)))
+            self.sock.settimeout(shortest((current.timeouts[1], left)))
         super().send(data)
 
     @property

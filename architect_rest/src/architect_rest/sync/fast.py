@@ -19,7 +19,6 @@ from requests.sessions import merge_hooks, merge_setting
 from requests.structures import CaseInsensitiveDict
 from requests.utils import get_environ_proxies, get_netrc_auth
 
-from architect_rest.sync.auth import keep_authorization
 from architect_rest.sync.urls import prepared_url
 
 if TYPE_CHECKING:
@@ -127,3 +126,8 @@ def _netrc_files() -> list[str]:
     """Where requests looks for a netrc file."""
     stated = os.environ.get("NETRC")
     return [os.path.expanduser(each) for each in ([stated] if stated else ["~/.netrc", "~/_netrc"])]  # noqa: PTH111 - str is what requests has
+
+
+def keep_authorization(request: PreparedRequest) -> PreparedRequest:
+    """Keeps a call's own `Authorization` header, which requests would replace by the credentials of a netrc file."""
+    return request

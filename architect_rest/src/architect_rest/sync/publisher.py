@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import threading
 from base64 import b64encode
 from collections import deque
 from contextlib import suppress
@@ -21,6 +20,7 @@ from architect_rest.sync.connections import POOL_CLASSES
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from concurrent.futures import Executor
 
     from architect_core.contract import Subscription
 
@@ -32,7 +32,7 @@ _POOLS: dict[str, Any] = {"num_pools": 1024, "maxsize": 8}
 
 
 class RestPublisher(EventPublisher):
-    """Delivers over HTTP, by one thread for each subscriber, on connections that are kept for the next event.
+    """Delivers over HTTP, by one thread for each subscriber; threads and connections are kept for the next event.
 
     Proxies and certificate authorities come from the environment variables that requests reads. A subscriber's headers
     are sent to that subscriber only; a redirect is not followed, because it could lead to another host.
@@ -40,6 +40,7 @@ class RestPublisher(EventPublisher):
 
     def __init__(self) -> None:
         self._managers: dict[Any, urllib3.PoolManager] = {}
+        self._threads: tuple[int, Executor] | None = None  # and the process that they are in
 
     def publish(self, subscriptions: Sequence[Subscription], body: bytes, timeout: float) -> list[Delivery]:
         """Post `body` to all subscribers, each for `timeout` seconds at most; returns a result for each, in order."""
@@ -59,18 +60,23 @@ class RestPublisher(EventPublisher):
                         error = problem
                     results[number] = Delivery(subscription, status, monotonic() - started, error)
 
-        threads = []
-        for _ in subscriptions[1:_MAX_THREADS]:
-            thread = threading.Thread(target=deliver, name="architect-publish", daemon=True)
-            try:
-                thread.start()
-            except RuntimeError:  # the interpreter is ending, or the system has no more threads
-                break
-            threads.append(thread)
+        futures = []
+        with suppress(RuntimeError):  # the interpreter is ending, or the system has no more threads
+            executor = self._executor()
+            for _ in subscriptions[1:]:
+                futures.append(executor.submit(deliver))  # noqa: PERF401 - those before an error count
         deliver()
-        for thread in threads:
-            thread.join()
+        for future in futures:
+            if not future.cancel():
+                future.result()
         return results
+
+    def _executor(self) -> Executor:
+        from concurrent.futures import ThreadPoolExecutor  # raises RuntimeError while the interpreter is ending
+
+        if self._threads is None or self._threads[0] != os.getpid():  # threads do not survive a fork
+            self._threads = os.getpid(), ThreadPoolExecutor(_MAX_THREADS, thread_name_prefix="architect-publish")
+        return self._threads[1]
 
     def _post(self, subscription: Subscription, body: bytes, timeout: float, proxies: dict[str, str]) -> int:
         deadline = monotonic() + timeout
