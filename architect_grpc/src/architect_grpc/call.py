@@ -61,9 +61,8 @@ class _Call:
         if left is not None:
             timeout = _limit(timeout, left)
         if self._metadata:
-            own = tuple(named.get("metadata") or ())
-            keys = {key for key, _ in own}
-            named["metadata"] = (*(pair for pair in self._metadata if pair[0] not in keys), *own)
+            own = named.get("metadata")
+            named["metadata"] = _merged(self._metadata, tuple(own)) if own else self._metadata
         return self._call(*arguments, timeout=timeout, **named)
 
 
@@ -84,6 +83,11 @@ def _limit(timeout: float | None, left: float) -> float:
     if left <= 0:
         return _OVER
     return left if timeout is None else min(timeout, left)
+
+
+def _merged(defaults: tuple[Any, ...], own: tuple[Any, ...]) -> tuple[Any, ...]:
+    keys = {key for key, _ in own}
+    return (*(pair for pair in defaults if pair[0] not in keys), *own)
 
 
 @cache
