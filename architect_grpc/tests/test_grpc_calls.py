@@ -87,6 +87,11 @@ def test_an_rpc_takes_timeout_and_metadata_and_has_with_call_and_future(payments
     assert (answer.output, call.code()) == (2, grpc.StatusCode.OK)
     assert ("x-trace", "7") in [tuple(each) for each in call.initial_metadata()]
     assert client.Pay.future(ask).result(timeout=5).output == 2
+    answer, call = client.Pay.with_call(ask, 5, [("x-trace", "8")], None, True)
+    assert (answer.output, ("x-trace", "8") in [tuple(each) for each in call.initial_metadata()]) == (2, True)
+    for wrong, named in (((ask, 5), {"timeout": 5}), ((ask, 5, None), {"metadata": ()}), ((ask,) + (None,) * 6, {})):
+        with pytest.raises(TypeError):
+            client.Pay(*wrong, **named)
 
 
 def test_calls_to_the_same_machine_use_no_proxy(payments, monkeypatch):

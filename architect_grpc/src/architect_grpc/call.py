@@ -9,20 +9,19 @@ from typing import TYPE_CHECKING, Any
 import grpc
 
 from architect_core.deadline import remaining
-from architect_grpc.observing import ObservedCall
+from architect_grpc.observing import ObservedCall, observed
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from architect_core.contract import ClientObserver
+    from architect_grpc.observing import Watch
     from architect_grpc.rpc import Rpc
-
-    _Watch = Callable[[ObservedCall, Any], Any]
 
 # Not an interceptor: one that adds deadline and metadata costs 17 % of a call, these classes 2 %. Besides, interceptors
 # make the multicallable anew for each call, which crashes on a closed channel, and intercepted calls of grpc.aio lack
 # much of what grpc.aio documents.
 
+# the parameters of all multicallables after the request
+_ORDER = ("timeout", "metadata", "credentials", "wait_for_ready", "compression")
 _OVER = -1.0  # seconds; gRPC counts milliseconds, and a call with less than one left may still succeed
 
 
@@ -43,72 +42,52 @@ class Defaults:
 
 
 class _Call:
-    """Wraps one multicallable of grpc or grpc.aio, and takes the same arguments."""
+    """Wraps one form of a multicallable of grpc or grpc.aio, and takes the same arguments."""
 
-    def __init__(self, call: Any, rpc: Rpc, defaults: Defaults) -> None:
-        self._call = call
-        self._path = rpc.path
+    _most_positional = 1 + len(_ORDER)
+
+    def __init__(self, call: Any, rpc: Rpc, defaults: Defaults, watch: Watch = ObservedCall.watch) -> None:
+        self._call = call if defaults.observer is None else observed(call, defaults.observer, rpc.path, watch)
         self._timeout = defaults.total_timeout if rpc.kind.endswith("_unary") else None
         self._metadata = defaults.metadata
-        self._observer = defaults.observer
 
-    def __call__(self, *arguments: Any, **named: Any) -> Any:
-        return self._make(self._call, arguments, named, ObservedCall.watch)
-
-    def _make(self, call: Any, arguments: tuple[Any, ...], named: dict[str, Any], watch: _Watch) -> Any:
-        if self._observer is None:
-            return call(*self._added(arguments, named), **named)
-        observed = ObservedCall(self._observer, self._path)
-        positional = self._added(arguments, named, observed.metadata)
-        return watch(observed, observed.begin(call, positional, named))
-
-    def _added(self, arguments: tuple[Any, ...], named: dict[str, Any], more: tuple[Any, ...] = ()) -> list[Any]:
-        """Returns the positional arguments, and changes `named`.
-
-        `timeout` and `metadata` stay positional if the caller passed them so, because some of grpc.aio's are keywords
-        only, which grpc.aio itself then says.
-        """
-        positional = list(arguments)
-        if len(positional) > 1:
-            positional[1] = self._limit(positional[1])
-        else:
-            named["timeout"] = self._limit(named.get("timeout"))
-        if len(positional) > 2:
-            positional[2] = self._sent(positional[2], more)
-        else:
-            named["metadata"] = self._sent(named.get("metadata"), more)
-        return positional
-
-    def _limit(self, timeout: float | None) -> float | None:
-        """Seconds that the call may take, which never exceed what is left of the deadline around it."""
+    def __call__(self, *arguments: Any, timeout: float | None = None, **named: Any) -> Any:
+        # with more of them, or two timeouts, the wrapped call raises the TypeError
+        if 1 < len(arguments) <= self._most_positional and timeout is None:
+            return self(arguments[0], **dict(zip(_ORDER, arguments[1:], strict=False)), **named)
         if timeout is None:
             timeout = self._timeout
         left = remaining()
-        if left is None:
-            return timeout
-        if left <= 0:
-            return _OVER
-        return left if timeout is None else min(timeout, left)
-
-    def _sent(self, metadata: Any, more: tuple[Any, ...]) -> Any:
-        if not self._metadata and not more:
-            return metadata
-        own = tuple(metadata or ())
-        keys = {key for key, _ in own}
-        return (*(pair for pair in self._metadata if pair[0] not in keys), *own, *more)
+        if left is not None:
+            timeout = _limit(timeout, left)
+        if self._metadata:
+            own = named.get("metadata")
+            named["metadata"] = _merged(self._metadata, tuple(own)) if own else self._metadata
+        return self._call(*arguments, timeout=timeout, **named)
 
 
 class _SingleResponseCall(_Call):
     """Has the other forms that grpc, and not grpc.aio, gives a call with a single response."""
 
-    def __call__(self, *arguments: Any, **named: Any) -> Any:
-        return self._make(self._call, arguments, named, ObservedCall.returned)
+    with_call: Any = None  # grpc's are abstract methods
+    future: Any = None
 
-    def with_call(self, *arguments: Any, **named: Any) -> Any:
-        return self._make(self._call.with_call, arguments, named, ObservedCall.returned)
+    def __init__(self, call: Any, rpc: Rpc, defaults: Defaults) -> None:
+        super().__init__(call, rpc, defaults, ObservedCall.returned)
+        self.with_call = _Call(call.with_call, rpc, defaults, ObservedCall.returned)
+        self.future = _Call(call.future, rpc, defaults)
 
-    def future(self, *arguments: Any, **named: Any) -> Any:
-        return self._make(self._call.future, arguments, named, ObservedCall.watch)
+
+def _limit(timeout: float | None, left: float) -> float:
+    """Seconds that a call may take if `left` are left of the deadline around it."""
+    if left <= 0:
+        return _OVER
+    return left if timeout is None else min(timeout, left)
+
+
+def _merged(defaults: tuple[Any, ...], own: tuple[Any, ...]) -> tuple[Any, ...]:
+    keys = {key for key, _ in own}
+    return (*(pair for pair in defaults if pair[0] not in keys), *own)
 
 
 @cache
@@ -117,4 +96,7 @@ def call_class(kind: str, *, is_aio: bool) -> type[_Call]:
     request, response = kind.title().split("_")
     base = getattr(grpc.aio if is_aio else grpc, f"{request}{response}MultiCallable")
     form = _SingleResponseCall if response == "Unary" and not is_aio else _Call
-    return type(base.__name__, (form, base), {"__module__": __name__})
+    content: dict[str, object] = {"__module__": __name__}
+    if is_aio and request == "Unary":
+        content["_most_positional"] = 1  # the others are keywords
+    return type(base.__name__, (form, base), content)

@@ -41,9 +41,8 @@ class AioDeadlineInterceptor(grpc.aio.ServerInterceptor):
 
 
 def _wrapped(handler: Any) -> Any:
-    requests = "stream" if handler.request_streaming else "unary"
-    responses = "stream" if handler.response_streaming else "unary"
-    kind = f"{requests}_{responses}"
+    streams = handler.request_streaming, handler.response_streaming
+    kind = "_".join("stream" if each else "unary" for each in streams)
     serve, make = getattr(handler, kind), getattr(grpc, f"{kind}_rpc_method_handler")
     served = _aio(serve) or (_stream_response if handler.response_streaming else _single_response)(serve)
     return make(served, handler.request_deserializer, handler.response_serializer)

@@ -36,11 +36,6 @@ class Endpoint:
     several: bool = False
     authority: str | None = None
 
-    @property
-    def balanced(self) -> bool:
-        """Whether the name may be that of several machines; `localhost` is one, however many addresses it has."""
-        return not self.local or self.several
-
 
 def endpoint(target: Target) -> Endpoint:
     """The endpoint of `target`: its host and port, or all of its instances.

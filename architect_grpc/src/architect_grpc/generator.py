@@ -114,12 +114,9 @@ def _definition_set(includes: Sequence[Path], paths: list[Path]) -> bytes:
         output = Path(folder) / "set"
         compile_definitions(includes, paths, f"--descriptor_set_out={output}")
         found = [_as_generated(file) for file in FileDescriptorSet.FromString(output.read_bytes()).file]
-    return definition_set.pack(found, [_name_of(path, includes) for path in paths])
-
-
-def _name_of(path: Path, includes: Sequence[Path]) -> str:
-    """The compiler's name of a file: its path below the first include path that holds it."""
-    return next(path.relative_to(folder).as_posix() for folder in includes if path.is_relative_to(folder))
+    # the compiler's name of a file is its path below the first include path that holds it
+    parents = {path: next(each for each in includes if path.is_relative_to(each)) for path in paths}
+    return definition_set.pack(found, [path.relative_to(parent).as_posix() for path, parent in parents.items()])
 
 
 def _as_generated(file: FileDescriptorProto) -> FileDescriptorProto:

@@ -11,9 +11,35 @@ import grpc
 from architect_core.contract import Outcome
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator
 
     from architect_core.contract import ClientObserver
+
+    Watch = Callable[["ObservedCall", Any], Any]
+
+
+def observed(call: Callable[..., Any], observer: ClientObserver, path: str, watch: Watch) -> Callable[..., Any]:
+    """`call`, of the rpc at `path`, whose calls `observer` is notified of.
+
+    Args:
+        call: a form of a multicallable.
+        observer: is notified when a call begins and when it ends.
+        path: such as "/acme.v1.Payments/Pay".
+        watch: the method of `ObservedCall` that ends a call, given what `call` returns.
+    """
+
+    def begin(*arguments: Any, metadata: Any = None, **named: Any) -> Any:
+        begun = ObservedCall(observer, path)
+        if begun.metadata:
+            metadata = (*(metadata or ()), *begun.metadata)
+        try:
+            result = call(*arguments, metadata=metadata, **named)
+        except BaseException as problem:  # it has ended
+            begun.end(_error_of(problem))
+            raise
+        return watch(begun, result)
+
+    return begin
 
 
 class ObservedCall:
@@ -30,23 +56,15 @@ class ObservedCall:
         self._observer = observer if begun is None else begun
         self._began = monotonic()
 
-    def begin(self, call: Callable[..., Any], arguments: Sequence[Any], named: Mapping[str, Any]) -> Any:
-        """Make the call; one that raises has ended."""
-        try:
-            return call(*arguments, **named)
-        except BaseException as problem:
-            self._end(_error_of(problem))
-            raise
-
     def returned(self, response: Any) -> Any:
         """End a call whose response is there."""
-        self._end(None)
+        self.end(None)
         return response
 
     def watch(self, call: Any) -> Any:
         """End the call when the service ends it, whether its response is read or not; returns the call."""
         if isinstance(call, grpc.aio.Call):
-            call.add_done_callback(lambda ended: self._end(_status_of_ended(ended)))
+            call.add_done_callback(lambda ended: self.end(_status_of_ended(ended)))
             return call
         if not isinstance(call, grpc.RpcContext):  # an instrumentation of the channel made it a generator
             return self._parts(call)
@@ -55,7 +73,7 @@ class ObservedCall:
 
         def end() -> None:
             ended = kept()
-            self._end("CANCELLED" if ended is None else _name(ended.code()))
+            self.end("CANCELLED" if ended is None else _name(ended.code()))
 
         if not call.add_callback(end):  # it has ended before
             end()
@@ -70,9 +88,10 @@ class ObservedCall:
             error = _error_of(problem)
             raise
         finally:
-            self._end(error)
+            self.end(error)
 
-    def _end(self, error: str | None) -> None:
+    def end(self, error: str | None) -> None:
+        """Notify the observer; `error` is the name of the status, or None."""
         self._observer.ended(Outcome(monotonic() - self._began, error))
 
 

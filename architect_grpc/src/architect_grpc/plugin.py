@@ -93,9 +93,8 @@ class GrpcClientFactory(contract.ClientFactory):
 
 def _client(target: Target, library: ModuleType) -> Client:
     from architect_grpc.call import Defaults
-    from architect_grpc.channel import open_channel
+    from architect_grpc.channel import auth_metadata, open_channel
     from architect_grpc.client import Client
-    from architect_grpc.identity import auth_metadata
 
     stubs = _stubs(target).services  # first, because it may raise, and an open channel would be left
     defaults = Defaults(target.options.total_timeout, auth_metadata(target), target.observer)

@@ -59,11 +59,10 @@ def rpc_service(descriptor: ServiceDescriptor, file: str) -> RpcService:
 
 
 def _rpc(service: str, method: MethodDescriptor) -> Rpc:
-    requests = "stream" if method.client_streaming else "unary"
-    responses = "stream" if method.server_streaming else "unary"
+    streams = method.client_streaming, method.server_streaming
     return Rpc(
         name=method.name,
-        kind=f"{requests}_{responses}",
+        kind="_".join("stream" if each else "unary" for each in streams),
         path=f"/{service}/{method.name}",
         request=GetMessageClass(method.input_type),
         response=GetMessageClass(method.output_type),

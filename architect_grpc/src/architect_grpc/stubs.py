@@ -156,7 +156,6 @@ def _load_from(stubs: Path) -> Stubs:
 
 
 def _load(stubs: Path, name: str, service: str, content: bytes, *, isolated: bool) -> Stubs:
-    reason = ""
     try:
         files, listed = definition_set.unpack(content)
         shared = None if isolated else share(files, f"{STUBS_FOLDER}/{name}")
@@ -171,7 +170,6 @@ def _load(stubs: Path, name: str, service: str, content: bytes, *, isolated: boo
 
 def _read(stubs: Path, name: str, service: str) -> bytes:
     path = stubs / definition_set.FILE_NAME
-    reason = ""
     try:
         return path.read_bytes()
     except FileNotFoundError:

@@ -11,7 +11,7 @@ import pytest
 
 from architect_core.resolver.service import Service
 from architect_testing.conformance.client import CLOSING_SECONDS, ClientSuite, Entry, Resolve
-from architect_testing.conformance.suite import error_of, fail, needs
+from architect_testing.conformance.suite import error_of, needs
 from architect_testing.tools.canary import SECRET, assert_hidden
 from architect_testing.tools.sockets import can_see_sockets, left_open, open_sockets, refusing
 from architect_testing.tools.threads import THREADS, together
@@ -38,9 +38,7 @@ class AioClientSuite(ClientSuite, abstract=True):
 
     def test_fifty_tasks_share_a_client(self, entry: Entry, resolve: Resolve) -> None:
         """Fifty calls at once with one client succeed."""
-        error = error_of(self._call, resolve(entry), THREADS)
-        if error is not None:
-            fail(f"{THREADS} calls at once with one client raised a {type(error).__name__}: {error}", error)
+        self._assert_works(f"beside {THREADS - 1} others with one client", self._call, resolve(entry), THREADS)
 
     def test_fifty_loops_each_have_a_client(self, entry: Entry, resolve: Resolve) -> None:
         """Fifty threads, each with an event loop, get fifty clients that work."""
@@ -82,9 +80,7 @@ class AioClientSuite(ClientSuite, abstract=True):
             await service.aio.close()
             await self.call(service.aio.client)
 
-        error = error_of(asyncio.run, call_again())
-        if error is not None:
-            fail(f"a call after close() must work, and it raised a {type(error).__name__}: {error}", error)
+        self._assert_works("after close()", asyncio.run, call_again())
 
     @needs(lambda suite: suite.errors is not None)
     def test_secrets_show_in_no_repr_no_log_and_no_error(

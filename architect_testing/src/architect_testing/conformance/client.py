@@ -111,8 +111,8 @@ class ClientSuite(Suite, abstract=True):
             remedy = "Let the error of the client's library pass, and name its class in `errors`"
             fail(f"a call must raise {wanted} for {what}, and it raised {error!r}. {remedy}", error)
 
-    def _assert_works(self, service: Service, when: str) -> None:
-        error = error_of(self._call, service)
+    def _assert_works(self, when: str, call: Callable[..., object], *args: object) -> None:
+        error = error_of(call, *args)
         if error is not None:
             fail(f"a call {when} must work, and it raised a {type(error).__name__}: {error}", error)
 

@@ -65,7 +65,7 @@ class ClientFactorySuite(ClientSuite, abstract=True):
         self._call(second)
         assert first.client is not second.client, "two services share one client; return a new one from each client()"
         first.close()
-        self._assert_works(second, "after another service's client was closed")
+        self._assert_works("after another service's client was closed", self._call, second)
 
     def test_fifty_threads_share_a_client(self, entry: Entry, resolve: Resolve) -> None:
         """Fifty threads that use a service at once get one client, and all of their calls succeed."""
@@ -84,7 +84,7 @@ class ClientFactorySuite(ClientSuite, abstract=True):
         service = resolve(entry)
         self._call(service)
         in_child(lambda: self._call(service), self.timeout)
-        self._assert_works(service, "after a forked child has used the service")
+        self._assert_works("after a forked child has used the service", self._call, service)
 
     @needs(lambda _: can_see_sockets())
     def test_close_releases_the_sockets(self, entry: Entry, resolve: Resolve) -> None:
@@ -107,7 +107,7 @@ class ClientFactorySuite(ClientSuite, abstract=True):
         service = resolve(entry)
         self._call(service)
         service.close()
-        self._assert_works(service, "after close()")
+        self._assert_works("after close()", self._call, service)
 
     def test_nothing_of_other_plugins_is_imported(self, entry: Entry, root: Path | None) -> None:
         """Making a client imports no other plugin, and nothing that only other plugins require."""

@@ -105,13 +105,8 @@ class Doubles:
                 f"{asked_by}: {owner} made a {type(double).__name__}, where the contract asks for a Double"
             )
         self._opened.callback(double.close)
-        former = self._stand_ins.doubles.get(name)
-        self._stand_ins.doubles[name] = double
-        try:
-            self._reload(self._entries.with_entry(name, {**double.entry, **entry, "api": api}))
-        except BaseException:
-            _restore(self._stand_ins.doubles, name, former)
-            raise
+        entries = self._entries.with_entry(name, {**double.entry, **entry, "api": api})
+        self._stand_in(self._stand_ins.doubles, name, double, entries)
         return double
 
     def datastore(self, name: str, /, **entry: Any) -> Credentials:
@@ -160,13 +155,8 @@ class Doubles:
             ConfigError: the name of the event or of a subscriber is malformed.
         """
         recorded = RecordedNotification(event, schema, subscribers)
-        former = self._stand_ins.notifications.get(event)
-        self._stand_ins.notifications[event] = recorded
-        try:
-            self._reload(self._entries.with_own("subscriptions", event, {each: {} for each in subscribers}))
-        except BaseException:
-            _restore(self._stand_ins.notifications, event, former)
-            raise
+        entries = self._entries.with_own("subscriptions", event, {each: {} for each in subscribers})
+        self._stand_in(self._stand_ins.notifications, event, recorded, entries)
         return recorded
 
     def __enter__(self) -> Self:
@@ -194,6 +184,19 @@ class Doubles:
         if _open:
             _open[-1]._resolver.adopt([each for each in services if each not in held])  # noqa: SLF001 - of its own kind
 
+    def _stand_in(self, stand_ins: dict[str, Any], name: str, new: object, entries: dict[str, dict[str, Any]]) -> None:
+        """Use a stand-in and entries that have it; if they are malformed, the former ones stay."""
+        former = stand_ins.get(name)
+        stand_ins[name] = new
+        try:
+            self._reload(entries)
+        except BaseException:
+            if former is None:
+                del stand_ins[name]
+            else:
+                stand_ins[name] = former
+            raise
+
     def _reload(self, entries: dict[str, dict[str, Any]]) -> None:
         """Use other entries; if they are malformed, the former ones stay."""
         former, self._entries.entries = self._entries.entries, entries
@@ -218,10 +221,3 @@ class Doubles:
 def _handed_out() -> list[Service]:
     with default_lock:
         return list(handed_out)
-
-
-def _restore(values: dict[str, Any], name: str, former: object) -> None:
-    if former is None:
-        del values[name]
-    else:
-        values[name] = former

@@ -8,7 +8,6 @@ from architect_core.exceptions import (
     ArchitectError,
     UnknownDatastoreError,
     UnknownEventError,
-    UnknownNameError,
     UnknownServiceError,
 )
 
@@ -50,14 +49,6 @@ class EndedDoubleError(NoServiceDoubleError):
 
     kind = "open double of a service"
     remedy = "The test that made one has ended; make one in every test that needs it."
-
-
-def no_double(error: UnknownNameError) -> NoDoubleError:
-    """The error of a test for a name that is unknown because there is no double of it."""
-    for kind in (NoServiceDoubleError, NoDatastoreDoubleError, NoEventDoubleError):
-        if isinstance(error, kind.__bases__[1]):
-            return kind(error.name, error.known)
-    raise error
 
 
 class UnfitEventError(ArchitectError, AssertionError):

@@ -40,7 +40,11 @@ class RecordedNotification(Notification):
 
     def _record(self, body: bytes, timeout: float) -> list[Delivery]:  # noqa: ARG002 - nobody is waited for
         self.events.append(self._parsed(body))
-        return [_delivery(each, self._answers[each.name]) for each in self.subscriptions]
+        answers = [(each, self._answers[each.name]) for each in self.subscriptions]
+        return [
+            Delivery(each, None, 0.0, answer) if isinstance(answer, Exception) else Delivery(each, answer, 0.0)
+            for each, answer in answers
+        ]
 
     def _parsed(self, body: bytes) -> Any:
         problems = []
@@ -57,9 +61,3 @@ class RecordedNotification(Notification):
         except ValueError:
             pass
         raise UnfitEventError(self.event, "JSON", [("", "it is bytes that cannot be parsed")])
-
-
-def _delivery(subscription: Subscription, answer: int | Exception) -> Delivery:
-    if isinstance(answer, Exception):
-        return Delivery(subscription, None, 0.0, answer)
-    return Delivery(subscription, answer, 0.0)

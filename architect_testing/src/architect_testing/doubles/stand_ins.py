@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from architect_core.contract import Configuration, Double, Source
 from architect_core.resolver.reading import StandIns
 from architect_core.schema import parse_services
-from architect_testing.doubles.errors import NoServiceDoubleError, no_double
+from architect_testing.doubles.errors import NoDatastoreDoubleError, NoEventDoubleError, NoServiceDoubleError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -45,7 +45,10 @@ class TestStandIns(StandIns):
 
     def unknown(self, error: UnknownNameError) -> ArchitectError:
         """The error says how to make a double."""
-        return no_double(error)
+        for kind in (NoServiceDoubleError, NoDatastoreDoubleError, NoEventDoubleError):
+            if isinstance(error, kind.__bases__[1]):
+                return kind(error.name, error.known)
+        raise error
 
 
 class _NoDouble(Double):
