@@ -102,8 +102,10 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def start_pytest(project: Path, cwd: Path, *arguments: str) -> subprocess.Popen[str]:
+    # hypothesis's own plugin takes a second to load
+    options = ["-q", "-W", "error", "-p", "no:cacheprovider", "-p", "no:hypothesispytest"]
     return subprocess.Popen(
-        [sys.executable, "-m", "pytest", "-q", "-W", "error", "-p", "no:cacheprovider", *arguments],
+        [sys.executable, "-m", "pytest", *options, *arguments],
         cwd=cwd,
         env=clean_environ(PYTHONPATH=str(project / "src"), ARCHITECT=REAL, ARCHITECT_CURRENT_SERVICE="acme/real"),
         stdout=subprocess.PIPE,

@@ -5,13 +5,11 @@ from __future__ import annotations
 import json
 import re
 import shlex
-import subprocess
-import sys
 from pathlib import Path
 from urllib.parse import quote
 
 import pytest
-from workspace import clean_environ
+from programs import call_command
 
 from architect_core.contract import parse_address
 from architect_core.resolver import Resolver
@@ -105,24 +103,8 @@ def configuration(certificates):
 def export(configuration, folder, dialect, *arguments):
     """What the command did that exports a configuration."""
     more = ["--folder", str(folder / "bindings")] if dialect == "bindings" else []
-    return subprocess.run(
-        [
-            sys.executable,
-            "-c",
-            "from architect_cli.main import main; main()",
-            "env",
-            "--export",
-            dialect,
-            *more,
-            *arguments,
-        ],
-        cwd=folder,
-        env=clean_environ(ARCHITECT=json.dumps(configuration), ARCHITECT_CURRENT_SERVICE=OWNER),
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
+    environ = {"ARCHITECT": json.dumps(configuration), "ARCHITECT_CURRENT_SERVICE": OWNER}
+    return call_command("env", "--export", dialect, *more, *arguments, cwd=folder, **environ)
 
 
 def variables(text, dialect):
@@ -138,7 +120,7 @@ def variables(text, dialect):
 def exported(request, configuration, tmp_path_factory):
     """A dialect, and the variables of an export with secrets."""
     done = export(configuration, tmp_path_factory.mktemp("export"), request.param, "--show-secrets")
-    assert (done.returncode, "Traceback" in done.stderr) == (0, False), done.stderr
+    assert (done.exit_code, "Traceback" in done.stderr) == (0, False), done.stderr
     found = variables(done.stdout, request.param)
     if request.param == "compose":  # which takes "$$" for "$", and fills in variables, of which none is set
         found = {
@@ -198,7 +180,7 @@ def test_a_service_is_read_back_as_the_same(exported, read_back, name):
 @pytest.mark.parametrize("dialect", DIALECTS)
 def test_without_show_secrets_none_is_anywhere(configuration, tmp_path, dialect):
     done = export(configuration, tmp_path, dialect)
-    assert (done.returncode, "Traceback" in done.stderr) == (0, False), done.stderr
+    assert (done.exit_code, "Traceback" in done.stderr) == (0, False), done.stderr
     files = [file.read_text() for file in (tmp_path / "bindings").rglob("*") if file.is_file()]
     assert CANARY not in "".join([done.stdout, done.stderr, *files])
     assert "PG_FIELDS_URL" in done.stdout or dialect != "compose"
@@ -237,7 +219,7 @@ def test_a_binding_has_files_of_tls_as_files_and_its_url_names_no_others(configu
 def test_a_datastore_without_a_url_is_reported_and_not_exported(tmp_path, dialect):
     entries = {"queue": {"type": "generic", "host": "q", "password": CANARY}, "db": {"type": "sqlite", "name": "x.db"}}
     done = export({OWNER: {"api": None, "datastores": entries}}, tmp_path, dialect, "--show-secrets")
-    assert done.returncode == 1
+    assert done.exit_code == 1
     assert "sqlite:///x.db" in done.stdout
     assert done.stderr == (
         f"architect: the datastore 'queue' is omitted: {dialect} cannot express an address that is no URL. "
@@ -249,5 +231,5 @@ def test_a_datastore_without_a_url_is_reported_and_not_exported(tmp_path, dialec
 def test_an_option_that_a_url_would_turn_into_text_is_reported_and_not_exported(tmp_path):
     entry = {"url": "kafka://k:1", "options": {"acks": 1}}
     done = export({OWNER: {"api": None, "datastores": {"queue": entry}}}, tmp_path, "bindings", "--show-secrets")
-    assert done.returncode == 1
+    assert done.exit_code == 1
     assert "cannot express it so that it is read back as the same (options, url)" in done.stderr

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 
-import pytest
 from workspace import clean_environ
 
 PROTOCOLS = ("requests", "urllib3", "grpc", "google.protobuf", "pydantic", "psycopg", "psycopg2", "redis", "pymysql")
@@ -34,10 +34,10 @@ def test_resolving_a_rest_service_imports_no_grpc():
     assert not {name for name in modules if name.split(".")[0] in {"grpc", "google", "architect_grpc", "architect_cli"}}
 
 
-@pytest.mark.parametrize("engine", ["postgres", "mysql", "redis", "sqlite"])
-def test_resolving_a_datastore_imports_neither_a_driver_nor_a_protocol(engine):
-    config = '{"a": {"datastores": {"db": {"type": "%s", "host": "h", "name": "0"}}}}' % engine  # noqa: UP031 - braces
-    environ = {"ARCHITECT": config, "ARCHITECT_CURRENT_SERVICE": "a"}
-    modules = loaded_by("import architect.sdk as a; a.datastore('db')", **environ)
-    assert f"architect_datastore.{engine}" in modules
+def test_resolving_a_datastore_imports_neither_a_driver_nor_a_protocol():
+    engines = ["postgres", "mysql", "redis", "sqlite"]
+    datastores = {engine: {"type": engine, "host": "h", "name": "0"} for engine in engines}
+    environ = {"ARCHITECT": json.dumps({"a": {"datastores": datastores}}), "ARCHITECT_CURRENT_SERVICE": "a"}
+    modules = loaded_by(f"import architect.sdk as a; [a.datastore(name) for name in {engines}]", **environ)
+    assert {f"architect_datastore.{engine}" for engine in engines} <= modules
     assert not modules & (set(PROTOCOLS) - {"pydantic"})

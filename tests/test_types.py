@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 
 import mypy.api
-import pytest
 from programs import write_grpc_service
 
 PROGRAM = """
@@ -35,26 +34,16 @@ MISTAKES = {
 }
 
 
-@pytest.fixture(scope="module")
-def check(tmp_path_factory):
-    """Returns the errors that mypy finds in the program with one more line; all are checked in one run."""
-    folder = tmp_path_factory.mktemp("types")
-    write_grpc_service(folder / "payments", "acme/payments", PROTO)
+def test_mypy_accepts_a_correct_program_and_reports_each_mistake(tmp_path):
+    write_grpc_service(tmp_path / "payments", "acme/payments", PROTO)
     files = {line: f"program_{number}.py" for number, line in enumerate(["", *MISTAKES])}
     for line, file in files.items():
-        (folder / "client" / file).write_text(f"{PROGRAM}{line}\n")
-    with contextlib.chdir(folder / "client"):
+        (tmp_path / "client" / file).write_text(f"{PROGRAM}{line}\n")
+    with contextlib.chdir(tmp_path / "client"):
         output, problems, _ = mypy.api.run(["--strict", "--config-file=", *files.values()])
     assert not problems
     found = [line for line in output.splitlines() if " error: " in line]
-    return lambda line: [problem for problem in found if problem.startswith(files[line])]
-
-
-def test_mypy_accepts_a_correct_program(check):
-    assert check("") == []
-
-
-@pytest.mark.parametrize("line", MISTAKES)
-def test_mypy_reports_a_mistake(check, line):
-    (problem,) = check(line)
-    assert MISTAKES[line] in problem
+    assert not [problem for problem in found if problem.startswith(files[""])]
+    for line, message in MISTAKES.items():
+        (problem,) = [each for each in found if each.startswith(files[line])]
+        assert message in problem

@@ -28,7 +28,6 @@ READER = InMemoryMetricReader(dict.fromkeys((Counter, Histogram), AggregationTem
 @pytest.fixture(scope="session", autouse=True)
 def providers() -> None:
     """The providers of an application; OpenTelemetry accepts them once in a process."""
-    gc.freeze()  # so that `clean` collects the garbage of a test without looking at all that was imported
     provider = TracerProvider()
     provider.add_span_processor(SimpleSpanProcessor(EXPORTER))
     trace.set_tracer_provider(provider)

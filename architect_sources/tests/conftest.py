@@ -41,25 +41,6 @@ def clean_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterat
 
 
 @pytest.fixture
-def install_plugin(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
-    """Installs a distribution with entry points, as pip would lay it out, for this test."""
-    site = tmp_path / "site-packages"
-    site.mkdir()
-    monkeypatch.syspath_prepend(str(site))
-
-    def install(distribution: str, entries: Mapping[str, str], modules: Mapping[str, str]) -> None:
-        info = site / f"{distribution.replace('-', '_')}-1.2.3.dist-info"
-        info.mkdir()
-        (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {distribution}\nVersion: 1.2.3\n")
-        lines = "".join(f"{name} = {value}\n" for name, value in entries.items())
-        (info / "entry_points.txt").write_text(f"[architect]\n{lines}")
-        for name, source in modules.items():
-            (site / f"{name}.py").write_text(source)
-
-    return install
-
-
-@pytest.fixture
 def parser(install_plugin: Callable[..., None], monkeypatch: pytest.MonkeyPatch) -> None:
     """Instead of the engines that are installed, one that takes any entry and no options."""
     monkeypatch.setenv("ARCHITECT_DISABLED_PLUGINS", "architect-datastore")

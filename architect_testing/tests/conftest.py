@@ -1,10 +1,10 @@
-"""A clean environment for each test, plugins that are installed for one, and the harness for suites."""
+"""A clean environment for each test, and the harness for suites."""
 
 from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -22,31 +22,6 @@ def clean_environment(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
             monkeypatch.delenv(name)
     yield
     architect.sdk.reset()
-
-
-@pytest.fixture
-def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A folder on the path for distributions of one test."""
-    folder = tmp_path / "site-packages"
-    folder.mkdir()
-    monkeypatch.syspath_prepend(str(folder))
-    return folder
-
-
-@pytest.fixture
-def install_plugin(site: Path) -> Callable[..., None]:
-    """Installs a distribution with entry points, in the layout that pip makes, for this test."""
-
-    def install(distribution: str, entries: Mapping[str, str], modules: Mapping[str, str]) -> None:
-        info = site / f"{distribution.replace('-', '_')}-1.2.3.dist-info"
-        info.mkdir()
-        (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {distribution}\nVersion: 1.2.3\n")
-        lines = "".join(f"{name} = {value}\n" for name, value in entries.items())
-        (info / "entry_points.txt").write_text(f"[architect]\n{lines}")
-        for name, source in modules.items():
-            (site / f"{name}.py").write_text(source)
-
-    return install
 
 
 @pytest.fixture

@@ -1,0 +1,45 @@
+"""What the tests of all packages share."""
+
+from __future__ import annotations
+
+import gc
+import os
+import sys
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import pytest
+
+# Tests start hundreds of Python programs. Where an image forbids to write bytecode, each would compile what it imports.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+sys.dont_write_bytecode = False
+
+
+def pytest_collection_finish() -> None:
+    """Have the garbage collector not look at all that was imported, time and again."""
+    gc.freeze()
+
+
+@pytest.fixture
+def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder on the path for distributions of one test."""
+    folder = tmp_path / "site-packages"
+    folder.mkdir()
+    monkeypatch.syspath_prepend(str(folder))
+    return folder
+
+
+@pytest.fixture
+def install_plugin(site: Path) -> Callable[..., None]:
+    """Installs a distribution with entry points, as pip would lay it out, for this test."""
+
+    def install(distribution: str, entries: Mapping[str, str], modules: Mapping[str, str]) -> None:
+        info = site / f"{distribution.replace('-', '_')}-1.2.3.dist-info"
+        info.mkdir()
+        (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {distribution}\nVersion: 1.2.3\n")
+        lines = "".join(f"{name} = {value}\n" for name, value in entries.items())
+        (info / "entry_points.txt").write_text(f"[architect]\n{lines}")
+        for name, source in modules.items():
+            (site / f"{name}.py").write_text(source)
+
+    return install
