@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from architect_cli.main import ClickCommand
 from architect_cli.dialects.architect import export_variables
 from architect_cli.dialects.export import export
 from architect_cli.folders import write_new
+from architect_cli.main import ClickCommand
 from architect_cli.output import error_text, print_error
 from architect_cli.resolved import masked, resolve, resolve_one, shown
 from architect_core.contract import Source

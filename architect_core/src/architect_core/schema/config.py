@@ -78,10 +78,11 @@ class ServiceConfig(Instance):
     def _complete_address(self) -> ServiceConfig:
         first = self.instances[0] if self.instances else None
         if self.host is None and first is not None and first.host is not None:
-            address = {"host": first.host, "port": first.port if self.port is None else self.port}
-            found = {name: value for name, value in address.items() if value is not None}
-            vars(self).update(found)  # the model is frozen for all but its own validator
-            self.model_fields_set.update(found)
+            port = first.port if self.port is None else self.port
+            for name, value in {"host": first.host, "port": port}.items():
+                if value is not None:
+                    object.__setattr__(self, name, value)  # the model is frozen for all but its own validator
+                    self.model_fields_set.add(name)
         if self.api is not None and self.host is None:
             raise ValueError("has an api but no host")
         return self

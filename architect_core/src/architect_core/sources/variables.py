@@ -10,8 +10,8 @@ from math import isfinite
 from pathlib import Path
 from typing import Any, ClassVar
 
-from architect_core._base.json_text import read_json
 from architect_core._base.files import read_file
+from architect_core._base.json_text import read_json
 from architect_core._base.root import search_root
 from architect_core.contract.source import (
     CURRENT_SERVICE_VARIABLE,
