@@ -5,12 +5,10 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, ClassVar, Generic, TypeVar
+from typing import ClassVar, TypeVar
 
 from architect_core.contract.provided import Provided
-
-if TYPE_CHECKING:
-    from architect_core.schema.config import DatastoreConfig, ServiceConfig
+from architect_core.schema.config import DatastoreConfig, ServiceConfig
 
 SOURCE_VARIABLE = "ARCHITECT_SOURCE"
 SERVICES_VARIABLE = "ARCHITECT"
@@ -68,7 +66,7 @@ class Source(Provided):
         """
 
 
-class Entries(Mapping[str, Entry], Generic[Entry]):
+class Entries(Mapping[str, Entry]):
     """Entries that are read and checked when they are looked up, so that a malformed one affects no other.
 
     A look-up may find a name that is not listed, because a service's name cannot always be derived from a variable's.
