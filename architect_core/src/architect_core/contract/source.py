@@ -5,15 +5,12 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
+from pathlib import Path
+from typing import Any, ClassVar, TypeVar
 
+from architect_core.contract.credentials import Credentials
 from architect_core.contract.provided import Provided
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    from architect_core.contract.credentials import Credentials
-    from architect_core.schema.config import DatastoreConfig, ServiceConfig
+from architect_core.schema.config import DatastoreConfig, ServiceConfig
 
 SOURCE_VARIABLE = "ARCHITECT_SOURCE"
 SERVICES_VARIABLE = "ARCHITECT"
@@ -75,7 +72,7 @@ class Source(Provided):
         return None
 
 
-class Entries(Mapping[str, Entry], Generic[Entry]):
+class Entries(Mapping[str, Entry]):
     """Entries that are read and checked when they are looked up, so that a malformed one affects no other.
 
     A look-up may find a name that is not listed, because a service's name cannot always be derived from a variable's.
