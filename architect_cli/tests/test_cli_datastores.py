@@ -127,10 +127,7 @@ def test_a_datastore_that_nothing_has_to_run_for_is_only_an_entry(system, with_s
     ("name", "reason"),
     [
         ("missing", "there is no memory server. apt-get install one"),
-        (
-            "fault",
-            "a/root.db: the plugin 'memory' of architect-memory 1.2.3 failed with a ZeroDivisionError: memory",
-        ),
+        ("fault", "a/root.db: the plugin 'memory' of architect-memory 1.2.3 failed with a ZeroDivisionError: memory"),
         ("unprepared", "architect-memory 1.2.3 failed with a RuntimeError: cannot log in with ***"),
         ("dies", "a/root/db ended with exit code 4 before it listened on 127.0.0.1:"),
         ("silent", "a/root/db does not listen on 127.0.0.1:"),

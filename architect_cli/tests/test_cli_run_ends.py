@@ -98,11 +98,7 @@ def test_a_program_s_end_is_seen_although_one_in_the_background_holds_its_output
     system.assert_nothing_is_left()
 
 
-@pytest.mark.parametrize(
-    ("number", "code"),
-    [(signal.SIGINT, 130), (signal.SIGTERM, 143)],
-    ids=str,
-)
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)], ids=str)
 def test_a_signal_stops_everything_and_gives_the_exit_code(system, waiting, number, code):
     running = system.start("run", waiting).wait_for("waiting")
     wait_for_children(system)

@@ -94,11 +94,7 @@ SERVICES = {
     ),
     "local": in_local({"acme/billing": BILLING}),
 }
-DATASTORES = {
-    "environment": in_architect(OWN),
-    "environment: file": in_file(OWN),
-    "local": in_local(OWN),
-}
+DATASTORES = {"environment": in_architect(OWN), "environment: file": in_file(OWN), "local": in_local(OWN)}
 MANY = {
     "environment": in_architect({"acme/billing": {"api": "rest", "instances": INSTANCES}}),
     "local": in_local({"acme/billing": {"api": "rest", "instances": INSTANCES}}),

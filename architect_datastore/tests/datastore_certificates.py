@@ -35,10 +35,7 @@ class Files:
 
 def make_certificates(folder: Path) -> Files:
     authority, other = trustme.CA(), trustme.CA()
-    made = {
-        "ca": authority.cert_pem,
-        "other_ca": other.cert_pem,
-    }
+    made = {"ca": authority.cert_pem, "other_ca": other.cert_pem}
     certificates = {
         ("certificate", "key"): authority.issue_cert("127.0.0.1", "localhost"),
         ("elsewhere", "elsewhere_key"): authority.issue_cert("elsewhere.example"),

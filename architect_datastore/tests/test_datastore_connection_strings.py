@@ -170,10 +170,7 @@ def test_a_long_text_is_read_at_once():
         ({"url": "jdbc:postgresql://h/n?user=canary"}, ".url: this is a URL of JDBC; write engine://"),
         ({"url": "jdbc:mysql://h/n?user=canary", "type": "mysql"}, ".url: this is a URL of JDBC; write engine://"),
         ({"connection_string": "jdbc:postgresql://h/n?user=canary"}, ".connection_string: this is a URL of JDBC"),
-        (
-            {"type": "postgres", "connection_string": "Host=h;canary=b"},
-            "what only .NET's driver knows must be removed",
-        ),
+        ({"type": "postgres", "connection_string": "Host=h;canary=b"}, "what only .NET's driver knows must be removed"),
         ({"type": "postgres", "connection_string": "Host=h;Search Path='a;canary'"}, "other than plain names"),
         ({"type": "sqlite", "connection_string": "Data Source=canary;Mode=ReadOnly"}, "keyword that is not known"),
         ({"type": "redis", "connection_string": "h:1,ssl=true,sslHost=canary"}, "keyword that is not known"),

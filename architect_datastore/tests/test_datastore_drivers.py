@@ -314,11 +314,7 @@ def test_the_message_for_an_unknown_driver_lists_the_known_ones(datastore):
         ({"url": "amqps://h?certfile=/canary"}, "pika", "it needs the option 'ca' too"),
         ({"type": "opensearch", "host": "h", "options": {"api_key": "canary"}}, "opensearch-py", "'api_key'"),
         ({"url": "clickhouse://h?max_threads=canary"}, "clickhouse-connect", "'max_threads'"),
-        (
-            {"url": "amqps://h?certfile=/canary"},
-            "aio-pika",
-            "aio-pika cannot use the files of `certificate` and `key`",
-        ),
+        ({"url": "amqps://h?certfile=/canary"}, "aio-pika", "aio-pika cannot use the files of `certificate` and `key`"),
     ],
 )
 def test_an_option_that_a_driver_does_not_support_is_an_error(datastore, entry, driver, expected):

@@ -291,10 +291,7 @@ def test_no_port_and_no_host_of_several_is_lost(entry, hosts):
         ({"url": "mssql://h/n?Encrypt=canary"}, "has a value of Encrypt that is neither on nor off; known: yes, no"),
         ({"url": "amqp://h/n?connection_timeout=canary"}, "no number of milliseconds"),
         ({"url": "amqp://h/n?verify=verify_peer"}, "has options of TLS, and a scheme without"),
-        (
-            {"url": "redis+sentinel://:canary@h/x"},
-            "primary_db.url: has a scheme with +sentinel: Sentinels only",
-        ),
+        ({"url": "redis+sentinel://:canary@h/x"}, "primary_db.url: has a scheme with +sentinel: Sentinels only"),
         (
             {"url": "rediss+cluster://:canary@h"},
             "primary_db.url: has a scheme with +cluster: a cluster needs a client of its own",

@@ -74,10 +74,7 @@ def assert_cut(call, within=LONG / 2):
 @pytest.mark.parametrize("form", ["__call__", "with_call", "future"])
 def test_a_call_with_a_single_response_ends_with_the_option_total_timeout(slow, form):
     client, long = slow(total_timeout=0.1), slow.seconds(value=LONG)
-    for call in (
-        lambda: getattr(client.Sleep, form)(long),
-        lambda: getattr(client.Gather, form)(iter([long])),
-    ):
+    for call in (lambda: getattr(client.Sleep, form)(long), lambda: getattr(client.Gather, form)(iter([long]))):
         assert_cut((lambda: call().result()) if form == "future" else call)  # noqa: B023 - called at once
 
 

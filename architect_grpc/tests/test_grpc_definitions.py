@@ -415,12 +415,7 @@ def test_missing_stubs_are_an_error_that_says_what_to_run(project):
 
 
 @pytest.mark.parametrize(
-    ("content", "reason"),
-    [
-        (b"\xff\xff", "is damaged"),
-        (b"", "is incomplete"),
-        (None, "were written by another tool"),
-    ],
+    ("content", "reason"), [(b"\xff\xff", "is damaged"), (b"", "is incomplete"), (None, "were written by another tool")]
 )
 def test_stubs_that_cannot_be_used_say_what_to_run(project, content, reason):
     project.install("acme/pay", {"service.proto": f"message Order {{}} {PAY}"})

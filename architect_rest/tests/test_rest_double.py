@@ -199,10 +199,7 @@ def test_the_table_may_be_changed_while_the_test_runs(billing):
 @pytest.mark.parametrize(
     ("behaviour", "expected"),
     [
-        (
-            {"/invoices": 1},
-            "the double of acme/billing, row '/invoices': a row is called by a method and a path",
-        ),
+        ({"/invoices": 1}, "the double of acme/billing, row '/invoices': a row is called by a method and a path"),
         ({"GET invoices": 1}, "row 'GET invoices': a row is called by"),
         ({"GET http://other/": 1}, "row 'GET http://other/': a row is called by"),
         ({7: 1}, "row 7: a row is called by"),
@@ -258,11 +255,7 @@ def test_a_base_path_is_where_the_application_is_mounted(billing):
     client, double = billing(echo, host="https://billing.internal/v1", port=8443)
     got = client.get("/invoices").json()
     assert (got["SCRIPT_NAME"], got["PATH_INFO"]) == ("/v1", "/invoices")
-    assert (got["wsgi.url_scheme"], got["HTTP_HOST"], got["SERVER_PORT"]) == (
-        "https",
-        "billing.internal:8443",
-        "8443",
-    )
+    assert (got["wsgi.url_scheme"], got["HTTP_HOST"], got["SERVER_PORT"]) == ("https", "billing.internal:8443", "8443")
     assert double.requests[0].url == "https://billing.internal:8443/v1/invoices"
     got = client.get("https://billing.internal:8443/v11").json()
     assert (got["SCRIPT_NAME"], got["PATH_INFO"]) == ("", "/v11")

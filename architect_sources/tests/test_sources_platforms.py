@@ -70,9 +70,7 @@ DATASTORES = {
     ),
     "urls": variables(PRIMARY_DB_URL=URL),
 }
-MANY = {
-    "aspire": variables(services__billing__http__1="http://b1:8081", services__billing__http__0="http://b0:8080"),
-}
+MANY = {"aspire": variables(services__billing__http__1="http://b1:8081", services__billing__http__0="http://b0:8080")}
 SECRETS = {"bindings": DATASTORES["bindings: fields"]}
 
 

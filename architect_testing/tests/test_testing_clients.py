@@ -367,8 +367,7 @@ VIOLATIONS = {
     ),
     "a refused connection is another error": Violation(REFUSED, when_refused("problem = RuntimeError('refused')")),
     "a refused connection is an error of architect": Violation(
-        REFUSED,
-        when_refused("problem = type('Refused', (ArchitectError, ConnectionRefusedError), {})()"),
+        REFUSED, when_refused("problem = type('Refused', (ArchitectError, ConnectionRefusedError), {})()")
     ),
     "a refused connection is no error": Violation(
         REFUSED,

@@ -229,20 +229,17 @@ VIOLATIONS = {
     "a log record shows the password": Violation(REPRS, with_fields("log.debug('read %s', fields)")),
     "a log record shows the URL": Violation(REPRS, with_fields("log.debug('read %s', target.config.url)")),
     "the parser shows what it read last": Violation(
-        REPRS,
-        with_fields("NestParser.last = fields") + "    NestParser.__repr__ = lambda self: str(self.last)\n",
+        REPRS, with_fields("NestParser.last = fields") + "    NestParser.__repr__ = lambda self: str(self.last)\n"
     ),
     "credentials cannot be pickled": Violation(
-        PICKLES,
-        giving("Own('nest', dict(db), db.url)") + "    Own.__reduce__ = lambda self: 1 / 0\n",
+        PICKLES, giving("Own('nest', dict(db), db.url)") + "    Own.__reduce__ = lambda self: 1 / 0\n"
     ),
     "a copy has no URL": Violation(
         PICKLES,
         giving("Own('nest', dict(db), db.url)") + "    Own.__reduce__ = lambda self: (Own, ('nest', dict(self)))\n",
     ),
     "only one thread may read": Violation(
-        THREADS,
-        with_fields("assert threading.current_thread() is threading.main_thread(), 'of another thread'"),
+        THREADS, with_fields("assert threading.current_thread() is threading.main_thread(), 'of another thread'")
     ),
     "another plugin is imported": Violation(IMPORTS, "import architect_other"),
     "another plugin's requirement is imported": Violation(IMPORTS, with_fields("import other_library")),

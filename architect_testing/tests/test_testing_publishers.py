@@ -157,8 +157,7 @@ VIOLATIONS = {
         NONE, publishing("return publish(self, subscriptions, body, timeout) if subscriptions else None")
     ),
     "a refusal is raised": Violation(
-        REFUSED,
-        failing("if isinstance(problem, ConnectionRefusedError): raise RuntimeError('refused')"),
+        REFUSED, failing("if isinstance(problem, ConnectionRefusedError): raise RuntimeError('refused')")
     ),
     "a refusal is an answer": Violation(
         REFUSED,
@@ -184,8 +183,7 @@ VIOLATIONS = {
     ),
     "it waits for ever": Violation(SILENT, sending("timeout = None")),
     "one waits for the other": Violation(
-        SILENT,
-        publishing("return [self.deliver(each, body, timeout, monotonic()) for each in subscriptions]"),
+        SILENT, publishing("return [self.deliver(each, body, timeout, monotonic()) for each in subscriptions]")
     ),
     "silence is a success": Violation(SILENT, failing("if isinstance(problem, TimeoutError): return")),
     "a log record shows the headers": Violation(SECRETS, sending("log.debug('with %s', dict(subscription.headers))")),

@@ -174,8 +174,7 @@ VIOLATIONS = {
         FIELD, refusing("error = ConfigError(where, [('', reason)]) if path else error")
     ),
     "a wrong field is taken": Violation(
-        FIELD,
-        refusing("if path: return Configuration({'acme/orders': ServiceConfig()}, None, where)"),
+        FIELD, refusing("if path: return Configuration({'acme/orders': ServiceConfig()}, None, where)")
     ),
     "a wrong field is shown": Violation(
         FIELD, refusing("error = ConfigError(where, [(path, f'{reason}: {text}')]) if path else error")
@@ -192,8 +191,7 @@ VIOLATIONS = {
         REPRS, loading(f"dataclasses.replace(configuration, where={CONTENT})")
     ),
     "only one thread may load": Violation(
-        THREADS,
-        loading("configuration if threading.current_thread() is threading.main_thread() else 1 / 0"),
+        THREADS, loading("configuration if threading.current_thread() is threading.main_thread() else 1 / 0")
     ),
     "it gives a look-alike": Violation(
         BY_NAME, loading("SimpleNamespace(**vars(configuration), place=configuration.place)")

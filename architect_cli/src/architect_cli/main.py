@@ -33,7 +33,6 @@ class ClickCommand(Command):
 
     @hookimpl
     def architect_command(self) -> Command:
-        """The plugin's hook."""
         return self
 
     def run(self, arguments: Sequence[str]) -> int:

@@ -82,7 +82,6 @@ class ClickhouseParser(TlsParser):
 
 @hookimpl
 def architect_credential_parser() -> CredentialParser:
-    """Reads credentials."""
     schemes = dict.fromkeys(("clickhouse", "http", *sorted(_SECURE)), "clickhouse")
     drivers = {"clickhouse-connect": clickhouse_connect}
     return ClickhouseParser("clickhouse", port_of("clickhouse"), schemes, drivers=drivers)

@@ -102,7 +102,6 @@ class ElasticsearchParser(TlsParser):
 
 @hookimpl
 def architect_credential_parser() -> CredentialParser:
-    """Reads credentials."""
     schemes = {"http": "http", "https": "https", "elasticsearch": "http", "opensearch": "http"}
     names = ("opensearch-py", "opensearchpy", "opensearch")
     drivers = {"elasticsearch": elasticsearch, **dict.fromkeys(names, opensearch)}

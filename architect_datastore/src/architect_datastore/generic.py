@@ -53,5 +53,4 @@ class GenericParser(CredentialParser):
 
 @hookimpl
 def architect_credential_parser() -> CredentialParser:
-    """Reads credentials."""
     return GenericParser()

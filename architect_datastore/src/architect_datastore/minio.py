@@ -10,5 +10,4 @@ ARCHITECT_CONTRACT = 1
 
 @hookimpl
 def architect_credential_parser() -> CredentialParser:
-    """Reads credentials."""
     return s3_parser("minio")

@@ -85,6 +85,5 @@ class MongoParser(TlsParser):
 
 @hookimpl
 def architect_credential_parser() -> CredentialParser:
-    """Reads credentials."""
     schemes, drivers = {"mongodb": "mongodb", _SRV: _SRV}, {"pymongo": pymongo, "motor": pymongo}
     return MongoParser("mongodb", port_of("mongodb"), schemes, drivers=drivers)

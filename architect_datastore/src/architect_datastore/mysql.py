@@ -153,7 +153,6 @@ class MysqlParser(TlsParser):
 
 @hookimpl
 def architect_credential_parser() -> CredentialParser:
-    """Reads credentials."""
     return MysqlParser(
         "mysql",
         port_of("mysql"),

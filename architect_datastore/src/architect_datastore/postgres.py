@@ -191,7 +191,6 @@ class PostgresParser(NetworkParser):
 
 @hookimpl
 def architect_credential_parser() -> CredentialParser:
-    """Reads credentials."""
     return PostgresParser(
         "postgres",
         port_of("postgres"),
@@ -203,7 +202,6 @@ def architect_credential_parser() -> CredentialParser:
 
 @hookimpl
 def architect_datastore_provisioner() -> DatastoreProvisioner:
-    """Starts a server for `architect run`."""
     from architect_datastore.postgres_server import PostgresProvisioner
 
     return PostgresProvisioner()

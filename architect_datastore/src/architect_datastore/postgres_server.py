@@ -99,12 +99,7 @@ def _create_cluster(account: Account, programs: PostgresPrograms, data: Path, en
 
 
 def _create_login(
-    account: Account,
-    programs: PostgresPrograms,
-    data: Path,
-    environ: Mapping[str, str],
-    statements: str,
-    password: str,
+    account: Account, programs: PostgresPrograms, data: Path, environ: Mapping[str, str], statements: str, password: str
 ) -> None:
     """Creates the user and the database before the server listens, by the input of a single-user server."""
     # an error ends it, and does not print the statement, which has the password

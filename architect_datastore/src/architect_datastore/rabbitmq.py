@@ -109,7 +109,6 @@ class RabbitmqParser(TlsParser):
 
 @hookimpl
 def architect_credential_parser() -> CredentialParser:
-    """Reads credentials."""
     schemes = {"amqp": "amqp", "amqps": "amqps", "rabbitmq": "amqp"}
     drivers = {"pika": pika, "aio-pika": aio_pika}
     return RabbitmqParser("rabbitmq", port_of("rabbitmq"), schemes, drivers=drivers)

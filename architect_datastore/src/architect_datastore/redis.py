@@ -118,7 +118,6 @@ class RedisParser(TlsParser):
 
 @hookimpl
 def architect_credential_parser() -> CredentialParser:
-    """Reads credentials."""
     return RedisParser(
         "redis",
         port_of("redis"),
@@ -130,7 +129,6 @@ def architect_credential_parser() -> CredentialParser:
 
 @hookimpl
 def architect_datastore_provisioner() -> DatastoreProvisioner:
-    """Starts a server for `architect run`."""
     from architect_datastore.redis_server import RedisProvisioner
 
     return RedisProvisioner()

@@ -98,5 +98,4 @@ def s3_parser(engine: str) -> CredentialParser:
 
 @hookimpl
 def architect_credential_parser() -> CredentialParser:
-    """Reads credentials."""
     return s3_parser("s3")

@@ -117,11 +117,9 @@ class SqliteProvisioner(DatastoreProvisioner):
 
 @hookimpl
 def architect_credential_parser() -> CredentialParser:
-    """Reads credentials."""
     return SqliteParser()
 
 
 @hookimpl
 def architect_datastore_provisioner() -> DatastoreProvisioner:
-    """Creates a database for `architect run`."""
     return SqliteProvisioner()

@@ -106,5 +106,4 @@ class SqlServerParser(TlsParser):
 
 @hookimpl
 def architect_credential_parser() -> CredentialParser:
-    """Reads credentials."""
     return SqlServerParser("sqlserver", port_of("sqlserver"), {"mssql": "mssql", "sqlserver": "mssql"}, drivers=DRIVERS)

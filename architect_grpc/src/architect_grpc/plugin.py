@@ -110,13 +110,11 @@ def _stubs(target: Target) -> Stubs:
 
 @hookimpl
 def architect_client_factory() -> ClientFactory:
-    """Makes clients."""
     return GrpcClientFactory()
 
 
 @hookimpl
 def architect_stub_generator() -> StubGenerator:
-    """Generates stubs."""
     from architect_grpc.generator import GrpcStubGenerator
 
     return GrpcStubGenerator()
@@ -124,7 +122,6 @@ def architect_stub_generator() -> StubGenerator:
 
 @hookimpl
 def architect_readiness_probe() -> ReadinessProbe:
-    """Checks whether a service is ready."""
     from architect_grpc.readiness import GrpcReadinessProbe
 
     return GrpcReadinessProbe()
@@ -132,7 +129,6 @@ def architect_readiness_probe() -> ReadinessProbe:
 
 @hookimpl
 def architect_double_factory() -> DoubleFactory:
-    """Stands in for services in tests."""
     from architect_grpc.double import GrpcDoubleFactory
 
     return GrpcDoubleFactory()

@@ -14,7 +14,6 @@ ARCHITECT_CONTRACT = 1
 
 @hookimpl
 def architect_observer() -> Observer:
-    """Traces and measures calls."""
     from architect_otel.observer import OtelObserver
 
     return OtelObserver()

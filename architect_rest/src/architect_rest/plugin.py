@@ -79,13 +79,11 @@ class RestClientFactory(contract.ClientFactory):
 
 @hookimpl
 def architect_client_factory() -> ClientFactory:
-    """Makes the clients."""
     return RestClientFactory()
 
 
 @hookimpl
 def architect_event_publisher() -> EventPublisher:
-    """Posts events."""
     from architect_rest.sync.publisher import RestPublisher
 
     return RestPublisher()
@@ -93,7 +91,6 @@ def architect_event_publisher() -> EventPublisher:
 
 @hookimpl
 def architect_readiness_probe() -> ReadinessProbe:
-    """Checks whether a service is ready."""
     from architect_rest.readiness import RestReadinessProbe
 
     return RestReadinessProbe()
@@ -101,7 +98,6 @@ def architect_readiness_probe() -> ReadinessProbe:
 
 @hookimpl
 def architect_double_factory() -> DoubleFactory:
-    """Makes the doubles of services."""
     from architect_rest.doubles import RestDoubleFactory
 
     return RestDoubleFactory()

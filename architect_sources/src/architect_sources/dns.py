@@ -24,7 +24,6 @@ _SERVICES = {"grpc": ("grpc", "grpc"), "https": ("https", "rest"), "http": ("htt
 
 @hookimpl
 def architect_source() -> Source:
-    """The source `dns`."""
     return DnsSource()
 
 

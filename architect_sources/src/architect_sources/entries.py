@@ -1,4 +1,4 @@
-"""Entries made of the URLs of a service."""
+"""Entries made of the URLs of a service, and what the scheme of a URL tells."""
 
 from __future__ import annotations
 
@@ -12,6 +12,11 @@ from architect_core.schema import ServiceConfig, validate
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+RESERVED = frozenset({"options", "instances", "datastores", "subscriptions"})
+"""Keys of a platform's text that are ignored, because these fields of an entry are objects."""
+
+_OTHER_DATASTORES = frozenset({"file", "kafka", "nats"})  # no package of ours serves them
+
 
 def protocol_of(scheme: str) -> str | None:
     """Returns the protocol of services whose URLs have `scheme`; None for schemes of datastores and unknown ones.
@@ -21,6 +26,17 @@ def protocol_of(scheme: str) -> str | None:
     """
     found = known(scheme.lower())
     return found.name if found is not None and found.kind == "protocol" else None
+
+
+def is_datastore(scheme: str) -> bool:
+    """Returns whether URLs with `scheme` are those of a well-known datastore, and so of no service.
+
+    >>> is_datastore("postgresql+psycopg"), is_datastore("https")
+    (True, False)
+    """
+    name = scheme.partition("+")[0]
+    found = known(name)
+    return name in _OTHER_DATASTORES or (found is not None and found.kind == "engine" and name != "generic")
 
 
 def service_at(urls: Sequence[str], where: str, api: str | None = None) -> ServiceConfig:

@@ -7,6 +7,9 @@ Names are therefore mapped in this direction only, when they are looked up.
 from __future__ import annotations
 
 import re
+import threading
+
+from architect_core.exceptions import ConfigError
 
 
 def variable_stems(name: str) -> list[str]:
@@ -28,3 +31,25 @@ def resource_names(name: str) -> list[str]:
     whole, part = name.replace("/", "-"), name.rpartition("/")[2]
     forms = [form for text in (whole, part) for form in (text, text.replace("_", "-"), text.replace("-", "_"))]
     return list(dict.fromkeys(forms))
+
+
+class Claims:
+    """The name that each variable was read for; two names must not lead to one variable or resource."""
+
+    def __init__(self) -> None:
+        self._names: dict[str, str] = {}
+        self._lock = threading.Lock()
+
+    def claim(self, variable: str, name: str) -> None:
+        """Records that `variable` was read for `name`.
+
+        Raises:
+            ConfigError: it was read for another name before.
+        """
+        with self._lock:
+            other = self._names.setdefault(variable, name)
+        if other != name:
+            raise ConfigError(
+                variable if " " in variable or "/" in variable else f"the environment variable {variable}",
+                [("", f"is meant for {other!r} and for {name!r}. Configure one of them in ARCHITECT, or rename one")],
+            )

@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
+import json
+import re
 from typing import TYPE_CHECKING, ClassVar
 
-from architect_core.contract import Configuration, Entries, Source, hookimpl, scheme_of
+from architect_core.contract import (  # isort: skip
+    MASK, Configuration, Entries, Exported, Exporter, Form, Source, hookimpl, mask_url, scheme_of,
+)  # fmt: skip
 from architect_core.exceptions import ConfigError
 from architect_core.schema import DatastoreConfig, validate
 from architect_core.sources.variables import VariablesSource
-from architect_sources.claims import Claims
-from architect_sources.entries import service_at
-from architect_sources.naming import variable_stems
-from architect_sources.schemes import is_datastore
+from architect_sources.entries import is_datastore, service_at
+from architect_sources.naming import Claims, variable_stems
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping, Sequence
+    from pathlib import Path
 
-    from architect_core.contract import Exporter
+    from architect_core.contract import ExportTarget
     from architect_core.schema import ServiceConfig
 
 ARCHITECT_CONTRACT = 1
@@ -24,7 +27,6 @@ ARCHITECT_CONTRACT = 1
 
 @hookimpl
 def architect_source() -> Source:
-    """The source `urls`."""
     return UrlSource()
 
 
@@ -52,9 +54,7 @@ class UrlSource(VariablesSource):
 
     def exporter(self) -> Exporter:
         """Exports a part of a Compose file."""
-        from architect_sources.exporters.compose import ComposeExporter
-
-        return ComposeExporter(UrlSource)
+        return ComposeExporter()
 
 
 class _Urls:
@@ -88,3 +88,47 @@ class _Urls:
             return None
         self._claims.claim(variable, name)
         return validate(DatastoreConfig, {"url": self._urls[variable]}, f"the environment variable {variable}")
+
+
+class ComposeExporter(Exporter):
+    """The key `environment` of a service in a Compose file, with `<NAME>_URL` for each service and datastore."""
+
+    def holder(self, target: ExportTarget) -> str:
+        """Its variable."""
+        return f"{variable_stems(target.name)[0]}_URL"
+
+    def forms(self, target: ExportTarget) -> Iterable[Form]:
+        """One variable."""
+        urls = target.urls[:1] if target.credentials is None else target.urls
+        variables = [{self.holder(target): url} for url in urls]
+        return [Form(each, UrlSource(each)) for each in variables]
+
+    def export(self, forms: Sequence[Form], folder: Path | None, *, secrets: bool) -> Exported:  # noqa: ARG002
+        """The lines. A secret is replaced by a variable of Compose, which refuses to start without it."""
+        lines = ["environment:"]
+        wanted: list[str] = []
+        for form in forms:
+            for variable, url in form.values.items():
+                shown = url.replace("$", "$$") if secrets else _pointing(variable, url, wanted)
+                lines.append(f"  {variable}: {json.dumps(shown, ensure_ascii=False)}")
+        how = "where Compose runs, percent-encoded as in a URL; --show-secrets writes them"
+        return Exported("\n".join(lines), [f"secrets are omitted: set {', '.join(wanted)} {how}"] if wanted else [])
+
+
+def _pointing(variable: str, url: str, wanted: list[str]) -> str:
+    """A URL with variables for its password and its options, or one variable for a URL that cannot be split.
+
+    The variables are added to `wanted`.
+    """
+    hidden = mask_url(url)
+    if hidden == url:
+        return url.replace("$", "$$")
+    stem = re.sub(r"^(?=\d)", "_", variable.removesuffix("_URL"))  # Compose allows no digit at the start
+    password, options, whole = (f"{stem}_{part}" for part in ("PASSWORD", "OPTIONS", "URL"))
+    filled = hidden.replace("$", "$$").replace(f":{MASK}@", f":${{{password}:?}}@", 1)
+    if filled.endswith(f"?{MASK}"):
+        filled = f"{filled.removesuffix(MASK)}${{{options}:?}}"
+    if MASK in filled:
+        filled = f"${{{whole}:?}}"
+    wanted += [each for each in (password, options, whole) if f"${{{each}:?}}" in filled]
+    return filled

@@ -21,11 +21,8 @@ from architect_core.contract import (
 from architect_core.exceptions import ConfigError
 from architect_core.schema import DatastoreConfig, ServiceConfig, validate
 from architect_core.sources.variables import VariablesSource
-from architect_sources.binding_keys import RESERVED
-from architect_sources.claims import Claims
-from architect_sources.entries import protocol_of, with_login
-from architect_sources.naming import resource_names
-from architect_sources.schemes import is_datastore
+from architect_sources.entries import RESERVED, is_datastore, protocol_of, with_login
+from architect_sources.naming import Claims, resource_names
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -48,7 +45,6 @@ _KEYS = frozenset(key for keys in _FIELDS.values() for key in keys)
 
 @hookimpl
 def architect_source() -> Source:
-    """The source `vcap`."""
     return VcapSource()
 
 

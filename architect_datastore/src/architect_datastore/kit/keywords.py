@@ -58,10 +58,7 @@ IGNORED = frozenset(
 )
 
 _MODES = _table(
-    disable="disable disabled none",
-    allow="allow",
-    prefer="prefer preferred",
-    require="require required",
+    disable="disable disabled none", allow="allow", prefer="prefer preferred", require="require required"
 ) | {"verifyca": "verify-ca", "verifyfull": "verify-full", "verifyidentity": "verify-full"}
 
 _SWITCHES = {

@@ -157,11 +157,7 @@ class Policy:
             return None
         is_repeated = not attempt.is_unsent and endpoint in call.tried[:-1]  # one slow call counts once
         ejects = self.endpoints.failed(
-            endpoint,
-            attempt.began,
-            unreachable=attempt.is_unsent,
-            answered=attempt.is_final,
-            counts=not is_repeated,
+            endpoint, attempt.began, unreachable=attempt.is_unsent, answered=attempt.is_final, counts=not is_repeated
         )
         if ejects:
             self._log_ejection(endpoint, attempt.failure)

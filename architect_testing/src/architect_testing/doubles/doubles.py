@@ -65,11 +65,7 @@ class Doubles:
         self._stand_ins = TestStandIns(name)
         self._plugins = Plugins()
         self._resolver = Resolver(
-            source=self._entries,
-            root=folder,
-            plugins=self._plugins,
-            stand_ins=self._stand_ins,
-            handed_out=handed_out,
+            source=self._entries, root=folder, plugins=self._plugins, stand_ins=self._stand_ins, handed_out=handed_out
         )
         self._opened = ExitStack()
 

@@ -4,12 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from architect_core.exceptions import (
-    ArchitectError,
-    UnknownDatastoreError,
-    UnknownEventError,
-    UnknownServiceError,
-)
+from architect_core.exceptions import ArchitectError, UnknownDatastoreError, UnknownEventError, UnknownServiceError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
