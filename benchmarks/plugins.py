@@ -42,7 +42,7 @@ from architect_core.plugins import loading
 managers = [loading.load(entry) for entry in loading.installed()]
 assert len(managers) > 10
 for manager in managers:
-    for kind in hooks.KINDS:
+    for kind in hooks.kinds():
         loading.call(manager, kind)
 import requests, grpc
 """

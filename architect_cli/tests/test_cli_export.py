@@ -395,8 +395,8 @@ def test_a_plugin_that_exports_nothing_is_named(system):
 
 @pytest.mark.parametrize("dialect", ["aspire", "compose", "bindings"])
 def test_a_platform_whose_package_is_missing_is_an_error_with_the_line_that_installs_it(system, monkeypatch, dialect):
-    others = EntryPoints(each for each in loading.search() if not each.module.startswith("architect_sources"))
-    monkeypatch.setattr(loading, "search", lambda: others)
+    others = EntryPoints(each for each in loading.installed() if not each.module.startswith("architect_sources"))
+    monkeypatch.setattr(loading, "entry_points", lambda group: others)
     _, notes = export(system, dialect, code=1)
     source = "urls" if dialect == "compose" else dialect
     assert notes[0].startswith(f"architect env --export {dialect}: no installed plugin serves {source!r}")

@@ -17,7 +17,7 @@ import pytest
 import architect.sdk as architect
 import architect_core
 from architect_core import exceptions
-from architect_core._base import root
+from architect_core._base import files
 
 HEAVY = ("requests", "urllib3", "grpc", "google.protobuf", "pydantic", "pluggy", "importlib.metadata")
 
@@ -38,7 +38,7 @@ def test_every_exported_name_exists_and_is_sorted():
 def test_an_unreadable_entry_of_sys_path_is_ignored_by_the_search_of_the_root(monkeypatch, tmp_path):
     monkeypatch.chdir(tmp_path)
     monkeypatch.syspath_prepend("/" + "x" * 300)
-    root.search_root()
+    files.search_root()
 
 
 def test_every_error_is_exported_and_is_an_architect_error():
@@ -102,12 +102,12 @@ def test_the_service_s_folder_is_found_upward_from_the_working_directory(tmp_pat
     (tmp_path / "architect_services").mkdir()
     (tmp_path / "deep").mkdir()
     monkeypatch.chdir(tmp_path / "deep")
-    assert root.find_root() == tmp_path
+    assert files.find_root() == tmp_path
 
 
 def test_the_environment_names_the_service_s_folder_before_all(tmp_path, monkeypatch):
-    monkeypatch.setenv(root.ROOT_VARIABLE, str(tmp_path))
-    assert root.find_root() == tmp_path
+    monkeypatch.setenv(files.ROOT_VARIABLE, str(tmp_path))
+    assert files.find_root() == tmp_path
 
 
 def test_without_a_service_s_folder_the_error_names_architect_install(tmp_path, monkeypatch):
@@ -115,4 +115,4 @@ def test_without_a_service_s_folder_the_error_names_architect_install(tmp_path, 
     monkeypatch.setattr(sys, "path", [])
     monkeypatch.delattr(sys.modules["__main__"], "__file__", raising=False)
     with pytest.raises(architect.StubError, match="architect install"):
-        root.find_root()
+        files.find_root()

@@ -19,9 +19,9 @@ import architect.sdk as architect
 from architect_core import contract
 from architect_core.contract import hooks
 from architect_core.contract.source import Source
-from architect_core.plugins.registry import Plugins
+from architect_core.plugins import Plugins
 
-HOOKS = [kind.hook for kind in hooks.KINDS]
+HOOKS = [kind.hook for kind in hooks.kinds()]
 PAGE = (Path(__file__).parents[2] / "docs" / "reference" / "hooks.md").read_text()
 SECTIONS = dict(re.findall(r"^## (architect_\w+)\n\n(.*?)(?=^## |\Z)", PAGE, re.MULTILINE | re.DOTALL))
 
@@ -48,8 +48,8 @@ def provided(install_plugin):
 
 
 def test_the_page_of_hooks_has_a_section_for_every_class_of_the_contract_that_names_the_class():
-    assert list(SECTIONS) == HOOKS
-    for kind in hooks.KINDS:
+    assert sorted(SECTIONS) == HOOKS
+    for kind in hooks.kinds():
         assert f"`{kind.__name__}`" in SECTIONS[kind.hook].partition("\n\n")[0]
 
 
@@ -62,7 +62,7 @@ def test_a_section_has_a_summary_the_caller_and_an_example(hook):
     assert "ARCHITECT_CONTRACT = 1" in example(hook)
 
 
-@pytest.mark.parametrize("kind", hooks.KINDS, ids=lambda kind: kind.__name__)
+@pytest.mark.parametrize("kind", hooks.kinds(), ids=lambda kind: kind.__name__)
 def test_a_hook_returns_a_class_whose_methods_are_all_documented(kind):
     assert inspect.getdoc(kind)
     for name, method in vars(kind).items():
@@ -70,7 +70,7 @@ def test_a_hook_returns_a_class_whose_methods_are_all_documented(kind):
             assert method.__doc__, f"{kind.__name__}.{name}"
 
 
-@pytest.mark.parametrize("kind", hooks.KINDS, ids=lambda kind: kind.__name__)
+@pytest.mark.parametrize("kind", hooks.kinds(), ids=lambda kind: kind.__name__)
 def test_the_example_of_a_hook_is_a_plugin_that_provides_it(provided, kind):
     assert isinstance(provided(kind), kind)
 

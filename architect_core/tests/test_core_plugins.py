@@ -11,8 +11,7 @@ import pytest
 import architect.sdk as architect
 from architect_core.contract.client import ClientFactory
 from architect_core.contract.credentials import CredentialParser
-from architect_core.plugins import loading
-from architect_core.plugins.registry import Plugins
+from architect_core.plugins import Plugins, loading
 
 HEAD = "from architect_core.contract import hookimpl\nARCHITECT_CONTRACT = 1\n"
 GOOD = (

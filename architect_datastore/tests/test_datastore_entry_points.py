@@ -13,7 +13,7 @@ import pytest
 from architect_core.contract import CredentialParser, Credentials
 from architect_core.exceptions import NoPluginError
 from architect_core.plugins import Plugins, loading
-from architect_core.plugins.known import KNOWN, known, port_of, remedy
+from architect_core.plugins.known import BY_NAME, KNOWN, port_of, remedy
 from architect_core.resolver import Resolver
 
 PACKAGES = Path(__file__).parents[2]
@@ -95,5 +95,5 @@ def test_a_generic_plugin_that_cannot_be_loaded_harms_no_entry_with_an_engine(mo
 
 
 def test_every_alias_is_known_by_its_engine():
-    assert known("amqps") is known("rabbitmq")
+    assert BY_NAME["amqps"] is BY_NAME["rabbitmq"]
     assert (port_of("amqp"), port_of("amqps"), port_of("http"), port_of("https")) == (5672, 5671, 80, 443)

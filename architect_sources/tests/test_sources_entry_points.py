@@ -11,7 +11,7 @@ import pytest
 import architect.sdk as architect
 from architect_core.contract import Source
 from architect_core.plugins import Plugins, loading
-from architect_core.plugins.known import KNOWN, PRECEDENCE, known
+from architect_core.plugins.known import BY_NAME, KNOWN, PRECEDENCE
 
 PROJECT = Path(__file__).parents[1] / "pyproject.toml"
 SOURCES = {each.name: each for each in KNOWN if each.kind == "source"}
@@ -47,7 +47,7 @@ def test_a_source_reads_nothing_without_the_variable_of_the_table(name, monkeypa
     source = Plugins().get(Source, name, "the test")
     configuration = source.load()
     assert [*configuration.services, *configuration.datastores] == []
-    marker = known(name).marker
+    marker = BY_NAME[name].marker
     if marker:
         assert marker in configuration.where
 
@@ -58,7 +58,7 @@ def test_without_its_entry_point_a_source_is_gone_and_no_other_is(removed, monke
     for variables in VARIABLES.values():
         for variable, value in variables.items():
             monkeypatch.setenv(variable, value)
-    marker = known(removed).marker
+    marker = BY_NAME[removed].marker
     if marker:
         monkeypatch.delenv(marker, raising=False)
 

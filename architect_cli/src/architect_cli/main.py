@@ -11,7 +11,7 @@ from architect_cli.reports import inspect, plugin_reports
 from architect_core.contract import PROTOCOL, Command, hookimpl
 from architect_core.exceptions import ArchitectError, NoPluginError, PluginError
 from architect_core.plugins import Plugins, loading
-from architect_core.plugins.known import known
+from architect_core.plugins.known import BY_NAME
 from architect_core.plugins.loading import facade_problem
 
 if TYPE_CHECKING:
@@ -111,7 +111,7 @@ def _is_built_in(entry: EntryPoint) -> bool:
 
 def _may_be_a_command(entry: EntryPoint) -> bool:
     """Whether only importing the plugin shows if it has a command: it is no built-in protocol, engine or source."""
-    found = known(entry.name)
+    found = BY_NAME.get(entry.name)
     return not _is_built_in(entry) and (found is None or found.kind == "command")
 
 

@@ -5,16 +5,14 @@ from __future__ import annotations
 import os
 import sys
 from collections import deque
-from typing import TYPE_CHECKING, Any, TextIO
+from collections.abc import Callable, Iterable
+from typing import Any, TextIO
 
 import click
 
 from architect_cli.masking import spellings
 from architect_core.contract import MASK
 from architect_core.exceptions import ArchitectError, PluginError
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
 
 _COLOURS = ("cyan", "green", "magenta", "yellow", "blue", "bright_cyan", "bright_green", "bright_magenta")
 _LAST_LINES = 20

@@ -64,7 +64,7 @@ def inspect(entry: EntryPoint) -> PluginReport:
         manager = loading.load(entry)
     except loading.BrokenError as problem:
         return replace(report, state="broken", reason=str(problem))
-    for kind in hooks.KINDS:
+    for kind in hooks.kinds():
         try:
             value = loading.call(manager, kind)
         except loading.BrokenError as problem:

@@ -19,17 +19,15 @@ import tempfile
 import threading
 import time
 import traceback
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, NoReturn
+from typing import NoReturn
 
 import psutil
 
 from architect_cli.output import error_text, print_error
 from architect_cli.processes import adopt_orphans, kill_descendants
 from architect_core.exceptions import ArchitectError
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
 _PREFIX = "architect-run-"
 _LOCK = ".lock"

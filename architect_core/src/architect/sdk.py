@@ -111,9 +111,7 @@ def notification(event: str) -> Notification:
 def current_service() -> CurrentService:
     """The running service itself: for gRPC with `.Servicer` and `.add_servicer(servicer, server)`.
 
-    Raises:
-        ConfigError: the configuration is malformed.
-        NoCurrentServiceError: the running service is not known, or it has no entry.
+    Raises NoCurrentServiceError if it is not known or has no entry, and ConfigError if the configuration is malformed.
     """
     return _default().current_service()
 

@@ -1,3 +1,1 @@
-"""Says where its names are now."""
-
 raise ImportError("architect_core.datastore is now a part of architect_core.contract")

@@ -10,10 +10,7 @@ def load(module: str, homes: dict[str, str], name: str) -> object:
     """The value of `name`, now a plain attribute of `module`; `homes` maps names to the modules that define them.
 
         def __getattr__(name: str) -> object:
-            return load(__name__, _HOMES, name)
-
-    Raises:
-        AttributeError: `homes` has no such name.
+            return load(__name__, _HOMES, name)  # raises AttributeError if no module defines it
     """
     if name not in homes:
         raise AttributeError(f"module {module!r} has no attribute {name!r}")

@@ -1,3 +1,1 @@
-"""Says where its names are now."""
-
 raise ImportError("architect_core.manifest is now architect_core.schema.manifest")

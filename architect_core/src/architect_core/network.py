@@ -1,3 +1,1 @@
-"""Says where its names are now."""
-
 raise ImportError("architect_core.network is now architect_datastore.kit: pip install architect-datastore")

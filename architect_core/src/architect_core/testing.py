@@ -1,3 +1,1 @@
-"""Says where its names are now."""
-
 raise ImportError("architect_core.testing is now architect_testing: pip install architect-testing")

@@ -1,3 +1,1 @@
-"""Says where its names are now."""
-
 raise ImportError("architect_rest.client is now architect_rest.sync.client")

@@ -41,9 +41,6 @@ class AspireSource(VariablesSource):
     The latter are `<NAME>_HTTPS`, `<NAME>_HTTP` and `<NAME>_GRPC` for services, and `<NAME>_URI`, or `<NAME>_HOST` with
     `_PORT`, `_USERNAME`, `_PASSWORD` and `_DATABASENAME`, for datastores. Several `<n>` are several instances. The
     resource "acme-billing" or "billing" is the service "acme/billing".
-
-    Attributes:
-        environ: the variables; those of the process by default.
     """
 
     name: ClassVar[str] = "aspire"

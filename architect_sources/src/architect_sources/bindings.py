@@ -83,9 +83,6 @@ class BindingSource(VariablesSource):
 
     A binding of the type http, https, rest or grpc, or with a file `api`, is a service; any other is a datastore with
     its `type` as the engine. The folder "acme-billing" or "billing" is the name "acme/billing".
-
-    Attributes:
-        environ: the variables; those of the process by default.
     """
 
     name: ClassVar[str] = "bindings"

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from ipaddress import ip_address
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import Any, ClassVar
 
 from architect_core.contract import Address, Configuration, Entries, Source, hookimpl, parse_address
 from architect_core.exceptions import ConfigError
 from architect_core.plugins.known import remedy
 from architect_core.schema import ServiceConfig, validate
 from architect_core.sources.variables import VariablesSource
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
 
 ARCHITECT_CONTRACT = 1
 DOMAIN_VARIABLE = "ARCHITECT_DNS"
@@ -33,9 +31,6 @@ class DnsSource(VariablesSource):
     `_grpc` and `_https` are looked up first. Several records of the lowest priority are several instances, in the order
     of their weights. `ARCHITECT_DNS_SERVER`, an IP address with a port, replaces the system's servers. It needs
     dnspython: `pip install 'architect-sources[dns]'`.
-
-    Attributes:
-        environ: the variables; those of the process by default.
     """
 
     name: ClassVar[str] = "dns"

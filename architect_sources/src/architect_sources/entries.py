@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Sequence
+from typing import Any
 from urllib.parse import quote
 
 from architect_core.contract import scheme_of
-from architect_core.plugins.known import known
+from architect_core.plugins.known import BY_NAME
 from architect_core.schema import ServiceConfig, validate
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
 
 RESERVED = frozenset({"options", "instances", "datastores", "subscriptions"})
 """Keys of a platform's text that are ignored, because these fields of an entry are objects."""
@@ -24,7 +22,7 @@ def protocol_of(scheme: str) -> str | None:
     >>> protocol_of("https"), protocol_of("postgresql")
     ('rest', None)
     """
-    found = known(scheme.lower())
+    found = BY_NAME.get(scheme.lower())
     return found.name if found is not None and found.kind == "protocol" else None
 
 
@@ -35,7 +33,7 @@ def is_datastore(scheme: str) -> bool:
     (True, False)
     """
     name = scheme.partition("+")[0]
-    found = known(name)
+    found = BY_NAME.get(name)
     return name in _OTHER_DATASTORES or (found is not None and found.kind == "engine" and name != "generic")
 
 

@@ -34,9 +34,6 @@ class UrlSource(VariablesSource):
     """`<NAME>_URL`, with "_" for what is neither a letter nor a digit: `ACME_BILLING_URL` or `BILLING_URL`.
 
     The datastore "database" is `DATABASE_URL`. No names are listed, because they cannot be derived from variables.
-
-    Attributes:
-        environ: the variables; those of the process by default.
     """
 
     name: ClassVar[str] = "urls"

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import Any, ClassVar
 
 from architect_core.contract import (
     PROTOCOL,
@@ -23,9 +24,6 @@ from architect_core.schema import DatastoreConfig, ServiceConfig, validate
 from architect_core.sources.variables import VariablesSource
 from architect_sources.entries import RESERVED, is_datastore, protocol_of, with_login
 from architect_sources.naming import Claims, resource_names
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
 
 ARCHITECT_CONTRACT = 1
 VARIABLE = "VCAP_SERVICES"
@@ -52,9 +50,6 @@ class VcapSource(VariablesSource):
     """`VCAP_SERVICES`, one JSON object: label -> bound services, each with a name and credentials.
 
     A bound service with a URI of http, https or grpc is a service; any other is a datastore.
-
-    Attributes:
-        environ: the variables; those of the process by default.
     """
 
     name: ClassVar[str] = "vcap"

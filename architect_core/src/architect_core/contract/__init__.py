@@ -7,10 +7,9 @@ the protocol, engine, source or command that it serves.
 from architect_core._base.address import (  # isort: skip
     MASK, Address, decoded, mask_url, parse_address, parse_port, scheme_of, split_login,
 )  # fmt: skip
-from architect_core._base.files import read_file
+from architect_core._base.files import ROOT_VARIABLE, STUBS_FOLDER, find_root, read_file, search_root
 from architect_core._base.json_text import dotted, is_text, raising, read_json, require_object, showable
 from architect_core._base.names import MANIFEST_FILE, PROTOCOL, SERVICE_NAME, did_you_mean, listing, stub_folder
-from architect_core._base.root import ROOT_VARIABLE, STUBS_FOLDER, find_root, search_root
 from architect_core.contract.client import Auth, ClientFactory, Target, Tls
 from architect_core.contract.credentials import CredentialParser, Credentials, DatastoreTarget, Driver
 
@@ -19,9 +18,8 @@ from architect_core.contract.development import (  # isort: skip
     ReadinessProbe, StubGenerator,
 )  # fmt: skip
 from architect_core.contract.events import Delivery, EventPublisher, Subscription, Subscriptions, serialise
-from architect_core.contract.hooks import CONTRACT, GROUP, OLDEST_CONTRACT, hookimpl
+from architect_core.contract.hooks import CONTRACT, GROUP, OLDEST_CONTRACT, Options, hookimpl
 from architect_core.contract.observer import BegunCall, ClientObserver, Health, Observer, Outcome
-from architect_core.contract.provided import Options
 
 from architect_core.contract.source import (  # isort: skip
     CURRENT_SERVICE_VARIABLE, FILE_VARIABLE, SERVICES_VARIABLE, SOURCE_VARIABLE, Configuration, Entries, Exported,

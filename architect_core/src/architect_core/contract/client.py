@@ -15,8 +15,8 @@ from pydantic import BaseModel, Field, model_validator
 from architect_core._base.address import Address, parse_address
 from architect_core._base.files import read_file
 from architect_core._base.json_text import raising
+from architect_core.contract.hooks import Options, Provided
 from architect_core.contract.observer import ClientObserver
-from architect_core.contract.provided import Options, Provided
 from architect_core.exceptions import ConfigError, PluginError
 from architect_core.schema.base import Strict
 from architect_core.schema.config import ServiceConfig

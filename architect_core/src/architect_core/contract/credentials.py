@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 from pydantic import BaseModel
 
 from architect_core._base.names import did_you_mean, listing
-from architect_core.contract.provided import Options, Provided
+from architect_core.contract.hooks import Options, Provided
 from architect_core.exceptions import ConfigError, UnknownDriverError
 from architect_core.schema.config import DatastoreConfig
 

@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 
 from pydantic import BaseModel
 
-from architect_core.contract.provided import Options, Provided
+from architect_core.contract.hooks import Options, Provided
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
-from architect_core.contract.provided import Provided
+from architect_core.contract.hooks import Provided
 from architect_core.exceptions import PayloadError
 
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from abc import ABC
+from typing import ClassVar
+
 import pluggy
 
-from architect_core.contract import client, credentials, development, events, observer, source
-from architect_core.contract.provided import Provided
+from architect_core.schema.base import Strict
 
 GROUP = "architect"
 """The entry-point group."""
@@ -16,27 +18,21 @@ CONTRACT = 1
 OLDEST_CONTRACT = 1
 """The oldest version whose plugins still work. It grows when a hook or method is removed or changes its meaning."""
 
-KINDS: tuple[type[Provided], ...] = (
-    client.ClientFactory,
-    credentials.CredentialParser,
-    source.Source,
-    events.EventPublisher,
-    development.StubGenerator,
-    development.ReadinessProbe,
-    development.DatastoreProvisioner,
-    development.Command,
-    development.DoubleFactory,
-    observer.Observer,
-)
-"""The classes that a plugin may provide; the attribute `hook` of each names the hook that returns an instance."""
-
 hookimpl = pluggy.HookimplMarker(GROUP)
 """Marks a function of a plugin as a hook."""
 
 
-@pluggy.HookspecMarker(GROUP)
-def _without_arguments() -> None: ...
+class Provided(ABC):
+    """Base of the classes whose instances a plugin's hooks return; `hook` is the hook's name."""
+
+    hook: ClassVar[str]
 
 
-SPECIFICATIONS = type("Specifications", (), {kind.hook: _without_arguments for kind in KINDS})
-"""The hook specifications, for pluggy."""
+class Options(Strict):
+    """Base of a plugin's own options: `{"options": {...}}` in a service's entry. An unknown option is an error."""
+
+
+def kinds() -> list[type[Provided]]:
+    """Returns the classes that a plugin may provide, sorted by their hooks."""
+    own = [kind for kind in Provided.__subclasses__() if kind.__module__.startswith("architect_core.contract.")]
+    return sorted(own, key=lambda kind: kind.hook)

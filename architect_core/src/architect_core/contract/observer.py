@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Protocol
 
-from architect_core.contract.provided import Provided
+from architect_core.contract.hooks import Provided
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, ClassVar, TypeVar
 
 from architect_core.contract.credentials import Credentials
-from architect_core.contract.provided import Provided
+from architect_core.contract.hooks import Provided
 from architect_core.schema.config import DatastoreConfig, ServiceConfig
 
 SOURCE_VARIABLE = "ARCHITECT_SOURCE"

@@ -61,18 +61,10 @@ KNOWN = (
 _PORTS = {"http": 80, "https": 443, "amqps": 5671, "clickhouses": 8443}  # of aliases and schemes
 
 BY_NAME = {name: each for each in KNOWN for name in (each.name, *each.aliases, *each.schemes)}
+"""The rows by name, alias or URL scheme."""
 
 PRECEDENCE = ("environment", "bindings", "aspire", "vcap", "urls", "local", "dns")
 """The default sources, the first of which wins. Only "environment" can name the running service."""
-
-
-def known(name: str) -> Known | None:
-    """Returns the row of a name, alias or URL scheme, or None.
-
-    >>> known("rediss").name, known("rediss").port, known("pigeon")
-    ('redis', 6379, None)
-    """
-    return BY_NAME.get(name)
 
 
 def port_of(name: str) -> int | None:
@@ -90,7 +82,7 @@ def remedy(name: str) -> str:
     >>> remedy("amqps")
     'pip install architect-datastore'
     """
-    found = known(name)
+    found = BY_NAME.get(name)
     if found is None:
         return f"install the package whose entry point in the group 'architect' is named {name!r}"
     return f"pip install '{found.distribution}[{found.extra}]'" if found.extra else f"pip install {found.distribution}"

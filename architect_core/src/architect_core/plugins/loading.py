@@ -1,45 +1,138 @@
-"""Finds the entry points of plugins, and loads one: imports it, checks it against the contract, calls its hooks."""
+"""Finds plugins by entry-point name and loads each on first use, so that a broken one affects only its own users."""
 
 from __future__ import annotations
 
 import os
 import re
 import sys
+from collections.abc import Iterator
 from contextlib import contextmanager
-from importlib.metadata import entry_points, version
+from importlib.metadata import EntryPoint, EntryPoints, entry_points, version
 from importlib.util import find_spec
 from inspect import isroutine
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any, TypeVar
 
 import pluggy
 from pydantic import BaseModel
 
+from architect_core._runtime import ForkSafeLock, once
 from architect_core.contract import hooks
+from architect_core.contract.hooks import Provided
+from architect_core.exceptions import ArchitectError, NoPluginError, PluginError
+from architect_core.plugins.known import remedy
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from importlib.metadata import EntryPoint, EntryPoints
+Kind = TypeVar("Kind", bound=Provided)
 
 DISABLED_VARIABLE = "ARCHITECT_DISABLED_PLUGINS"
 VERSION_ATTRIBUTE = "ARCHITECT_CONTRACT"
+
+
+@pluggy.HookspecMarker(hooks.GROUP)
+def _without_arguments() -> None: ...
+
+
+_SPECIFICATIONS = type("Specifications", (), {kind.hook: _without_arguments for kind in hooks.kinds()})
 
 
 class BrokenError(Exception):
     """A plugin breaks the contract; the text says how, and does not name the plugin: "cannot be imported: ..."."""
 
 
-def search() -> EntryPoints:
-    """Returns the entry points of all plugins; reading every distribution's metadata takes milliseconds."""
-    return entry_points(group=hooks.GROUP)
+class Plugins:
+    """The installed plugins."""
+
+    def __init__(self) -> None:
+        self._lock = ForkSafeLock()
+        self._provided: dict[tuple[type[Any], str], Any] = {}
+
+    def names(self) -> list[str]:
+        """Returns the names of all installed plugins, sorted; none is loaded."""
+        return sorted(self._entry_points.names)
+
+    def installed(self, name: str) -> list[EntryPoint]:
+        """Returns the entry points of that name, disabled ones included; no plugin is loaded."""
+        return installed(name, self._entry_points)
+
+    def usable(self, name: str) -> list[EntryPoint]:
+        """Returns the entry points of that name that are not disabled."""
+        return [entry for entry in self.installed(name) if not is_disabled(entry)]
+
+    def find(self, kind: type[Kind], name: str, asked_by: str) -> Kind | None:
+        """Loads the plugin `name` and returns what it provides of `kind`, or None if it has no such hook.
+
+        `asked_by` is for error messages, such as "service 'acme/billing'".
+
+        Raises:
+            NoPluginError: no installed distribution has such an entry point.
+            PluginError: the plugin is broken or disabled, or several distributions claim the name.
+        """
+        with self._lock:
+            if (kind, name) not in self._provided:
+                self._provided[kind, name] = self._load(kind, name, asked_by)
+            provided: Kind | None = self._provided[kind, name]
+            return provided
+
+    def get(self, kind: type[Kind], name: str, asked_by: str) -> Kind:
+        """Like `find`, but raises PluginError if the plugin has no such hook."""
+        provided = self.find(kind, name, asked_by)
+        if provided is None:
+            raise PluginError(f"{asked_by}: {self.owner(name)} has no hook {kind.hook}, which this needs")
+        return provided
+
+    def owner(self, name: str) -> str:
+        """Returns the plugin `name` with its distribution: "the plugin 'rest' of architect-rest 0.3.0"."""
+        usable = self.usable(name)
+        return _owner(usable[0]) if usable else f"the plugin {name!r}"
+
+    @contextmanager
+    def blamed(self, name: str, asked_by: str, *, secrets: bool = False) -> Iterator[None]:
+        """Turns any exception but an ArchitectError into a PluginError that names the plugin.
+
+        The original is its cause; its text is not repeated, because it may hold configured values.
+        """
+        try:
+            yield
+        except ArchitectError:
+            raise
+        except (Exception, SystemExit) as problem:
+            error = PluginError(f"{asked_by}: {self.owner(name)} failed with a {type(problem).__name__}")
+            error.may_hold_secrets = secrets
+            raise error from problem
+
+    @once
+    def _entry_points(self) -> EntryPoints:
+        return entry_points(group=hooks.GROUP)
+
+    def _load(self, kind: type[Kind], name: str, asked_by: str) -> Kind | None:
+        found, usable = self.installed(name), self.usable(name)
+        if not found:
+            raise NoPluginError(name, self.names(), asked_by, remedy(name))
+        if not usable:
+            raise PluginError(f"{asked_by}: {_owner(found[0])} is disabled by {DISABLED_VARIABLE}")
+        if len(usable) > 1:
+            owners = ", ".join(distribution(entry) for entry in usable)
+            raise PluginError(
+                f"{asked_by}: several distributions serve {name!r}: {owners}. Uninstall all but one, or name the "
+                f"others in {DISABLED_VARIABLE}"
+            )
+        try:
+            provided: Kind | None = call(load(usable[0]), kind)
+        except BrokenError as problem:
+            raise PluginError(f"{asked_by}: {_owner(usable[0])} {problem}") from problem.__cause__
+        return provided
+
+
+def _owner(entry: EntryPoint) -> str:
+    return f"the plugin {entry.name!r} of {distribution(entry)}"
 
 
 def installed(name: str | None = None, among: EntryPoints | None = None) -> list[EntryPoint]:
     """Returns all entry points, or those named `name`, sorted and without duplicates.
 
-    `among` is what `search()` returned before, to search only once.
+    `among` are all that there are, to search only once: reading every distribution's metadata takes milliseconds.
     """
-    entries = search() if among is None else among
+    entries = entry_points(group=hooks.GROUP) if among is None else among
     if name is not None:
         entries = entries.select(name=name)
     if len(entries) < 2:  # the distribution's metadata takes milliseconds to read
@@ -90,7 +183,7 @@ def load(entry: EntryPoint) -> pluggy.PluginManager:
         plugin: object = entry.load()
     # a manager for it alone: one for all would compare and hash plugins, whatever they are, with each other
     manager = pluggy.PluginManager(hooks.GROUP)
-    manager.add_hookspecs(hooks.SPECIFICATIONS)
+    manager.add_hookspecs(_SPECIFICATIONS)
     with _broken("breaks the plugin contract"):
         stated = getattr(plugin, VERSION_ATTRIBUTE, getattr(sys.modules.get(entry.module), VERSION_ATTRIBUTE, None))
         _check_version(stated)
@@ -160,11 +253,10 @@ def _check_version(stated: object) -> None:
             "breaks the plugin contract: it does not say for which version of the contract it was written. "
             f"Add {VERSION_ATTRIBUTE} = {newest} to it"
         )
-    if oldest <= stated <= newest:
-        return
-    served = f"version {newest}" if oldest == newest else f"versions {oldest} to {newest}"
-    remedy = "pip install --upgrade architect-core" if stated > newest else "Upgrade the plugin"
-    raise BrokenError(
-        f"was written for version {stated} of the plugin contract, and architect-core {version('architect-core')} has "
-        f"{served}. {remedy}"
-    )
+    if not oldest <= stated <= newest:
+        served = f"version {newest}" if oldest == newest else f"versions {oldest} to {newest}"
+        upgrade = "pip install --upgrade architect-core" if stated > newest else "Upgrade the plugin"
+        raise BrokenError(
+            f"was written for version {stated} of the plugin contract, and architect-core {version('architect-core')} "
+            f"has {served}. {upgrade}"
+        )

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncGenerator
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator
+from architect_core.contract import ClientFactory
 
-    from architect_core.contract.client import ClientFactory
-
-    Loop = asyncio.AbstractEventLoop
+Loop = asyncio.AbstractEventLoop
 
 # Clients that are not closed yet. They are kept for code that holds a client and not its service, for a loop that ends
 # before it closes them, and, in a forked child, from being closed at all.

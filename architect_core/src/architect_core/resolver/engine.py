@@ -3,25 +3,20 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
-from typing import TYPE_CHECKING
+from pathlib import Path
+
+from pydantic import BaseModel
 
 from architect_core._base import names
 from architect_core._base.address import scheme_of
-from architect_core.contract.credentials import CredentialParser, Credentials, DatastoreTarget
+from architect_core.contract import CredentialParser, Credentials, DatastoreTarget
 from architect_core.exceptions import NoPluginError, PluginError, StubError
-from architect_core.schema import validate
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-    from pathlib import Path
-
-    from pydantic import BaseModel
-
-    from architect_core.plugins.registry import Plugins
-    from architect_core.schema.config import DatastoreConfig
-    from architect_core.sources.catalog import Found
+from architect_core.plugins import Plugins
+from architect_core.schema import DatastoreConfig, validate
+from architect_core.sources.catalog import Found
 
 GENERIC = "generic"
 _URL_SCHEME = re.compile(r"([a-z][a-z0-9.-]*)(?:\+[a-z0-9_]+)?:", re.ASCII | re.IGNORECASE)

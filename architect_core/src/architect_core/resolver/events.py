@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING
 
 from architect_core._base.address import parse_address
-from architect_core.contract.events import Delivery, EventPublisher, Subscription, Subscriptions, serialise
+from architect_core.contract import Delivery, EventPublisher, Subscription, Subscriptions, serialise
 from architect_core.exceptions import ConfigError, PluginError
+from architect_core.plugins import Plugins
 from architect_core.plugins.known import port_of
-
-if TYPE_CHECKING:
-    from architect_core.plugins.registry import Plugins
-    from architect_core.schema.config import ServiceConfig, SubscriptionConfig
+from architect_core.schema import ServiceConfig, SubscriptionConfig
 
 Send = Callable[[bytes, float], list[Delivery]]
 """Delivers a body to all subscribers, each of which may take so many seconds."""
@@ -62,12 +59,11 @@ def sender(event: str, subscriptions: Subscriptions, plugins: Plugins) -> Send:
     asked_by = f"event {event!r}"
 
     def send(body: bytes, timeout: float) -> list[Delivery]:
-        deliveries: dict[int, Delivery] = {}
+        by_name: dict[str, Delivery] = {}
         for api in dict.fromkeys(each.api for each in subscriptions):
-            numbers = [number for number, each in enumerate(subscriptions) if each.api == api]
-            served = [subscriptions[number] for number in numbers]
-            deliveries |= zip(numbers, send_by(api, served, body, timeout), strict=True)
-        return [deliveries[number] for number in range(len(subscriptions))]
+            served = [each for each in subscriptions if each.api == api]
+            by_name |= {each.subscription.name: each for each in send_by(api, served, body, timeout)}
+        return [by_name[each.name] for each in subscriptions]
 
     def send_by(api: str, served: list[Subscription], body: bytes, timeout: float) -> list[Delivery]:
         try:
@@ -117,12 +113,5 @@ def _subscription(name: str, wanted: SubscriptionConfig, service: ServiceConfig)
     if port is None:
         raise ValueError("names no port, and `port` is missing")
     auth = None if address.username is None else (address.username, address.password or "")
-    return Subscription(
-        name=name,
-        host=f"{scheme}://{address.bracketed_host}",
-        port=port,
-        uri=address.path + wanted.uri,
-        headers=dict(wanted.headers),
-        api=service.api or "rest",
-        auth=auth,
-    )
+    host, uri, api = f"{scheme}://{address.bracketed_host}", address.path + wanted.uri, service.api or "rest"
+    return Subscription(name, host, port, uri, dict(wanted.headers), api, auth)

@@ -4,16 +4,12 @@ from __future__ import annotations
 
 import logging
 import os
+from collections.abc import Callable, Mapping
 from functools import cache, partial
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from architect_core.contract.observer import ClientObserver, Observer
-from architect_core.plugins.registry import Plugins
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
-
-    from architect_core.contract.observer import Health, Outcome
+from architect_core.contract import ClientObserver, Health, Observer, Outcome
+from architect_core.plugins import Plugins
 
 OBSERVER_VARIABLE = "ARCHITECT_OBSERVER"
 

@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from architect_core._base.files import Signatures, files_in, signatures
+from architect_core.contract import Credentials, Double
+from architect_core.exceptions import ArchitectError, UnknownNameError
+from architect_core.plugins import Plugins
 from architect_core.resolver.reload import Changes
+from architect_core.sources.catalog import Catalog
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
-
-    from architect_core.contract.credentials import Credentials
-    from architect_core.contract.development import Double
-    from architect_core.exceptions import ArchitectError, UnknownNameError
-    from architect_core.plugins.registry import Plugins
     from architect_core.resolver.events import Notification
-    from architect_core.sources.catalog import Catalog
 
 
 class StandIns:

@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass
 from time import monotonic
-from typing import TYPE_CHECKING, Self
+from typing import Any, Self
 
 from architect_core._base.files import Signatures, signatures
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
-    from logging import Logger
 
 
 @dataclass(frozen=True)
@@ -98,10 +95,9 @@ def close_all(closers: Iterable[Callable[[], None]]) -> list[Exception]:
 
 
 class Watcher:
-    """Reloads when files have changed, in a thread of its own, until `stop()` or the end of a `with` block.
+    """Reloads when files have changed, until `stop()` or the end of a `with` block.
 
-    Attributes:
-        interval: seconds between looks.
+    A thread of its own looks at them every `interval` seconds.
     """
 
     def __init__(
@@ -171,7 +167,7 @@ def require_seconds(name: str, value: float) -> None:
         raise ValueError(f"{name} is a positive number of seconds")
 
 
-def _log() -> Logger:
+def _log() -> Any:
     import logging  # which takes time that a first look-up does not need
 
     return logging.getLogger("architect")

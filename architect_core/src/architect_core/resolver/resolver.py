@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import ExitStack
 from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 from weakref import WeakSet
 
+from architect_core._base.files import Signatures, find_root
 from architect_core._base.names import did_you_mean, listing
-from architect_core._base.root import find_root
 from architect_core._runtime import ForkSafeLock, call_after_fork, once
-from architect_core.contract.source import CURRENT_SERVICE_VARIABLE
+from architect_core.contract import CURRENT_SERVICE_VARIABLE, Credentials, Source
 from architect_core.exceptions import (
     ArchitectError,
     NoCurrentServiceError,
@@ -19,19 +21,13 @@ from architect_core.exceptions import (
     UnknownEventError,
     UnknownServiceError,
 )
-from architect_core.plugins.registry import Plugins
+from architect_core.plugins import Plugins
 from architect_core.resolver.reading import Reading, StandIns
 from architect_core.resolver.reload import Changes, Draining, Watcher, close_all, notify, require_seconds
 from architect_core.resolver.service import Clients, CurrentService, Generation, Service, default_lock
-from architect_core.sources.catalog import Catalog, Found
+from architect_core.sources.catalog import Catalog, Found, sources_of
 
 if TYPE_CHECKING:
-    import os
-    from collections.abc import Callable, Iterable, Mapping
-
-    from architect_core._base.files import Signatures
-    from architect_core.contract.credentials import Credentials
-    from architect_core.contract.source import Source
     from architect_core.resolver.events import Notification
 
 
@@ -248,8 +244,6 @@ class Resolver:
         return self._new_reading()
 
     def _new_reading(self) -> Reading:
-        from architect_core.sources.named import sources_of
-
         sources = sources_of(self._config, self._current_service, self._source, self._plugins)
         return Reading(Catalog(sources), self._current_service, self._plugins, self._stand_ins, self._find_root)
 

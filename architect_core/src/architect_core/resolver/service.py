@@ -2,28 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from weakref import WeakSet
 
 from architect_core._base.files import files_in, signatures
 from architect_core._runtime import ForkSafeLock, call_after_fork, forget, is_computed, once
-from architect_core.contract.client import ClientFactory, Target
+from architect_core.contract import ClientFactory, ClientObserver, Double, Target
 from architect_core.exceptions import ArchitectError, ConfigError, NoEventLoopError, PluginError
-from architect_core.schema import validate
+from architect_core.plugins import Plugins
+from architect_core.schema import ServiceConfig, validate
 
 if TYPE_CHECKING:
     from asyncio import AbstractEventLoop
-    from collections.abc import Callable
-    from pathlib import Path
 
-    from architect_core.contract.development import Double
-    from architect_core.contract.observer import ClientObserver
-    from architect_core.plugins.registry import Plugins
     from architect_core.resolver.aio import AioClient
-    from architect_core.schema.config import ServiceConfig
 
 default_lock = ForkSafeLock()
 """Held while `architect.sdk` replaces its resolver, or `handed_out` is added to or iterated over."""
@@ -37,9 +34,6 @@ class Service:
 
     It stays valid when the configuration is read again, and in tests that make doubles: what it is at present is its
     generation, which is replaced as a whole.
-
-    Attributes:
-        name: its name.
     """
 
     def __init__(self, name: str, generation: Generation) -> None:
@@ -117,11 +111,7 @@ class CurrentService(Service):
 
     @once
     def Servicer(self) -> Any:  # noqa: N802 - the name that gRPC users know
-        """The base class of its implementation, for a protocol that has one, such as gRPC.
-
-        Raises:
-            PluginError: its protocol has none.
-        """
+        """The base class of its implementation, such as gRPC's; PluginError if its protocol has none."""
         return self.generation.use().servicer
 
     def add_servicer(self, servicer: Any, server: Any) -> None:

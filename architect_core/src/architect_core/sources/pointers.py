@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Mapping
+from typing import Any
 
 from architect_core._base.files import read_file
 from architect_core._base.json_text import dotted, is_text
 from architect_core.exceptions import ConfigError
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
 
 DEEPEST = 32
 _FILE, _VARIABLE = "$file", "$env"

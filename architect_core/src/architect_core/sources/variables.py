@@ -10,18 +10,11 @@ from math import isfinite
 from pathlib import Path
 from typing import Any, ClassVar
 
-from architect_core._base.files import read_file
+from architect_core._base.files import read_file, search_root
 from architect_core._base.json_text import read_json
-from architect_core._base.root import search_root
-from architect_core.contract.source import (
-    CURRENT_SERVICE_VARIABLE,
-    FILE_VARIABLE,
-    SERVICES_VARIABLE,
-    Configuration,
-    Source,
-)
+from architect_core.contract import CURRENT_SERVICE_VARIABLE, FILE_VARIABLE, SERVICES_VARIABLE, Configuration, Source
 from architect_core.exceptions import ConfigError
-from architect_core.schema.config import parse_services
+from architect_core.schema import parse_services
 from architect_core.sources.pointers import DEEPEST, followed, replaced
 
 LOCAL_VARIABLE = "ARCHITECT_LOCAL"

@@ -4,14 +4,11 @@ from __future__ import annotations
 
 import random
 import threading
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from time import monotonic
-from typing import TYPE_CHECKING
 
 from architect_rest.policy.health import Circuit, Ejection
-
-if TYPE_CHECKING:
-    from collections.abc import Collection, Sequence
 
 
 @dataclass(eq=False, repr=False)

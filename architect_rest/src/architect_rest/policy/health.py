@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Hashable, Iterable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from collections.abc import Hashable, Iterable
 
 _CONSECUTIVE_FAILURES = 5
 _FIRST_EJECTION, _LONGEST_EJECTION = 0.5, 30.0  # seconds

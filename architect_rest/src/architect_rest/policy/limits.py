@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from time import monotonic
-from typing import TYPE_CHECKING
 
 from architect_core.deadline import remaining
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
 
 MAX_ANSWER_BYTES = 268_435_456
 """The largest response that is read into memory, unless the service's options say otherwise."""

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from ipaddress import ip_address
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 import idna
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
 
 DEFAULT_PORTS = {"http": 80, "https": 443}
 

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from ipaddress import ip_address, ip_network
-from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 from urllib.request import getproxies, proxy_bypass
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
 
 
 def proxy_for(url: str, proxies: Mapping[str, str] | None = None) -> str | None:

@@ -6,11 +6,9 @@ import random
 import re
 import threading
 import time
+from collections.abc import Mapping
 from email.utils import mktime_tz, parsedate_tz
-from typing import TYPE_CHECKING, Any
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
+from typing import Any
 
 RETRYABLE_STATUSES = frozenset({408, 429, 502, 503, 504})
 """Statuses after which the same request may succeed."""

@@ -61,7 +61,7 @@ class Suite:
         entry = next(entry for entry in loading.installed(self._name()) if not loading.is_disabled(entry))
         try:
             manager = loading.load(entry)
-            for kind in hooks.KINDS:
+            for kind in hooks.kinds():
                 loading.call(manager, kind)
         except loading.BrokenError as problem:
             raise AssertionError(f"every hook of the plugin must work, but it {problem}") from problem

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Iterable
 
 from architect_core.exceptions import ArchitectError, UnknownDatastoreError, UnknownEventError, UnknownServiceError
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
 
 
 class NoDoubleError(ArchitectError):

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping
+from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
 from architect_core.contract import Delivery, Subscription, Subscriptions, dotted
 from architect_core.resolver.events import Notification
 from architect_testing.doubles.errors import UnfitEventError
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
 
 
 class RecordedNotification(Notification):
