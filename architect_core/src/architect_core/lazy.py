@@ -7,10 +7,12 @@ from importlib import import_module
 
 
 def load(module: str, homes: dict[str, str], name: str) -> object:
-    """The value of `name`, now a plain attribute of `module`; `homes` maps names to the modules that define them.
+    """The value of `name`, which becomes a plain attribute of `module`; a module calls it in this way:
 
         def __getattr__(name: str) -> object:
-            return load(__name__, _HOMES, name)  # raises AttributeError if no module defines it
+            return load(__name__, _HOMES, name)
+
+    `homes` maps names to the modules that define them. Raises AttributeError for any other name.
     """
     if name not in homes:
         raise AttributeError(f"module {module!r} has no attribute {name!r}")
