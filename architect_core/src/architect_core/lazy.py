@@ -7,7 +7,7 @@ from importlib import import_module
 
 
 def load(module: str, homes: dict[str, str], name: str) -> object:
-    """The value of `name`, which becomes a plain attribute of `module`; a module calls it in this way:
+    """The value of `name`, which becomes a plain attribute of `module`.
 
         def __getattr__(name: str) -> object:
             return load(__name__, _HOMES, name)
