@@ -49,7 +49,7 @@ def test_the_table_has_every_source_in_the_order_of_precedence():
 @pytest.mark.parametrize("row", TABLE, ids=lambda row: row[0])
 def test_a_row_says_what_to_install(row):
     source, package = row[0], row[-1].strip("`")
-    about = BY_NAME[source]
+    about = BY_NAME.get(source)
     wanted = "architect-core" if about is None else about.distribution
     assert package == wanted + (f"[{about.extra}]" if about is not None and about.extra else "")
 
