@@ -49,6 +49,17 @@ class Violation:
     suite: Mapping[str, Any] = field(default_factory=dict)
 
 
+def each_violation(violations: Mapping[str, Violation]) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Calls a test with each `violation`, with its own check `alone`; if tests are exhaustive, with all checks."""
+    alone = [True, pytest.param(False, marks=pytest.mark.exhaustive)]
+
+    def mark(test: Callable[..., None]) -> Callable[..., None]:
+        with_both = pytest.mark.parametrize("alone", alone, ids=["its check", "all checks"])(test)
+        return pytest.mark.parametrize("violation", violations.values(), ids=violations)(with_both)
+
+    return mark
+
+
 def checks_of(suite: type[Suite]) -> list[str]:
     """The checks that a suite has, in the order in which pytest runs them."""
     names = dict.fromkeys(name for base in reversed(suite.__mro__) for name in vars(base) if name.startswith("test_"))
@@ -79,15 +90,21 @@ class Harness:
         self._monkeypatch = monkeypatch
         self._caplog = caplog
 
-    def failures(self, plugin: str, suite: type[Suite], violation: Violation, **attributes: object) -> dict[str, str]:
-        """Which checks of `suite` fail for the plugin with the violation, with their tracebacks."""
+    def failures(
+        self, plugin: str, suite: type[Suite], violation: Violation, *, alone: bool, **attributes: object
+    ) -> dict[str, str]:
+        """Which checks of `suite` fail for the plugin with the violation, with their tracebacks.
+
+        With `alone`, only the check is run that the violation is for.
+        """
         self._install_both(plugin + textwrap.dedent(violation.plugin))
         # looking for entry points reads the metadata of all distributions
         self._monkeypatch.setattr(loading, "entry_points", cache(loading.entry_points))
         if violation.check != IMPORTS:  # which alone needs a fresh interpreter
             self._monkeypatch.setattr(suite_module, "foreign_imports", run_here)
         subject = type("Subject", (suite,), {**attributes, **violation.suite})
-        failed = {name: self._failure(subject(), name) for name in checks_of(subject)}
+        checks = [violation.check] if alone else checks_of(subject)
+        failed = {name: self._failure(subject(), name) for name in checks}
         return {name: text for name, text in failed.items() if text}
 
     def failures_in_pytest(

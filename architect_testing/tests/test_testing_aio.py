@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from typing import ClassVar
 
 import pytest
-from conformance_harness import BROKEN_HOOK, FOUND, HEAD, Violation, checks_of
+from conformance_harness import BROKEN_HOOK, FOUND, HEAD, Violation, checks_of, each_violation
 
 from architect_testing import AioClientSuite
 from architect_testing.conformance import aio_client
@@ -272,9 +272,9 @@ def test_a_good_plugin_passes_every_check(harness, pytester, port):
     assert harness.failures_in_pytest(pytester, PLUGIN, Subject, port=port) == {}
 
 
-@pytest.mark.parametrize("violation", VIOLATIONS.values(), ids=VIOLATIONS)
-def test_what_breaks_a_rule_fails_its_check_and_no_other(harness, port, violation):
-    failures = harness.failures(PLUGIN, Subject, violation, port=port)
+@each_violation(VIOLATIONS)
+def test_what_breaks_a_rule_fails_its_check_and_no_other(harness, port, violation, alone):
+    failures = harness.failures(PLUGIN, Subject, violation, alone=alone, port=port)
     assert set(failures) == {violation.check}, "\n".join(failures.values())
 
 

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from typing import ClassVar
 
 import pytest
-from conformance_harness import BROKEN_HOOK, FOUND, HEAD, IMPORTS, Violation, checks_of
+from conformance_harness import BROKEN_HOOK, FOUND, HEAD, IMPORTS, Violation, checks_of, each_violation
 
 from architect_testing import ClientFactorySuite
 from architect_testing.conformance import client_factory
@@ -432,9 +432,9 @@ def test_a_good_plugin_passes_every_check(harness, pytester, port, suite):
     assert harness.failures_in_pytest(pytester, PLUGIN, Subject, port=port, **suite) == {}
 
 
-@pytest.mark.parametrize("violation", VIOLATIONS.values(), ids=VIOLATIONS)
-def test_what_breaks_a_rule_fails_its_check_and_no_other(harness, port, violation):
-    failures = harness.failures(PLUGIN, Subject, violation, port=port)
+@each_violation(VIOLATIONS)
+def test_what_breaks_a_rule_fails_its_check_and_no_other(harness, port, violation, alone):
+    failures = harness.failures(PLUGIN, Subject, violation, alone=alone, port=port)
     assert set(failures) == {violation.check}, "\n".join(failures.values())
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from conformance_harness import BROKEN_HOOK, FOUND, HEAD, IMPORTS, Violation, checks_of
+from conformance_harness import BROKEN_HOOK, FOUND, HEAD, IMPORTS, Violation, checks_of, each_violation
 
 from architect_testing import CredentialParserSuite
 from architect_testing.conformance import credential_parser
@@ -250,11 +250,11 @@ def test_a_good_plugin_passes_every_check(harness, pytester):
     assert harness.failures_in_pytest(pytester, PLUGIN, Subject) == {}
 
 
-@pytest.mark.parametrize("violation", VIOLATIONS.values(), ids=VIOLATIONS)
-def test_what_breaks_a_rule_fails_its_check_and_no_other(harness, violation, monkeypatch):
+@each_violation(VIOLATIONS)
+def test_what_breaks_a_rule_fails_its_check_and_no_other(harness, violation, alone, monkeypatch):
     # those that hold all characters at once; the good plugin reads every one
     monkeypatch.setattr(credential_parser, "texts", lambda: texts()[-17:])
-    failures = harness.failures(PLUGIN, Subject, violation)
+    failures = harness.failures(PLUGIN, Subject, violation, alone=alone)
     assert set(failures) == {violation.check}, "\n".join(failures.values())
 
 

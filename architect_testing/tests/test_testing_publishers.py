@@ -6,7 +6,7 @@ import socketserver
 import threading
 
 import pytest
-from conformance_harness import BROKEN_HOOK, FOUND, HEAD, IMPORTS, Violation, checks_of
+from conformance_harness import BROKEN_HOOK, FOUND, HEAD, IMPORTS, Violation, checks_of, each_violation
 
 from architect_core.contract import Subscription
 from architect_testing import EventPublisherSuite
@@ -250,9 +250,9 @@ def test_a_good_plugin_passes_every_check(harness, pytester):
     assert harness.failures_in_pytest(pytester, PLUGIN, Subject) == {}
 
 
-@pytest.mark.parametrize("violation", VIOLATIONS.values(), ids=VIOLATIONS)
-def test_what_breaks_a_rule_fails_its_check_and_no_other(harness, violation):
-    failures = harness.failures(PLUGIN, Subject, violation)
+@each_violation(VIOLATIONS)
+def test_what_breaks_a_rule_fails_its_check_and_no_other(harness, violation, alone):
+    failures = harness.failures(PLUGIN, Subject, violation, alone=alone)
     assert set(failures) == {violation.check}, "\n".join(failures.values())
 
 

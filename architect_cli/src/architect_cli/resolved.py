@@ -82,19 +82,20 @@ def resolve(resolver: Resolver) -> tuple[list[Resolved], list[ArchitectError]]:
                 problems.setdefault(str(problem), problem)
         shown: set[str] = set()
         for name in (*sorted(names), *sorted(of_platforms - names)):
-            if name not in names and _spelling(name) in shown:  # of a name that is listed already
+            if name not in names and name in shown:  # the spelling of a name that is listed already
                 continue
             try:
                 found += _entries(catalog, kind, name, owner)
-                shown |= {_spelling(name), _spelling(name.rpartition("/")[2])}
+                shown |= _spellings(name)
             except ArchitectError as problem:
                 problems.setdefault(str(problem), problem)
     return sorted(found, key=lambda each: (each.kind == "datastores", each.name)), list(problems.values())
 
 
-def _spelling(name: str) -> str:
-    """A name as platforms spell it, some of which have "_" for "-"."""
-    return re.sub("[/_]", "-", name)
+def _spellings(name: str) -> set[str]:
+    """A name as platforms spell it, which have no "/", and some of which have "_" for "-" or "-" for "_"."""
+    forms = (name, name.replace("/", "-"), name.rpartition("/")[2])
+    return {spelt for form in forms for spelt in (form, form.replace("_", "-"), form.replace("-", "_"))}
 
 
 def _entries(catalog: Catalog, kind: Kind, name: str, owner: str | None) -> list[Resolved]:

@@ -43,8 +43,8 @@ class Node:
 def load_tree(folder: Path) -> list[Node]:
     """Returns the service in `folder` and all that it depends on by folder, dependencies first.
 
-    A cycle is cut where it would close. Raises ManifestError if a manifest is missing or malformed, and RunError if two
-    folders hold services of one name.
+    A dependency that closes a cycle is not followed. Raises ManifestError if a manifest is missing or malformed, and
+    RunError if two folders hold services of one name.
     """
     nodes: dict[Path, Node] = {}
     ordered: list[Node] = []

@@ -41,13 +41,13 @@ class GenericParser(CredentialParser):
         return Credentials(target.engine, {**fields, "url": url}, url)
 
     def engine_of(self, config: DatastoreConfig) -> str | None:
-        """Returns the engine whose connection strings have the keywords of this one, or None."""
+        """Returns the engine that the keywords of the entry's connection string identify, or None."""
         text = config.get("connection_string")
         if not isinstance(text, str):
             return None
         try:
             return read_connection_string(text).get("type")
-        except ValueError:  # raised again by the parser of the engine, with the path of the entry
+        except ValueError:  # raised again by the parser that reads the entry
             return None
 
 

@@ -161,13 +161,14 @@ class AspireExporter(Exporter):
         holder = self.holder(target)
         urls = [url.replace("'", "%27").replace("\\", "%5C") for url in target.urls]
         if target.credentials is not None:
-            return [self._form({holder: url}) for url in urls]
+            return [Form({holder: url}, AspireSource({holder: url})) for url in urls]
         if target.entry.get("api") == "grpc":
             # the URL of an endpoint is that of HTTP/2, and the endpoint's name says that it is gRPC
             urls, endpoint = [re.sub("^grpc", "http", url) for url in urls], "grpc"
         else:
             endpoint = urls[0].partition(":")[0] if urls else ""
-        return [self._form({f"{holder}__{endpoint}__{number}": url for number, url in enumerate(urls)})] if urls else []
+        variables = {f"{holder}__{endpoint}__{number}": url for number, url in enumerate(urls)}
+        return [Form(variables, AspireSource(variables), kept={"instances"})] if urls else []
 
     def export(self, forms: Sequence[Form], folder: Path | None, *, secrets: bool) -> Exported:  # noqa: ARG002
         """The variables. They cannot point to a secret, so it is masked."""
@@ -177,6 +178,3 @@ class AspireExporter(Exporter):
         note = f"secrets are masked in {', '.join(hidden)}; --show-secrets writes them"
         lines = [f"{variable}={shlex.quote(url)}" for variable, url in shown.items()]
         return Exported("\n".join(lines), [note] if hidden else [])
-
-    def _form(self, variables: Mapping[str, str]) -> Form:
-        return Form(variables, AspireSource(variables), kept={"instances"})

@@ -70,7 +70,7 @@ _TAKEN = frozenset({*FIELDS, *FIELDS.values(), *CERTIFICATES, *RESERVED, "api", 
 _INCLUDED = frozenset({"kind", "image", "connection_string", "hosts"})
 # the first key that means an option
 _KEYS = {option: key for key, option in reversed(CERTIFICATES.items())}
-_PUBLIC = frozenset({"api", "type", "port", "username", "database", "engine"})
+_PUBLIC = frozenset({"api", "type", "kind", "image", "port", "username", "database", "engine"})
 
 
 @hookimpl

@@ -39,7 +39,7 @@ class DnsSource(VariablesSource):
         """Prepare the look-ups; a record is looked up when its service is.
 
         Raises:
-            ConfigError: dnspython is not installed, or no server is known.
+            ConfigError: dnspython is not installed, no server is known, or `ARCHITECT_DNS_SERVER` is malformed.
         """
         domain = self.variables.get(DOMAIN_VARIABLE)
         if not domain:

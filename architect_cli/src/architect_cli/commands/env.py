@@ -77,7 +77,7 @@ def env(service: str | None, dialect: str | None, folder: Path | None, *, as_jso
         raise UnknownEntryError(service, _names(resolver))
     current = resolver.current_name
     notes: list[str] = []
-    if dialect and exporter:
+    if dialect and exporter is not None:
         with plugins.blamed(_SOURCES.get(dialect, dialect), f"architect env --export {dialect}", secrets=True):
             made = export(found, dialect, exporter, resolver, plugins)
             exported = exporter.export(made.forms, folder, secrets=show_secrets)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from architect_cli.dialects.urls import datastore_urls, service_urls
-from architect_core.contract import ExportTarget, showable
+from architect_core.contract import Credentials, ExportTarget, showable
 from architect_core.exceptions import ArchitectError, RunError
 from architect_core.resolver import Resolver
 from architect_core.schema import DatastoreConfig, ServiceConfig
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
 
     from architect_cli.resolved import Resolved
-    from architect_core.contract import Credentials, Exporter, Form, Source
+    from architect_core.contract import Exporter, Form, Source
     from architect_core.plugins import Plugins
 
 _COMPARED = ("engine", "hosts", "username", "password", "name", "options")
@@ -46,11 +46,8 @@ def export(found: Sequence[Resolved], name: str, exporter: Exporter, resolver: R
     made = Export()
     holders: dict[str, Resolved] = {}
     for each in found:
-        try:
-            target = _target(each, resolver)
-        except ArchitectError as problem:
-            made.problems.append(problem)
-            continue
+        credentials = None if each.kind == "services" else Credentials("", {})  # the real ones may be malformed
+        target = ExportTarget(each.name, each.entry, (), credentials)
         if each.is_nowhere:
             made.notes += _notes(each, target, (), name)
             continue
@@ -61,6 +58,11 @@ def export(found: Sequence[Resolved], name: str, exporter: Exporter, resolver: R
                 f"{other.label} and {each.label} would both be {holder}. Rename one of them, or export "
                 "them as ARCHITECT"
             )
+        try:
+            target = _target(each, resolver)
+        except ArchitectError as problem:
+            made.problems.append(problem)
+            continue
         form, reason = _chosen(target, exporter, plugins)
         if form is None:
             made.problems.append(
@@ -117,7 +119,7 @@ def _notes(item: Resolved, target: ExportTarget, kept: Collection[str], name: st
     several = len(entry.get("instances") or ())
     if several > 1 and not ("instances" in kept and len(target.urls) == several):
         omitted.append("instances but the first")
-    elif any("weight" in each for each in entry.get("instances") or ()) and "weight" not in kept:
+    elif any("weight" in each for each in entry.get("instances") or ()) and "instances.weight" not in kept:
         omitted.append("the instances' weights")
     notes = [f"{item.label}: {name} cannot express {', '.join(omitted)}; omitted"] if omitted else []
     options = {} if target.credentials is None else target.credentials.options

@@ -6,6 +6,7 @@ import os
 import stat
 import sys
 from collections.abc import Iterable, Iterator
+from itertools import chain
 from pathlib import Path
 
 from architect_core._base.names import MANIFEST_FILE
@@ -20,7 +21,7 @@ _AT_ONCE = getattr(os, "O_NONBLOCK", 0)
 
 
 def read_file(path: str, most: int) -> tuple[bytes, str]:
-    """Returns the content of a file of at most `most` MiB, and the reason if it cannot be read.
+    """Returns a file's content and "", or b"" and the reason why it cannot be read; `most` limits its size, in MiB.
 
     A pipe, such as a shell's `<(...)`, is read to its end if it is open for writing. Devices are rejected, because some
     never end.
@@ -39,12 +40,12 @@ def read_file(path: str, most: int) -> tuple[bytes, str]:
                 return b"", "is neither a file nor a pipe"
             content = (start or b"") + file.read(limit + 1)
     except (OSError, ValueError) as problem:
-        return b"", f"cannot be read ({getattr(problem, 'strerror', None) or 'no path'})"
+        return b"", f"cannot be read ({getattr(problem, 'strerror', None) or 'invalid path'})"
     return (b"", f"is larger than {most} MiB") if len(content) > limit else (content, "")
 
 
 def signatures(files: Iterable[str]) -> Signatures:
-    """Returns for each file a value that changes with the file and with links to it, which Kubernetes replaces."""
+    """Returns for each file a value that changes when the file or a link to it does; None if it is missing."""
     found: Signatures = {}
     for file in files:
         try:
@@ -57,7 +58,7 @@ def signatures(files: Iterable[str]) -> Signatures:
 
 
 def files_in(*values: object) -> Iterator[str]:
-    """Yields the absolute paths among `values`, at any depth: files that an entry names, such as a certificate."""
+    """Yields, as absolute paths, each Path and each absolute path in a text at any depth, such as certificates."""
     for value in values:
         if isinstance(value, dict):
             yield from files_in(*value.values())
@@ -75,7 +76,7 @@ def find_root() -> Path:
     directory, and in the folders of `sys.path`. Raises StubError if there is none.
     """
     if named := os.environ.get(ROOT_VARIABLE):
-        return Path(named)
+        return Path(named).absolute()
     if (found := search_root()) is not None:
         return found
     raise StubError(
@@ -86,10 +87,10 @@ def find_root() -> Path:
 
 
 def search_root(*starts: Path) -> Path | None:
-    """Like `find_root` without the variable; searches upward from `starts` first, and returns None without a folder."""
-    upward = [folder for start in (*starts, *_starts()) for folder in (start, *start.parents)]
-    on_path = [Path(entry).absolute() for entry in sys.path if entry]
-    return next(filter(_is_root, upward + on_path), None)
+    """Like `find_root`, but ignores the variable, searches upward from `starts` first, and may return None."""
+    upward = (folder for start in (*starts, *_starts()) for folder in (start, *start.parents))
+    on_path = (Path(entry).absolute() for entry in sys.path if entry)
+    return next(filter(_is_root, chain(upward, on_path)), None)
 
 
 def _starts() -> list[Path]:

@@ -32,7 +32,7 @@ class AioClient:
         self._made = made
         self._by_loop = by_loop
         self._lock = asyncio.Lock()
-        for ended in [each for each in list(_open) if each.loop.is_closed()]:  # whose generators were not closed
+        for ended in [each for each in list(_open) if each.loop.is_closed() or each is by_loop.get(loop)]:
             ended.forget()
         self._until_the_end = self._wait()
         with suppress(StopIteration):  # its first step awaits nothing, so it ends in the value that is yielded

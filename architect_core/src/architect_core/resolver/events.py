@@ -5,22 +5,25 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from architect_core._base.address import parse_address
+from architect_core._base.json_text import raising
 from architect_core.contract import Delivery, EventPublisher, Subscription, Subscriptions, serialise
 from architect_core.exceptions import ConfigError, PluginError
 from architect_core.plugins import Plugins
 from architect_core.plugins.known import port_of
+from architect_core.resolver.reload import require_seconds
 from architect_core.schema import ServiceConfig, SubscriptionConfig
+from architect_core.sources.catalog import Catalog, Found
 
 Send = Callable[[bytes, float], list[Delivery]]
-"""Delivers a body to all subscribers, each of which may take so many seconds."""
+"""Delivers a body to all subscribers, with a timeout in seconds for each."""
 
 
 class Notification:
-    """An event of the current service.
+    """An event of the running service.
 
     Attributes:
         event: its name.
-        subscriptions: its subscribers, a tuple of `Subscription`; called, the list of dictionaries that 0.2.1 returned.
+        subscriptions: its subscribers, a tuple of `Subscription`; called, it gives dictionaries, as in 0.2.1.
     """
 
     def __init__(self, event: str, subscriptions: Subscriptions, send: Send) -> None:
@@ -29,7 +32,7 @@ class Notification:
         self._send = send
 
     def publish(self, payload: object, *, timeout: float = 10.0) -> list[Delivery]:
-        """Post `payload` to all subscribers at once, each with its own headers.
+        """Post `payload` to the subscribers, those of one protocol at once, each with its own headers.
 
             failed = [each for each in architect.notification("order_placed").publish({"id": 7}) if not each.ok]
 
@@ -39,15 +42,15 @@ class Notification:
             timeout: seconds that one subscriber may take, connecting included.
 
         Returns:
-            One `Delivery` for each subscriber, in the order of `subscriptions`. A subscriber that fails has its error
-            there and does not keep the event from the others; a redirect is not followed and is a failure.
+            One `Delivery` for each subscriber, in the order of `subscriptions`. A failure is
+            reported in its `Delivery` and does not affect the others. A redirect is not followed, and is a failure.
 
         Raises:
-            PayloadError: if the payload cannot be written as JSON; nothing was sent then.
+            PayloadError: the payload cannot be written as JSON; nothing was sent then.
+            ValueError: `timeout` is not a positive number of seconds.
         """
         body = serialise(payload)
-        if not isinstance(timeout, int | float) or isinstance(timeout, bool) or not 0 < timeout < float("inf"):
-            raise ValueError("timeout is a positive number of seconds")
+        require_seconds("timeout", timeout)
         return self._send(body, timeout)
 
     def __repr__(self) -> str:
@@ -55,7 +58,7 @@ class Notification:
 
 
 def sender(event: str, subscriptions: Subscriptions, plugins: Plugins) -> Send:
-    """Returns what delivers `event` by the plugins of its subscribers' protocols."""
+    """Returns a function that delivers `event` through the plugins of its subscribers' protocols."""
     asked_by = f"event {event!r}"
 
     def send(body: bytes, timeout: float) -> list[Delivery]:
@@ -70,11 +73,11 @@ def sender(event: str, subscriptions: Subscriptions, plugins: Plugins) -> Send:
             publisher = plugins.get(EventPublisher, api, asked_by)
             with plugins.blamed(api, asked_by):
                 deliveries = list(publisher.publish(served, body, timeout))
-            if [each.subscription for each in deliveries if isinstance(each, Delivery)] == served:
+            if [each.subscription if isinstance(each, Delivery) else None for each in deliveries] == served:
                 return deliveries
             owner = plugins.owner(api)
             error: Exception = PluginError(f"{asked_by}: {owner} did not return one Delivery for each subscriber")
-        except Exception as problem:  # noqa: BLE001 - it is in the results, so that it hides none of another protocol
+        except Exception as problem:  # noqa: BLE001 - it is in the results, so that those of other protocols are not lost
             error = problem
         return [Delivery(each, None, 0.0, error) for each in served]
 
@@ -82,36 +85,29 @@ def sender(event: str, subscriptions: Subscriptions, plugins: Plugins) -> Send:
 
 
 def subscriptions_of(
-    event: str,
-    subscribers: Mapping[str, SubscriptionConfig],
-    owner: str,
-    services: Mapping[str, ServiceConfig],
-    where: str,
+    event: str, subscribers: Mapping[str, SubscriptionConfig], owner: str, where: str, catalog: Catalog
 ) -> Subscriptions:
-    """The subscribers of `event`, an event of the service `owner`, with their addresses from `services`."""
-    found, problems = [], []
-    for name, wanted in subscribers.items():
-        path = f"{owner}.subscriptions.{event}.{name}"
-        if name not in services:
-            problems.append((path, "this subscriber has no entry of its own, so its host and port are unknown"))
-            continue
-        try:
-            found.append(_subscription(name, wanted, services[name]))
-        except ValueError as problem:
-            problems.append((f"{name}.host", str(problem)))
+    """The subscribers of `event`, an event of the service `owner` that was read from `where`."""
+    reason = "this subscriber has no entry of its own, so its host and port are unknown"
+    found = [(wanted, name, catalog.service(name)) for name, wanted in subscribers.items()]
+    problems = [(f"{owner}.subscriptions.{event}.{name}", reason) for _, name, service in found if service is None]
     if problems:
         raise ConfigError(where, problems)
-    return Subscriptions(found)
+    return Subscriptions(_subscription(wanted, name, service) for wanted, name, service in found if service is not None)
 
 
-def _subscription(name: str, wanted: SubscriptionConfig, service: ServiceConfig) -> Subscription:
+def _subscription(wanted: SubscriptionConfig, name: str, found: Found) -> Subscription:
+    def error(reason: str) -> ConfigError:
+        return ConfigError(found.where, [(f"{found.path}.host".removeprefix("."), reason)])
+
+    service: ServiceConfig = found.entry
     if service.host is None:
-        raise ValueError("is missing, and this service is a subscriber")
-    address = parse_address(service.host, service.port)
+        raise error("is missing, but required of a subscriber")
+    address = raising(error, parse_address, service.host, service.port)
     scheme = address.scheme or "http"
     port = address.port or port_of(scheme)
     if port is None:
-        raise ValueError("names no port, and `port` is missing")
+        raise error("has no port, and `port` is not set")
     auth = None if address.username is None else (address.username, address.password or "")
     host, uri, api = f"{scheme}://{address.bracketed_host}", address.path + wanted.uri, service.api or "rest"
     return Subscription(name, host, port, uri, dict(wanted.headers), api, auth)

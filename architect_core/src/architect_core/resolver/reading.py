@@ -19,10 +19,10 @@ if TYPE_CHECKING:
 
 
 class StandIns:
-    """Base of what a resolver asks before it uses a real dependency; this one replaces none."""
+    """The doubles of a test, which a resolver asks for first; this class has none."""
 
     def __init__(self, defers_unknown: Callable[[], bool] = lambda: False) -> None:
-        """`defers_unknown` is whether an unknown service is an error when it is used, and not when it is looked up."""
+        """`defers_unknown()` is whether an unknown service raises when it is used, and not when it is looked up."""
         self.defers_unknown = defers_unknown
 
     def double(self, service: str) -> Double | None:  # noqa: ARG002 - for subclasses
@@ -49,7 +49,7 @@ class Reading:
     find_root: Callable[[], Path]
     credentials: dict[str, Credentials] = field(default_factory=dict)
     notifications: dict[str, Notification] = field(default_factory=dict)
-    files: dict[str, Signatures] = field(default_factory=dict)  # that a datastore's credentials name
+    files: dict[str, Signatures] = field(default_factory=dict)  # those that a datastore's credentials name
 
     @property
     def current_name(self) -> str | None:
@@ -85,12 +85,12 @@ class Reading:
         notification = self.stand_ins.notification(event)
         if notification is None:
             wanted = found.entry.subscriptions[event]
-            subscriptions = subscriptions_of(event, wanted, owner, self.catalog.services, found.where)
+            subscriptions = subscriptions_of(event, wanted, owner, found.where, self.catalog)
             notification = Notification(event, subscriptions, sender(event, subscriptions, self.plugins))
         return self.notifications.setdefault(event, notification)
 
     def resolve_as(self, former: Reading) -> None:
-        """Resolve what is resolved in `former` and still configured; what is equal stays the same object."""
+        """Resolve what `former` resolved and is still configured; equal results stay the same objects."""
         for name, credentials in former.credentials.items():
             if self.datastore(name) == credentials:
                 self.credentials[name] = credentials

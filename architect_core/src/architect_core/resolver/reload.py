@@ -164,7 +164,7 @@ class Watcher:
 def require_seconds(name: str, value: float) -> None:
     """Raise a ValueError if `value` is not a number of seconds that a thread can wait."""
     if not isinstance(value, int | float) or isinstance(value, bool) or not 0 < value <= threading.TIMEOUT_MAX:
-        raise ValueError(f"{name} is a positive number of seconds")
+        raise ValueError(f"{name} must be a positive number of seconds")
 
 
 def _log() -> Any:

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from weakref import WeakSet
 
-from architect_core._base.files import files_in, signatures
+from architect_core._base.files import Signatures, files_in, signatures
 from architect_core._runtime import ForkSafeLock, call_after_fork, forget, is_computed, once
 from architect_core.contract import ClientFactory, ClientObserver, Double, Target
 from architect_core.exceptions import ArchitectError, ConfigError, NoEventLoopError, PluginError
 from architect_core.plugins import Plugins
+from architect_core.resolver.reload import close_all
 from architect_core.schema import ServiceConfig, validate
 
 if TYPE_CHECKING:
@@ -30,10 +31,10 @@ handed_out: WeakSet[Service] = WeakSet()
 
 
 class Service:
-    """A service that can be talked to.
+    """A handle on one service.
 
-    It stays valid when the configuration is read again, and in tests that make doubles: what it is at present is its
-    generation, which is replaced as a whole.
+    It stays valid across reloads and test doubles: these replace its generation, that is, its entry and clients, as a
+    whole.
     """
 
     def __init__(self, name: str, generation: Generation) -> None:
@@ -46,19 +47,19 @@ class Service:
     def config(self) -> ServiceConfig:
         """Its entry in the configuration, readable as attributes and as a mapping.
 
-        It is that of the last configuration that had one; UnknownServiceError if none ever had.
+        The entry in the last configuration that had one; raises UnknownServiceError if none did.
         """
         config = self.generation.config
         return self.generation.use().config if config is None else config
 
     @once
     def client(self) -> Any:
-        """What people of its protocol use: a `requests.Session` for "rest", a stub for "grpc".
+        """The client that users of the protocol know: a `requests.Session` for "rest", a stub for "grpc".
 
-        It is made on first use, and the same until the service's entry changes.
+        It is made on first use and kept until the service's entry or its files change, or it is closed.
 
         Raises:
-            NoPluginError: no installed plugin serves the protocol, or is the observer that `ARCHITECT_OBSERVER` names;
+            NoPluginError: no plugin is installed for the protocol, or for the observer that `ARCHITECT_OBSERVER` names;
                 the message says what to install.
             ConfigError: the entry's host, port or options are wrong.
             StubError: generated stubs are missing; the message says what to run.
@@ -69,7 +70,7 @@ class Service:
     @once
     def aio(self) -> AioService:
         """The same for coroutines: `aio.client` is an `httpx2.AsyncClient` for "rest", `grpc.aio`'s rpcs for "grpc"."""
-        return AioService(self.name, lambda: self.generation.use())  # noqa: PLW0108 - the generation of that time
+        return AioService(self.name, lambda: self.generation)
 
     @once
     def defs(self) -> Any:
@@ -86,8 +87,8 @@ class Service:
             closers = clients.closers()
             with self._lock:
                 forget(self, "client")
-            for close in closers:
-                close()
+            if problems := close_all(closers):
+                raise problems[0]
 
     def become(self, generation: Generation) -> None:
         """Replace the present generation, whose clients stay open."""
@@ -128,30 +129,30 @@ class AioService:
             response = await architect.service("acme/billing").aio.client.get("/invoices")
             return len(response.json())
 
-    Each event loop has a client of its own, because connections belong to a loop. It is closed when its loop ends, as
-    `asyncio.run` ends it, when the service is closed, or by `close()`.
+    Each event loop has a client of its own, because connections belong to a loop. It is closed by `close()`,
+    with the service, or when its loop ends, as at the end of `asyncio.run`.
     """
 
-    def __init__(self, name: str, clients: Callable[[], Clients]) -> None:
+    def __init__(self, name: str, generation: Callable[[], Generation]) -> None:
         self._name = name
-        self._clients = clients
+        self._generation = generation
 
     @property
     def client(self) -> Any:
-        """The client of the running loop: made on first use, and the same until it is closed or that loop ends.
+        """The running loop's client: made on first use, kept until the entry changes, it is closed or the loop ends.
 
         Raises:
             NoEventLoopError: no event loop runs in this thread.
-            NoPluginError, ConfigError, StubError: as those of `Service.client`.
+            NoPluginError, ConfigError, StubError, UnknownServiceError: as for `Service.client`.
             PluginError: the protocol's plugin has no clients for asyncio.
         """
-        return self._clients().aio_client(self._running_loop())
+        return self._generation().use().aio_client(self._running_loop())
 
     async def close(self) -> None:
         """Release the sockets of the running loop's client; the next use of `client` makes a new one."""
-        known = self._clients().aio.get(self._running_loop())
-        if known is not None:
-            await known.close()
+        loop, clients = self._running_loop(), self._generation().clients
+        if clients is not None and loop in clients.aio:
+            await clients.aio[loop].close()
 
     def _running_loop(self) -> AbstractEventLoop:
         from asyncio import get_running_loop
@@ -160,15 +161,15 @@ class AioService:
             return get_running_loop()
         raise NoEventLoopError(
             f"service({self._name!r}).aio.client is for coroutines, and no asyncio event loop runs in this thread; "
-            "use it inside of an `async def`, or use `.client`"
+            "use it inside an `async def`, or use `.client`"
         )
 
 
 @dataclass(frozen=True)
 class Generation:
-    """A service as it is at one time. A reload, a fork or a double replaces it by the next one.
+    """A service at one point in time. A reload, a fork or a double replaces it with the next one.
 
-    A service that does not exist has the entry that it had last, if any, and the error that every use raises.
+    If the service is not configured, `config` is its last entry, if any, and `unknown` makes the error of every use.
     """
 
     config: ServiceConfig | None
@@ -179,7 +180,7 @@ class Generation:
         """The clients; raises the error if the service does not exist."""
         if self.unknown is not None:
             raise self.unknown()
-        assert self.clients is not None  # noqa: S101 - one of the two is there
+        assert self.clients is not None  # noqa: S101 - `clients` or `unknown` is set
         return self.clients
 
 
@@ -193,15 +194,16 @@ class Clients:
     plugins: Plugins
     find_root: Callable[[], Path]
     double: Double | None
+    files: Signatures = field(default_factory=dict)  # such as certificates, when the entry was read
 
     def __post_init__(self) -> None:
-        self.files = signatures(files_in(self.config.options))  # such as certificates
+        self.files = self.files or signatures(files_in(self.config.options))
         self._lock = ForkSafeLock()
         self._made: list[Any] = []  # what the factory made, which is not always what a double returns
         self.aio: dict[AbstractEventLoop, AioClient] = {}
 
     def fit(self, config: ServiceConfig, double: Double | None) -> bool:
-        """Whether those of another entry would be the same; subscriptions and datastores make no difference."""
+        """Whether these clients can serve another entry too; its subscriptions and datastores do not matter."""
         own = {"subscriptions", "datastores"}
         return (
             self.double is double
@@ -214,7 +216,7 @@ class Clients:
         """The plugin's factory; raises as `Service.client` does."""
         if self.config.api is None:
             path = f"{self.name}.api"
-            raise ConfigError(self.where, [(path, "is null: this service serves nothing to connect to")])
+            raise ConfigError(self.where, [(path, "is not set: there is nothing to connect to")])
         return self.plugins.get(ClientFactory, self.config.api, f"service {self.name!r}")
 
     @once
@@ -256,18 +258,18 @@ class Clients:
         return servicer
 
     def make_as(self, former: Clients) -> None:
-        """Make what `former` had made, so that an entry that makes none is refused before it is used."""
+        """Make what `former` had made, so that a reload rejects an entry for which no client can be made."""
         if is_computed(former, "client"):
             _ = self.client
         elif former.aio:
-            # a client for asyncio needs the loop that asks for it; a plain one takes the same entry
-            with suppress(PluginError):  # the plugin has clients for asyncio alone
-                self.factory.close(self.factory.client(self.target))
+            target = self.target  # not in the `with`, because a missing plugin is a PluginError too
+            with suppress(PluginError):  # the plugin has clients for asyncio alone; a plain one takes the same entry
+                self.factory.close(self.factory.client(target))
         elif is_computed(former, "target"):
             _ = self.target
 
     def closers(self) -> list[Callable[[], None]]:
-        """Forget all clients; returns what closes each, those for asyncio in their own loops."""
+        """Forget all clients; returns functions that close them, those for asyncio in their own loops."""
         with self._lock:
             forget(self, "client")
             made, self._made = self._made, []
@@ -275,7 +277,7 @@ class Clients:
         return [*(partial(self.factory.close, each) for each in made), *(each.close_soon for each in aio)]
 
     def in_forked_child(self) -> Clients:
-        """What a forked child goes on with: these, or new ones if they do not survive; the parent closes its own."""
+        """Returns a forked child's clients: these, or new ones if they do not survive; the parent closes its own."""
         self.aio = {}
         survives = not is_computed(self, "client") or self.factory.fork_safe
         return self if survives else replace(self)

@@ -1,4 +1,4 @@
-"""The two bases of the schemas, and validation with errors that have the path of a wrong field and never its value."""
+"""The two bases of the schemas, and validation whose errors have the path of a wrong field and never its value."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from architect_core.exceptions import ConfigError
 Model = TypeVar("Model", bound=BaseModel)
 
 _MAX_PROBLEMS = 20
-# instead of pydantic's words, which are Python's and may name a class
+# replace pydantic's messages, which use Python's terms and may name a class
 _REASONS = {
     "missing": "is missing",
     "model_type": "must be a JSON object",
@@ -75,7 +75,7 @@ def validate(
 ) -> Model:
     """Make a `model` from `data`, or raise an `error` that names the path of every wrong field.
 
-    `where` and `path` are what `data` was read from and its path there, for the message.
+    For the message, `where` is what `data` was read from, and `path` is its path there.
     """
     try:
         return model.model_validate(data)
@@ -92,7 +92,7 @@ def validate(
 def _reason(found: ErrorDetails, known_fields: set[str]) -> str:
     if found["type"] == "extra_forbidden":
         return f"unknown key{did_you_mean(found['loc'][-1], known_fields)}"
-    message = found["msg"].removeprefix("Value error, ")
+    message = found["msg"].removeprefix("Value error, ") or "is invalid"
     return _REASONS.get(found["type"]) or message[0].lower() + message[1:]
 
 

@@ -37,7 +37,7 @@ _VERSION = "a version has one to three numbers (0.1.0)"
 _DEPENDENCY = f"{_VERSION}, or 'file:' and the path of the dependency's folder"
 _PATH = "must be a path inside of the service's folder"
 
-Port = Annotated[int, BeforeValidator(lambda port: parse_port(str(port)))]
+Port = Annotated[int, BeforeValidator(lambda port: parse_port(str(port) if isinstance(port, int | str) else ""))]
 Text = Annotated[str, BeforeValidator(_text)]
 Host = Annotated[
     str,

@@ -14,7 +14,6 @@ from architect_core.exceptions import ConfigError, PluginError
 from architect_core.plugins import Plugins
 from architect_core.plugins.known import BY_NAME, PRECEDENCE, Known
 from architect_core.plugins.loading import disabled_names
-from architect_core.schema import ServiceConfig
 from architect_core.sources.variables import EnvironmentSource, LocalSource, MappingSource
 
 Kind = Literal["services", "datastores"]
@@ -28,7 +27,7 @@ class Found:
         entry: a `ServiceConfig` or a `DatastoreConfig`.
         source: the name of the source: "bindings".
         where: the part of it that was read, for error messages: "the service binding /bindings/billing".
-        path: the entry's path in that part; empty if the part is the entry.
+        path: the entry's path in that part; empty if that part is the entry itself.
         keep_unknown_options: as in the source's `Configuration`.
     """
 
@@ -82,7 +81,7 @@ class Layer:
     def _found(self, entry: Any, kind: Kind, key: str, path: str) -> Found:
         configuration = self.configuration
         where = configuration.place(kind, key)
-        if where == configuration.where:  # which holds more than one entry
+        if where == configuration.where:  # the whole source, which holds several entries
             path = f"{key}.{path}".removesuffix(".")
         return Found(entry, self.name, where, path, configuration.keep_unknown_options)
 
@@ -91,14 +90,11 @@ class Catalog:
     """The merged view of several sources, the first of which wins.
 
     Fields of two sources are never mixed, because a password must not be sent to a host that another source named. A
-    source is neither loaded nor read before a name is looked up that no source above it has.
+    look-up loads a source only if no source before it has the name.
     """
 
     def __init__(self, layers: Sequence[Layer]) -> None:
         self.layers = layers
-        self.services: Mapping[str, ServiceConfig] = Entries(
-            (), lambda name: getattr(self.service(name), "entry", None)
-        )
 
     @property
     def current_service(self) -> str | None:
@@ -124,7 +120,7 @@ class Catalog:
 
     @property
     def where(self) -> str:
-        """What was read first, for messages about a name that no source has."""
+        """What the first loaded source was read from, for messages about a name that no source has."""
         read = (layer.configuration.where for layer in self.layers if layer.is_loaded)
         return next(read, "the configuration")
 
@@ -140,17 +136,17 @@ class Catalog:
                 _ = layer.configuration
 
 
-# not by entry points, which take milliseconds to search: most programs need no other source
+# made here, because searching entry points takes milliseconds and most programs need no other source
 _OWN = {source.name: source for source in (EnvironmentSource, LocalSource)}
 
 
 def sources_of(
     config: Mapping[str, object] | None, current_service: str | None, source: Source | str | None, plugins: Plugins
 ) -> list[Layer]:
-    """Returns the sources for the arguments of `configure()`, the first of which wins.
+    """Returns the sources that the arguments of `configure()` ask for, in order of precedence.
 
-    Without `source`, they are those that `ARCHITECT_SOURCE` names, or those of `PRECEDENCE`; with `config`, none.
-    Raises ConfigError if a source is named twice.
+    Without `source`, those that `ARCHITECT_SOURCE` names, else those of `PRECEDENCE`; with `config` alone, only that.
+    Raises ConfigError if a source is named twice, or none is.
     """
     if config is not None:
         stated = Layer(MappingSource.name, MappingSource(config, current_service))
@@ -168,8 +164,8 @@ def sources_of(
 
 def _named(names: str, asked_by: str, plugins: Plugins) -> list[Layer]:
     words = [word.strip() for word in names.split(",") if word.strip()]
-    if len(set(words)) != len(words):
-        raise ConfigError(asked_by, [("", "names a source twice")])
+    if not words or len(set(words)) != len(words):
+        raise ConfigError(asked_by, [("", "names a source twice" if words else "names no source")])
     return [Layer(word, _OWN[word]() if word in _OWN else _PluginSource(word, plugins, asked_by)) for word in words]
 
 
@@ -201,7 +197,7 @@ class _PluginSource(Source):
 
 
 class _DefaultSource(Source):
-    """A source that is skipped if it is disabled, or if it is not installed and its platform's variable is not set."""
+    """A source that is skipped if disabled, if its platform's variable is not set or, without one, if not installed."""
 
     knows_current_service = False
 
@@ -225,4 +221,4 @@ class _DefaultSource(Source):
         if is_disabled or (installed and not self._plugins.usable(name)):
             return False
         # another kind of plugin may have the name
-        return bool(marker or (installed and self._plugins.find(Source, name, self._asked_by)))
+        return bool(marker or (installed and self._plugins.find(Source, name, self._asked_by) is not None))
