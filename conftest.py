@@ -43,3 +43,8 @@ def install_plugin(site: Path) -> Callable[..., None]:
             (site / f"{name}.py").write_text(source)
 
     return install
+
+
+def pytest_xdist_auto_num_workers() -> int:
+    """More workers than cores, because many tests wait for a process or a server."""
+    return max(2, (os.cpu_count() or 2) * 3 // 2)
