@@ -331,3 +331,14 @@ def test_a_name_that_is_the_end_of_another_is_shown_unless_it_is_a_platform_s_sp
     variables = {"ARCHITECT": json.dumps(services), "services__billing__http__0": "http://b"}
     answer = json.loads(system.succeeds("env", "--json", environ=variables))
     assert list(answer["services"]) == ["acme/billing"]
+
+
+def test_two_bindings_whose_names_differ_only_in_their_marks_are_both_listed(system):
+    for name in ("a-b-c", "a_b-c"):
+        folder = system.folder / "bound" / name
+        folder.mkdir(parents=True)
+        (folder / "type").write_text("rest")
+        (folder / "uri").write_text(f"http://{name.replace('_', 'x')}")
+    variables = {"SERVICE_BINDING_ROOT": str(system.folder / "bound")}
+    answer = json.loads(system.succeeds("env", "--json", environ=variables))
+    assert list(answer["services"]) == ["a-b-c", "a_b-c"]

@@ -406,3 +406,23 @@ def test_a_platform_whose_package_is_missing_is_an_error_with_the_line_that_inst
 def test_the_examples_of_urls_and_of_variables_are_right():
     assert doctest.testmod(architect_cli.dialects.urls) == (0, 1)
     assert doctest.testmod(architect_cli.dialects.architect) == (0, 1)
+
+
+def test_a_datastore_that_cannot_be_resolved_still_has_its_variable(nest):
+    datastores = {"x-1": {"type": "nest", "host": "h", "options": {"nosuch": 1}}, "x_1": {"type": "nest", "host": "h"}}
+    lines, notes = export(nest, "aspire", code=1, datastores=datastores)
+    assert lines == []
+    assert "the datastore 'x-1' and the datastore 'x_1' would both be ConnectionStrings__x-1" in notes[0]
+
+
+def test_a_part_of_an_entry_is_reported_although_it_has_the_name_of_what_is_kept(nest, system):
+    entry = {"host": "h", "port": 1, "api": "rest", "weight": "7", "instances": [{"host": "h", "port": 1, "weight": 3}]}
+    _, notes = export(system, "bindings", "--show-secrets", services={"a": entry})
+    assert notes == ["the service 'a': bindings cannot express the instances' weights; omitted"]
+
+
+def test_files_of_a_service_that_hold_no_secret_are_written_without_show_secrets(system):
+    entry = {"host": "b", "port": 80, "api": "rest", "kind": "K", "image": "I"}
+    export(system, "bindings", services={"acme/b": entry})
+    folder = system.folder / "out" / "acme-b"
+    assert [(folder / name).read_text() for name in ("kind", "image")] == ["K", "I"]

@@ -9,6 +9,7 @@ import threading
 import pytest
 
 import architect.sdk as architect
+from architect_core.resolver import aio
 
 PLUGIN = """
 import asyncio
@@ -253,5 +254,43 @@ def test_a_forked_child_has_a_client_of_its_own():
                 os._exit(code)
         assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
         assert the_client() is former
+
+    asyncio.run(use())
+
+
+def test_a_reload_to_a_protocol_without_a_plugin_is_refused_where_only_a_client_for_asyncio_is_in_use():
+    resolver = architect.configure(config())
+
+    async def use():
+        former = the_client()
+        resolver._config = {"a": {"host": "a", "port": 2, "api": "nosuch"}}
+        with pytest.raises(architect.NoPluginError, match="nosuch"):
+            architect.reload()
+        assert the_client() is former
+
+    asyncio.run(use())
+
+
+def test_clients_that_their_users_close_do_not_pile_up():
+    async def use():
+        known = len(aio._open)
+        for _ in range(5):
+            await the_client().aclose()
+        assert len(aio._open) == known + 1
+
+    asyncio.run(use())
+
+
+def test_closing_is_no_error_for_a_service_that_is_gone():
+    resolver = architect.configure(config())
+
+    async def use():
+        service = architect.service("a")
+        _ = service.aio.client
+        resolver._config = {}
+        architect.reload()
+        await service.aio.close()
+        with pytest.raises(architect.UnknownServiceError):
+            _ = service.aio.client
 
     asyncio.run(use())

@@ -7,6 +7,8 @@ import os
 import subprocess
 import sys
 import traceback
+from decimal import Decimal
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -201,3 +203,11 @@ def look_up_everything(resolver: architect.Resolver) -> None:
             look_up()
         except architect.ArchitectError as problem:
             assert str(problem)  # noqa: PT017 - either outcome is right, but an error must say something
+
+
+@pytest.mark.parametrize(
+    "port", [Decimal(80), Path("80"), 80.0, 10**5000, b"80", True, 65536], ids=lambda each: type(each).__name__
+)
+def test_a_port_is_a_whole_number_or_its_text(port):
+    with pytest.raises(architect.ConfigError, match=r"a\.port: a port is a number from 1 to 65535$"):
+        architect.configure({"a": {"host": "h", "port": port, "api": "rest"}}).service("a")

@@ -360,7 +360,7 @@ def test_what_is_looked_up_or_closed_during_a_reload_does_not_break_it(file, tmp
     changes = []
     reloader = threading.Thread(target=lambda: changes.append(resolver.reload()), daemon=True)
     reloader.start()
-    wait_until(lambda: resolver.catalog.services["a"].port == 2)  # it waits for the client that is being made
+    wait_until(lambda: resolver.catalog.service("a").entry.port == 2)  # it waits for the client that is being made
     resolver.service("b")
     reloader.join(5)
     assert [each.services for each in changes] == [{"a"}]
@@ -506,7 +506,7 @@ def test_a_time_that_is_none_is_refused(file, seconds):
         lambda: architect.watch(drain=seconds),
         lambda: architect.reload(drain=seconds),
     ):
-        with pytest.raises(ValueError, match=r"(interval|drain) is a positive number of seconds"):
+        with pytest.raises(ValueError, match=r"(interval|drain) must be a positive number of seconds"):
             begin()
 
 
@@ -582,3 +582,14 @@ def test_what_is_known_is_found_while_a_reload_reads(file, tmp_path):
     finally:
         (tmp_path / "hold").unlink()
         reload.join()
+
+
+def test_a_client_that_cannot_be_closed_does_not_keep_that_of_another_loop_open(monkeypatch):
+    resolver = architect.configure(services())
+    service, closed = architect.service("a"), []
+    monkeypatch.setattr(type(service.client), "close", lambda _: 1 / 0)
+    clients = service.generation.clients
+    monkeypatch.setattr(clients, "closers", lambda closers=clients.closers: [*closers(), lambda: closed.append(True)])
+    with pytest.raises(ZeroDivisionError):
+        resolver.close()
+    assert closed == [True]

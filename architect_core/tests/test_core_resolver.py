@@ -163,7 +163,7 @@ def test_a_current_service_without_an_entry_is_told(monkeypatch):
 
 def test_a_service_that_serves_nothing_has_no_client(monkeypatch):
     in_environment(monkeypatch)
-    with pytest.raises(architect.ConfigError, match=r"acme/script\.api: is null"):
+    with pytest.raises(architect.ConfigError, match=r"acme/script\.api: is not set"):
         _ = architect.service("acme/script").client
 
 
@@ -413,6 +413,35 @@ def test_a_subscriber_without_an_entry_or_a_place_is_told():
         architect.Resolver(config, current_service="a").notification("e")
     assert "a.subscriptions.e.gone: this subscriber has no entry of its own" in str(caught.value)
     assert "lost.host: is missing" in str(caught.value)
+
+
+def test_a_subscriber_s_wrong_entry_is_blamed_on_the_source_that_has_it(monkeypatch):
+    monkeypatch.setenv("ARCHITECT", json.dumps({"m": {"host": "pigeon://m", "api": "rest"}}))
+    entry = {"api": None, "subscriptions": {"e": {"m": {}}}}
+    resolver = architect.Resolver({"a": entry}, current_service="a", source="environment")
+    with pytest.raises(architect.ConfigError) as caught:
+        resolver.notification("e")
+    assert str(caught.value) == "the environment variable ARCHITECT: m.host: has no port, and `port` is not set"
+
+
+def test_a_publisher_that_returns_something_else_breaks_no_publication(install_plugin):
+    publisher = """
+from architect_core.contract import Delivery, EventPublisher, hookimpl
+
+ARCHITECT_CONTRACT = 1
+
+class Publisher(EventPublisher):
+    def publish(self, subscriptions, body, timeout):
+        return [None, *(Delivery(each, 200, 0.0) for each in subscriptions)]
+
+@hookimpl
+def architect_event_publisher():
+    return Publisher()
+"""
+    install_plugin("architect-owl", {"owl": "owl_publisher"}, {"owl_publisher": publisher})
+    entries = {"a": {"api": None, "subscriptions": {"e": {"m": {}}}}, "m": {"host": "m", "port": 1, "api": "owl"}}
+    (delivery,) = architect.Resolver(entries, current_service="a").notification("e").publish({})
+    assert "architect-owl 1.2.3 did not return one Delivery for each subscriber" in str(delivery.error)
 
 
 def test_a_datastore_is_readable_as_attributes_and_as_a_mapping(monkeypatch, pigeon):

@@ -518,3 +518,12 @@ def test_a_name_that_no_source_has_is_an_error_that_lists_those_of_all(monkeypat
     with pytest.raises(architect.UnknownDatastoreError) as caught:
         architect.datastore("primary_bd")
     assert caught.value.known == ("primary_db",)
+
+
+@pytest.mark.parametrize(("names", "reason"), [(" , ", "names no source"), ("local,local", "names a source twice")])
+def test_a_list_of_sources_that_cannot_be_meant_is_an_error(monkeypatch, names, reason):
+    monkeypatch.setenv("ARCHITECT_SOURCE", names)
+    with pytest.raises(architect.ConfigError, match=f"the variable ARCHITECT_SOURCE: {reason}"):
+        architect.service("a")
+    with pytest.raises(architect.ConfigError, match=rf"configure\(source=...\): {reason}"):
+        architect.configure(source=names).service("a")

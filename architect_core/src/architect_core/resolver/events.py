@@ -5,14 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from architect_core._base.address import parse_address
-from architect_core._base.json_text import raising
 from architect_core.contract import Delivery, EventPublisher, Subscription, Subscriptions, serialise
 from architect_core.exceptions import ConfigError, PluginError
 from architect_core.plugins import Plugins
 from architect_core.plugins.known import port_of
 from architect_core.resolver.reload import require_seconds
 from architect_core.schema import ServiceConfig, SubscriptionConfig
-from architect_core.sources.catalog import Catalog, Found
+from architect_core.sources.catalog import Catalog
 
 Send = Callable[[bytes, float], list[Delivery]]
 """Delivers a body to all subscribers, with a timeout in seconds for each."""
@@ -88,26 +87,31 @@ def subscriptions_of(
     event: str, subscribers: Mapping[str, SubscriptionConfig], owner: str, where: str, catalog: Catalog
 ) -> Subscriptions:
     """The subscribers of `event`, an event of the service `owner` that was read from `where`."""
-    reason = "this subscriber has no entry of its own, so its host and port are unknown"
-    found = [(wanted, name, catalog.service(name)) for name, wanted in subscribers.items()]
-    problems = [(f"{owner}.subscriptions.{event}.{name}", reason) for _, name, service in found if service is None]
+    found, problems = [], []
+    for name, wanted in subscribers.items():
+        service = catalog.service(name)
+        if service is None:
+            reason = "this subscriber has no entry of its own, so its host and port are unknown"
+            problems.append((where, f"{owner}.subscriptions.{event}.{name}", reason))
+            continue
+        try:
+            found.append(_subscription(name, wanted, service.entry))
+        except ValueError as problem:
+            problems.append((service.where, f"{service.path}.host".removeprefix("."), str(problem)))
     if problems:
-        raise ConfigError(where, problems)
-    return Subscriptions(_subscription(wanted, name, service) for wanted, name, service in found if service is not None)
+        first = problems[0][0]
+        raise ConfigError(first, [(path, reason) for source, path, reason in problems if source == first])
+    return Subscriptions(found)
 
 
-def _subscription(wanted: SubscriptionConfig, name: str, found: Found) -> Subscription:
-    def error(reason: str) -> ConfigError:
-        return ConfigError(found.where, [(f"{found.path}.host".removeprefix("."), reason)])
-
-    service: ServiceConfig = found.entry
+def _subscription(name: str, wanted: SubscriptionConfig, service: ServiceConfig) -> Subscription:
     if service.host is None:
-        raise error("is missing, but required of a subscriber")
-    address = raising(error, parse_address, service.host, service.port)
+        raise ValueError("is missing, but required of a subscriber")
+    address = parse_address(service.host, service.port)
     scheme = address.scheme or "http"
     port = address.port or port_of(scheme)
     if port is None:
-        raise error("has no port, and `port` is not set")
+        raise ValueError("has no port, and `port` is not set")
     auth = None if address.username is None else (address.username, address.password or "")
     host, uri, api = f"{scheme}://{address.bracketed_host}", address.path + wanted.uri, service.api or "rest"
     return Subscription(name, host, port, uri, dict(wanted.headers), api, auth)

@@ -95,10 +95,7 @@ def close_all(closers: Iterable[Callable[[], None]]) -> list[Exception]:
 
 
 class Watcher:
-    """Reloads when files have changed, until `stop()` or the end of a `with` block.
-
-    A thread of its own looks at them every `interval` seconds.
-    """
+    """Reloads when files change: a thread looks each `interval` seconds until `stop()` or the end of a `with` block."""
 
     def __init__(
         self,

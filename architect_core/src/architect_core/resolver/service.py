@@ -33,8 +33,7 @@ handed_out: WeakSet[Service] = WeakSet()
 class Service:
     """A handle on one service.
 
-    It stays valid across reloads and test doubles: these replace its generation, that is, its entry and clients, as a
-    whole.
+    It stays valid across reloads and test doubles, which replace its generation as a whole: its entry and clients.
     """
 
     def __init__(self, name: str, generation: Generation) -> None:

@@ -20,6 +20,11 @@ def _text(value: object) -> object:
     return str(value) if isinstance(value, int | float) and not isinstance(value, bool) else value
 
 
+def _port(value: object) -> int:
+    is_number = isinstance(value, int) and 0 < value < 1 << 16  # Python refuses to write one of thousands of digits
+    return parse_port(str(value) if is_number or isinstance(value, str) else "")
+
+
 def _check(is_right: Callable[[Value], object], reason: str) -> AfterValidator:
     def check(value: Value) -> Value:
         if not is_right(value):
@@ -37,7 +42,7 @@ _VERSION = "a version has one to three numbers (0.1.0)"
 _DEPENDENCY = f"{_VERSION}, or 'file:' and the path of the dependency's folder"
 _PATH = "must be a path inside of the service's folder"
 
-Port = Annotated[int, BeforeValidator(lambda port: parse_port(str(port) if isinstance(port, int | str) else ""))]
+Port = Annotated[int, BeforeValidator(_port)]
 Text = Annotated[str, BeforeValidator(_text)]
 Host = Annotated[
     str,
