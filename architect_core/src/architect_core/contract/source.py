@@ -123,7 +123,8 @@ class Form:
     Attributes:
         values: its variables, or its files by their paths: name -> content, secrets included.
         source: reads the values as an application would; a form that is read as something else is not exported.
-        kept: the fields and options of the entry that the form has beside the address and the login.
+        kept: the fields and options of the entry that the form has beside the address and the login; "instances" if it
+            has them all, and "instances.weight" if it has their weights.
     """
 
     values: Mapping[str, str] = field(repr=False)
