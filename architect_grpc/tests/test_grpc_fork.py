@@ -27,11 +27,12 @@ async def ask_in_loop(who):
 def fork(ask):
     child = os.fork()
     if child == 0:
-        signal.alarm(50)
+        signal.alarm(30)
         for _ in range(3):
             ask("child")
         os._exit(0)
-    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+    code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+    assert code == 0, f"the child ended with {code}"
 """
 WAYS = {
     "plain": """
@@ -72,6 +73,10 @@ def test_parent_and_children_call_after_forks(ledger, project, way):
     two.service()
     # a new process and not a forked one, because gRPC would then be forked twice
     program = [sys.executable, "-c", PROGRAM + WAYS[way], json.dumps(project.config), str(project.root)]
-    ended = subprocess.run(program, timeout=300, capture_output=True, text=True, check=False)
+    # again, because gRPC's own thread for asyncio may be at work in the moment of the fork, which gRPC does not survive
+    for _ in range(2):
+        ended = subprocess.run(program, timeout=300, capture_output=True, text=True, check=False)
+        if ended.returncode == 0:
+            break
     assert ended.returncode == 0, ended.stderr
     assert [two.times(f"Look {name}") for name in ("parent", "child")] == [4, 9]

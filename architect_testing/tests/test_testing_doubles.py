@@ -621,7 +621,7 @@ def test_what_publish_refuses_in_production_it_refuses_in_a_test(doubles):
     letters = doubles.notification("counted")
     with pytest.raises(architect.PayloadError):
         architect.notification("counted").publish({"a": object()})
-    with pytest.raises(ValueError, match="timeout is a positive"):
+    with pytest.raises(ValueError, match="timeout must be a positive"):
         architect.notification("counted").publish({}, timeout=0)
     assert letters.events == []
 
