@@ -21,7 +21,7 @@ PAGES = {
     "reference/command-line.md": ("core", "cli"),
     "reference/configuration.md": ("core",),
     "tutorial/first-plugin.md": ("core", "datastore", "cli", "testing"),
-    "how-to/read-configuration-from-elsewhere.md": ("core",),
+    "how-to/read-configuration-from-elsewhere.md": ("core", "sources"),
     "how-to/limit-how-long-a-call-takes.md": ("core", "rest"),
     "how-to/call-from-coroutines.md": ("core", "rest[aio]"),
     "how-to/rotate-a-secret.md": ("core", "datastore"),

@@ -104,8 +104,12 @@ class Harness:
             self._monkeypatch.setattr(suite_module, "foreign_imports", run_here)
         subject = type("Subject", (suite,), {**attributes, **violation.suite})
         checks = [violation.check] if alone else checks_of(subject)
-        failed = {name: self._failure(subject(), name) for name in checks}
-        return {name: text for name, text in failed.items() if text}
+        failed: dict[str, str] = {}
+        for _ in range(2):  # a machine that stalls for a second may mislead a check of seconds, but hardly twice
+            failed = {name: text for name in checks if (text := self._failure(subject(), name))}
+            if failed.keys() == {violation.check}:
+                break
+        return failed
 
     def failures_in_pytest(
         self, pytester: pytest.Pytester, plugin: str, suite: type[Suite], **attributes: object
