@@ -6,6 +6,7 @@ import os
 from base64 import b64encode
 from collections import deque
 from contextlib import suppress
+from functools import lru_cache
 from importlib.metadata import version
 from time import monotonic
 from typing import TYPE_CHECKING, Any
@@ -28,7 +29,7 @@ _MAX_THREADS = 512
 _MAX_BODY = 65536  # bytes of an answer that are read to reuse its connection
 _PART = 4096  # bytes
 _HEADERS = {"Content-Type": "application/json", "User-Agent": f"architect-rest/{version('architect-rest')}"}
-_POOLS: dict[str, Any] = {"num_pools": 1024, "maxsize": 8}
+_POOLS: dict[str, Any] = {"num_pools": 1 << 16, "maxsize": 8}  # more than `_pool` remembers
 
 
 class RestPublisher(EventPublisher):
@@ -86,15 +87,10 @@ class RestPublisher(EventPublisher):
         for name, value in subscription.headers.items():
             # UTF-8 on the wire; http.client writes Latin-1, and its error would show the value
             headers[name] = value.encode().decode("latin-1")
-        response = self._manager(proxy_for(subscription.url, proxies)).urlopen(
-            "POST",
-            subscription.url,
-            body=body,
-            headers=headers,
-            redirect=False,
-            retries=False,
-            timeout=urllib3.Timeout(total=timeout),
-            preload_content=False,
+        manager, limit = self._manager(proxy_for(subscription.url, proxies)), urllib3.Timeout(total=timeout)
+        pool, url = (manager, subscription.url) if manager.proxy else _pool(manager, subscription.url)
+        response = pool.urlopen(
+            "POST", url, body=body, headers=headers, redirect=False, retries=False, timeout=limit, preload_content=False
         )
         try:
             _finish(response, deadline)
@@ -112,6 +108,12 @@ class RestPublisher(EventPublisher):
             new.pool_classes_by_scheme = POOL_CLASSES
             manager = self._managers.setdefault(key, new)
         return manager
+
+
+@lru_cache(1024)
+def _pool(manager: urllib3.PoolManager, url: str) -> tuple[Any, str]:
+    parsed = urllib3.util.parse_url(url)
+    return manager.connection_from_host(parsed.host, parsed.port, parsed.scheme), parsed.request_uri
 
 
 def _finish(response: urllib3.BaseHTTPResponse, deadline: float) -> None:
