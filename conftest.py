@@ -5,10 +5,13 @@ from __future__ import annotations
 import gc
 import os
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Generator, Mapping
 from pathlib import Path
+from typing import TypeVar
 
 import pytest
+
+Report = TypeVar("Report", pytest.TestReport, pytest.CollectReport)
 
 # Tests start hundreds of Python programs. Where an image forbids to write bytecode, each would compile what it imports.
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
@@ -18,6 +21,27 @@ sys.dont_write_bytecode = False
 def pytest_collection_finish() -> None:
     """Have the garbage collector not look at all that was imported, time and again."""
     gc.freeze()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Have a skipped test fail where `ARCHITECT_REQUIRE_SERVERS` is set."""
+    report = yield
+    return _required(report)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_make_collect_report() -> Generator[None, pytest.CollectReport, pytest.CollectReport]:
+    """The same for a skipped module."""
+    report = yield
+    return _required(report)
+
+
+def _required(report: Report) -> Report:
+    if report.skipped and "ARCHITECT_REQUIRE_SERVERS" in os.environ:
+        report.outcome = "failed"
+        report.longrepr = f"ARCHITECT_REQUIRE_SERVERS is set, so that nothing may be skipped: {report.longrepr}"
+    return report
 
 
 @pytest.fixture

@@ -47,7 +47,9 @@ def create_environment(folder: Path, wheels: Path, *requirements: str, pip: bool
     unwanted = {"VIRTUAL_ENV", "PYTHONPATH", "PYTHONHOME"}
     environ = {name: value for name, value in clean_environ().items() if name not in unwanted}
     path = os.pathsep.join([str(folder / "bin"), os.environ.get("PATH", os.defpath)])
-    return environ | {"PATH": path, "VIRTUAL_ENV": str(folder), "PIP_DISABLE_PIP_VERSION_CHECK": "1"}
+    # pytest cleans the folder of temporary files that all its runs share, which fails where two do at once
+    own = {"PATH": path, "VIRTUAL_ENV": str(folder), "PYTEST_DEBUG_TEMPROOT": str(folder)}
+    return environ | own | {"PIP_DISABLE_PIP_VERSION_CHECK": "1"}
 
 
 def _name_distribution(requirement: str) -> str:

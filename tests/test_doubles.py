@@ -101,9 +101,9 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def start_pytest(project: Path, cwd: Path, *arguments: str) -> subprocess.Popen[str]:
-    # hypothesis's own plugin takes a second to load
-    options = ["-q", "-W", "error", "-p", "no:cacheprovider", "-p", "no:hypothesispytest"]
+def start_pytest(project: Path, cwd: Path, temporary: Path, *arguments: str) -> subprocess.Popen[str]:
+    # hypothesis's own plugin takes a second to load; a folder that runs share is cleaned by several at once
+    options = ["-q", "-W", "error", "-p", "no:cacheprovider", "-p", "no:hypothesispytest", f"--basetemp={temporary}"]
     return subprocess.Popen(
         [sys.executable, "-m", "pytest", *options, *arguments],
         cwd=cwd,
@@ -114,9 +114,9 @@ def start_pytest(project: Path, cwd: Path, *arguments: str) -> subprocess.Popen[
     )
 
 
-def test_an_application_is_tested_without_anything_that_it_depends_on_by_several_processes_at_once(project):
+def test_an_application_is_tested_without_anything_that_it_depends_on_by_several_processes_at_once(project, tmp_path):
     """As pytest-xdist's workers do: the same tests in the same folder at the same time."""
-    running = [start_pytest(project, project) for _ in range(2)]
+    running = [start_pytest(project, project, tmp_path / name) for name in ("one", "other")]
     for process in running:
         output, _ = process.communicate(timeout=120)
         assert process.returncode == 0, output
@@ -124,7 +124,7 @@ def test_an_application_is_tested_without_anything_that_it_depends_on_by_several
 
 
 def test_the_tests_pass_from_wherever_they_are_started(project, tmp_path):
-    with start_pytest(project, tmp_path, str(project / "tests")) as process:
+    with start_pytest(project, tmp_path, tmp_path / "temporary", str(project / "tests")) as process:
         output, _ = process.communicate(timeout=120)
     assert "10 passed" in output, output
 

@@ -649,8 +649,9 @@ def test_the_errors_can_be_pickled_and_copied_as_process_pools_do(doubles):
 
 
 def run_pytest(folder: Path, *arguments: str, **environ: str) -> subprocess.CompletedProcess[str]:
+    temporary = f"--basetemp={folder / 'temporary'}"  # another run would clean one that they share
     return subprocess.run(
-        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-W", "error", *arguments],
+        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-W", "error", temporary, *arguments],
         cwd=folder,
         env=os.environ | environ,
         capture_output=True,
