@@ -29,7 +29,7 @@ def test_its_introduction_has_exactly_two_commands():
     assert commands == ["pip install uv && uv run architect run examples/shop", "pip install uv && uv run pytest"]
 
 
-HEAD = "from architect_core.contract import hookimpl\nARCHITECT_CONTRACT = 1\n@hookimpl\n"
+HEAD = "from architect_core.contract import hookimpl\nARCHITECT_CONTRACT = 2\n@hookimpl\n"
 BROKEN_PLUGINS = {
     "imports": "import no_such_module_at_all",
     "misnamed": HEAD + "def architect_client_factroy(): ...",

@@ -59,7 +59,7 @@ from architect_core.contract import StubGenerator
 from architect_core.exceptions import StubError
 from architect_core.contract import hookimpl
 
-ARCHITECT_CONTRACT = 1
+ARCHITECT_CONTRACT = 2
 
 class Toy(StubGenerator):
     def checksum(self, definitions):
@@ -110,7 +110,7 @@ from architect_core.contract import DatastoreProvisioner, Provisioned
 from architect_core.exceptions import RunError
 from architect_core.contract import hookimpl
 
-ARCHITECT_CONTRACT = 1
+ARCHITECT_CONTRACT = 2
 
 SERVER = '''
 import os, socket, sys, time

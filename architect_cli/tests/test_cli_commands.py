@@ -15,7 +15,7 @@ ARGPARSE = """
 import argparse
 from architect_core.contract import Command, hookimpl
 
-ARCHITECT_CONTRACT = 1
+ARCHITECT_CONTRACT = 2
 
 class Fly(Command):
     summary = "Fly."
@@ -32,7 +32,7 @@ CLICK = """
 import click
 from architect_core.contract import Command, hookimpl
 
-ARCHITECT_CONTRACT = 1
+ARCHITECT_CONTRACT = 2
 
 @click.command()
 @click.option("--height", type=int, default=1)

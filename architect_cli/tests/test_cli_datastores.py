@@ -166,7 +166,7 @@ def test_an_engine_that_no_plugin_serves_is_an_error(system, with_store):
 
 
 def test_an_engine_whose_plugin_starts_no_server_is_an_error_that_says_what_to_do(system):
-    system.plugin("dumb", "ARCHITECT_CONTRACT = 1")
+    system.plugin("dumb", "ARCHITECT_CONTRACT = 2")
     root = system.service("a/root", SCRIPT, datastores={"db": {"type": "dumb"}})
     assert "a dumb server cannot be started here. State the host of one, with --config" in system.fails("run", root)
 

@@ -20,7 +20,7 @@ NEST = """
 from architect_core.contract import hookimpl
 from architect_datastore.kit import NetworkParser
 
-ARCHITECT_CONTRACT = 1
+ARCHITECT_CONTRACT = 2
 
 @hookimpl
 def architect_credential_parser():
@@ -30,7 +30,7 @@ HERON = """
 from architect_core.contract import Configuration, Exported, Exporter, Form, Source, hookimpl
 from architect_core.schema import parse_services
 
-ARCHITECT_CONTRACT = 1
+ARCHITECT_CONTRACT = 2
 
 class HeronSource(Source):
     def __init__(self, values):

@@ -231,7 +231,7 @@ def test_a_protocol_that_no_plugin_serves_is_an_error_that_lists_what_is_install
 
 
 def test_a_plugin_without_a_generator_is_an_error(system):
-    system.plugin("dumb", "ARCHITECT_CONTRACT = 1")
+    system.plugin("dumb", "ARCHITECT_CONTRACT = 2")
     root = system.service("acme/orders", api={"type": "dumb", "definitions": ["x"]})
     assert "has no hook architect_stub_generator" in system.fails("install", "-p", root)
 

@@ -13,7 +13,7 @@ HEAD = """
 from architect_core.contract import ClientFactory, Command
 from architect_core.contract import hookimpl
 
-ARCHITECT_CONTRACT = 1
+ARCHITECT_CONTRACT = 2
 """
 OWL = (
     HEAD

@@ -11,7 +11,7 @@ from architect_core.contract import Options, ReadinessProbe
 from architect_core.exceptions import RunError
 from architect_core.contract import hookimpl
 
-ARCHITECT_CONTRACT = 1
+ARCHITECT_CONTRACT = 2
 
 class Wanted(Options):
     word: str = "serving"
@@ -100,7 +100,7 @@ def test_wrong_options_are_reported_before_anything_starts(system, root, readine
 
 
 def test_options_for_a_protocol_without_a_probe_are_an_error(system):
-    system.plugin("dumb", "ARCHITECT_CONTRACT = 1")
+    system.plugin("dumb", "ARCHITECT_CONTRACT = 2")
     for protocol in ("dumb", "unheard-of"):
         root = system.service("a/root", SCRIPT, api={"type": protocol, "readiness": {"path": "/health"}})
         printed = system.fails("run", root)

@@ -16,7 +16,7 @@ import asyncio
 from architect_core.contract.client import ClientFactory
 from architect_core.contract.hooks import hookimpl
 
-ARCHITECT_CONTRACT = 1
+ARCHITECT_CONTRACT = 2
 
 class Client:
     def __init__(self, place):

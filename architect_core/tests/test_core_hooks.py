@@ -59,7 +59,7 @@ def test_a_section_has_a_summary_the_caller_and_an_example(hook):
     assert summary.endswith(".")
     assert called.startswith("Called by ")
     assert f"def {hook}() -> " in example(hook)
-    assert "ARCHITECT_CONTRACT = 1" in example(hook)
+    assert "ARCHITECT_CONTRACT = 2" in example(hook)
 
 
 @pytest.mark.parametrize("kind", hooks.kinds(), ids=lambda kind: kind.__name__)

@@ -12,7 +12,7 @@ import architect.sdk as architect
 from architect_core.plugins import Plugins
 from architect_core.resolver import observing
 
-HEAD = "from architect_core.contract import hookimpl\nARCHITECT_CONTRACT = 1\n"
+HEAD = "from architect_core.contract import hookimpl\nARCHITECT_CONTRACT = 2\n"
 OWL = (
     HEAD
     + """

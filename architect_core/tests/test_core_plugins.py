@@ -13,7 +13,7 @@ from architect_core.contract.client import ClientFactory
 from architect_core.contract.credentials import CredentialParser
 from architect_core.plugins import Plugins, loading
 
-HEAD = "from architect_core.contract import hookimpl\nARCHITECT_CONTRACT = 1\n"
+HEAD = "from architect_core.contract import hookimpl\nARCHITECT_CONTRACT = 2\n"
 GOOD = (
     HEAD
     + """
@@ -86,8 +86,8 @@ BROKEN = {
     "wrong type": (HEAD + "@hookimpl\ndef architect_client_factory(): return 7", "returned a int"),
     "hook that exits": (HEAD + "@hookimpl\ndef architect_client_factory(): raise SystemExit", "failed in architect_cl"),
     "hook without its mark": (HEAD + "def architect_client_factory(): ...", "is not marked with @hookimpl"),
-    "no version": (HEAD.partition("ARCHITECT")[0], "Add ARCHITECT_CONTRACT = 1 to it"),
-    "version that is none": ("ARCHITECT_CONTRACT = 'one'", "Add ARCHITECT_CONTRACT = 1 to it"),
+    "no version": (HEAD.partition("ARCHITECT")[0], "Add ARCHITECT_CONTRACT = 2 to it"),
+    "version that is none": ("ARCHITECT_CONTRACT = 'one'", "Add ARCHITECT_CONTRACT = 2 to it"),
     "newer version": ("ARCHITECT_CONTRACT = 7", "written for version 7 of the plugin contract, and architect-core 0."),
     "older version": ("ARCHITECT_CONTRACT = 0", "has version 1. Upgrade the plugin"),
     "options that are no schema": (

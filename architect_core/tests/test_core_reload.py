@@ -20,7 +20,7 @@ from architect_core.contract.credentials import CredentialParser
 from architect_core.contract.credentials import Credentials
 from architect_core.contract.hooks import hookimpl
 
-ARCHITECT_CONTRACT = 1
+ARCHITECT_CONTRACT = 2
 
 class Client:
     all = []

@@ -41,7 +41,7 @@ from architect_core.contract.credentials import CredentialParser
 from architect_core.contract.credentials import Credentials
 from architect_core.contract.hooks import hookimpl
 
-ARCHITECT_CONTRACT = 1
+ARCHITECT_CONTRACT = 2
 
 class Pigeon:
     closed = False
@@ -350,7 +350,7 @@ from architect_core.contract.events import EventPublisher
 from architect_core.contract.hooks import hookimpl
 from architect_core.contract.events import Delivery
 
-ARCHITECT_CONTRACT = 1
+ARCHITECT_CONTRACT = 2
 
 class Publisher(EventPublisher):
     def publish(self, subscriptions, body, timeout):
@@ -428,7 +428,7 @@ def test_a_publisher_that_returns_something_else_breaks_no_publication(install_p
     publisher = """
 from architect_core.contract import Delivery, EventPublisher, hookimpl
 
-ARCHITECT_CONTRACT = 1
+ARCHITECT_CONTRACT = 2
 
 class Publisher(EventPublisher):
     def publish(self, subscriptions, body, timeout):

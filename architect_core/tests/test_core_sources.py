@@ -17,7 +17,7 @@ from architect_core.plugins import loading
 PARSER = """
 from architect_core.contract import CredentialParser, Credentials, hookimpl
 
-ARCHITECT_CONTRACT = 1
+ARCHITECT_CONTRACT = 2
 
 class Parser(CredentialParser):
     def credentials(self, target):
@@ -197,7 +197,7 @@ import os
 from architect_core.contract import Configuration, Source, hookimpl
 from architect_core.schema import DatastoreConfig, ServiceConfig
 
-ARCHITECT_CONTRACT = 1
+ARCHITECT_CONTRACT = 2
 FILES = {"ca": "/platform/ca.crt", "key": "/platform/tls.key"}
 
 class PlatformSource(Source):
@@ -216,7 +216,7 @@ def architect_source():
 WITH_CA = """
 from architect_core.contract import CredentialParser, Credentials, Options, hookimpl
 
-ARCHITECT_CONTRACT = 1
+ARCHITECT_CONTRACT = 2
 
 class Parser(CredentialParser):
     class Options(Options):

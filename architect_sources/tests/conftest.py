@@ -13,7 +13,7 @@ import architect.sdk as architect
 PARSER = """
 from architect_core.contract import CredentialParser, Credentials, hookimpl
 
-ARCHITECT_CONTRACT = 1
+ARCHITECT_CONTRACT = 2
 
 class Parser(CredentialParser):
     def credentials(self, target):

@@ -94,7 +94,7 @@ def test_a_service_binding_with_a_login_is_a_host_with_one(binding):
 STRICT = """
 from architect_core.contract import CredentialParser, Credentials, Options, hookimpl
 
-ARCHITECT_CONTRACT = 1
+ARCHITECT_CONTRACT = 2
 
 class Parser(CredentialParser):
     class Options(Options):

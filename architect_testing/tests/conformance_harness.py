@@ -23,7 +23,7 @@ from architect_testing.conformance.suite import Suite
 HEAD = """
 from architect_core.contract import hookimpl
 
-ARCHITECT_CONTRACT = 1
+ARCHITECT_CONTRACT = 2
 """
 FOUND = "test_the_plugin_is_found_and_its_hooks_work"
 BROKEN_HOOK = """

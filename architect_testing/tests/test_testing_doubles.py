@@ -28,7 +28,7 @@ from architect_core.contract.development import Double, DoubleFactory
 from architect_core.contract.credentials import Credentials
 from architect_core.contract.hooks import hookimpl
 
-ARCHITECT_CONTRACT = 1
+ARCHITECT_CONTRACT = 2
 closed = []
 
 class Owl:
@@ -233,7 +233,7 @@ def test_a_protocol_that_is_not_installed_is_told_as_ever(doubles):
 
 
 def test_a_plugin_without_doubles_is_told(doubles, install_plugin):
-    source = "ARCHITECT_CONTRACT = 1"
+    source = "ARCHITECT_CONTRACT = 2"
     install_plugin("architect-mute", {"mute": "plugin_under_test_mute"}, {"plugin_under_test_mute": source})
     with pytest.raises(architect.PluginError, match=r"architect-mute 1\.2\.3 has no hook architect_double_factory"):
         doubles.service("acme/billing", "mute", "hoo")

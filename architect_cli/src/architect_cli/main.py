@@ -25,7 +25,7 @@ _HELP_OPTIONS = ["-h", "--help"]
 class ClickCommand(Command):
     """A plugin that provides one command, which runs `click_command` and whose options a shell can complete."""
 
-    ARCHITECT_CONTRACT = 1
+    ARCHITECT_CONTRACT = 2
 
     def __init__(self, click_command: click.Command) -> None:
         self.click_command = click_command

@@ -16,15 +16,16 @@ TYPE_CHECKING = False  # what typing.TYPE_CHECKING is, without the cost of impor
 if TYPE_CHECKING:
     import os
     from collections.abc import Callable, Mapping
+    from typing import Any
 
-    from architect_core.contract import Credentials, Delivery, Source, Subscription
+    from architect_core.contract import Credentials, Delivery, Event, Message, Once, Source, Subscription
     from architect_core.deadline import deadline, remaining
     from architect_core.exceptions import (  # isort: skip
         ArchitectError, ConfigError, DriverError, ManifestError, NoCurrentServiceError, NoEventLoopError, NoPluginError,
-        OriginError, PayloadError, PluginError, RunError, StubError, UnknownDatastoreError, UnknownDriverError,
-        UnknownEventError, UnknownNameError, UnknownServiceError,
+        OriginError, PayloadError, PluginError, PublishError, RunError, StubError, UnknownDatastoreError,
+        UnknownDriverError, UnknownEventError, UnknownNameError, UnknownServiceError,
     )  # fmt: skip
-    from architect_core.resolver.events import Notification
+    from architect_core.resolver.events import Notification, on
     from architect_core.resolver.observing import observe
     from architect_core.resolver.reload import Changes, Watcher
     from architect_core.resolver.resolver import Resolver
@@ -34,19 +35,20 @@ if TYPE_CHECKING:
 
 __all__ = [
     "AioService", "ArchitectError", "Changes", "ConfigError", "Credentials", "CurrentService", "DatastoreConfig",
-    "Delivery", "DriverError", "EnvironmentSource", "Instance", "ManifestError", "MappingSource",
+    "Delivery", "DriverError", "EnvironmentSource", "Event", "Instance", "ManifestError", "MappingSource",
     "NoCurrentServiceError", "NoEventLoopError", "NoPluginError", "Notification", "OriginError", "PayloadError",
-    "PluginError", "Resolver", "RunError", "Service", "ServiceConfig", "Source", "StubError", "Subscription",
-    "SubscriptionConfig", "UnknownDatastoreError", "UnknownDriverError", "UnknownEventError", "UnknownNameError",
-    "UnknownServiceError", "Watcher", "configure", "current_service", "datastore", "deadline", "notification",
-    "observe", "on_change", "reload", "remaining", "reset", "service", "watch",
+    "PluginError", "PublishError", "Resolver", "RunError", "Service", "ServiceConfig", "Source", "StubError",
+    "Subscription", "SubscriptionConfig", "UnknownDatastoreError", "UnknownDriverError", "UnknownEventError",
+    "UnknownNameError", "UnknownServiceError", "Watcher", "configure", "consume", "current_service", "datastore",
+    "deadline", "inbox", "notification", "observe", "on", "on_change", "reload", "remaining", "reset", "service",
+    "watch",
 ]  # fmt: skip
 
 # the modules of the names that are imported on first use; all others are errors
 _MODULES = {
-    "contract": "Credentials Delivery Source Subscription",
+    "contract": "Credentials Delivery Event Source Subscription",
     "deadline": "deadline remaining",
-    "resolver.events": "Notification",
+    "resolver.events": "Notification on",
     "resolver.observing": "observe",
     "resolver.reload": "Changes Watcher",
     "resolver.resolver": "Resolver",
@@ -106,6 +108,31 @@ def notification(event: str) -> Notification:
         ConfigError: the configuration is malformed, or a subscriber has no entry.
     """
     return _default().notification(event)
+
+
+def consume(*, concurrency: int = 10) -> None:
+    """Call the functions that `architect.on` decorates, for the events of the broker in `ARCHITECT_EVENTS`.
+
+    It returns after SIGTERM or SIGINT, once the calls that run have ended; `architect consume MODULE` does the same.
+    At most `concurrency` calls run at once. Raises ConfigError if `ARCHITECT_EVENTS` is not set or malformed, and
+    NoCurrentServiceError if the running service is not known.
+    """
+    resolver = _default()
+    resolver.events.consume(resolver, concurrency)
+
+
+def inbox(connection: Any, event: Message | str, *, consumer: str | None = None) -> Once:
+    """A context whose value is whether the event, or the text that identifies it, is new; for an effect that is once.
+
+        with connection.transaction(), architect.inbox(connection, event) as is_new:
+            if is_new:
+                connection.execute("update ...")
+
+    The event is recorded in the transaction of `connection`, which is not committed, in the inbox's table, which
+    `architect events init` creates. `consumer` is the running service if it is None. For asyncio, use `async with`.
+    """
+    resolver = _default()
+    return resolver.events.inbox(connection, event, consumer or resolver.current_name or "")
 
 
 def current_service() -> CurrentService:

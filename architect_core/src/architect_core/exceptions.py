@@ -16,6 +16,7 @@
     ├── StubError               generated definitions are missing, stale or unusable
     ├── OriginError             a URL does not belong to the client's service
     ├── PayloadError            an event's payload cannot be sent
+    ├── PublishError            an event was not kept by the broker or the outbox
     └── RunError                `architect run` or `architect install` failed
 
 Clients raise their libraries' own errors: a REST client raises `requests.ConnectionError`, a gRPC stub
@@ -139,6 +140,10 @@ class OriginError(ArchitectError):
 
 class PayloadError(ArchitectError, ValueError):
     """An event's payload cannot be sent as JSON."""
+
+
+class PublishError(ArchitectError):
+    """An event is not kept: the broker did not confirm it, or the outbox's transaction cannot hold it."""
 
 
 class RunError(ArchitectError):

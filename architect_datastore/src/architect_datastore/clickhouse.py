@@ -12,7 +12,7 @@ from architect_core.plugins.known import port_of
 from architect_datastore.arguments import given, mode_of, translated
 from architect_datastore.tls import Flag, TlsOptions, TlsParser
 
-ARCHITECT_CONTRACT = 1
+ARCHITECT_CONTRACT = 2
 
 _SECURE = frozenset({"https", "clickhouses"})
 _SECURE_PORTS = frozenset({port_of("https"), port_of("clickhouses")})

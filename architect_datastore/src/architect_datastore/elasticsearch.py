@@ -13,7 +13,7 @@ from architect_datastore.arguments import translated
 from architect_datastore.kit.url import build_url
 from architect_datastore.tls import Flag, TlsOptions, TlsParser
 
-ARCHITECT_CONTRACT = 1
+ARCHITECT_CONTRACT = 2
 
 _FILES = {"ca": "ca_certs", "certificate": "client_cert", "key": "client_key"}
 

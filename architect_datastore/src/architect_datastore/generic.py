@@ -12,7 +12,7 @@ from architect_datastore.kit.connection_string import read_connection_string
 from architect_datastore.kit.entry import RESERVED, read_entry
 from architect_datastore.kit.url import build_url
 
-ARCHITECT_CONTRACT = 1
+ARCHITECT_CONTRACT = 2
 
 
 class GenericOptions(Options):

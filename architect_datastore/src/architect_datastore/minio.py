@@ -5,7 +5,7 @@ from __future__ import annotations
 from architect_core.contract import CredentialParser, hookimpl
 from architect_datastore.s3 import s3_parser
 
-ARCHITECT_CONTRACT = 1
+ARCHITECT_CONTRACT = 2
 
 
 @hookimpl

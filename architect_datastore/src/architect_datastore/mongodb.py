@@ -11,7 +11,7 @@ from architect_datastore.kit.url import build_url
 from architect_datastore.options import FALSE, TRUE, Path
 from architect_datastore.tls import Flag, TlsParser
 
-ARCHITECT_CONTRACT = 1
+ARCHITECT_CONTRACT = 2
 
 _SRV = "mongodb+srv"
 

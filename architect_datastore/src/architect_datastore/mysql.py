@@ -14,7 +14,7 @@ from architect_datastore.arguments import client_context, django_entry, engine_a
 from architect_datastore.options import TLS, TlsFiles
 from architect_datastore.tls import TlsParser
 
-ARCHITECT_CONTRACT = 1
+ARCHITECT_CONTRACT = 2
 
 _MODES = {
     "disable": "DISABLED",

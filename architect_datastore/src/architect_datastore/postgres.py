@@ -22,7 +22,7 @@ from architect_datastore.kit.network import NetworkParser
 from architect_datastore.kit.url import build_url
 from architect_datastore.options import TLS, TlsFiles, read_tls_keys
 
-ARCHITECT_CONTRACT = 1
+ARCHITECT_CONTRACT = 2
 
 _OPPORTUNISTIC = ("disable", "allow", "prefer")
 _LIBPQ = {"ca": "sslrootcert", "certificate": "sslcert", "key": "sslkey"}

@@ -15,7 +15,7 @@ from architect_datastore.kit.url import build_url
 from architect_datastore.options import TLS
 from architect_datastore.tls import Flag, TlsOptions, TlsParser
 
-ARCHITECT_CONTRACT = 1
+ARCHITECT_CONTRACT = 2
 
 # options of a URL that only pika has
 _PIKA = (

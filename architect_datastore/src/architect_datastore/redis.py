@@ -16,7 +16,7 @@ from architect_datastore.arguments import given, translated
 from architect_datastore.kit.url import build_url
 from architect_datastore.tls import Flag, TlsOptions, TlsParser
 
-ARCHITECT_CONTRACT = 1
+ARCHITECT_CONTRACT = 2
 
 # as redis-py and others write them: unix://username:password@/run/redis.sock?db=0
 _SOCKET = re.compile(

@@ -12,7 +12,7 @@ from architect_datastore.arguments import given, translated
 from architect_datastore.options import Path
 from architect_datastore.tls import TlsParser
 
-ARCHITECT_CONTRACT = 1
+ARCHITECT_CONTRACT = 2
 
 _BUCKET_OR_HOST = re.compile(r"\s*s3://[^/?#@:]+([/?#]|\Z)", re.IGNORECASE)
 

@@ -24,7 +24,7 @@ from architect_core.exceptions import DriverError, RunError
 from architect_datastore.kit.entry import check_text, text_of
 from architect_datastore.provisioning import wanted_text
 
-ARCHITECT_CONTRACT = 1
+ARCHITECT_CONTRACT = 2
 
 MEMORY = ":memory:"
 

@@ -15,7 +15,7 @@ from architect_datastore.arguments import engine_arguments, given, mode_of, tran
 from architect_datastore.options import FALSE, TRUE
 from architect_datastore.tls import Flag, TlsParser
 
-ARCHITECT_CONTRACT = 1
+ARCHITECT_CONTRACT = 2
 
 
 class SqlServerOptions(Options):

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from architect_grpc.messages import Messages
     from architect_grpc.stubs import Stubs
 
-ARCHITECT_CONTRACT = 1
+ARCHITECT_CONTRACT = 2
 
 # This module imports neither grpc nor protobuf: they are imported with the first client.
 

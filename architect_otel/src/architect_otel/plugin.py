@@ -9,7 +9,7 @@ from architect_core.contract import hookimpl
 if TYPE_CHECKING:
     from architect_core.contract import Observer
 
-ARCHITECT_CONTRACT = 1
+ARCHITECT_CONTRACT = 2
 
 
 @hookimpl

@@ -10,11 +10,11 @@ from architect_core.exceptions import PluginError
 from architect_rest.settings import RestOptions, settings
 
 if TYPE_CHECKING:
-    from architect_core.contract import ClientFactory, DoubleFactory, EventPublisher, ReadinessProbe, Target
+    from architect_core.contract import ClientFactory, DoubleFactory, ReadinessProbe, Target
     from architect_rest.aio.client import AioRestClient
     from architect_rest.sync.client import RestClient
 
-ARCHITECT_CONTRACT = 1
+ARCHITECT_CONTRACT = 2
 
 
 class RestClientFactory(contract.ClientFactory):
@@ -80,13 +80,6 @@ class RestClientFactory(contract.ClientFactory):
 @hookimpl
 def architect_client_factory() -> ClientFactory:
     return RestClientFactory()
-
-
-@hookimpl
-def architect_event_publisher() -> EventPublisher:
-    from architect_rest.sync.publisher import RestPublisher
-
-    return RestPublisher()
 
 
 @hookimpl

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from architect_core.contract import ExportTarget
     from architect_core.schema import ServiceConfig
 
-ARCHITECT_CONTRACT = 1
+ARCHITECT_CONTRACT = 2
 _SERVICE = re.compile(r"services__(.+?)__([^_](?:.*?[^_])?)__(\d+)", re.IGNORECASE)
 _CONNECTION = re.compile(r"ConnectionStrings__(.+)", re.IGNORECASE)
 # of a resource with several endpoints, the first of these is used

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from architect_core.contract import Credentials, ExportTarget
 
-ARCHITECT_CONTRACT = 1
+ARCHITECT_CONTRACT = 2
 ROOT_VARIABLE = "SERVICE_BINDING_ROOT"
 
 # the keys of https://servicebinding.io/spec/core/1.1.0/#well-known-secret-entries

@@ -12,7 +12,7 @@ from architect_core.plugins.known import remedy
 from architect_core.schema import ServiceConfig, validate
 from architect_core.sources.variables import VariablesSource
 
-ARCHITECT_CONTRACT = 1
+ARCHITECT_CONTRACT = 2
 DOMAIN_VARIABLE = "ARCHITECT_DNS"
 SERVER_VARIABLE = "ARCHITECT_DNS_SERVER"
 _SECONDS = 3.0

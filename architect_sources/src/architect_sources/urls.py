@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from architect_core.contract import ExportTarget
     from architect_core.schema import ServiceConfig
 
-ARCHITECT_CONTRACT = 1
+ARCHITECT_CONTRACT = 2
 
 
 @hookimpl

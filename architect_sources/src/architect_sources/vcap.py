@@ -25,7 +25,7 @@ from architect_core.sources.variables import VariablesSource
 from architect_sources.entries import RESERVED, is_datastore, protocol_of, with_login
 from architect_sources.naming import Claims, resource_names
 
-ARCHITECT_CONTRACT = 1
+ARCHITECT_CONTRACT = 2
 VARIABLE = "VCAP_SERVICES"
 _WHERE = f"the environment variable {VARIABLE}"
 _NAMES = ("binding_name", "instance_name", "name")

@@ -10,6 +10,11 @@ from architect_core._base.address import (  # isort: skip
 from architect_core._base.files import ROOT_VARIABLE, STUBS_FOLDER, find_root, read_file, search_root
 from architect_core._base.json_text import dotted, is_text, raising, read_json, require_object, showable
 from architect_core._base.names import MANIFEST_FILE, PROTOCOL, SERVICE_NAME, did_you_mean, listing, stub_folder
+
+from architect_core.contract.channel import (  # isort: skip
+    Broker, Capabilities, Channel, Consumer, EventChannel, EventRuntime, EventTarget, Once, Receipt, Received, Sender,
+    Topic,
+)  # fmt: skip
 from architect_core.contract.client import Auth, ClientFactory, Target, Tls
 from architect_core.contract.credentials import CredentialParser, Credentials, DatastoreTarget, Driver
 
@@ -17,7 +22,7 @@ from architect_core.contract.development import (  # isort: skip
     Command, DatastoreProvisioner, Definitions, Double, DoubleFactory, DoubleTarget, Listener, Provisioned,
     ReadinessProbe, StubGenerator,
 )  # fmt: skip
-from architect_core.contract.events import Delivery, EventPublisher, Subscription, Subscriptions, serialise
+from architect_core.contract.events import Delivery, Event, Message, Subscription, Subscriptions, serialise
 from architect_core.contract.hooks import CONTRACT, GROUP, OLDEST_CONTRACT, Options, hookimpl
 from architect_core.contract.observer import BegunCall, ClientObserver, Health, Observer, Outcome
 
@@ -29,11 +34,13 @@ from architect_core.contract.source import (  # isort: skip
 __all__ = [
     "CONTRACT", "CURRENT_SERVICE_VARIABLE", "FILE_VARIABLE", "GROUP", "MANIFEST_FILE", "MASK", "OLDEST_CONTRACT",
     "PROTOCOL", "ROOT_VARIABLE", "SERVICES_VARIABLE", "SERVICE_NAME", "SOURCE_VARIABLE", "STUBS_FOLDER", "Address",
-    "Auth", "BegunCall", "ClientFactory", "ClientObserver", "Command", "Configuration", "CredentialParser",
-    "Credentials", "DatastoreProvisioner", "DatastoreTarget", "Definitions", "Delivery", "Double", "DoubleFactory",
-    "DoubleTarget", "Driver", "Entries", "EventPublisher", "ExportTarget", "Exported", "Exporter", "Form", "Health",
-    "Listener", "Observer", "Options", "Outcome", "Provisioned", "ReadinessProbe", "Source", "StubGenerator",
-    "Subscription", "Subscriptions", "Target", "Tls", "decoded", "did_you_mean", "dotted", "find_root", "hookimpl",
-    "is_text", "listing", "mask_url", "parse_address", "parse_port", "raising", "read_file", "read_json",
-    "require_object", "scheme_of", "search_root", "serialise", "showable", "split_login", "stub_folder",
+    "Auth", "BegunCall", "Broker", "Capabilities", "Channel", "ClientFactory", "ClientObserver", "Command",
+    "Configuration", "Consumer", "CredentialParser", "Credentials", "DatastoreProvisioner", "DatastoreTarget",
+    "Definitions", "Delivery", "Double", "DoubleFactory", "DoubleTarget", "Driver", "Entries", "Event", "EventChannel",
+    "EventRuntime", "EventTarget", "ExportTarget", "Exported", "Exporter", "Form", "Health", "Listener", "Message",
+    "Observer", "Once", "Options", "Outcome", "Provisioned", "ReadinessProbe", "Receipt", "Received", "Sender",
+    "Source", "StubGenerator", "Subscription", "Subscriptions", "Target", "Tls", "Topic", "decoded", "did_you_mean",
+    "dotted", "find_root", "hookimpl", "is_text", "listing", "mask_url", "parse_address", "parse_port", "raising",
+    "read_file", "read_json", "require_object", "scheme_of", "search_root", "serialise", "showable", "split_login",
+    "stub_folder",
 ]  # fmt: skip

@@ -1,14 +1,13 @@
-"""Events: subscribers, deliveries, and the publisher that a plugin provides."""
+"""Events: what is published, who subscribed to it, and how a delivery ended."""
 
 from __future__ import annotations
 
 import json
-from abc import abstractmethod
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any, ClassVar
+from collections.abc import Mapping
+from dataclasses import KW_ONLY, dataclass, field
+from datetime import UTC, datetime
+from typing import Any
 
-from architect_core.contract.hooks import Provided
 from architect_core.exceptions import PayloadError
 
 
@@ -27,6 +26,8 @@ class Subscription:
         headers: the headers that the subscriber requires; never part of a repr.
         api: the protocol that the subscriber serves.
         auth: user name and password from the subscriber's host, or None; never part of a repr.
+        secrets: what deliveries are signed with, the newest first; never part of a repr.
+        consumes: whether the subscriber takes the event from a broker itself, with a handler, and has no URL.
     """
 
     name: str
@@ -36,6 +37,8 @@ class Subscription:
     headers: Mapping[str, str] = field(default_factory=dict, repr=False, hash=False)
     api: str = "rest"
     auth: tuple[str, str] | None = field(default=None, repr=False)
+    secrets: tuple[str, ...] = field(default=(), repr=False)
+    consumes: bool = False
 
     def __repr__(self) -> str:
         path, mark, _ = self.uri.partition("?")
@@ -49,6 +52,94 @@ class Subscription:
         return f"{self.host}:{self.port}{self.uri}"
 
 
+class Subscriptions(tuple[Subscription, ...]):
+    """The subscribers of an event: a tuple that can be called, as in architect.sdk 0.2.1."""
+
+    __slots__ = ()
+
+    def __call__(self) -> list[dict[str, Any]]:
+        """Returns `host`, `port`, `uri` and `headers` of every subscriber that has a URL."""
+        return [
+            {"host": each.host, "port": each.port, "uri": each.uri, "headers": dict(each.headers)}
+            for each in self
+            if not each.consumes
+        ]
+
+
+@dataclass(frozen=True)
+class Message:
+    """An event on its way to its subscribers, with the attributes of CloudEvents 1.0.
+
+    Attributes:
+        id: the same for every delivery, unique for each event of its source.
+        event: its name, which CloudEvents call the type.
+        source: the service that published it.
+        time: when it was published; aware.
+        body: never part of a repr.
+        key: events with the same key reach a subscriber in the order of publication; None if their order is free.
+        headers: further headers, with names in lower case, such as `traceparent`.
+        to: the only subscriber that it is for; None if it is for all.
+    """
+
+    id: str
+    event: str
+    source: str
+    time: datetime
+    body: bytes = field(repr=False)
+    _: KW_ONLY
+    key: str | None = None
+    content_type: str = "application/json"
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False, hash=False)
+    to: Subscription | None = None
+
+    def to_headers(self, prefix: str = "ce-") -> dict[str, str]:
+        """Returns all but the body as headers; `prefix` is that of the CloudEvents attributes in the protocol.
+
+        >>> message = Message("7", "placed", "acme/orders", datetime(2026, 1, 2, tzinfo=UTC), b"{}", key="ada")
+        >>> message.to_headers()["ce-type"], message.to_headers()["ce-partitionkey"]
+        ('placed', 'ada')
+        """
+        attributes = {"specversion": "1.0", "id": self.id, "source": self.source, "type": self.event}
+        attributes["time"] = self.time.astimezone(UTC).isoformat().replace("+00:00", "Z")
+        if self.key is not None:
+            attributes["partitionkey"] = self.key
+        prefixed = {f"{prefix}{name}": value for name, value in attributes.items()}
+        return {**self.headers, **prefixed, "content-type": self.content_type}
+
+    @classmethod
+    def from_headers(cls, headers: Mapping[str, str], body: bytes, prefix: str = "ce-") -> Message:
+        """Returns the message that `to_headers` made headers of; raises ValueError if a required one is missing.
+
+        Names may have any case. Attributes that are not those of a `Message` are among its `headers`.
+        """
+        found = {name.lower(): value for name, value in headers.items()}
+        try:
+            id_, source, event = (found.pop(f"{prefix}{name}") for name in ("id", "source", "type"))
+        except KeyError as missing:
+            raise ValueError(f"the header {missing} is missing: this is no event") from None
+        found.pop(f"{prefix}specversion", None)
+        time, key = found.pop(f"{prefix}time", None), found.pop(f"{prefix}partitionkey", None)
+        published = datetime.now(UTC) if time is None else datetime.fromisoformat(time)
+        content_type = found.pop("content-type", "application/json")
+        return cls(id_, event, source, published, body, key=key, content_type=content_type, headers=found)
+
+
+@dataclass(frozen=True)
+class Event(Message):
+    """An event as a handler gets it; `attempt` is 1 at the first delivery, and greater at each further one."""
+
+    attempt: int = 1
+
+    @property
+    def payload(self) -> Any:
+        """What was published, parsed from JSON; raises PayloadError if the body is not JSON."""
+        try:
+            return json.loads(self.body)
+        except ValueError:
+            pass
+        raise PayloadError(f"the event {self.event!r} of {self.source} has a body that is not JSON: use `body`")
+
+
 @dataclass(frozen=True)
 class Delivery:
     """The result of delivering one event to one subscriber.
@@ -56,7 +147,7 @@ class Delivery:
     Attributes:
         status: the HTTP status of the answer, or None if there was no answer.
         elapsed: seconds from the start of the publication to the answer or the error.
-        error: such as a `urllib3.exceptions.HTTPError`; None if there was an answer.
+        error: None if there was an answer.
     """
 
     subscription: Subscription
@@ -66,31 +157,8 @@ class Delivery:
 
     @property
     def ok(self) -> bool:
-        """Whether the subscriber accepted the event: its status is from 200 to 299."""
-        return self.status is not None and 200 <= self.status < 300
-
-
-class Subscriptions(tuple[Subscription, ...]):
-    """The subscribers of an event: a tuple that can be called, as in architect.sdk 0.2.1."""
-
-    __slots__ = ()
-
-    def __call__(self) -> list[dict[str, Any]]:
-        """Returns `host`, `port`, `uri` and `headers` of every subscriber."""
-        return [{"host": each.host, "port": each.port, "uri": each.uri, "headers": dict(each.headers)} for each in self]
-
-
-class EventPublisher(Provided):
-    """Delivers events to subscribers that serve one protocol."""
-
-    hook: ClassVar[str] = "architect_event_publisher"
-
-    @abstractmethod
-    def publish(self, subscriptions: Sequence[Subscription], body: bytes, timeout: float) -> list[Delivery]:
-        """Deliver `body`, a JSON text, to all at once, each within `timeout` seconds.
-
-        Returns one result for each subscription, in order; raises nothing.
-        """
+        """Whether the subscriber accepted the event: there is no error, and a status is from 200 to 299."""
+        return self.error is None and (self.status is None or 200 <= self.status < 300)
 
 
 def serialise(payload: object) -> bytes:

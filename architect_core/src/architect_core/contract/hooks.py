@@ -12,10 +12,10 @@ from architect_core.schema.base import Strict
 GROUP = "architect"
 """The entry-point group."""
 
-CONTRACT = 1
+CONTRACT = 2
 """The version of this contract. It grows by one when a hook or a method is added."""
 
-OLDEST_CONTRACT = 1
+OLDEST_CONTRACT = 2
 """The oldest version whose plugins still work. It grows when a hook or method is removed or changes its meaning."""
 
 hookimpl = pluggy.HookimplMarker(GROUP)

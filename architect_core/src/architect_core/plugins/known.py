@@ -22,7 +22,7 @@ class Known:
     """
 
     name: str
-    kind: Literal["protocol", "engine", "source", "observer", "command"]
+    kind: Literal["protocol", "engine", "source", "observer", "command", "events", "channel"]
     distribution: str
     aliases: tuple[str, ...] = ()
     schemes: tuple[str, ...] = ()
@@ -47,6 +47,7 @@ KNOWN = (
     _engine("sqlserver", "mssql", port=1433),
     _engine("rabbitmq", "amqp", "amqps", port=5672),
     _engine("s3", port=443),
+    _engine("sqs", port=443),
     _engine("minio", port=9000),
     _engine("elasticsearch", "opensearch", port=9200),
     _engine("clickhouse", "clickhouses", "clickhouse-server", port=8123),
@@ -56,7 +57,13 @@ KNOWN = (
     Known("urls", "source", "architect-sources"),
     Known("dns", "source", "architect-sources", marker="ARCHITECT_DNS", extra="dns"),
     Known("otel", "observer", "architect-otel"),
+    Known("events", "events", "architect-events"),
+    Known("events.rest", "channel", "architect-events"),
+    Known("events.sqlite", "channel", "architect-events"),
+    Known("events.amqp", "channel", "architect-rabbitmq", ("events.amqps",)),
+    Known("events.sqs", "channel", "architect-sqs"),
     *(Known(name, "command", "architect-command") for name in ("env", "install", "plugin", "plugins", "run")),
+    *(Known(name, "command", "architect-events") for name in ("consume", "relay")),
 )
 _PORTS = {"http": 80, "https": 443, "amqps": 5671, "clickhouses": 8443}  # of aliases and schemes
 

@@ -32,6 +32,12 @@ def engine_of_image(image: str) -> str | None:
     return name if names.PROTOCOL.fullmatch(name) else None
 
 
+def scheme_of_url(url: str | None) -> str | None:
+    """Returns the scheme of a URL in lower case, without a driver ("postgresql+asyncpg"), or None if it has none."""
+    scheme = _URL_SCHEME.match(url or "")
+    return scheme and scheme[1].lower()
+
+
 def credentials_of(
     name: str, found: Found, owner: str | None, plugins: Plugins, find_root: Callable[[], Path]
 ) -> Credentials:
@@ -94,8 +100,7 @@ def _parser(
 
 def _engine_of(config: DatastoreConfig, plugins: Plugins, asked_by: str) -> str | None:
     """Returns the engine that an entry without `type` names, or None."""
-    scheme = _URL_SCHEME.match(config.url or "")
-    engine = engine_of_image(config.image) if config.image else scheme and scheme[1].lower()
+    engine = engine_of_image(config.image) if config.image else scheme_of_url(config.url)
     if engine is None and config.model_extra:
         try:
             parser = plugins.get(CredentialParser, GENERIC, asked_by)

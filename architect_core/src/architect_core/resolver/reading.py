@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from architect_core._base.files import Signatures, files_in, signatures
-from architect_core.contract import Credentials, Double
+from architect_core.contract import Credentials, Double, EventChannel, EventRuntime, EventTarget
 from architect_core.exceptions import ArchitectError, UnknownNameError
 from architect_core.plugins import Plugins
 from architect_core.resolver.reload import Changes
@@ -76,7 +77,7 @@ class Reading:
         """Returns an event of the running service, or None if it has no such event."""
         if event in self.notifications:
             return self.notifications[event]
-        from architect_core.resolver.events import Notification, sender, subscriptions_of
+        from architect_core.resolver.events import Notification, broker_of, subscriptions_of
 
         owner = self.current_name
         found = self.catalog.service(owner) if owner is not None else None
@@ -86,7 +87,11 @@ class Reading:
         if notification is None:
             wanted = found.entry.subscriptions[event]
             subscriptions = subscriptions_of(event, wanted, owner, found.where, self.catalog)
-            notification = Notification(event, subscriptions, sender(event, subscriptions, self.plugins))
+            channel = partial(self.plugins.get, EventChannel, asked_by=f"event {event!r}")
+            broker = partial(broker_of, self.plugins, self.find_root)
+            target = EventTarget(event, owner, subscriptions, channel, broker)
+            runtime = partial(self.plugins.get, EventRuntime, "events", f"event {event!r}")
+            notification = Notification(event, subscriptions, lambda: runtime().sender(target))
         return self.notifications.setdefault(event, notification)
 
     def resolve_as(self, former: Reading) -> None:

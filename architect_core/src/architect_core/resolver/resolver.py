@@ -13,7 +13,7 @@ from weakref import WeakSet
 from architect_core._base.files import Signatures, find_root
 from architect_core._base.names import did_you_mean, listing
 from architect_core._runtime import ForkSafeLock, call_after_fork, once
-from architect_core.contract import CURRENT_SERVICE_VARIABLE, Credentials, Source
+from architect_core.contract import CURRENT_SERVICE_VARIABLE, Broker, Credentials, EventChannel, EventRuntime, Source
 from architect_core.exceptions import (
     ArchitectError,
     NoCurrentServiceError,
@@ -143,6 +143,21 @@ class Resolver:
             if notification is None:
                 raise self._stand_ins.unknown(UnknownEventError(event, events))
             return notification
+
+    @property
+    def events(self) -> EventRuntime:
+        """What publishes and consumes events; raises NoPluginError if architect-events is not installed."""
+        return self._plugins.get(EventRuntime, "events", "events")
+
+    def channel(self, name: str) -> EventChannel:
+        """Returns the channel of a plugin such as "events.amqp"; raises NoPluginError if it is not installed."""
+        return self._plugins.get(EventChannel, name, "events")
+
+    def broker(self) -> Broker | None:
+        """Returns the broker of `ARCHITECT_EVENTS`, or None if it is not set; raises ConfigError if it is malformed."""
+        from architect_core.resolver.events import broker_of
+
+        return broker_of(self._plugins, self._find_root)
 
     def reload(self, *, drain: float = 30.0) -> Changes:
         """See `architect.reload`. If anything fails, everything stays as it was."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import cache
 from typing import TYPE_CHECKING, Annotated, Any
 
-from pydantic import Field, model_validator
+from pydantic import BeforeValidator, Field, model_validator
 
 from architect_core._base.json_text import require_object
 from architect_core.schema import fields
@@ -29,10 +29,24 @@ class ServiceInstance(Instance):
 
 
 class SubscriptionConfig(Config):
-    """How one event is posted to one subscriber: with `headers`, to the path `uri`, empty or starting with "/"."""
+    """How one event reaches one subscriber.
+
+    Attributes:
+        uri: the path that it is posted to, empty or starting with "/".
+        headers: sent with it.
+        secret: what a delivery is signed with, "whsec_" and base64 (Standard Webhooks); the newest of several is first.
+        handler: the subscriber's module that handles it; without a `uri`, it takes the event from a broker.
+    """
 
     uri: fields.Uri = "/"
     headers: dict[fields.HeaderName, fields.HeaderValue] = Field(default_factory=dict)
+    secret: Annotated[list[fields.SigningSecret], BeforeValidator(fields.one_or_more)] = Field(default_factory=list)
+    handler: fields.Module | None = None
+
+    @property
+    def consumes(self) -> bool:
+        """Whether the subscriber takes the event from a broker, and not by its `uri`."""
+        return self.handler is not None and "uri" not in self.model_fields_set
 
 
 class DatastoreConfig(Instance):

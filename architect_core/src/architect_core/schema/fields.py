@@ -42,6 +42,12 @@ _VERSION = "a version has one to three numbers (0.1.0)"
 _DEPENDENCY = f"{_VERSION}, or 'file:' and the path of the dependency's folder"
 _PATH = "must be a path inside of the service's folder"
 
+
+def one_or_more(value: object) -> object:
+    """A text becomes a list of one."""
+    return [value] if isinstance(value, str) else value
+
+
 Port = Annotated[int, BeforeValidator(_port)]
 Text = Annotated[str, BeforeValidator(_text)]
 Host = Annotated[
@@ -63,6 +69,13 @@ EventName = Annotated[str, _check(names.EVENT_NAME.fullmatch, _EVENT)]
 AnyEventName = Annotated[
     str, _check(lambda name: name and name.isprintable(), "an event's name is empty or has control characters")
 ]
+SigningSecret = Annotated[
+    str,
+    _check(
+        re.compile(r"whsec_[A-Za-z0-9+/]{32,}={0,2}").fullmatch, "a secret is 'whsec_' and 24 to 64 bytes in base64"
+    ),
+]
+Module = Annotated[str, _check(lambda name: all(map(str.isidentifier, name.split("."))), "must name a Python module")]
 ParameterName = Annotated[str, _check(names.PARAMETER_NAME.fullmatch, _PARAMETER)]
 Version = Annotated[str, _check(names.VERSION.fullmatch, _VERSION)]
 Dependency = Annotated[

@@ -18,10 +18,6 @@ def _words(value: object) -> object:
     return [word.strip() for word in value.split(",") if word.strip()] if isinstance(value, str) else value
 
 
-def _one_or_more(value: object) -> object:
-    return [value] if isinstance(value, str) else value
-
-
 class Parameter(Strict):
     """A value that the service reads from its environment.
 
@@ -67,10 +63,20 @@ class Api(Strict):
 
 
 class ManifestSubscription(Strict):
-    """How another service's event is delivered to this one."""
+    """How another service's event is delivered to this one: posted to `uri`, or taken from a broker by `handler`.
 
-    uri: fields.Uri
+    `handler` is the module with the function that `architect.on` decorates, such as "letters.handlers".
+    """
+
+    uri: fields.Uri | None = None
     headers: dict[fields.HeaderName, fields.HeaderValue] = Field(default_factory=dict)
+    handler: fields.Module | None = None
+
+    @model_validator(mode="after")
+    def _reachable(self) -> ManifestSubscription:
+        if self.uri is None and self.handler is None:
+            raise ValueError("needs a `uri` (/event/callback) or a `handler` (the module with the function)")
+        return self
 
 
 class Manifest(Strict):
@@ -91,7 +97,7 @@ class Manifest(Strict):
     version: fields.Version | None = None
     description: str = ""
     keywords: Annotated[list[str], BeforeValidator(_words)] = Field(default_factory=list)
-    author: Annotated[list[str], BeforeValidator(_one_or_more)] = Field(default_factory=list)
+    author: Annotated[list[str], BeforeValidator(fields.one_or_more)] = Field(default_factory=list)
     license: str = ""
     language: Annotated[str | None, Field(min_length=1)] = None
     port: fields.Port = 8080

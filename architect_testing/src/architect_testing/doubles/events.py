@@ -8,7 +8,7 @@ from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
-from architect_core.contract import Delivery, Subscription, Subscriptions, dotted
+from architect_core.contract import Delivery, Sender, Subscription, Subscriptions, dotted
 from architect_core.resolver.events import Notification
 from architect_testing.doubles.errors import UnfitEventError
 
@@ -20,6 +20,7 @@ class RecordedNotification(Notification):
 
     Attributes:
         events: the payloads that were published, as a subscriber parses them from JSON, in the order of publication.
+        keys: the key of each, or None.
     """
 
     def __init__(self, event: str, schema: Any, subscribers: Mapping[str, int | Exception]) -> None:
@@ -30,14 +31,16 @@ class RecordedNotification(Notification):
                     "such as 503, or the exception that keeps it from answering"
                 )
         endpoints = [Subscription(name, "http://double.invalid", 80, "/") for name in subscribers]
-        super().__init__(event, Subscriptions(endpoints), self._record)
+        super().__init__(event, Subscriptions(endpoints), lambda: _Recorder(self))
         self.events: list[Any] = []
+        self.keys: list[str | None] = []
         self._answers = dict(subscribers)
         self._schema = None if schema is None else TypeAdapter(schema)
         self._schema_name = schema.__name__ if isinstance(schema, type) else repr(schema)
 
-    def _record(self, body: bytes, timeout: float) -> list[Delivery]:  # noqa: ARG002 - nobody is waited for
+    def _record(self, body: bytes, key: str | None) -> list[Delivery]:
         self.events.append(self._parsed(body))
+        self.keys.append(key)
         answers = [(each, self._answers[each.name]) for each in self.subscriptions]
         return [
             Delivery(each, None, 0.0, answer) if isinstance(answer, Exception) else Delivery(each, answer, 0.0)
@@ -59,3 +62,17 @@ class RecordedNotification(Notification):
         except ValueError:
             pass
         raise UnfitEventError(self.event, "JSON", [("", "it is bytes that cannot be parsed")])
+
+
+class _Recorder(Sender):
+    """Records publications; a transaction and a broker are not touched."""
+
+    def __init__(self, recorded: RecordedNotification) -> None:
+        self._recorded = recorded
+
+    def publish(self, body: bytes, key: str | None, outbox: Any, timeout: float) -> list[Delivery]:  # noqa: ARG002
+        deliveries = self._recorded._record(body, key)  # noqa: SLF001 - of this module
+        return [] if outbox is not None else deliveries
+
+    async def aio_publish(self, body: bytes, key: str | None, outbox: Any, timeout: float) -> list[Delivery]:
+        return self.publish(body, key, outbox, timeout)

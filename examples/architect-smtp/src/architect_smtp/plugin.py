@@ -8,7 +8,7 @@ from architect_core.contract import ClientFactory, CredentialParser, Options, Ta
 from architect_datastore.kit import NetworkParser
 from architect_smtp.client import MailClient
 
-ARCHITECT_CONTRACT = 1
+ARCHITECT_CONTRACT = 2
 
 
 class SmtpOptions(Options):

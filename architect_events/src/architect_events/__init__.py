@@ -1,0 +1,1 @@
+"""Publishes and handles events, and keeps them until they are delivered."""

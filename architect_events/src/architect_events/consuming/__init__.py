@@ -1,0 +1,1 @@
+"""Handling the events of other services."""

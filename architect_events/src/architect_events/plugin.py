@@ -1,0 +1,59 @@
+"""The entry point "events": the runtime that publishes and consumes, and the command `architect events`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from architect_core import contract
+from architect_core.contract import Command, EventRuntime, EventTarget, Message, Once, Sender, hookimpl
+
+if TYPE_CHECKING:
+    from architect_events.publishing import Channels
+
+ARCHITECT_CONTRACT = 2
+
+
+class Runtime(contract.EventRuntime):
+    """Publishes and consumes through channels that this process opens once."""
+
+    def __init__(self) -> None:
+        self._channels: Channels | None = None
+
+    @property
+    def channels(self) -> Channels:
+        """The channels of this process."""
+        from architect_events.publishing import Channels
+
+        if self._channels is None:
+            self._channels = Channels()
+        return self._channels
+
+    def sender(self, target: EventTarget) -> Sender:
+        """Returns what publishes the event."""
+        from architect_events.publishing import EventSender
+
+        return EventSender(target, self.channels)
+
+    def inbox(self, connection: Any, event: Message | str, consumer: str) -> Once:
+        """See `architect.inbox`."""
+        from architect_events.outbox.inbox import Inbox
+
+        return Inbox(connection, event, consumer)
+
+    def consume(self, resolver: Any, concurrency: int) -> None:
+        """See `architect.consume`."""
+        from architect_events.consuming.run import consume
+
+        consume(resolver, self.channels, concurrency)
+
+
+@hookimpl
+def architect_event_runtime() -> EventRuntime:
+    return Runtime()
+
+
+@hookimpl
+def architect_command() -> Command:
+    from architect_events.commands.events import EventsCommand
+
+    return EventsCommand()

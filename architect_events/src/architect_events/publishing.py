@@ -1,0 +1,142 @@
+"""Publishing one event: into an outbox, to a broker, or to its subscribers."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import Any
+from uuid import uuid4
+
+from architect_core.contract import (
+    Broker,
+    Channel,
+    Delivery,
+    EventChannel,
+    EventTarget,
+    Message,
+    Receipt,
+    Sender,
+    Topic,
+)
+from architect_core.exceptions import ConfigError, PayloadError, PluginError, PublishError
+from architect_events.loop import LoopThread
+from architect_events.outbox.insert import aio_put, put
+
+_SLACK = 1.0  # seconds after its timeout when a channel is no longer waited for
+
+
+class Channels:
+    """The channels of this process, each opened once; a forked child opens its own."""
+
+    def __init__(self) -> None:
+        self.loop = LoopThread()
+        self._open: dict[tuple[int, str, str], Channel] = {}
+
+    def open(self, name: str, factory: EventChannel, broker: Broker | None) -> Channel:
+        """Returns the channel `name`, which `factory` opens."""
+        key = os.getpid(), name, "" if broker is None else str(broker.credentials.url)
+        channel = self._open.get(key)
+        return channel or self._open.setdefault(key, factory.open(broker))
+
+
+class EventSender(Sender):
+    """Publishes one event of the running service."""
+
+    def __init__(self, target: EventTarget, channels: Channels) -> None:
+        self._target = target
+        self._channels = channels
+        self._broker = target.broker()
+        self._declarations: dict[Channel, asyncio.Task[None]] = {}
+
+    def publish(self, body: bytes, key: str | None, outbox: Any, timeout: float) -> list[Delivery]:
+        """Keep the event, or ask its subscribers."""
+        message = self._message(body, key)
+        if outbox is None:
+            return self._channels.loop.run(self._send(message, timeout))
+        put(outbox, message)
+        return []
+
+    async def aio_publish(self, body: bytes, key: str | None, outbox: Any, timeout: float) -> list[Delivery]:
+        """The same for asyncio."""
+        message = self._message(body, key)
+        if outbox is None:
+            return await self._channels.loop.aio(self._send(message, timeout))
+        await aio_put(outbox, message)
+        return []
+
+    def _message(self, body: bytes, key: str | None) -> Message:
+        return Message(str(uuid4()), self._target.event, self._target.source, datetime.now(UTC), body, key=key)
+
+    async def _send(self, message: Message, timeout: float) -> list[Delivery]:
+        if self._broker is None:
+            return await self._deliver(message, timeout)
+        name = f"events.{self._broker.scheme}"
+        factory = self._target.channel(name)
+        limit = factory.capabilities.max_bytes
+        if limit is not None and len(message.body) > limit:
+            size = f"has {len(message.body):,} bytes, and {name} takes {limit:,} at most"
+            raise PayloadError(f"event {message.event!r}: the payload {size}. Publish a reference to it instead")
+        channel = self._channels.open(name, factory, self._broker)
+        try:
+            async with asyncio.timeout(timeout):
+                await self._declared(channel)
+                (receipt,) = await channel.send([message], timeout)
+        except (OSError, TimeoutError) as problem:
+            receipt = Receipt(problem)
+        if not receipt.ok:
+            reason = "did not confirm it in time" if isinstance(receipt.error, TimeoutError) else "did not accept it"
+            within = f"within {timeout:g} seconds"
+            raise PublishError(
+                f"event {message.event!r}: {name} {reason} ({within}), so it may be lost. Publish it again, or use an "
+                "outbox"
+            ) from receipt.error
+        return []
+
+    async def _declared(self, channel: Channel) -> None:
+        """Returns once the event's topic exists."""
+        task = self._declarations.get(channel)
+        if task is None or (task.done() and (task.cancelled() or task.exception())):
+            names = tuple(each.name for each in self._target.subscriptions)
+            topic = Topic(self._target.event, self._target.source, names)
+            task = self._declarations[channel] = asyncio.create_task(channel.declare([topic]))
+        if not task.done():
+            await asyncio.shield(task)
+
+    async def _deliver(self, message: Message, timeout: float) -> list[Delivery]:
+        """Asks all subscribers at once; a broken channel affects its own subscribers only."""
+        subscriptions = self._target.subscriptions
+        messages = [replace(message, to=each) for each in subscriptions]
+        groups: dict[str, list[int]] = {}
+        for number, each in enumerate(subscriptions):
+            groups.setdefault("" if each.consumes else each.api, []).append(number)
+        receipts: dict[int, Receipt] = {}
+
+        async def send(api: str, numbers: list[int]) -> None:
+            given = await self._ask(api, [messages[number] for number in numbers], timeout)
+            receipts.update(zip(numbers, given, strict=True))
+
+        await asyncio.gather(*(send(api, numbers) for api, numbers in groups.items()))
+        return [
+            Delivery(each, receipts[number].status, receipts[number].elapsed, receipts[number].error)
+            for number, each in enumerate(subscriptions)
+        ]
+
+    async def _ask(self, api: str, messages: Sequence[Message], timeout: float) -> Sequence[Receipt]:
+        event = f"event {self._target.event!r}"
+        if not api:
+            reason = f"{event} is taken from a broker by this subscriber's handler; set ARCHITECT_EVENTS"
+            return [Receipt(ConfigError("the environment", [("", reason)]))] * len(messages)
+        name = f"events.{api}"
+        try:
+            channel = self._channels.open(name, self._target.channel(name), None)
+            async with asyncio.timeout(timeout + _SLACK):
+                receipts = await channel.send(messages, timeout)
+            if [type(each) for each in receipts] == [Receipt] * len(messages):
+                return receipts
+            problem: Exception = PluginError(f"{event}: the channel {name} did not return one Receipt for each message")
+        except Exception as error:  # noqa: BLE001 - it is in the results, so that those of other channels are not lost
+            problem = error
+        return [Receipt(problem)] * len(messages)

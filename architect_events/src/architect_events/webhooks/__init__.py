@@ -1,0 +1,1 @@
+"""Webhooks: events that are posted to their subscribers, signed and verified."""

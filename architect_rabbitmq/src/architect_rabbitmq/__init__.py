@@ -1,0 +1,1 @@
+"""RabbitMQ as a channel of architect's events."""

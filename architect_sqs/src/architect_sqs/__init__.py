@@ -1,0 +1,1 @@
+"""Amazon SNS and SQS as a channel of architect's events."""
