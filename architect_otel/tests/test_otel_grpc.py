@@ -247,7 +247,7 @@ def test_an_instrumentation_that_the_application_has_switched_on_is_not_changed(
 def test_without_an_observer_nothing_is_traced_or_measured(echo, spans, points):
     service = echo()
     assert service.client.Say(service.defs.Word(text="hello")).text == ""
-    assert (spans(), points()) == ([], {})
+    assert (spans(), [name for name in points() if "client" in name]) == ([], [])
 
 
 @pytest.mark.skipif(not can_see_sockets(), reason="this system does not list open sockets")

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
@@ -22,7 +23,9 @@ from architect_core.contract import (
     Topic,
 )
 from architect_core.exceptions import ConfigError, PayloadError, PluginError, PublishError
+from architect_core.resolver.observing import client_observer
 from architect_events.loop import LoopThread
+from architect_events.observing import observed
 from architect_events.outbox.insert import aio_put, put
 
 _SLACK = 1.0  # seconds after its timeout when a channel is no longer waited for
@@ -49,26 +52,30 @@ class EventSender(Sender):
         self._target = target
         self._channels = channels
         self._broker = target.broker()
+        self._observer = client_observer(target.source, "events")
         self._declarations: dict[Channel, asyncio.Task[None]] = {}
 
     def publish(self, body: bytes, key: str | None, outbox: Any, timeout: float) -> list[Delivery]:
         """Keep the event, or ask its subscribers."""
-        message = self._message(body, key)
-        if outbox is None:
-            return self._channels.loop.run(self._send(message, timeout))
-        put(outbox, message)
-        return []
+        with self._observed(body, key) as message:
+            if outbox is None:
+                return self._channels.loop.run(self._send(message, timeout))
+            put(outbox, message)
+            return []
 
     async def aio_publish(self, body: bytes, key: str | None, outbox: Any, timeout: float) -> list[Delivery]:
         """The same for asyncio."""
-        message = self._message(body, key)
-        if outbox is None:
-            return await self._channels.loop.aio(self._send(message, timeout))
-        await aio_put(outbox, message)
-        return []
+        with self._observed(body, key) as message:
+            if outbox is None:
+                return await self._channels.loop.aio(self._send(message, timeout))
+            await aio_put(outbox, message)
+            return []
 
-    def _message(self, body: bytes, key: str | None) -> Message:
-        return Message(str(uuid4()), self._target.event, self._target.source, datetime.now(UTC), body, key=key)
+    @contextmanager
+    def _observed(self, body: bytes, key: str | None) -> Iterator[Message]:
+        message = Message(str(uuid4()), self._target.event, self._target.source, datetime.now(UTC), body, key=key)
+        with observed(self._observer, "publish", message) as begun:
+            yield begun
 
     async def _send(self, message: Message, timeout: float) -> list[Delivery]:
         if self._broker is None:

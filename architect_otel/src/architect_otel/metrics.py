@@ -53,6 +53,21 @@ class Metrics:
             unit="1",
             description="1 while the circuit is open, so that nothing is sent to the service; else 0.",
         )
+        self._events = meter.create_histogram(
+            "architect.event.operation.duration",
+            unit="s",
+            description="How long publishing, relaying or handling an event took.",
+            explicit_bucket_boundaries_advisory=_BOUNDARIES,
+        )
+        self._pending = meter.create_gauge(
+            "architect.event.pending", unit="{event}", description="How many events are to be delivered."
+        )
+        self._oldest = meter.create_gauge(
+            "architect.event.pending.age", unit="s", description="The age of the oldest event that is to be delivered."
+        )
+        self._dead = meter.create_gauge(
+            "architect.event.dead", unit="{event}", description="How many events are delivered no more."
+        )
         self._watched: list[tuple[tuple[str, str], weakref.ref[Health]]] = []
 
     def watch(self, service: str, protocol: str, health: Health) -> None:
@@ -67,6 +82,20 @@ class Metrics:
         if outcome.error is not None:
             attributes[_ERROR] = outcome.error
         self._duration.record(outcome.seconds, attributes)
+
+    def count_event(self, operation: str, event: str, outcome: Outcome) -> None:
+        """Record what happened to an event."""
+        attributes = {"messaging.operation.name": operation, "messaging.destination.name": event}
+        if outcome.error is not None:
+            attributes[_ERROR] = outcome.error
+        self._events.record(outcome.seconds, attributes)
+
+    def backlog(self, service: str, pending: int, oldest: float, dead: int) -> None:
+        """Record the numbers of a service's events, and the age of the oldest in seconds."""
+        attributes = {SERVICE: service}
+        self._pending.set(pending, attributes)
+        self._oldest.set(oldest, attributes)
+        self._dead.set(dead, attributes)
 
     def _ejected(self, options: CallbackOptions) -> Iterator[Observation]:  # noqa: ARG002 - what OpenTelemetry passes
         for (service, protocol), healths in self._now():

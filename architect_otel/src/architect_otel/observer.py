@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 from architect_core.contract import ClientObserver, Observer
 from architect_otel import instrumentation
+from architect_otel.events import EventCall
 from architect_otel.metrics import Metrics
 from architect_otel.rpc import RpcCall
 from architect_otel.spans import complete
 
 if TYPE_CHECKING:
-    from architect_core.contract import BegunCall, Health, Outcome
+    from architect_core.contract import BegunCall, EventOperation, Health, Message, Outcome
 
 
 class OtelObserver(Observer):
@@ -47,6 +48,14 @@ class OtelClientObserver(ClientObserver):
         if instrumentation.is_grpc_traced():
             return None
         return RpcCall(self._service, rpc, partial(self._metrics.count, self._service, self._protocol))
+
+    def begin_event(self, operation: EventOperation, message: Message) -> BegunCall:
+        """Start the span of what happens to an event."""
+        return EventCall(operation, message, partial(self._metrics.count_event, operation, message.event))
+
+    def backlog(self, pending: int, oldest: float, dead: int) -> None:
+        """Record the events that are not delivered yet."""
+        self._metrics.backlog(self._service, pending, oldest, dead)
 
     def ended(self, outcome: Outcome) -> None:
         """Complete the call's span, and record the call."""

@@ -6,14 +6,12 @@ cancelled, a call whose requests are written one by one hangs, and a response st
 
 from __future__ import annotations
 
-from functools import cache
-from importlib.metadata import version
 from typing import TYPE_CHECKING
 
 from opentelemetry import propagate, trace
 from opentelemetry.trace import SpanKind, Status, StatusCode
 
-from architect_otel.spans import SERVICE
+from architect_otel.spans import SERVICE, tracer
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -26,11 +24,6 @@ _STATUSES = (
     *("PERMISSION_DENIED", "RESOURCE_EXHAUSTED", "FAILED_PRECONDITION", "ABORTED", "OUT_OF_RANGE", "UNIMPLEMENTED"),
     *("INTERNAL", "UNAVAILABLE", "DATA_LOSS", "UNAUTHENTICATED"),
 )
-
-
-@cache
-def _tracer() -> trace.Tracer:
-    return trace.get_tracer("architect", version("architect-otel"))
 
 
 class RpcCall:
@@ -51,7 +44,7 @@ class RpcCall:
         name = rpc.removeprefix("/")
         package, _, method = name.rpartition("/")
         attributes = {"rpc.system": "grpc", "rpc.service": package, "rpc.method": method, SERVICE: service}
-        self._span = _tracer().start_span(name, kind=SpanKind.CLIENT, attributes=attributes)
+        self._span = tracer().start_span(name, kind=SpanKind.CLIENT, attributes=attributes)
         self._record = record
         headers: dict[str, str] = {}
         propagate.inject(headers, trace.set_span_in_context(self._span))

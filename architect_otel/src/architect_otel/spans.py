@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import cache
+from importlib.metadata import version
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
@@ -15,6 +17,12 @@ if TYPE_CHECKING:
 SERVICE = "service.peer.name"
 RESENT = "http.request.resend_count"
 _PORTS = {"http": 80, "https": 443}
+
+
+@cache
+def tracer() -> trace.Tracer:
+    """The tracer of architect's own spans."""
+    return trace.get_tracer("architect", version("architect-otel"))
 
 
 def complete(service: str, outcome: Outcome) -> None:

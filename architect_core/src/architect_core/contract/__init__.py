@@ -24,7 +24,7 @@ from architect_core.contract.development import (  # isort: skip
 )  # fmt: skip
 from architect_core.contract.events import Delivery, Event, Message, Subscription, Subscriptions, serialise
 from architect_core.contract.hooks import CONTRACT, GROUP, OLDEST_CONTRACT, Options, hookimpl
-from architect_core.contract.observer import BegunCall, ClientObserver, Health, Observer, Outcome
+from architect_core.contract.observer import BegunCall, ClientObserver, EventOperation, Health, Observer, Outcome
 
 from architect_core.contract.source import (  # isort: skip
     CURRENT_SERVICE_VARIABLE, FILE_VARIABLE, SERVICES_VARIABLE, SOURCE_VARIABLE, Configuration, Entries, Exported,
@@ -37,10 +37,10 @@ __all__ = [
     "Auth", "BegunCall", "Broker", "Capabilities", "Channel", "ClientFactory", "ClientObserver", "Command",
     "Configuration", "Consumer", "CredentialParser", "Credentials", "DatastoreProvisioner", "DatastoreTarget",
     "Definitions", "Delivery", "Double", "DoubleFactory", "DoubleTarget", "Driver", "Entries", "Event", "EventChannel",
-    "EventRuntime", "EventTarget", "ExportTarget", "Exported", "Exporter", "Form", "Health", "Listener", "Message",
-    "Observer", "Once", "Options", "Outcome", "Provisioned", "ReadinessProbe", "Receipt", "Received", "Sender",
-    "Source", "StubGenerator", "Subscription", "Subscriptions", "Target", "Tls", "Topic", "decoded", "did_you_mean",
-    "dotted", "find_root", "hookimpl", "is_text", "listing", "mask_url", "parse_address", "parse_port", "raising",
-    "read_file", "read_json", "require_object", "scheme_of", "search_root", "serialise", "showable", "split_login",
-    "stub_folder",
+    "EventOperation", "EventRuntime", "EventTarget", "ExportTarget", "Exported", "Exporter", "Form", "Health",
+    "Listener", "Message", "Observer", "Once", "Options", "Outcome", "Provisioned", "ReadinessProbe", "Receipt",
+    "Received", "Sender", "Source", "StubGenerator", "Subscription", "Subscriptions", "Target", "Tls", "Topic",
+    "decoded", "did_you_mean", "dotted", "find_root", "hookimpl", "is_text", "listing", "mask_url", "parse_address",
+    "parse_port", "raising", "read_file", "read_json", "require_object", "scheme_of", "search_root", "serialise",
+    "showable", "split_login", "stub_folder",
 ]  # fmt: skip

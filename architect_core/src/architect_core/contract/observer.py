@@ -5,9 +5,12 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar, Protocol
+from typing import Any, ClassVar, Literal, Protocol
 
+from architect_core.contract.events import Message
 from architect_core.contract.hooks import Provided
+
+EventOperation = Literal["publish", "relay", "handle"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +72,17 @@ class ClientObserver(ABC):
 
     def watch(self, health: Health) -> None:  # noqa: B027 - likewise
         """Called with the health of the client's instances; keep no reference to it but a weak one."""
+
+    def begin_event(self, operation: EventOperation, message: Message) -> BegunCall | None:  # noqa: ARG002 - likewise
+        """Called when a message is about to be published, relayed or handled; the result observes the end of that.
+
+        The headers of the message have the trace's context of the publication, unless it begins now; the headers of the
+        result become those of the message.
+        """
+        return None
+
+    def backlog(self, pending: int, oldest: float, dead: int) -> None:  # noqa: B027 - likewise
+        """Called at times with the number of events to deliver, the age of the oldest in seconds, and the dead ones."""
 
 
 class Observer(Provided):

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from functools import cache, partial
 from typing import Any
 
-from architect_core.contract import ClientObserver, Health, Observer, Outcome
+from architect_core.contract import ClientObserver, EventOperation, Health, Message, Observer, Outcome
 from architect_core.plugins import Plugins
 
 OBSERVER_VARIABLE = "ARCHITECT_OBSERVER"
@@ -78,6 +78,13 @@ class _Guarded(ClientObserver):
     def begin(self, rpc: str) -> _Guarded | None:
         begun = self._call(self._guarded.begin, rpc)
         return None if begun is None else _Guarded(begun, self._warn_once)
+
+    def begin_event(self, operation: EventOperation, message: Message) -> _Guarded | None:
+        begun = self._call(self._guarded.begin_event, operation, message)
+        return None if begun is None else _Guarded(begun, self._warn_once)
+
+    def backlog(self, pending: int, oldest: float, dead: int) -> None:
+        self._call(self._guarded.backlog, pending, oldest, dead)
 
     def _call(self, method: Callable[..., Any], *arguments: Any) -> Any:
         """What the method returns; None if it fails."""

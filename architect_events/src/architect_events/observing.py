@@ -1,0 +1,27 @@
+"""Observing what happens to a message, for traces and metrics."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from time import monotonic
+
+from architect_core.contract import ClientObserver, EventOperation, Message, Outcome
+
+
+@contextmanager
+def observed(observer: ClientObserver | None, operation: EventOperation, message: Message) -> Iterator[Message]:
+    """Yields the message with the headers of its trace; tells the observer how the operation ends."""
+    begun = None if observer is None else observer.begin_event(operation, message)
+    if begun is None:
+        yield message
+        return
+    start, error = monotonic(), None
+    try:
+        yield replace(message, headers={**message.headers, **begun.headers})
+    except BaseException as problem:
+        error = type(problem).__name__
+        raise
+    finally:
+        begun.ended(Outcome(monotonic() - start, error))
