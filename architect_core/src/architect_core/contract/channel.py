@@ -45,6 +45,8 @@ class Capabilities:
         keeps: whether it keeps an accepted message until every subscriber has it; if not, it delivers at once, and each
             message has one subscriber.
         orders: whether messages with the same key arrive in order.
+        holds_back: whether messages wait for one with the same key that is retried; if not, whoever consumes has to hold
+            that one until its next attempt.
         max_bytes: of a body; None if there is no limit.
         max_delay: seconds that a retry can be delayed by; None if there is no limit.
         lease: seconds after which a received message is delivered again, unless its lease is extended; None if that
@@ -54,6 +56,7 @@ class Capabilities:
 
     keeps: bool = True
     orders: bool = False
+    holds_back: bool = False
     max_bytes: int | None = None
     max_delay: float | None = None
     lease: float | None = None
@@ -96,6 +99,11 @@ class Consumer(ABC):
     @abstractmethod
     async def dead(self, received: Received, reason: str) -> None:
         """Deliver it no more, and keep it, with the reason, as a dead letter of the subscriber."""
+
+    async def release(self, received: Sequence[Received]) -> None:
+        """Deliver these again, in their order: they were not attempted, which `attempt` shows if the channel can."""
+        for each in received:
+            await self.retry(each, 0.0)
 
     async def extend(self, received: Sequence[Received]) -> None:  # noqa: B027 - for subclasses
         """Begin the lease of these anew; called before it ends."""
