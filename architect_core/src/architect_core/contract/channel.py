@@ -45,7 +45,7 @@ class Capabilities:
         keeps: whether it keeps an accepted message until every subscriber has it; if not, it delivers at once, and each
             message has one subscriber.
         orders: whether messages with the same key arrive in order.
-        holds_back: whether messages wait for one with the same key that is retried; if not, whoever consumes has to hold
+        holds_back: whether messages wait for one with the same key that is retried; if not, the consumer has to hold
             that one until its next attempt.
         max_bytes: of a body; None if there is no limit.
         max_delay: seconds that a retry can be delayed by; None if there is no limit.

@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import KW_ONLY, dataclass, field
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Self
 
 from architect_core.exceptions import PayloadError
 
@@ -107,7 +107,7 @@ class Message:
         return {**self.headers, **prefixed, "content-type": self.content_type}
 
     @classmethod
-    def from_headers(cls, headers: Mapping[str, str], body: bytes, prefix: str = "ce-") -> Message:
+    def from_headers(cls, headers: Mapping[str, str], body: bytes, prefix: str = "ce-") -> Self:
         """Returns the message that `to_headers` made headers of; raises ValueError if a required one is missing.
 
         Names may have any case. Attributes that are not those of a `Message` are among its `headers`.
