@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import inspect
 import re
 import socket
@@ -10,6 +11,8 @@ import sys
 import threading
 import time
 import urllib.request
+from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 from xmlrpc.server import SimpleXMLRPCServer
 
@@ -119,19 +122,32 @@ def test_used_source__it_is_selected_by_name(provided, monkeypatch, tmp_path, ho
     assert architect.service("acme/billing").config.port == 8080
 
 
-def test_used_event_publisher__it_delivers_to_the_subscribers_of_its_protocol(provided):
-    provided(contract.EventPublisher)
+def test_used_event_channel__it_delivers_to_each_subscriber(provided):
+    channel = provided(contract.EventChannel).open(None)
     with socket.create_server(("127.0.0.1", 0)) as listener:
-        services = {
-            "a": {"subscriptions": {"laid": {"b": {}, "c": {}}}},
-            "b": {"host": "127.0.0.1", "port": listener.getsockname()[1], "api": "ex"},
-            "c": {"host": "127.0.0.1", "port": 1, "api": "ex"},
-        }
-        reached, refused = architect.Resolver(services, current_service="a").notification("laid").publish({"eggs": 2})
+        ports = listener.getsockname()[1], 1
+        subscribers = [contract.Subscription("acme/b", "http://127.0.0.1", port, "", api="ex") for port in ports]
+        published = contract.Message("7", "laid", "a", datetime.now(UTC), b'{"eggs": 2}')
+        messages = [replace(published, to=each) for each in subscribers]
+        reached, refused = asyncio.run(channel.send(messages, 5))
         with listener.accept()[0] as connection:
             assert connection.recv(100) == b'{"eggs": 2}'
     assert reached.ok
     assert isinstance(refused.error, ConnectionRefusedError)
+
+
+def test_used_event_runtime__it_publishes(install_plugin, monkeypatch, caplog):
+    monkeypatch.setenv("ARCHITECT_DISABLED_PLUGINS", "architect-events")
+    source = example("architect_event_runtime")
+    install_plugin("architect-ex", {"events": "plugin_of_the_example"}, {"plugin_of_the_example": source})
+    architect.configure({"a": {"subscriptions": {"laid": {}}}}, current_service="a")
+    with caplog.at_level("INFO", "events"):
+        assert architect.notification("laid").publish({"eggs": 2}) == []
+        assert asyncio.run(architect.notification("laid").aio.publish({"eggs": 12})) == []
+        with architect.inbox(None, "7") as is_new:
+            assert is_new
+        architect.consume()
+    assert caplog.messages == ["laid: 11 bytes", "laid: 12 bytes", "no event will arrive"]
 
 
 def test_used_stub_generator__its_stubs_depend_on_the_definitions(provided, tmp_path):

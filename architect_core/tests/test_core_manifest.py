@@ -85,7 +85,7 @@ def test_lists_may_be_lists():
         ({"datastores": {"db": {}}}, "datastores.db: needs an `image`"),
         ({"datastores": {"db": {"image": "x", "port": 70000}}}, "datastores.db.port: a port is"),
         ({"notifications": ["a b"]}, "notifications[0]: an event's name"),
-        ({"subscriptions": {"acme/b": {"e": {}}}}, "subscriptions.acme/b.e.uri: is missing"),
+        ({"subscriptions": {"acme/b": {"e": {}}}}, "subscriptions.acme/b.e: needs a `uri`"),
         ({"subscriptions": {"acme/b": {"e": {"uri": "x"}}}}, "subscriptions.acme/b.e.uri: must start with '/'"),
         ({"debug": ""}, "debug: "),
         ({"language": 7}, "language: "),

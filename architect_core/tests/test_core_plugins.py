@@ -89,7 +89,7 @@ BROKEN = {
     "no version": (HEAD.partition("ARCHITECT")[0], "Add ARCHITECT_CONTRACT = 2 to it"),
     "version that is none": ("ARCHITECT_CONTRACT = 'one'", "Add ARCHITECT_CONTRACT = 2 to it"),
     "newer version": ("ARCHITECT_CONTRACT = 7", "written for version 7 of the plugin contract, and architect-core 0."),
-    "older version": ("ARCHITECT_CONTRACT = 0", "has version 1. Upgrade the plugin"),
+    "older version": ("ARCHITECT_CONTRACT = 0", "has version 2. Upgrade the plugin"),
     "options that are no schema": (
         GOOD.replace("(ClientFactory):", "(ClientFactory):\n    Options = dict"),
         "ClientFactory.Options is no pydantic model",

@@ -345,38 +345,6 @@ def test_subscribers_can_be_members_of_a_set(monkeypatch):
     assert set(subscriptions) == {subscriptions[0]}
 
 
-PUBLISHERS = """
-from architect_core.contract.events import EventPublisher
-from architect_core.contract.hooks import hookimpl
-from architect_core.contract.events import Delivery
-
-ARCHITECT_CONTRACT = 2
-
-class Publisher(EventPublisher):
-    def publish(self, subscriptions, body, timeout):
-        {body}
-
-@hookimpl
-def architect_event_publisher():
-    return Publisher()
-"""
-
-
-@pytest.mark.parametrize("body", ["raise ZeroDivisionError", "return []", "return [7]", "return 7"])
-def test_a_protocol_that_fails_to_publish_hides_no_result_of_another(install_plugin, body):
-    good = PUBLISHERS.format(body="return [Delivery(each, 200, 0.1) for each in subscriptions]")
-    install_plugin("architect-owl", {"owl": "an_owl"}, {"an_owl": good})
-    install_plugin("architect-bad", {"bad": "a_bad_one"}, {"a_bad_one": PUBLISHERS.format(body=body)})
-    services = {name: {"host": "h", "port": 1, "api": name} for name in ("owl", "bad")}
-    services["a"] = {"subscriptions": {"e": {"bad": {}, "owl": {}}}}
-    bad, owl = architect.Resolver(services, current_service="a").notification("e").publish({})
-    for module in ("an_owl", "a_bad_one"):
-        del sys.modules[module]
-    assert owl.ok
-    assert isinstance(bad.error, architect.PluginError)
-    assert "of architect-bad 1.2.3" in str(bad.error)
-
-
 def test_an_event_without_subscribers_has_none(monkeypatch):
     in_environment(monkeypatch)
     assert list(architect.notification("order_lost").subscriptions) == []
@@ -422,26 +390,6 @@ def test_a_subscriber_s_wrong_entry_is_blamed_on_the_source_that_has_it(monkeypa
     with pytest.raises(architect.ConfigError) as caught:
         resolver.notification("e")
     assert str(caught.value) == "the environment variable ARCHITECT: m.host: has no port, and `port` is not set"
-
-
-def test_a_publisher_that_returns_something_else_breaks_no_publication(install_plugin):
-    publisher = """
-from architect_core.contract import Delivery, EventPublisher, hookimpl
-
-ARCHITECT_CONTRACT = 2
-
-class Publisher(EventPublisher):
-    def publish(self, subscriptions, body, timeout):
-        return [None, *(Delivery(each, 200, 0.0) for each in subscriptions)]
-
-@hookimpl
-def architect_event_publisher():
-    return Publisher()
-"""
-    install_plugin("architect-owl", {"owl": "owl_publisher"}, {"owl_publisher": publisher})
-    entries = {"a": {"api": None, "subscriptions": {"e": {"m": {}}}}, "m": {"host": "m", "port": 1, "api": "owl"}}
-    (delivery,) = architect.Resolver(entries, current_service="a").notification("e").publish({})
-    assert "architect-owl 1.2.3 did not return one Delivery for each subscriber" in str(delivery.error)
 
 
 def test_a_datastore_is_readable_as_attributes_and_as_a_mapping(monkeypatch, pigeon):

@@ -1,16 +1,14 @@
-"""REST clients and event delivery are what plugins of their kind must be."""
+"""REST clients are what clients must be."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import httpx2
 import pytest
 import requests
 
-from architect_core.contract import Subscription
-from architect_testing import AioClientSuite, ClientFactorySuite, EventPublisherSuite
+from architect_testing import AioClientSuite, ClientFactorySuite
 
 
 class TestRestClients(ClientFactorySuite):
@@ -43,15 +41,3 @@ class TestRestAioClients(AioClientSuite):
 
     async def call(self, client: httpx2.AsyncClient) -> None:
         (await client.get("/resource")).raise_for_status()
-
-
-class TestRestPublisher(EventPublisherSuite):
-    api = "rest"
-
-    @pytest.fixture
-    def subscription(self, server: Any) -> Subscription:
-        return Subscription("acme/mailer", "http://127.0.0.1", server.port, "/event", api="rest")
-
-    @pytest.fixture
-    def received(self, server: Any) -> Callable[[], list[bytes]]:
-        return lambda: [asked["body"].encode("latin-1") for asked in list(server.asked)]

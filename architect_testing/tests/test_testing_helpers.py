@@ -19,14 +19,14 @@ from urllib.parse import quote, quote_plus
 import pytest
 
 import architect_testing
-from architect_testing import ClientFactorySuite, CredentialParserSuite, EventPublisherSuite, SourceSuite, assert_hidden
+from architect_testing import ClientFactorySuite, CredentialParserSuite, SourceSuite, assert_hidden
 from architect_testing.conformance import credential_texts
 from architect_testing.tools.canary import SECRET
 from architect_testing.tools.forking import in_child
 from architect_testing.tools.sockets import left_open, open_sockets, refusing, silent
 from architect_testing.tools.threads import THREADS, together, within
 
-SUITES = (ClientFactorySuite, CredentialParserSuite, EventPublisherSuite, SourceSuite)
+SUITES = (ClientFactorySuite, CredentialParserSuite, SourceSuite)
 
 
 class Shown(Exception):
@@ -265,8 +265,6 @@ NEST = {"engine": "nest", "default_port": 1, "url_scheme": "nest"}
         (CredentialParserSuite, NEST | {"url_scheme": None}, LOGIN_IN_URL | URL),
         (CredentialParserSuite, NEST | {"url_fields": ("name",)}, LOGIN_IN_URL),
         (CredentialParserSuite, NEST | {"checks_options": False}, OPTIONS),
-        (EventPublisherSuite, {"api": "a"}, set()),
-        (EventPublisherSuite, {"api": "a", "answers": False}, {"test_silent_subscribers_delay_no_other"}),
         (
             SourceSuite,
             {"name": "a", "store": print, "store_malformed": print, "names_current_service": False},

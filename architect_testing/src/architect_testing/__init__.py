@@ -13,7 +13,7 @@ if TYPE_CHECKING:
         AioClientSuite,
         ClientFactorySuite,
         CredentialParserSuite,
-        EventPublisherSuite,
+        EventChannelSuite,
         SourceSuite,
         assert_hidden,
     )
@@ -22,7 +22,7 @@ __all__ = [
     "AioClientSuite",
     "ClientFactorySuite",
     "CredentialParserSuite",
-    "EventPublisherSuite",
+    "EventChannelSuite",
     "SourceSuite",
     "assert_hidden",
 ]

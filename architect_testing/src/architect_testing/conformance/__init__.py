@@ -5,13 +5,13 @@ from __future__ import annotations
 import pytest
 
 # before the import, so that pytest shows the values of a failed assert
-for _module in ("aio_client", "client", "client_factory", "credential_parser", "event_publisher", "source", "suite"):
+for _module in ("aio_client", "client", "client_factory", "credential_parser", "event_channel", "source", "suite"):
     pytest.register_assert_rewrite(f"{__name__}.{_module}")
 
 from architect_testing.conformance.aio_client import AioClientSuite  # noqa: E402 - see above
 from architect_testing.conformance.client_factory import ClientFactorySuite  # noqa: E402 - see above
 from architect_testing.conformance.credential_parser import CredentialParserSuite  # noqa: E402 - see above
-from architect_testing.conformance.event_publisher import EventPublisherSuite  # noqa: E402 - see above
+from architect_testing.conformance.event_channel import EventChannelSuite  # noqa: E402 - see above
 from architect_testing.conformance.source import SourceSuite  # noqa: E402 - see above
 from architect_testing.tools.canary import assert_hidden  # noqa: E402 - see above
 
@@ -19,7 +19,7 @@ __all__ = [
     "AioClientSuite",
     "ClientFactorySuite",
     "CredentialParserSuite",
-    "EventPublisherSuite",
+    "EventChannelSuite",
     "SourceSuite",
     "assert_hidden",
 ]

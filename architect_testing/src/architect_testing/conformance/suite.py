@@ -70,7 +70,7 @@ class Suite:
         return str(getattr(self, self._named_by))
 
     def _provided(self) -> Any:
-        """What the plugin's hook returns: the factory, parser, source or publisher."""
+        """What the plugin's hook returns: the factory, parser, source or channel."""
         return self._plugins.get(self._kind, self._name(), ASKED_BY)
 
     def _assert_own_imports(self, program: str, **asked: object) -> None:
