@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import atexit
 import os
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
@@ -37,12 +38,25 @@ class Channels:
     def __init__(self) -> None:
         self.loop = LoopThread()
         self._open: dict[tuple[int, str, str], Channel] = {}
+        atexit.register(self._close)
 
     def open(self, name: str, factory: EventChannel, broker: Broker | None) -> Channel:
         """Returns the channel `name`, which `factory` opens."""
         key = os.getpid(), name, "" if broker is None else str(broker.credentials.url)
         channel = self._open.get(key)
         return channel or self._open.setdefault(key, factory.open(broker))
+
+    def _close(self) -> None:
+        """Disconnects at the end of the process, as brokers expect it."""
+        own = [channel for (pid, *_), channel in self._open.items() if pid == os.getpid()]
+
+        async def close() -> None:
+            async with asyncio.timeout(_SLACK):
+                await asyncio.gather(*(channel.close() for channel in own), return_exceptions=True)
+
+        if own:
+            with suppress(TimeoutError):
+                self.loop.run(close())
 
 
 class EventSender(Sender):
@@ -91,16 +105,16 @@ class EventSender(Sender):
             async with asyncio.timeout(timeout):
                 await self._declared(channel)
                 (receipt,) = await channel.send([message], timeout)
-        except (OSError, TimeoutError) as problem:
+        except Exception as problem:  # noqa: BLE001 - whatever it is, the event may not be kept
             receipt = Receipt(problem)
-        if not receipt.ok:
-            reason = "did not confirm it in time" if isinstance(receipt.error, TimeoutError) else "did not accept it"
-            within = f"within {timeout:g} seconds"
-            raise PublishError(
-                f"event {message.event!r}: {name} {reason} ({within}), so it may be lost. Publish it again, or use an "
-                "outbox"
-            ) from receipt.error
-        return []
+        if receipt.ok:
+            return []
+        error = receipt.error
+        if isinstance(error, TimeoutError):
+            reason = f"did not confirm within {timeout:g} seconds that it is kept, which may or may not be so"
+        else:
+            reason = f"did not keep it: {str(error) or type(error).__name__}"
+        raise PublishError(f"event {message.event!r}: {name} {reason}. Publish it again, or use an outbox") from error
 
     async def _declared(self, channel: Channel) -> None:
         """Returns once the event's topic exists."""
