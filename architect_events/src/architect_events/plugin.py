@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from architect_core import contract
@@ -13,26 +14,22 @@ if TYPE_CHECKING:
 ARCHITECT_CONTRACT = 2
 
 
+@cache
+def channels() -> Channels:
+    """The channels of this process, whichever resolver uses them."""
+    from architect_events.publishing import Channels
+
+    return Channels()
+
+
 class Runtime(contract.EventRuntime):
-    """Publishes and consumes through channels that this process opens once."""
-
-    def __init__(self) -> None:
-        self._channels: Channels | None = None
-
-    @property
-    def channels(self) -> Channels:
-        """The channels of this process."""
-        from architect_events.publishing import Channels
-
-        if self._channels is None:
-            self._channels = Channels()
-        return self._channels
+    """Publishes and consumes."""
 
     def sender(self, target: EventTarget) -> Sender:
         """Returns what publishes the event."""
         from architect_events.publishing import EventSender
 
-        return EventSender(target, self.channels)
+        return EventSender(target, channels())
 
     def inbox(self, connection: Any, event: Message | str, consumer: str) -> Once:
         """See `architect.inbox`."""
@@ -44,7 +41,7 @@ class Runtime(contract.EventRuntime):
         """See `architect.consume`."""
         from architect_events.consuming.run import consume
 
-        consume(resolver, self.channels, concurrency)
+        consume(resolver, channels(), concurrency)
 
 
 @hookimpl

@@ -42,7 +42,7 @@ class Channels:
 
     def open(self, name: str, factory: EventChannel, broker: Broker | None) -> Channel:
         """Returns the channel `name`, which `factory` opens."""
-        key = os.getpid(), name, "" if broker is None else str(broker.credentials.url)
+        key = os.getpid(), name, "" if broker is None else f"{broker.credentials.url} {broker.credentials.options}"
         channel = self._open.get(key)
         return channel or self._open.setdefault(key, factory.open(broker))
 
