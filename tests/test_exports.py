@@ -62,6 +62,8 @@ DATASTORES = {
     "s3": {"type": "s3", **LOGIN, "name": "bucket", "options": {"region": "eu-central-1", "session_token": CANARY}},
     "minio": {"type": "minio", **NETWORK, "name": "bucket"},
     "s3-endpoint": {"type": "s3", "url": "http://files:9000/bucket", **LOGIN},
+    "sqs": {"url": f"sqs://app:{ENCODED}@eu-central-1/staging?endpoint=https://sqs.internal&session_token={CANARY}&ca=CA"},
+    "sqs-role": {"type": "sqs", "host": "eu-central-1"},
     "elastic": {"type": "elasticsearch", "url": f"https://app:{ENCODED}@a:1,b:2/es"},
     "elastic-plain": {"type": "elasticsearch", **NETWORK},
     "elastic-files": {"type": "opensearch", **NETWORK, "options": {"ca": "CA"}},

@@ -49,6 +49,12 @@ class TestMinIO(TestS3):
     url_scheme = "minio"
 
 
+class TestSQS(Suite):
+    engine = "sqs"
+    default_port = 443
+    url_scheme = "sqs"
+
+
 class TestElasticsearch(Suite):
     engine = "elasticsearch"
     default_port = 9200
