@@ -37,12 +37,16 @@ class Channels:
 
     def __init__(self) -> None:
         self.loop = LoopThread()
-        self._open: dict[tuple[int, str, str], Channel] = {}
+        self._open: dict[tuple[int, type[EventChannel], str], Channel] = {}
         atexit.register(self._close)
 
-    def open(self, name: str, factory: EventChannel, broker: Broker | None) -> Channel:
-        """Returns the channel `name`, which `factory` opens."""
-        key = os.getpid(), name, "" if broker is None else f"{broker.credentials.url} {broker.credentials.options}"
+    def open(self, factory: EventChannel, broker: Broker | None) -> Channel:
+        """Returns the channel that `factory` opens."""
+        key = (
+            os.getpid(),
+            type(factory),
+            "" if broker is None else f"{broker.credentials.url} {broker.credentials.options}",
+        )
         channel = self._open.get(key)
         return channel or self._open.setdefault(key, factory.open(broker))
 
@@ -100,7 +104,7 @@ class EventSender(Sender):
         if limit is not None and len(message.body) > limit:
             size = f"has {len(message.body):,} bytes, and {name} takes {limit:,} at most"
             raise PayloadError(f"event {message.event!r}: the payload {size}. Publish a reference to it instead")
-        channel = self._channels.open(name, factory, self._broker)
+        channel = self._channels.open(factory, self._broker)
         try:
             async with asyncio.timeout(timeout):
                 await self._declared(channel)
@@ -152,7 +156,7 @@ class EventSender(Sender):
             return [Receipt(ConfigError("the environment", [("", reason)]))] * len(messages)
         name = f"events.{api}"
         try:
-            channel = self._channels.open(name, self._target.channel(name), None)
+            channel = self._channels.open(self._target.channel(name), None)
             async with asyncio.timeout(timeout + _SLACK):
                 receipts = await channel.send(messages, timeout)
             if [type(each) for each in receipts] == [Receipt] * len(messages):
