@@ -130,9 +130,11 @@ def inbox(connection: Any, event: Message | str, *, consumer: str | None = None)
 
     The event is recorded in the transaction of `connection`, which is not committed, in the inbox's table, which
     `architect events init` creates. `consumer` is the running service if it is None. For asyncio, use `async with`.
+    Raises NoCurrentServiceError if neither is known, because services that share a table need different ones.
     """
     resolver = _default()
-    return resolver.events.inbox(connection, event, consumer or resolver.current_name or "")
+    name = consumer or resolver.current_name or resolver.current_service().name
+    return resolver.events.inbox(connection, event, name)
 
 
 def current_service() -> CurrentService:

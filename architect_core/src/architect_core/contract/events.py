@@ -110,9 +110,11 @@ class Message:
     def from_headers(cls, headers: Mapping[str, str], body: bytes, prefix: str = "ce-") -> Self:
         """Returns the message that `to_headers` made headers of; raises ValueError if a required one is missing.
 
-        Names may have any case. Attributes that are not those of a `Message` are among its `headers`.
+        Names may have any case. Attributes that are not those of a `Message` are among its `headers`. A time without an
+        offset is in UTC.
         """
         found = {name.lower(): value for name, value in headers.items()}
+        prefix = prefix.lower()
         try:
             id_, source, event = (found.pop(f"{prefix}{name}") for name in ("id", "source", "type"))
         except KeyError as missing:
@@ -120,6 +122,7 @@ class Message:
         found.pop(f"{prefix}specversion", None)
         time, key = found.pop(f"{prefix}time", None), found.pop(f"{prefix}partitionkey", None)
         published = datetime.now(UTC) if time is None else datetime.fromisoformat(time)
+        published = published.replace(tzinfo=published.tzinfo or UTC)
         content_type = found.pop("content-type", "application/json")
         return cls(id_, event, source, published, body, key=key, content_type=content_type, headers=found)
 
@@ -135,7 +138,7 @@ class Event(Message):
         """What was published, parsed from JSON; raises PayloadError if the body is not JSON."""
         try:
             return json.loads(self.body)
-        except ValueError:
+        except (ValueError, RecursionError):
             pass
         raise PayloadError(f"the event {self.event!r} of {self.source} has a body that is not JSON: use `body`")
 

@@ -6,10 +6,11 @@ import os
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from inspect import unwrap
 from pathlib import Path
 from typing import Any, TypeVar
 
-from architect_core._base.address import parse_address
+from architect_core._base.address import parse_address, scheme_of
 from architect_core._base.json_text import read_json, require_object
 from architect_core._base.names import SERVICE_NAME
 from architect_core.contract import Broker, Delivery, EventChannel, Sender, Subscription, Subscriptions, serialise
@@ -136,12 +137,21 @@ def on(service: str, event: str, *, timeout: float = 300.0) -> Callable[[Functio
 
     def register(function: Function) -> Function:
         other = handlers.get((service, event))
-        if other is not None and other.function.__qualname__ != function.__qualname__:
-            raise ValueError(f"the event {event!r} of {service} has a handler already: {other.function.__qualname__}")
+        # a module may be executed twice, as `__main__` and by its name, or reloaded
+        if other is not None and _place(other.function) != _place(function):
+            raise ValueError(f"the event {event!r} of {service} has a handler already: {_place(other.function)}")
         handlers[service, event] = Handler(service, event, function, timeout)
         return function
 
     return register
+
+
+def _place(function: Callable[..., Any]) -> str:
+    """Where a function is defined: "letter in /app/handlers.py"."""
+    inner = unwrap(function)
+    code = getattr(inner, "__code__", None)
+    name = getattr(inner, "__qualname__", type(inner).__qualname__)
+    return name if code is None else f"{name} in {code.co_filename}"
 
 
 def broker_of(plugins: Plugins, find_root: Callable[[], Path]) -> Broker | None:
@@ -157,7 +167,7 @@ def broker_of(plugins: Plugins, find_root: Callable[[], Path]) -> Broker | None:
         return None
     data = require_object(read_json(text, _WHERE), _WHERE) if text.startswith("{") else {"url": text}
     entry = validate(DatastoreConfig, followed(data, _WHERE, os.environ)[0], _WHERE)
-    scheme = scheme_of_url(entry.url) or entry.type
+    scheme = scheme_of_url(entry.url) if scheme_of(entry.url or "") else entry.type  # "broker:5672" has no scheme
     if scheme is None:
         raise ConfigError(_WHERE, [("", "must be a URL, such as amqp://broker, or an object with a `url`")])
     plugins.get(EventChannel, f"events.{scheme}", EVENTS_VARIABLE)  # its error says what to install
