@@ -21,9 +21,9 @@ if TYPE_CHECKING:
     from architect_core.contract import Credentials, Delivery, Event, Message, Once, Source, Subscription
     from architect_core.deadline import deadline, remaining
     from architect_core.exceptions import (  # isort: skip
-        ArchitectError, ConfigError, DriverError, ManifestError, NoCurrentServiceError, NoEventLoopError, NoPluginError,
-        OriginError, PayloadError, PluginError, PublishError, RunError, StubError, UnknownDatastoreError,
-        UnknownDriverError, UnknownEventError, UnknownNameError, UnknownServiceError,
+        ArchitectError, ConfigError, DriverError, InboxError, ManifestError, NoCurrentServiceError, NoEventLoopError,
+        NoPluginError, OriginError, PayloadError, PluginError, PublishError, RunError, StubError,
+        UnknownDatastoreError, UnknownDriverError, UnknownEventError, UnknownNameError, UnknownServiceError,
     )  # fmt: skip
     from architect_core.resolver.events import Notification, on
     from architect_core.resolver.observing import observe
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "AioService", "ArchitectError", "Changes", "ConfigError", "Credentials", "CurrentService", "DatastoreConfig",
-    "Delivery", "DriverError", "EnvironmentSource", "Event", "Instance", "ManifestError", "MappingSource",
+    "Delivery", "DriverError", "EnvironmentSource", "Event", "InboxError", "Instance", "ManifestError", "MappingSource",
     "NoCurrentServiceError", "NoEventLoopError", "NoPluginError", "Notification", "OriginError", "PayloadError",
     "PluginError", "PublishError", "Resolver", "RunError", "Service", "ServiceConfig", "Source", "StubError",
     "Subscription", "SubscriptionConfig", "UnknownDatastoreError", "UnknownDriverError", "UnknownEventError",
@@ -131,6 +131,7 @@ def inbox(connection: Any, event: Message | str, *, consumer: str | None = None)
     The event is recorded in the transaction of `connection`, which is not committed, in the inbox's table, which
     `architect events init` creates. `consumer` is the running service if it is None. For asyncio, use `async with`.
     Raises NoCurrentServiceError if neither is known, because services that share a table need different ones.
+    Entering it raises InboxError if the connection is unsuitable or the table is missing.
     """
     resolver = _default()
     name = consumer or resolver.current_name or resolver.current_service().name

@@ -17,6 +17,7 @@
     ├── OriginError             a URL does not belong to the client's service
     ├── PayloadError            an event's payload cannot be sent
     ├── PublishError            an event was not kept by the broker or the outbox
+    ├── InboxError              an event cannot be recorded in an inbox
     └── RunError                `architect run` or `architect install` failed
 
 Clients raise their libraries' own errors: a REST client raises `requests.ConnectionError`, a gRPC stub
@@ -144,6 +145,10 @@ class PayloadError(ArchitectError, ValueError):
 
 class PublishError(ArchitectError):
     """An event is not kept: the broker did not confirm it, or the outbox's transaction cannot hold it."""
+
+
+class InboxError(ArchitectError):
+    """An event cannot be recorded in an inbox: the connection is unsuitable, or the table is missing."""
 
 
 class RunError(ArchitectError):

@@ -2,17 +2,43 @@
 
 from __future__ import annotations
 
+import json
+from datetime import UTC
 from typing import TYPE_CHECKING, Any
+
+from architect_core.exceptions import PublishError
+from architect_events.outbox.connections import Insert, aio_execute, execute
+from architect_events.outbox.tables import OUTBOX, PUBLISHED
 
 if TYPE_CHECKING:
     from architect_core.contract import Message
 
+_INSERT = Insert(OUTBOX, PUBLISHED, PublishError, "`publish`", "`await notification.aio.publish`")
+
 
 def put(connection: Any, message: Message) -> None:
-    """Insert `message` by a connection that blocks."""
-    raise NotImplementedError
+    """Insert `message` by a connection that blocks, and commit nothing.
+
+    It is kept if and only if the transaction that the connection is in is committed; at once, if the connection commits
+    each statement. Raises PublishError if the connection is unsuitable or the table is missing, else the error of the
+    connection's own library.
+    """
+    execute(connection, _INSERT, _values(message))
 
 
 async def aio_put(connection: Any, message: Message) -> None:
-    """Insert `message` by a connection for asyncio."""
-    raise NotImplementedError
+    """The same by a connection for asyncio."""
+    await aio_execute(connection, _INSERT, _values(message))
+
+
+def _values(message: Message) -> tuple[Any, ...]:
+    return (
+        message.id,
+        message.event,
+        message.source,
+        message.key,
+        message.content_type,
+        json.dumps(dict(message.headers)),
+        message.body,
+        message.time.astimezone(UTC).isoformat(),
+    )

@@ -1,0 +1,275 @@
+"""Inserting a row by a caller's own connection, of whatever library it is, in the transaction that it is in.
+
+A connection is recognised by the names of its class and of what that is derived from, so that no library is imported.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from functools import cache, lru_cache
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from architect_core.exceptions import ArchitectError
+
+_PLACEHOLDERS = {"qmark": "?", "format": "%s", "pyformat": "%s", "numeric_dollar": "${}"}
+_IDLE = 0  # a connection of PostgreSQL that is in no transaction
+_IN_TRANSACTION = 1  # a flag of MySQL's server status
+
+
+@dataclass(frozen=True, eq=False)
+class Insert:
+    """The insertion of one row into a table of ours.
+
+    Attributes:
+        error: what is raised if the connection is unsuitable, or the table is missing.
+        blocking: how a caller names what takes a connection that blocks; `awaited` names its twin for asyncio.
+        once: whether a row that exists is left as it is. A connection that would commit it at once is refused then.
+    """
+
+    table: str
+    columns: tuple[str, ...]
+    error: type[ArchitectError]
+    blocking: str
+    awaited: str
+    once: bool = False
+
+
+def execute(connection: Any, insert: Insert, values: Sequence[Any]) -> int:
+    """Insert `values`, and commit nothing; returns the number of rows, which is negative if it is not known yet.
+
+    Raises `insert.error` if the connection is unsuitable or the table is missing, else what the connection raises.
+    """
+    run = _BLOCKING.get(_known(connection.__class__))
+    if run is None:
+        raise _unsuitable(connection, insert)
+    try:
+        return run(connection, insert, values)
+    except Exception as problem:
+        cause = _cause(problem)
+        if not _is_missing_table(cause, insert):
+            raise
+    raise _missing_table(insert) from cause
+
+
+async def aio_execute(connection: Any, insert: Insert, values: Sequence[Any]) -> int:
+    """The same for asyncio."""
+    run = _AWAITED.get(_known(connection.__class__))
+    if run is None:
+        raise _unsuitable(connection, insert)
+    try:
+        return await run(connection, insert, values)
+    except Exception as problem:
+        cause = _cause(problem)
+        if not _is_missing_table(cause, insert):
+            raise
+    raise _missing_table(insert) from cause
+
+
+@cache
+def statement(insert: Insert, dialect: str, paramstyle: str) -> str:
+    """Returns the SQL; `dialect` and `paramstyle` are SQLAlchemy's names. Raises `insert.error` for other databases."""
+    mysql = dialect in {"mysql", "mariadb"}
+    if not (mysql or dialect in {"postgresql", "sqlite"}) or paramstyle not in _PLACEHOLDERS:
+        raise insert.error(
+            f"a database of {dialect} ({paramstyle}) cannot hold the table {insert.table}: pass a connection to "
+            "PostgreSQL, MySQL, MariaDB or SQLite"
+        )
+    marks = ", ".join(_PLACEHOLDERS[paramstyle].format(number) for number in range(1, len(insert.columns) + 1))
+    ignoring, otherwise = (" IGNORE", "") if mysql else ("", " ON CONFLICT DO NOTHING")
+    if not insert.once:
+        ignoring = otherwise = ""
+    return f"INSERT{ignoring} INTO {insert.table} ({', '.join(insert.columns)}) VALUES ({marks}){otherwise}"
+
+
+def _psycopg(connection: Any, insert: Insert, values: Sequence[Any]) -> int:
+    from psycopg import Cursor  # the connection's own cursor_factory may have placeholders of another style
+
+    if insert.once and connection.autocommit and connection.info.transaction_status == _IDLE:
+        raise _commits(connection, insert)
+    return Cursor(connection).execute(statement(insert, "postgresql", "format"), values).rowcount
+
+
+async def _aio_psycopg(connection: Any, insert: Insert, values: Sequence[Any]) -> int:
+    from psycopg import AsyncCursor
+
+    if insert.once and connection.autocommit and connection.info.transaction_status == _IDLE:
+        raise _commits(connection, insert)
+    return (await AsyncCursor(connection).execute(statement(insert, "postgresql", "format"), values)).rowcount
+
+
+def _psycopg2(connection: Any, insert: Insert, values: Sequence[Any]) -> int:
+    if insert.once and connection.autocommit and connection.info.transaction_status == _IDLE:
+        raise _commits(connection, insert)
+    return _by_cursor(connection, statement(insert, "postgresql", "format"), values)
+
+
+async def _asyncpg(connection: Any, insert: Insert, values: Sequence[Any]) -> int:
+    if insert.once and not connection.is_in_transaction():
+        raise _commits(connection, insert)
+    tag: str = await connection.execute(statement(insert, "postgresql", "numeric_dollar"), *values)
+    return int(tag.rpartition(" ")[2])  # of "INSERT 0 1"
+
+
+def _sqlite3(connection: Any, insert: Insert, values: Sequence[Any]) -> int:
+    explicit = connection.isolation_level is None or getattr(connection, "autocommit", False) is True  # from 3.12 on
+    if insert.once and explicit and not connection.in_transaction:
+        raise _commits(connection, insert)
+    count: int = connection.execute(statement(insert, "sqlite", "qmark"), values).rowcount
+    return count
+
+
+def _pymysql(connection: Any, insert: Insert, values: Sequence[Any]) -> int:
+    if insert.once and connection.get_autocommit() and not connection.server_status & _IN_TRANSACTION:
+        raise _commits(connection, insert)
+    return _by_cursor(connection, statement(insert, "mysql", "format"), values)
+
+
+async def _aiomysql(connection: Any, insert: Insert, values: Sequence[Any]) -> int:
+    if insert.once and connection.get_autocommit() and not connection.get_transaction_status():
+        raise _commits(connection, insert)
+    async with connection.cursor() as cursor:
+        await cursor.execute(statement(insert, "mysql", "format"), values)
+        count: int = cursor.rowcount
+    return count
+
+
+def _mysqlclient(connection: Any, insert: Insert, values: Sequence[Any]) -> int:
+    if insert.once and connection.get_autocommit():  # it does not say whether a transaction was begun nevertheless
+        raise _commits(connection, insert)
+    return _by_cursor(connection, statement(insert, "mysql", "format"), values)
+
+
+def _django(connection: Any, insert: Insert, values: Sequence[Any]) -> int:
+    text = statement(insert, connection.vendor, "format")
+    if insert.once and connection.get_autocommit():
+        raise _commits(connection, insert)
+    return _by_cursor(connection, text, values)
+
+
+def _by_cursor(connection: Any, text: str, values: Sequence[Any]) -> int:
+    with connection.cursor() as cursor:
+        cursor.execute(text, values)
+        count: int = cursor.rowcount
+    return count
+
+
+def _sqlalchemy(connection: Any, insert: Insert, values: Sequence[Any]) -> int:
+    text = _sqlalchemy_statement(connection, insert)
+    try:
+        count: int = connection.exec_driver_sql(text, values).rowcount
+    except Exception as problem:
+        _hide_values(problem)
+        raise
+    return count
+
+
+async def _aio_sqlalchemy(connection: Any, insert: Insert, values: Sequence[Any]) -> int:
+    text = _sqlalchemy_statement(connection, insert)
+    try:
+        count: int = (await connection.exec_driver_sql(text, values)).rowcount
+    except Exception as problem:
+        _hide_values(problem)
+        raise
+    return count
+
+
+def _session(session: Any, insert: Insert, values: Sequence[Any]) -> int:
+    return _sqlalchemy(session.connection(), insert, values)
+
+
+async def _aio_session(session: Any, insert: Insert, values: Sequence[Any]) -> int:
+    return await _aio_sqlalchemy(await session.connection(), insert, values)
+
+
+def _sqlalchemy_statement(connection: Any, insert: Insert) -> str:
+    if insert.once and connection.get_execution_options().get("isolation_level") == "AUTOCOMMIT":
+        raise _commits(connection, insert)
+    return statement(insert, connection.dialect.name, connection.dialect.paramstyle)
+
+
+def _hide_values(problem: Exception) -> None:
+    """Have SQLAlchemy's error show no payload."""
+    if hasattr(problem, "hide_parameters"):
+        problem.hide_parameters = True
+
+
+# by the package and the name of the connection's class, or of one that this is derived from
+_BLOCKING: dict[str, Callable[[Any, Insert, Sequence[Any]], int]] = {
+    "psycopg.Connection": _psycopg,
+    "psycopg2.connection": _psycopg2,
+    "sqlite3.Connection": _sqlite3,
+    "pymysql.Connection": _pymysql,
+    "MySQLdb.Connection": _mysqlclient,
+    "django.BaseDatabaseWrapper": _django,
+    "django.ConnectionProxy": _django,
+    "sqlalchemy.Connection": _sqlalchemy,
+    "sqlalchemy.Session": _session,
+    "sqlalchemy.scoped_session": _session,
+}
+_AWAITED: dict[str, Callable[[Any, Insert, Sequence[Any]], Awaitable[int]]] = {
+    "psycopg.AsyncConnection": _aio_psycopg,
+    "asyncpg.Connection": _asyncpg,
+    "asyncpg.PoolConnectionProxy": _asyncpg,
+    "aiomysql.Connection": _aiomysql,
+    "sqlalchemy.AsyncConnection": _aio_sqlalchemy,
+    "sqlalchemy.AsyncSession": _aio_session,
+    "sqlalchemy.async_scoped_session": _aio_session,
+}
+_BLOCKING_LIBRARIES = "psycopg, psycopg2, sqlite3, PyMySQL, mysqlclient, Django or SQLAlchemy"
+_AWAITED_LIBRARIES = "psycopg, asyncpg, aiomysql or SQLAlchemy"
+
+
+@lru_cache(maxsize=128)
+def _known(class_: type) -> str:
+    """Returns the name in the tables above, or "". Two classes of a package that are connections differ in name."""
+    for each in class_.__mro__:
+        name = f"{each.__module__.partition('.')[0]}.{each.__qualname__}"
+        if name in _BLOCKING or name in _AWAITED:
+            return name
+    return ""
+
+
+def _unsuitable(connection: Any, insert: Insert) -> ArchitectError:
+    given, known = _name(connection), _known(connection.__class__)
+    if known in _BLOCKING:
+        hint = f"is a connection that blocks: use {insert.blocking}, or a connection for asyncio: {_AWAITED_LIBRARIES}"
+    elif known in _AWAITED:
+        hint = f"is a connection for asyncio: use {insert.awaited}, or one that blocks: {_BLOCKING_LIBRARIES}"
+    else:
+        hint = (
+            "is no connection that is supported: pass a connection (no cursor, engine or pool) or a session, the one "
+            f"whose transaction it is, of {_BLOCKING_LIBRARIES}; or for asyncio of {_AWAITED_LIBRARIES}"
+        )
+    return insert.error(f"{insert.table}: {given} {hint}")
+
+
+def _commits(connection: Any, insert: Insert) -> ArchitectError:
+    return insert.error(
+        f"{insert.table}: {_name(connection)} is in no transaction and commits each statement at once, so the event "
+        "would count as handled even if its effect fails: begin a transaction first, or turn autocommit off"
+    )
+
+
+def _name(connection: Any) -> str:
+    class_ = connection.__class__
+    return class_.__qualname__ if class_.__module__ == "builtins" else f"{class_.__module__}.{class_.__qualname__}"
+
+
+def _cause(problem: Exception) -> BaseException:
+    """Returns the driver's own error, which SQLAlchemy and Django wrap."""
+    return getattr(problem, "orig", None) or problem.__cause__ or problem
+
+
+def _is_missing_table(cause: BaseException, insert: Insert) -> bool:
+    state = getattr(cause, "sqlstate", None) or getattr(cause, "pgcode", None)
+    no_such_table = state == "42P01" or cause.args[:1] == (1146,)  # PostgreSQL's or MySQL's code
+    return no_such_table or f"no such table: {insert.table}" in str(cause)
+
+
+def _missing_table(insert: Insert) -> ArchitectError:
+    return insert.error(
+        f"the database has no table {insert.table}: create it with `architect events init`, or put what `architect "
+        "events init --sql` prints into your migrations"
+    )
