@@ -13,6 +13,7 @@ import argparse
 import json
 import os
 import random
+import secrets
 import signal
 import socket
 import subprocess
@@ -31,7 +32,9 @@ import architect.sdk as architect
 
 KEYS = 97
 BATCH = 20  # events of one transaction
-ORDERS, MAILER, EVENT = "campaign/orders", "campaign/mailer", "placed"
+# each campaign has its own services, and so its own queues
+TOKEN = os.environ.setdefault("CAMPAIGN", f"campaign-{secrets.token_hex(4)}")
+ORDERS, MAILER, EVENT = f"{TOKEN}/orders", f"{TOKEN}/mailer", "placed"
 TABLES = ("campaign_published", "campaign_received", "campaign_effects")
 CHANNELS = {
     "webhooks-postgres": ("postgres", None),
@@ -187,8 +190,9 @@ def run(channel: str, events: int, every: float, seed: int, patience: float = 12
     engine, broker = CHANNELS[channel]
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="campaign-", ignore_cleanup_errors=True)))
-        environ, port = os.environ | environment(engine, broker, folder, stack), free_port()
-        services = configuration(engine, folder, port, handled=broker is not None)
+        environ, port = os.environ | environment(broker, folder, stack), free_port()
+        datastore = stack.enter_context(database(engine, folder))
+        services = configuration(datastore, port, handled=broker is not None)
         environ |= {"ARCHITECT": json.dumps(services), "ARCHITECT_DISABLED_PLUGINS": ""}
         os.environ["ARCHITECT_CURRENT_SERVICE"] = ORDERS
         architect.configure(services, current_service=ORDERS)
@@ -269,27 +273,46 @@ def count(connection: Any, channel: str, events: int, kills: dict[str, int], sec
 
 
 def create_tables(connection: Any, engine: str) -> None:
-    """Creates the campaign's tables, empty, and removes the outbox and inbox of an earlier campaign."""
-    for table in (*TABLES, "architect_outbox", "architect_inbox"):
-        execute(connection, f"drop table if exists {table}")
+    """Creates the campaign's tables."""
     for table in TABLES:
         execute(connection, f"create table {table} (id {NUMBER[engine]} primary key, n bigint not null)")
     connection.commit()
 
 
-def configuration(engine: str, folder: Path, port: int, *, handled: bool) -> dict[str, Any]:
+def configuration(datastore: dict[str, Any], port: int, *, handled: bool) -> dict[str, Any]:
     """Returns the entries of both services."""
-    datastores = {
-        "postgres": {"type": "postgres", "host": "127.0.0.1", "username": "postgres", "name": "test"},
-        "mariadb": {"type": "mariadb", "host": "127.0.0.1", "username": "root", "password": "", "name": "test"},
-        "sqlite": {"type": "sqlite", "name": str(folder / "campaign.db")},
-    }
-    place = {"host": "http://127.0.0.1", "port": port, "api": "rest", "datastores": {"db": datastores[engine]}}
+    place = {"host": "http://127.0.0.1", "port": port, "api": "rest", "datastores": {"db": datastore}}
     delivery = {"handler": Path(__file__).stem} if handled else {"uri": "/placed"}
     return {ORDERS: {**place, "subscriptions": {EVENT: {MAILER: delivery}}}, MAILER: place}
 
 
-def environment(engine: str, broker: str | None, folder: Path, stack: ExitStack) -> dict[str, str]:
+@contextmanager
+def database(engine: str, folder: Path) -> Iterator[dict[str, Any]]:
+    """Yields the entry of a database of its own, which is removed at the end."""
+    name = TOKEN.replace("-", "_")
+    if engine == "sqlite":
+        yield {"type": "sqlite", "name": str(folder / "campaign.db")}
+        return
+    if engine == "postgres":
+        import psycopg
+
+        server: Any = psycopg.connect(host="127.0.0.1", user="postgres", dbname="postgres", autocommit=True)
+        drop = f"drop database {name} with (force)"
+        entry = {"type": "postgres", "host": "127.0.0.1", "username": "postgres", "name": name}
+    else:
+        import pymysql
+
+        server, drop = pymysql.connect(host="127.0.0.1", user="root"), f"drop database {name}"
+        entry = {"type": "mariadb", "host": "127.0.0.1", "username": "root", "name": name}
+    with server, server.cursor() as cursor:
+        cursor.execute(f"create database {name}")
+        try:
+            yield entry
+        finally:
+            cursor.execute(drop)
+
+
+def environment(broker: str | None, folder: Path, stack: ExitStack) -> dict[str, str]:
     """Returns the variables that name the broker, which it starts if it is SQS."""
     if broker == "sqs":
         return {"ARCHITECT_EVENTS": stack.enter_context(ministack(folder))}
