@@ -1,0 +1,352 @@
+"""The engine that takes messages from a consumer and has a sink, which is a handler or a channel, process them."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import deque
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from dataclasses import dataclass, field, replace
+from functools import partial
+from typing import TYPE_CHECKING
+
+from architect_core.contract import Capabilities, Consumer, Receipt, Received
+from architect_core.exceptions import ArchitectError, PluginError
+from architect_events.consuming.outage import Outage
+
+if TYPE_CHECKING:
+    from architect_events.schedule import Schedule
+
+Sink = Callable[[Sequence[Received]], Awaitable[Sequence[Receipt]]]
+"""Processes a batch; returns a receipt for each message, in order."""
+
+_log = logging.getLogger("architect.events")
+_RECEIVE = 20.0  # seconds that one call of `receive` waits for a message
+_EMPTY = 0.5  # the same where the worker ends once there is none
+_SLACK = 30.0  # seconds after its timeout when `receive` has failed
+_TOGETHER, _ENOUGH = 0.005, 50  # seconds for which successes are collected before they are acknowledged, and how many
+_SETTLE = 10.0  # seconds that one call to acknowledge and the like may take
+_SETTLING = 5  # attempts to acknowledge and the like
+_LONGEST_HELD = 120.0  # seconds between attempts of a message that the worker keeps; a broker may limit their sum
+_LONGEST_REASON = 300  # characters
+
+
+@dataclass(slots=True, eq=False)
+class _Chain:
+    """Messages that are processed one after another, because they have the same key; or one without a key."""
+
+    key: tuple[str, ...] | None
+    waiting: deque[Received] = field(default_factory=deque)
+    kept: list[Received] = field(default_factory=list)  # failed ones, until their next attempt
+    returned: list[Received] = field(default_factory=list)  # those behind one that is retried
+    pause: float | None = None  # seconds until the next attempt of a message of this batch
+
+
+@dataclass
+class Counts:
+    """How many messages a worker has processed: `failed` counts attempts, of which the last one is `dead` too."""
+
+    done: int = 0
+    failed: int = 0
+    dead: int = 0
+
+
+class Worker:
+    """Takes messages and has `sink` process them, at most `concurrency` batches at once.
+
+    A message is acknowledged only after its receipt is ok. It holds at most `concurrency * batch` messages. Those with
+    the same key are processed one after another, in the order in which they were received; a later one never overtakes
+    one that failed and is retried:
+
+    - If the channel `holds_back`, those behind it are released, and the channel delivers them after it.
+    - If not, the worker keeps it and those behind it, for two minutes at most before each attempt, until it succeeds
+      or is dead. A worker that is stopped gives them back in their order; attempts that it has counted are forgotten.
+
+    In one batch, several messages may have the same key; the sink must keep their order.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        consumer: Consumer,
+        sink: Sink,
+        *,
+        schedule: Schedule,
+        capabilities: Capabilities,
+        concurrency: int = 10,
+        batch: int = 1,
+        grace: float = 30.0,
+        prepare: Callable[[], Awaitable[None]] | None = None,
+    ) -> None:
+        """Make a worker, which `run` starts.
+
+        Args:
+            name: what it takes messages from, for the log.
+            consumer: closed at the end.
+            sink: whatever it raises is a failure of the whole batch.
+            schedule: the delays after failures.
+            capabilities: those of the channel that `consumer` is of.
+            concurrency: how many batches are processed at once.
+            batch: how many messages are given to the sink together.
+            grace: seconds that running calls have to end after `stop`.
+            prepare: called before the first message is received, and again after each outage.
+        """
+        self.counts = Counts()
+        self._name = name
+        self._consumer = consumer
+        self._sink = sink
+        self._schedule = schedule
+        self._capabilities = capabilities
+        self._concurrency = concurrency
+        self._batch = batch
+        self._limit = concurrency * batch
+        self._grace = grace
+        self._prepare = prepare
+        self._stopping = asyncio.Event()
+        self._changed = asyncio.Event()  # a message is no longer held, or a call has ended
+        self._held: dict[int, Received] = {}  # by their ids, because comparing messages takes time
+        self._chains: dict[tuple[str, ...], _Chain] = {}  # those of a key, if any of its messages is held
+        self._ready: deque[_Chain] = deque()
+        self._calls: set[asyncio.Task[None]] = set()
+        self._succeeded: list[Received] = []
+        self._acknowledging: asyncio.Task[None] | None = None
+
+    def stop(self) -> None:
+        """Begin nothing new; `run` returns once the running calls have ended. To be called in the event loop."""
+        self._stopping.set()
+
+    async def run(self, *, until_empty: bool = False) -> None:
+        """Process messages until `stop` is called or, if `until_empty`, until none is left that is due."""
+        receiving = asyncio.create_task(self._receive(until_empty))
+        extending = asyncio.create_task(self._extend())
+        stopping = asyncio.create_task(self._stopping.wait())
+        try:
+            await asyncio.wait({receiving, stopping}, return_when=asyncio.FIRST_COMPLETED)
+            self._stopping.set()
+            receiving.cancel()
+            if self._calls:
+                _, running = await asyncio.wait(self._calls, timeout=self._grace)
+                if running:
+                    _log.warning("%s: %d calls did not end in %g seconds", self._name, len(running), self._grace)
+        finally:
+            self._stopping.set()
+            tasks = {receiving, extending, stopping, *self._calls}
+            for task in tasks:
+                task.cancel()
+            await asyncio.wait(tasks)
+            if self._acknowledging is not None:
+                await self._acknowledging
+            try:
+                async with asyncio.timeout(_SETTLE):
+                    await self._consumer.close()
+            except Exception as problem:  # noqa: BLE001 - what is held is delivered again in any case
+                _log.warning("%s: closing failed: %s", self._name, _text(problem))
+        if not receiving.cancelled():
+            receiving.result()  # raises what ended it
+
+    async def _receive(self, until_empty: bool) -> None:
+        outage, prepared = Outage(self._name), self._prepare is None
+        timeout = _EMPTY if until_empty else _RECEIVE
+        while True:
+            while len(self._held) >= self._limit:
+                await self._change()
+            try:
+                async with asyncio.timeout(timeout + _SLACK):
+                    if self._prepare is not None and not prepared:
+                        await self._prepare()
+                    received = await self._consumer.receive(self._limit - len(self._held), timeout)
+            except Exception as problem:  # noqa: BLE001 - a worker outlives every outage
+                prepared = self._prepare is None
+                await outage.pause(problem)
+                continue
+            prepared = True
+            outage.over()
+            for each in received:
+                self._accept(each)
+            self._begin()
+            if until_empty and not received:
+                if not self._held:
+                    return
+                await self._change()
+
+    async def _change(self) -> None:
+        self._changed.clear()
+        await self._changed.wait()
+
+    def _accept(self, received: Received) -> None:
+        self._held[id(received)] = received
+        message = received.message
+        if message.key is None:
+            self._ready.append(_Chain(None, deque((received,))))
+            return
+        key = (message.to.name if message.to else "", message.source, message.key)
+        chain = self._chains.get(key)
+        if chain is None:
+            chain = self._chains[key] = _Chain(key)
+            self._ready.append(chain)
+        chain.waiting.append(received)
+
+    def _begin(self) -> None:
+        while self._ready and len(self._calls) < self._concurrency and not self._stopping.is_set():
+            batch: list[Received] = []
+            owners: list[_Chain] = []
+            while self._ready and len(batch) < self._batch:
+                chain = self._ready.popleft()
+                for _ in range(min(len(chain.waiting), self._batch - len(batch))):
+                    batch.append(chain.waiting.popleft())
+                    owners.append(chain)
+            call = asyncio.create_task(self._process(batch, owners))
+            self._calls.add(call)
+            call.add_done_callback(self._ended)
+
+    def _ended(self, call: asyncio.Task[None]) -> None:
+        self._calls.discard(call)
+        self._changed.set()
+        self._begin()
+        if not call.cancelled() and (problem := call.exception()):
+            _log.error("%s: an unexpected error", self._name, exc_info=problem)
+
+    async def _process(self, batch: list[Received], owners: list[_Chain]) -> None:
+        receipts = await self._attempt(batch)
+        for received, chain, receipt in zip(batch, owners, receipts, strict=True):
+            if receipt.ok:
+                self._succeeded.append(received)
+            else:
+                await self._failed(received, chain, receipt)
+        if self._succeeded and self._acknowledging is None:
+            self._acknowledging = asyncio.create_task(self._acknowledge())
+        for chain in dict.fromkeys(owners):
+            await self._go_on(chain)
+
+    async def _attempt(self, batch: Sequence[Received]) -> Sequence[Receipt]:
+        """Where an attempt begins and ends."""
+        try:
+            receipts = await self._sink(batch)
+            if len(receipts) == len(batch):
+                return receipts
+            problem: Exception = PluginError(f"{self._name}: the sink did not return one receipt for each message")
+        except asyncio.CancelledError:
+            if self._is_cancelled():
+                raise
+            problem = ArchitectError("it was cancelled")
+        except Exception as error:  # noqa: BLE001 - a failure of these messages, which the log shows
+            _log.warning("%s: an attempt failed", self._name, exc_info=error)
+            problem = error
+        return [Receipt(problem)] * len(batch)
+
+    @staticmethod
+    def _is_cancelled() -> bool:
+        task = asyncio.current_task()
+        return task is not None and task.cancelling() > 0
+
+    async def _failed(self, received: Received, chain: _Chain, receipt: Receipt) -> None:
+        if chain.pause is not None:  # it is behind one that failed
+            (chain.returned if self._capabilities.holds_back else chain.kept).append(received)
+            return
+        self.counts.failed += 1
+        reason, attempt = _reason(receipt), received.attempt
+        delay = self._schedule.delay(attempt, receipt.retry_after, self._capabilities.max_delay)
+        if receipt.permanent or delay is None:
+            self.counts.dead += 1
+            _log.error("%s is dead after attempt %d: %s", _label(received), attempt, reason)
+            await self._settle([received], "bury", partial(self._consumer.dead, received, reason))
+            return
+        if chain.key is not None:
+            keeps = not self._capabilities.holds_back
+            chain.pause = delay = min(delay, _LONGEST_HELD) if keeps else delay
+            if keeps:
+                chain.kept.append(received)
+        _log.warning("%s: attempt %d failed, the next is in %.1f seconds: %s", _label(received), attempt, delay, reason)
+        if not chain.kept:
+            await self._settle([received], "retry", partial(self._consumer.retry, received, delay))
+
+    async def _go_on(self, chain: _Chain) -> None:
+        """Have the next messages of a chain processed, or the failed ones again later."""
+        pause, chain.pause = chain.pause, None
+        if pause is not None and self._capabilities.holds_back:
+            returned = [*chain.returned, *chain.waiting]
+            chain.returned.clear()
+            chain.waiting.clear()
+            if returned:
+                await self._settle(returned, "release", partial(self._consumer.release, returned))
+        if chain.kept:
+            first = self._tried(chain.kept[0])
+            chain.waiting.extendleft((*reversed(chain.kept[1:]), first))
+            chain.kept.clear()
+            asyncio.get_running_loop().call_later(pause or 0.0, self._resume, chain)
+        elif chain.waiting:
+            self._ready.append(chain)
+        elif chain.key is not None:
+            del self._chains[chain.key]
+
+    def _tried(self, received: Received) -> Received:
+        """Returns the message that is kept, with one more attempt counted."""
+        tried = replace(received, attempt=received.attempt + 1)
+        del self._held[id(received)]
+        self._held[id(tried)] = tried
+        return tried
+
+    def _resume(self, chain: _Chain) -> None:
+        self._ready.append(chain)
+        self._begin()
+
+    async def _acknowledge(self) -> None:
+        """Acknowledges what succeeded, together with what succeeds in the same moment."""
+        while self._succeeded:
+            if len(self._calls) > 1 and len(self._succeeded) < min(_ENOUGH, self._limit / 2):
+                await asyncio.sleep(_TOGETHER)
+            batch, self._succeeded = self._succeeded, []
+            if await self._settle(batch, "acknowledge", partial(self._consumer.ack, batch)):
+                self.counts.done += len(batch)
+        self._acknowledging = None
+
+    async def _settle(self, received: Iterable[Received], what: str, settle: Callable[[], Awaitable[None]]) -> bool:
+        """Tells the consumer, some times if it fails; then the messages are no longer held. Returns whether it worked.
+
+        If it never works, the lease or the connection has ended, or will, and they are delivered again.
+        """
+        settled = False
+        for number in range(_SETTLING):
+            try:
+                async with asyncio.timeout(_SETTLE):
+                    await settle()
+                settled = True
+                break
+            except Exception as problem:  # noqa: BLE001 - see above
+                if number == _SETTLING - 1 or not isinstance(problem, OSError):
+                    _log.warning("%s: could not %s, so it may be delivered again: %s", self._name, what, _text(problem))
+                    break
+                await asyncio.sleep(0.1 * 2**number)
+        for each in received:
+            del self._held[id(each)]
+        self._changed.set()
+        return settled
+
+    async def _extend(self) -> None:
+        """Extends the leases of all unfinished messages at half of the lease; sooner again if that fails."""
+        lease = self._capabilities.lease
+        while lease is not None:
+            await asyncio.sleep(lease / 2)
+            while self._held:
+                try:
+                    async with asyncio.timeout(lease / 4):
+                        await self._consumer.extend(list(self._held.values()))
+                    break
+                except Exception as problem:  # noqa: BLE001 - they may be delivered again, and go on
+                    _log.warning("%s: could not extend leases: %s", self._name, _text(problem))
+                    await asyncio.sleep(lease / 16)
+
+
+def _reason(receipt: Receipt) -> str:
+    text = f"status {receipt.status}" if receipt.error is None else _text(receipt.error)
+    return text[:_LONGEST_REASON]
+
+
+def _text(problem: Exception) -> str:
+    return str(problem) or type(problem).__name__
+
+
+def _label(received: Received) -> str:
+    message = received.message
+    to = f" to {message.to.name}" if message.to else ""
+    return f"event {message.event!r} of {message.source}{to} ({message.id})"
