@@ -26,12 +26,12 @@ _SHORTEST_MASKED = 4  # shorter secrets would mask ordinary text
 def secrets_of(plan: Plan) -> Iterator[str]:
     """The passwords that a run is given, and the values of its parameters and headers with names of secrets."""
     for node in plan.nodes:
-        yield from _secret_values(plan.parameters(node))
+        yield from secret_values(plan.parameters(node))
         for subscriptions in node.manifest.subscriptions.values():
             for subscription in subscriptions.values():
-                yield from _secret_values(subscription.headers)
+                yield from secret_values(subscription.headers)
         for datastore in plan.datastores(node):
-            yield from _secret_values(datastore.entry(datastore.wanted()))
+            yield from secret_values(datastore.entry(datastore.wanted()))
     for override in plan.overrides.services.values():
         yield from _login_in(override.host or "")
 
@@ -66,7 +66,8 @@ def _login_in(host: str) -> Iterator[str]:
     yield from (secret, unquote(secret))
 
 
-def _secret_values(values: Mapping[str, object]) -> Iterator[str]:
+def secret_values(values: Mapping[str, object]) -> Iterator[str]:
+    """Those of `values` whose names are those of secrets, and the passwords in the others."""
     for name, value in values.items():
         if _SECRET_NAME.search(name):
             yield str(value)

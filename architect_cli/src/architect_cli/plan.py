@@ -11,7 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 from architect_core.contract import CURRENT_SERVICE_VARIABLE, ROOT_VARIABLE, SERVICES_VARIABLE, parse_address
 from architect_core.exceptions import RunError
+from architect_core.plugins.loading import DISABLED_VARIABLE
 from architect_core.resolver.engine import GENERIC, engine_of_image
+from architect_core.resolver.events import EVENTS_VARIABLE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -99,13 +101,15 @@ class Datastore:
 class Plan:
     """The services of a run, dependencies first and the root last, and what the user states about them.
 
-    The run fills in the local port of each service that listens, and `entries`: service -> datastore -> entry.
+    The run fills in the local port of each service that listens, `entries`: service -> datastore -> entry, and
+    `events`: the value of `ARCHITECT_EVENTS`, if there is a broker.
     """
 
     nodes: list[Node]
     overrides: Overrides
     ports: dict[str, int] = field(default_factory=dict)
     entries: dict[str, dict[str, dict[str, Any]]] = field(default_factory=dict)
+    events: str | None = field(default=None, repr=False)
 
     @property
     def root(self) -> Node:
@@ -148,7 +152,7 @@ class Plan:
         return {"host": override.host, **({} if port is None else {"port": port}), "api": override.api or api}
 
     def subscribers(self, node: Node) -> dict[str, dict[str, dict[str, Any]]]:
-        """The subscribers of a service's events: event -> subscriber -> its path and headers.
+        """The subscribers of a service's events: event -> subscriber -> its path and headers, or its handler.
 
         Raises RunError if a service subscribes to an event that is not announced.
         """
@@ -163,7 +167,7 @@ class Plan:
                             f"{other.name} subscribes to {event!r} of {node.name}, which announces "
                             f"{', '.join(found) or 'nothing'} (`notifications` in its architect.json)"
                         )
-                    found[event][other.name] = {"uri": subscription.uri, "headers": dict(subscription.headers)}
+                    found[event][other.name] = subscription.model_dump(exclude_defaults=True)
         return found
 
     def services_for(self, node: Node) -> dict[str, Any]:
@@ -179,19 +183,29 @@ class Plan:
 
     def variables_for(self, node: Node) -> dict[str, str]:
         """The whole environment of a service's process."""
-        variables = {name: value for name, value in os.environ.items() if not name.startswith("ARCHITECT")}
+        variables = own_variables()
         # before those below, which a parameter cannot replace
         variables |= self.parameters(node)
         variables |= {
             SERVICES_VARIABLE: json.dumps(self.services_for(node)),
             CURRENT_SERVICE_VARIABLE: node.name,
             ROOT_VARIABLE: str(node.folder),
+            **({} if self.events is None else {EVENTS_VARIABLE: self.events}),
             "PYTHONUNBUFFERED": "1",
             "PATH": os.pathsep.join([*_program_folders(node.folder), variables.get("PATH", os.defpath)]),
         }
         if node.name in self.ports:
             variables |= {"HOST": LOCAL, "PORT": str(self.ports[node.name])}
         return variables
+
+
+def own_variables() -> dict[str, str]:
+    """The environment of this process without the configuration of architect; a disabled plugin remains so."""
+    return {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith("ARCHITECT") or name == DISABLED_VARIABLE
+    }
 
 
 def _port_in(host: str) -> int | None:

@@ -6,49 +6,68 @@ import asyncio
 import contextlib
 import errno
 import os
-import shlex
 import signal
 import socket
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from architect_cli.events import (
+    BrokerServer,
+    Companion,
+    as_variable,
+    check_commands,
+    choose_broker,
+    command_of_companion,
+    companions,
+    migrations,
+    secrets_in,
+)
 from architect_cli.install import install_stubs
+from architect_cli.keeping import Programs, Start
 from architect_cli.masking import passwords_in, secrets_of
 from architect_cli.output import Console, error_text
 from architect_cli.overrides import Overrides, load_overrides
-from architect_cli.plan import LOCAL, Datastore, Plan
-from architect_cli.processes import Program, spawn
+from architect_cli.plan import LOCAL, Datastore, Plan, own_variables
 from architect_cli.starting import Readiness, check, command_of, readiness_of
 from architect_cli.tree import load_tree
-from architect_core.contract import DatastoreProvisioner, Listener, mask_url
+from architect_core.contract import DatastoreProvisioner, Listener, Provisioned, mask_url
 from architect_core.exceptions import ArchitectError, RunError
 from architect_core.plugins import Plugins
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine
+    from collections.abc import Callable, Coroutine, Mapping
     from pathlib import Path
 
+    from architect_cli.processes import Program
     from architect_cli.tree import Node
 
-_POLL_SECONDS = 0.02
+    Provision = Callable[[Path, int], Provisioned]
+
 _ANSWER_SECONDS = 2.0  # for one call of a readiness probe
 _READER_GONE = 128 + signal.SIGPIPE
 
 Result = TypeVar("Result")
 
 
-def run_system(folder: Path, config: Path | None, temporary: Path, timeout: float) -> int:
-    """Run the service in `folder`, with the overrides in `config`; returns the exit code.
+def run_system(folder: Path, config: Path | None, events: str | None, temporary: Path, timeout: float) -> int:
+    """Run the service in `folder`, with the overrides in `config` and the broker `events`; returns the exit code.
 
     Each program must listen within `timeout` seconds. The caller removes the folder `temporary` after the run.
     Raises ArchitectError if something is wrong before anything is started.
     """
     nodes = load_tree(folder)
     plan = Plan(nodes, load_overrides(config, nodes) if config else Overrides())
-    console = Console([node.name for node in plan.started])
-    console.hide(secrets_of(plan))
     plugins = Plugins()
+    broker = choose_broker(events, plan, plugins)
+    beside = {}
+    for node in plan.started:
+        beside[node.name] = companions(node, plan, with_broker=bool(broker or plan.events))
+        check_commands(node, [*migrations(node), *beside[node.name]], plugins)
+    console = Console([*(node.name for node in plan.started), *(each.name for of in beside.values() for each in of)])
+    console.hide(secrets_of(plan))
+    console.hide(secrets_in(plan.events or ""))
     provisioners = check(plan, plugins)
     readiness = {node.name: readiness_of(node, plugins) for node in plan.started}
     for node in plan.started:
@@ -57,7 +76,8 @@ def run_system(folder: Path, config: Path | None, temporary: Path, timeout: floa
             console.note(f"stubs of {', '.join(done.generated)} generated for {node.name}")
         for note in done.notes:
             console.note(f"{node.name}: {note}")
-    return asyncio.run(Run(plan, plugins, console, provisioners, readiness, temporary, timeout).until_it_ends())
+    run = Run(plan, plugins, console, provisioners, readiness, broker, beside, temporary, timeout)
+    return asyncio.run(run.until_it_ends())
 
 
 @dataclass(eq=False)
@@ -69,15 +89,18 @@ class Run:
     console: Console
     provisioners: dict[Datastore, DatastoreProvisioner]
     readiness: dict[str, Readiness | None]
+    broker: BrokerServer | None
+    companions: dict[str, list[Companion]]
     temporary: Path
     timeout: float
 
     def __post_init__(self) -> None:
         self._threads = ThreadPoolExecutor(thread_name_prefix="plugin")
         self._server_ports: dict[str, int] = {}
-        self._programs: list[Program] = []
+        self._programs = Programs(self.console, self.timeout)
         self._tasks: list[asyncio.Task[None]] = []
         self._ready = {node.name: asyncio.Event() for node in self.plan.nodes}
+        self._carries = asyncio.Event()  # whether the broker is ready, or none is to be started
         self._stopping = False
 
     async def until_it_ends(self) -> int:
@@ -89,6 +112,7 @@ class Run:
         self.console.on_failure = self._on_lost_output
         self._choose_ports()
         self._announce()
+        self._begin(self._bring_up_broker())
         for node in self.plan.started:
             self._begin(self._live(node))
         try:
@@ -101,8 +125,7 @@ class Run:
             for task in self._tasks:
                 task.cancel()
             await asyncio.gather(*self._tasks, return_exceptions=True)
-            for program in reversed(self._programs):
-                await program.stop()
+            await self._programs.stop()
             self._threads.shutdown(wait=False, cancel_futures=True)
         return code
 
@@ -112,6 +135,7 @@ class Run:
             node.name: self.plan.overrides.of(node.name).port for node in self.plan.started if node.api is not None
         }
         servers = {datastore.path: datastore.override.port for datastore in self.provisioners}
+        servers |= {} if self.broker is None else {self.broker.label: None}
         owners: dict[int, str] = {}
         with contextlib.ExitStack() as held:
             for name, port in {**services, **servers}.items():
@@ -134,8 +158,7 @@ class Run:
 
     def _on_signal(self, number: int) -> None:
         if self._stopping:  # a second signal
-            for program in self._programs:
-                program.kill()
+            self._programs.kill()
         elif not self._outcome.done():
             self.console.note(f"stopping ({signal.Signals(number).name})")
             self._outcome.set_result(128 + number)
@@ -163,97 +186,103 @@ class Run:
     async def _live(self, node: Node) -> None:
         """Start a service after what it needs, and wait for its end."""
         await asyncio.gather(*(self._bring_up(each, node) for each in self.provisioners if each.service == node.name))
+        for migration in migrations(node):
+            await self._programs.complete(self._start_of(migration, node))
+        await self._carries.wait()
         for dependency in self._awaited(node):
             await self._ready[dependency.name].wait()
-        is_root = node is self.plan.root
-        program = await self._spawn(node.name, command_of(node), cwd=node.folder, env=self.plan.variables_for(node))
+        command = command_of(node)
+        if command is None:
+            if node is self.plan.root:
+                self.console.note(
+                    f"{node.name} has no program of its own, only handlers of events; press Ctrl-C to stop"
+                )
+            self._on_ready(node)
+            return
+        start = Start(node.name, command, node.folder, self.plan.variables_for(node))
         if node.api is not None:
-            await self._until_listening(program, self.plan.ports[node.name], self.readiness[node.name])
-            if is_root:
-                address = self.plan.address(node)
-                self.console.note(f"{node.name} is ready at {address['host']}:{address['port']}; press Ctrl-C to stop")
-        self._ready[node.name].set()
+            wait = partial(self._until_ready, node.name, self.plan.ports[node.name])
+            await self._programs.keep(start, wait, partial(self._on_ready, node))
+            return
+        program = await self._programs.start(start)
+        self._on_ready(node)
         code = await program.ended()
-        if is_root and node.api is None:
+        if node is self.plan.root:
             if not self._outcome.done():
                 self._outcome.set_result(code)
-        elif node.api is not None or code != 0:
-            raise self._ended(program, f"ended with exit code {code}")
+        elif code != 0:
+            raise self._programs.ended(program)
+
+    def _on_ready(self, node: Node) -> None:
+        """Let the services that depend on this one start, and start what runs beside it."""
+        if node is self.plan.root and node.api is not None:
+            address = self.plan.address(node)
+            self.console.note(f"{node.name} is ready at {address['host']}:{address['port']}; press Ctrl-C to stop")
+        self._ready[node.name].set()
+        for each in self.companions[node.name]:
+            self._begin(self._programs.keep(self._start_of(each, node)))
+
+    def _start_of(self, companion: Companion, node: Node) -> Start:
+        command = command_of_companion(companion)
+        return Start(companion.name, command, node.folder, self.plan.variables_for(node))
 
     def _awaited(self, node: Node) -> list[Node]:
         """The dependencies that come before a service in the order of starting; so a cycle's last one does not wait."""
         before = self.plan.nodes[: self.plan.nodes.index(node)]
         return before if node is self.plan.root else [each for each in before if each in node.dependencies.values()]
 
-    async def _spawn(self, name: str, command: list[str], **options: Any) -> Program:
-        try:
-            program = await spawn(name, command, self.console.line, **options)
-        except (OSError, ValueError) as problem:  # a ValueError is about a NUL in an argument or a variable
-            reason = getattr(problem, "strerror", None) or problem
-            raise RunError(f"{name}: {shlex.join(command)} cannot be started: {reason}") from problem
-        self._programs.append(program)
-        return program
-
-    async def _until_listening(self, program: Program, port: int, readiness: Readiness | None = None) -> None:
-        """Wait until the program listens on `port` and is ready; raises RunError if it ends or is too slow."""
-        state = f"does not listen on {LOCAL}:{port} ($HOST:$PORT)"
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(self.timeout):
-                while program.exit_code is None:
-                    if await _listens(port):
-                        if readiness is None or await self._is_ready(program.name, port, readiness):
-                            return
-                        state = f"listens on {LOCAL}:{port} and is not ready, says the plugin {readiness.protocol!r},"
-                    await asyncio.sleep(_POLL_SECONDS)
-        if program.exit_code is not None:
-            code = await program.ended()
-            raise self._ended(program, f"ended with exit code {code} before it listened on {LOCAL}:{port}")
-        raise self._ended(program, f"{state} after {self.timeout:g} seconds (--timeout)")
-
-    def _ended(self, program: Program, what: str) -> RunError:
-        lines = self.console.last_lines(program.name)
-        text = "".join(f"\n    {line}" for line in lines)
-        return RunError(f"{program.name} {what}" + (f". Its last lines:{text}" if lines else ", and printed nothing"))
-
     async def _bring_up(self, datastore: Datastore, node: Node) -> None:
         """Start the server of a service's datastore and add its entry to the plan."""
-        name = datastore.path
-        folder = self.temporary / name.replace("/", ".")  # names have no "."
+        provision = partial(self.provisioners[datastore].provision, datastore.wanted())
+        variables = self.plan.variables_for(node)
+        entry = await self._serve(datastore.path, datastore.engine, datastore.label, provision, variables)
+        self.plan.entries.setdefault(datastore.service, {})[datastore.key] = datastore.entry(entry)
+
+    async def _bring_up_broker(self) -> None:
+        """Start the broker of the run, if it has one of its own, and add it to the plan."""
+        if self.broker is not None:
+            name, provision = self.broker.label, partial(self.broker.provisioner.provision, {})
+            entry = await self._serve(name, self.broker.plugin, name, provision, own_variables())
+            self.plan.events = as_variable(entry)
+        self._carries.set()
+
+    async def _serve(
+        self, name: str, plugin: str, label: str, provision: Provision, variables: Mapping[str, str]
+    ) -> Mapping[str, Any]:
+        """Start a server that a plugin provides, and return its entry once it is ready."""
+        folder = self.temporary / name.replace("/", ".").replace(" ", ".")  # names have no "."
         folder.mkdir(mode=0o711)
         port = self._server_ports[name]
-        provision = self.provisioners[datastore].provision
-        provisioned = await self._ask(datastore.engine, datastore.label, provision, datastore.wanted(), folder, port)
+        provisioned = await self._ask(plugin, label, provision, folder, port)
         entry = provisioned.entry
         self.console.hide([entry.get("password"), *passwords_in(str(entry.get("url") or ""))])
         if provisioned.command is not None:
-            program = await self._spawn(
-                name,
-                list(provisioned.command),
-                cwd=folder,
-                env=self.plan.variables_for(node) | dict(provisioned.env),
-                user=provisioned.user,
-                stop_signal=provisioned.stop_signal,
-            )
-            await self._until_listening(program, port)
+            env = {**variables, **provisioned.env}
+            start = Start(name, provisioned.command, folder, env, provisioned.user, provisioned.stop_signal)
+            ready = asyncio.Event()
+            self._begin(self._programs.keep(start, partial(self._until_listening, port), ready.set))
+            await ready.wait()
             if provisioned.prepare is not None:
-                await self._ask(datastore.engine, datastore.label, provisioned.prepare)
+                await self._ask(plugin, label, provisioned.prepare)
             self.console.note(f"{name} is ready on {LOCAL}:{port}")
-            self._begin(self._watch(program))
-        self.plan.entries.setdefault(datastore.service, {})[datastore.key] = datastore.entry(entry)
+        return entry
 
-    async def _is_ready(self, name: str, port: int, readiness: Readiness) -> bool:
-        listener = Listener(name, LOCAL, port, readiness.options)
-        probe = readiness.probe.is_ready
-        return await self._ask(readiness.protocol, f"the readiness of {name}", probe, listener, _ANSWER_SECONDS)
+    async def _until_listening(self, port: int, program: Program) -> None:
+        await self._programs.until_listening(program, port)
+
+    async def _until_ready(self, name: str, port: int, program: Program) -> None:
+        readiness = self.readiness[name]
+        if readiness is None:
+            await self._programs.until_listening(program, port)
+            return
+        listener, probe = Listener(name, LOCAL, port, readiness.options), readiness.probe.is_ready
+        ask = partial(self._ask, readiness.protocol, f"the readiness of {name}", probe, listener, _ANSWER_SECONDS)
+        await self._programs.until_listening(program, port, ask, readiness.protocol)
 
     async def _ask(self, plugin: str, asked_by: str, call: Callable[..., Result], *arguments: Any) -> Result:
         """Call a plugin in a thread that the end of the run does not wait for."""
         blamed = self.plugins.blamed(plugin, asked_by)(call)
         return await asyncio.get_running_loop().run_in_executor(self._threads, blamed, *arguments)
-
-    async def _watch(self, program: Program) -> None:
-        code = await program.ended()
-        raise self._ended(program, f"ended with exit code {code}")
 
 
 def _hold_port(held: contextlib.ExitStack, port: int = 0, name: str = "") -> int:
@@ -266,14 +295,3 @@ def _hold_port(held: contextlib.ExitStack, port: int = 0, name: str = "") -> int
             "there, or state another port in --config"
         ) from problem
     return int(listener.getsockname()[1])
-
-
-async def _listens(port: int) -> bool:
-    try:
-        _, writer = await asyncio.open_connection(LOCAL, port)
-    except OSError:
-        return False
-    # if nothing listens, the system may give this end the very port that it connects to: it is connected to itself
-    itself = writer.get_extra_info("sockname") == writer.get_extra_info("peername")
-    writer.close()
-    return not itself

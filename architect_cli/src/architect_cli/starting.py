@@ -99,8 +99,11 @@ def check(plan: Plan, plugins: Plugins) -> dict[Datastore, DatastoreProvisioner]
     return provisioners
 
 
-def command_of(node: Node) -> list[str]:
-    """Returns a service's `debug` command, or the usual one of its language; raises RunError if there is neither."""
+def command_of(node: Node) -> list[str] | None:
+    """Returns a service's `debug` command, or the usual one of its language.
+
+    None if it has neither, and needs none, because it consists of handlers of events. Raises RunError otherwise.
+    """
     debug, language = node.manifest.debug, node.manifest.language
     if debug is not None:
         return ["/bin/sh", "-c", debug] if _NEEDS_A_SHELL.search(debug) else _split(debug, node)
@@ -115,6 +118,8 @@ def command_of(node: Node) -> list[str]:
             if (node.folder / program).is_file():
                 return ["python", program]
         searched = ", ".join(_PYTHON_PROGRAMS)
+    if node.api is None and node.handlers:
+        return None
     raise RunError(
         f"{node.name}: the command that starts it is not known. Write `debug` in {node.folder / MANIFEST_FILE}; "
         f"its folder has none of: {searched}"

@@ -39,6 +39,12 @@ class Node:
         """The protocol it serves; None for a script."""
         return self.manifest.api.type if self.manifest.api else None
 
+    @property
+    def handlers(self) -> list[str]:
+        """The modules that take events from a broker: those of subscriptions that have no `uri`."""
+        wanted = [each for events in self.manifest.subscriptions.values() for each in events.values()]
+        return sorted({each.handler for each in wanted if each.handler is not None and each.uri is None})
+
 
 def load_tree(folder: Path) -> list[Node]:
     """Returns the service in `folder` and all that it depends on by folder, dependencies first.

@@ -19,6 +19,13 @@ from architect_cli.main import ClickCommand
     help="A JSON file with overrides of hosts, ports, parameters and datastores.",
 )
 @click.option(
+    "--events",
+    metavar="BROKER",
+    envvar="ARCHITECT_EVENTS",
+    show_envvar=True,
+    help="The broker of events: one to start, such as rabbitmq, sqs or sqlite, or the URL of one that runs.",
+)
+@click.option(
     "--timeout",
     type=click.FloatRange(min=0, min_open=True),
     metavar="SECONDS",
@@ -26,12 +33,18 @@ from architect_cli.main import ClickCommand
     show_default=True,
     help="How long each service and database may take until it is ready.",
 )
-def run(path: Path, config: Path | None, timeout: float) -> int:
+def run(path: Path, config: Path | None, events: str | None, timeout: float) -> int:
     """Run the service in PATH with all that it depends on.
 
     Each service gets a free port on this machine and the addresses of its dependencies. Dependencies start first;
     databases are started for the run unless one is named. A service without an api is a script: its exit code ends the
     run. Otherwise it runs until Ctrl-C. Nothing that was started is left behind.
+
+    A service that ends by itself ends the run; one that is killed (SIGKILL) after it was ready is started again.
+
+    Beside a service run `architect consume` for each `handler` of its subscriptions, and `architect relay` for each
+    datastore with `events`, if its own events have subscribers. Handlers take events from a broker, which is a file of
+    the run (sqlite) unless --events states another.
 
     A service is started with `debug` from its architect.json, else with main.py, app.py or server.py, or for node with
     npm start or index.js. A parameter's value is the one in FILE, else the one in this environment, else its default.
@@ -51,7 +64,7 @@ def run(path: Path, config: Path | None, timeout: float) -> int:
     from architect_cli.run import run_system
     from architect_cli.supervise import supervised
 
-    return supervised(lambda temporary: run_system(path, config, temporary, timeout))
+    return supervised(lambda temporary: run_system(path, config, events, temporary, timeout))
 
 
 command = ClickCommand(run)

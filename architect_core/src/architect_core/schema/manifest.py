@@ -35,7 +35,8 @@ class ManifestDatastore(Strict):
     """A datastore that the service needs.
 
     Its `image`, such as "postgres:16", determines the engine; without one, its `type` does, such as "sqlite". With a
-    `host`, it is not started locally.
+    `host`, it is not started locally. With `events`, it holds the service's outbox and inbox, whose tables `architect
+    run` creates.
     """
 
     image: str | None = None
@@ -43,6 +44,7 @@ class ManifestDatastore(Strict):
     port: fields.Port | None = None
     host: fields.Host | None = None
     parameters: dict[fields.ParameterName, Parameter] = Field(default_factory=dict)
+    events: bool = False
 
     @model_validator(mode="after")
     def _engine(self) -> ManifestDatastore:
