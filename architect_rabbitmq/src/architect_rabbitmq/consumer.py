@@ -1,0 +1,210 @@
+"""Consuming one queue, over a connection that may be lost meanwhile."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import deque
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from architect_core.contract import Consumer, Received, Topic
+from architect_rabbitmq import topology
+from architect_rabbitmq.link import Lasting, Link, RabbitError, close_channel, reason_of, translated
+from architect_rabbitmq.messages import attempt_of, dead_letter_of, message_of, properties_of, without_reason
+from architect_rabbitmq.publisher import Outgoing, Publisher
+
+if TYPE_CHECKING:
+    from aiormq import Channel
+    from aiormq.abc import DeliveredMessage
+
+    from architect_core.contract import Message
+
+_TIMEOUT = 30.0  # seconds for RabbitMQ to take an answer
+_CHECK = 30.0  # seconds between looking whether RabbitMQ still knows the consumer
+
+_logger = logging.getLogger("architect.events")
+
+
+class Session:
+    """One channel on which RabbitMQ delivers; what it has delivered is void when it ends."""
+
+    def __init__(self, channel: Channel) -> None:
+        self.channel = channel
+        self.arrived: deque[DeliveredMessage] = deque()
+        self.changed = asyncio.Event()
+        self.ended: str | None = None
+        channel.closing.add_done_callback(self._closed)
+        channel.on_consumer_cancel_callbacks.add(lambda _: self.end("RabbitMQ has deleted the queue"))
+
+    async def arrive(self, delivered: DeliveredMessage) -> None:
+        """RabbitMQ has delivered a message; it delivers no more than the prefetch count."""
+        self.arrived.append(delivered)
+        self.changed.set()
+
+    def end(self, reason: str) -> None:
+        """Nothing more will arrive."""
+        self.ended = self.ended or reason
+        self.arrived.clear()
+        self.changed.set()
+
+    def _closed(self, closing: asyncio.Future[Any]) -> None:
+        problem = None if closing.cancelled() else closing.exception()
+        self.end("the channel was closed" if problem is None else reason_of(problem))
+
+
+@dataclass(frozen=True)
+class Token:
+    """Where a message was delivered."""
+
+    session: Session
+    tag: int
+
+
+class RabbitConsumer(Consumer):
+    """Takes the messages of a subscriber, or its dead letters."""
+
+    def __init__(
+        self, link: Link, publisher: Publisher, subscriber: str, topics: Sequence[Topic], limit: int, *, dead: bool
+    ) -> None:
+        """`link` is the connection to consume, and `publisher` publishes what is to be retried or dead."""
+        self._link = link
+        self._publisher = publisher
+        self._subscriber = subscriber
+        self._topics = [Topic(each.event, each.source, (subscriber,)) for each in topics]
+        self._limit = limit
+        self._dead = dead
+        self._queue = topology.dead_queue_of(subscriber) if dead else topology.queue_of(subscriber)
+        self._session: Lasting[Session] = Lasting(self._open, lambda session: session.ended is None)
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._is_closed = False
+
+    async def _open(self) -> Session:
+        if self._is_closed:
+            raise RabbitError(f"the consumer of {self._queue!r} is closed", lasting=True)
+        await topology.declare(self._link, self._topics, [self._subscriber])
+        channel = await self._link.open_channel("consuming")
+        session = Session(channel)
+        try:
+            with translated(f"consuming {self._queue!r}"):
+                async with asyncio.timeout(_TIMEOUT):
+                    await channel.basic_qos(prefetch_count=self._limit)
+                    await channel.basic_consume(self._queue, session.arrive)
+        except BaseException:
+            await close_channel(channel)
+            raise
+        self._start(self._check(session))
+        return session
+
+    def _start(self, coroutine: Any) -> None:
+        task = asyncio.get_running_loop().create_task(coroutine)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _check(self, session: Session) -> None:
+        """Ends the session if RabbitMQ does not answer on it, or knows of no consumer any more."""
+        while session.ended is None:
+            await asyncio.sleep(_CHECK)
+            with suppress(RabbitError), translated("checking"):
+                found = await session.channel.queue_declare(self._queue, passive=True, timeout=_TIMEOUT)
+                if found.consumer_count == 0:
+                    session.end("RabbitMQ had forgotten the consumer")
+                    await close_channel(session.channel)
+
+    async def receive(self, limit: int, timeout: float) -> Sequence[Received]:
+        """Returns what has arrived; consumes again if the connection was lost. Raises RabbitError."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(timeout):
+                while True:
+                    session = await self._session.get()
+                    received = self._take(session, limit)
+                    if received:
+                        return received
+                    session.changed.clear()
+                    if session.ended is None:
+                        await session.changed.wait()
+                    if session.ended is not None and not self._is_closed:
+                        _logger.warning("consuming %r again: %s", self._queue, session.ended)
+        return []
+
+    def _take(self, session: Session, limit: int) -> list[Received]:
+        received: list[Received] = []
+        while session.arrived and len(received) < limit:
+            delivered = session.arrived.popleft()
+            token = Token(session, delivered.delivery_tag or 0)
+            if self._dead:
+                message, attempt = dead_letter_of(delivered)
+                received.append(Received(message, attempt, token))
+                continue
+            try:
+                received.append(Received(message_of(delivered), attempt_of(delivered), token))
+            except ValueError as problem:
+                _logger.warning("%r: a message becomes a dead letter, because it is no event: %s", self._queue, problem)
+                self._start(self._reject(token))
+        return received
+
+    async def _reject(self, token: Token) -> None:
+        with suppress(RabbitError), translated("rejecting"):  # an unanswered message is delivered again
+            await token.session.channel.basic_reject(token.tag, requeue=False)
+
+    async def ack(self, received: Sequence[Received]) -> None:
+        """Have RabbitMQ forget the messages."""
+        for number, each in enumerate(received, 1):
+            token: Token = each.token
+            self._require(token)
+            with translated("acknowledging"):
+                async with asyncio.timeout(_TIMEOUT):
+                    await token.session.channel.basic_ack(token.tag, wait=number == len(received))
+
+    def _require(self, token: Token) -> None:
+        """An answer on another channel would be one to another message."""
+        ended = token.session.ended
+        if ended is not None:
+            raise RabbitError(f"the message will be delivered again, because the connection was lost: {ended}")
+
+    async def retry(self, received: Received, delay: float) -> None:
+        """Publish the message to the queue where it waits, then acknowledge it."""
+        self._require(received.token)
+        message, attempt = received.message, received.attempt + 1
+        if self._dead:
+            message, attempt = without_reason(message), 1
+        properties = properties_of(message, attempt=attempt)
+        if delay > 0:
+            properties.expiration = str(max(1, round(delay * 1000)))
+            queue = topology.retry_queue_of(self._subscriber, delay)
+            declare = partial(topology.declare_retry, self._link, self._subscriber, delay)
+            await self._move(received, Outgoing("", queue, properties, message.body, declare))
+        else:
+            await self._move(received, self._to(topology.queue_of(self._subscriber), properties, message))
+
+    async def dead(self, received: Received, reason: str) -> None:
+        """Publish the message to the queue of dead letters, then acknowledge it."""
+        self._require(received.token)
+        message = without_reason(received.message)
+        properties = properties_of(message, attempt=received.attempt, reason=reason)
+        await self._move(received, self._to(topology.dead_queue_of(self._subscriber), properties, message))
+
+    def _to(self, queue: str, properties: Any, message: Message) -> Outgoing:
+        declare = partial(topology.declare, self._link, (), [self._subscriber])
+        return Outgoing("", queue, properties, message.body, declare)
+
+    async def _move(self, received: Received, outgoing: Outgoing) -> None:
+        """If this process ends in between, the message is there twice, but never lost."""
+        (problem,) = await self._publisher.publish([outgoing], _TIMEOUT)
+        if problem is not None:
+            raise problem
+        await self.ack([received])
+
+    async def close(self) -> None:
+        """Have RabbitMQ deliver again what was not answered."""
+        self._is_closed = True
+        await self._session.stop()
+        session = self._session.value
+        for task in self._tasks:
+            task.cancel()
+        if session is not None:
+            session.end("the consumer is closed")
+            await close_channel(session.channel)

@@ -1,0 +1,177 @@
+"""A connection to RabbitMQ that is made when it is needed, and made again after it was lost."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager, suppress
+from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
+
+import aio_pika
+from aio_pika.exceptions import (
+    AMQPError,
+    AuthenticationError,
+    ChannelPreconditionFailed,
+    InvalidFrameError,
+    ProbableAuthenticationError,
+)
+from yarl import URL
+
+if TYPE_CHECKING:
+    from aio_pika.abc import AbstractConnection
+    from aiormq import Channel
+    from pamqp.common import FieldTable
+
+Value = TypeVar("Value")
+
+_CONNECT = 10.0  # seconds that connecting may take, unless the credentials say otherwise
+_HEARTBEAT = 20  # seconds, likewise; RabbitMQ gives a connection up after twice as long, aio-pika after thrice
+_PORTS = {"amqp": 5672, "amqps": 5671}
+_LASTING = (403, 530)  # codes: access refused, no such virtual host
+
+
+class RabbitError(OSError):
+    """RabbitMQ cannot be reached, or has refused something.
+
+    Attributes:
+        lasting: whether trying again is useless until somebody has changed something.
+    """
+
+    def __init__(self, reason: str, *, lasting: bool = False) -> None:
+        super().__init__(reason)
+        self.lasting = lasting
+
+
+@contextmanager
+def translated(what: str) -> Iterator[None]:
+    """Raise the errors of aio-pika as a RabbitError that says `what` failed."""
+    try:
+        yield
+    except asyncio.CancelledError as problem:
+        task = asyncio.current_task()
+        if task is None or task.cancelling():
+            raise
+        # aiormq cancels what waits for a channel that is closed
+        raise RabbitError(f"{what}: RabbitMQ's connection was closed") from problem
+    except RabbitError:
+        raise
+    except (AMQPError, OSError, RuntimeError) as problem:
+        raise RabbitError(f"{what}: {reason_of(problem)}", lasting=_is_lasting(problem)) from problem
+
+
+def reason_of(problem: BaseException) -> str:
+    """Returns what RabbitMQ, aio-pika or the operating system said."""
+    if isinstance(problem, TimeoutError):
+        return "RabbitMQ did not answer in time"
+    text = ", ".join(str(each) for each in problem.args if each is not None and not isinstance(each, int))
+    return text or f"RabbitMQ's connection was closed ({type(problem).__name__})"
+
+
+def _is_lasting(problem: BaseException) -> bool:
+    if isinstance(problem, AuthenticationError | ProbableAuthenticationError | ChannelPreconditionFailed):
+        return True
+    return bool(problem.args) and (problem.args[0] in _LASTING or str(problem.args[0]).startswith("ACCESS_REFUSED"))
+
+
+class Lasting(Generic[Value]):
+    """A value that is made again once it is of no use: by one task, whoever waits for it and for how long."""
+
+    def __init__(self, make: Callable[[], Awaitable[Value]], is_open: Callable[[Value], bool]) -> None:
+        self._make = make
+        self._is_open = is_open
+        self._making: asyncio.Task[Value] | None = None
+
+    @property
+    def value(self) -> Value | None:
+        """The value, or None if there is none that can be used."""
+        task = self._making
+        if task is None or not task.done() or task.cancelled() or task.exception() is not None:
+            return None
+        value = task.result()
+        return value if self._is_open(value) else None
+
+    async def get(self) -> Value:
+        """Returns the value, or raises what making it raised."""
+        value = self.value
+        if value is not None:
+            return value
+        task = self._making
+        if task is None or task.done():
+            task = self._making = asyncio.ensure_future(self._run())
+            task.add_done_callback(lambda done: done.cancelled() or done.exception())  # somebody may have given up
+        return await asyncio.shield(task)
+
+    async def _run(self) -> Value:
+        return await self._make()
+
+    async def stop(self) -> None:
+        """Returns once nothing is being made any more."""
+        task = self._making
+        if task is not None and not task.done():
+            task.cancel()
+            await asyncio.wait([task])
+
+
+class Link:
+    """One connection."""
+
+    def __init__(self, arguments: Mapping[str, Any], purpose: str) -> None:
+        """`arguments` are those of `aio_pika.connect`; `purpose` is shown by RabbitMQ's tools."""
+        url = URL(arguments["url"])
+        self._url = url if "heartbeat" in url.query else url.update_query(heartbeat=_HEARTBEAT)
+        self._arguments = {name: value for name, value in arguments.items() if name not in {"url", "timeout"}}
+        self._timeout = float(arguments.get("timeout") or _CONNECT)
+        self._purpose = purpose
+        self._server = f"RabbitMQ at {url.host}:{url.port or _PORTS[url.scheme]}"
+        self._connection: Lasting[AbstractConnection] = Lasting(self._connect, _is_open)
+
+    async def _connect(self) -> AbstractConnection:
+        properties: FieldTable = {"connection_name": f"architect {self._purpose}, process {os.getpid()}"}
+        with translated(f"cannot connect to {self._server}"):
+            try:
+                async with asyncio.timeout(self._timeout):
+                    connected = await aio_pika.connect(self._url, **self._arguments, client_properties=properties)
+            except InvalidFrameError as problem:  # aiormq says no more if this is refused after the login
+                reason = f"the virtual host {self._url.path[1:] or '/'!r} does not exist, or the user may not use it"
+                raise RabbitError(f"cannot connect to {self._server}: {reason}", lasting=True) from problem
+            return cast("AbstractConnection", connected)
+
+    async def open_channel(self, what: str, *, confirms: bool = False) -> Channel:
+        """Returns a new channel, connecting first if need be. Raises RabbitError, which says `what` failed."""
+        connection = await self._connection.get()
+        with translated(f"{what}: {self._server}"):
+            async with asyncio.timeout(self._timeout):
+                channel = await connection.channel(publisher_confirms=confirms, on_return_raises=confirms)
+                return cast("Channel", await channel.get_underlay_channel())
+
+    @asynccontextmanager
+    async def channel(self, what: str) -> AsyncIterator[Channel]:
+        """A channel for a while; errors are raised as RabbitError, which says `what` failed."""
+        channel = await self.open_channel(what)
+        try:
+            with translated(f"{what}: {self._server}"):
+                async with asyncio.timeout(self._timeout):
+                    yield channel
+        finally:
+            await close_channel(channel)
+
+    async def close(self) -> None:
+        """Disconnect."""
+        await self._connection.stop()
+        connection = self._connection.value
+        if connection is not None:
+            with suppress(AMQPError, OSError, RuntimeError):
+                async with asyncio.timeout(self._timeout):
+                    await connection.close()
+
+
+async def close_channel(channel: Channel) -> None:
+    """Close a channel, unless it is closed already."""
+    with suppress(AMQPError, OSError, RuntimeError):
+        await channel.close(timeout=_CONNECT)
+
+
+def _is_open(connection: AbstractConnection) -> bool:
+    transport = connection.transport
+    return transport is not None and transport.connection.is_opened

@@ -1,0 +1,31 @@
+"""The entry points "events.amqp" and "events.amqps"."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from architect_core import contract
+from architect_core.contract import Broker, Capabilities, Channel, EventChannel, hookimpl
+from architect_core.exceptions import ConfigError
+
+ARCHITECT_CONTRACT = 2
+
+
+class RabbitEvents(contract.EventChannel):
+    """Carries events over RabbitMQ."""
+
+    # RabbitMQ 4 refuses messages over 16 MiB, earlier ones over 128 MiB
+    capabilities: ClassVar = Capabilities(orders=True, max_bytes=16 * 1024 * 1024, max_delay=7 * 24 * 3600.0)
+
+    def open(self, broker: Broker | None) -> Channel:
+        """Returns a channel to the broker."""
+        if broker is None:
+            raise ConfigError("the environment variable ARCHITECT_EVENTS", [("", "must be the URL of a RabbitMQ")])
+        from architect_rabbitmq.channel import RabbitChannel  # imports aio-pika
+
+        return RabbitChannel(broker.credentials.for_driver("aio-pika"))
+
+
+@hookimpl
+def architect_event_channel() -> EventChannel:
+    return RabbitEvents()
