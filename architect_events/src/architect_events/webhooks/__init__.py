@@ -1,1 +1,1 @@
-"""Webhooks: events that are posted to their subscribers, signed and verified."""
+"""Webhooks: events are posted to subscribers over HTTP."""
