@@ -6,12 +6,15 @@ import asyncio
 import os
 import threading
 from collections.abc import Coroutine
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, TypeVar
 
 if TYPE_CHECKING:
     from concurrent.futures import Future
 
 Value = TypeVar("Value")
+
+_THREADS = 64  # for calls that block
 
 
 class LoopThread:
@@ -47,10 +50,15 @@ class LoopThread:
         return asyncio.run_coroutine_threadsafe(coroutine, loop)
 
     def _start(self) -> asyncio.AbstractEventLoop:
-        self.pid = os.getpid()
-        self._loop = asyncio.new_event_loop()
-        threading.Thread(target=self._loop.run_forever, name="architect-events", daemon=True).start()
-        return self._loop
+        loop = asyncio.new_event_loop()
+        with suppress(RuntimeError):  # the interpreter is ending
+            from concurrent.futures import ThreadPoolExecutor
+
+            # hosts' names are looked up in it: one that takes long must not delay those of others
+            loop.set_default_executor(ThreadPoolExecutor(_THREADS, thread_name_prefix="architect-events"))
+        threading.Thread(target=loop.run_forever, name="architect-events", daemon=True).start()
+        self.pid, self._loop = os.getpid(), loop
+        return loop
 
     def _forget(self) -> None:
         self._lock = threading.Lock()

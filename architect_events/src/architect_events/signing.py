@@ -113,11 +113,12 @@ def _check_time(timestamp: str, tolerance: float) -> None:
 
 
 def _digest(id_: str, timestamp: str, body: bytes, secret: str) -> bytes:
-    return hmac.digest(_key(secret), b"%b.%b.%b" % (id_.encode(), timestamp.encode(), body), "sha256")
+    return hmac.digest(key_of(secret), b"%b.%b.%b" % (id_.encode(), timestamp.encode(), body), "sha256")
 
 
 @lru_cache(1024)
-def _key(secret: str) -> bytes:
+def key_of(secret: str) -> bytes:
+    """Returns the bytes of a secret; raises ValueError if it is malformed."""
     text = secret.removeprefix("whsec_")
     try:
         key = b64decode(text + "=" * (-len(text) % 4), validate=True)
