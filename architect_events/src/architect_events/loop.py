@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import threading
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -23,7 +23,8 @@ class LoopThread:
     The thread is started by the first coroutine, and again by the first one in a forked child.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, name: str = "architect-events") -> None:
+        self._name = name
         self._lock = threading.Lock()
         self._loop: asyncio.AbstractEventLoop | None = None
         self.pid = 0
@@ -42,12 +43,19 @@ class LoopThread:
         """The same without blocking; the coroutine is cancelled with the task that awaits it."""
         return await asyncio.wrap_future(self._submit(coroutine))
 
+    def call(self, function: Callable[[], object]) -> None:
+        """Have the loop call a function; for any thread, and for a handler of signals."""
+        self._running().call_soon_threadsafe(function)
+
     def _submit(self, coroutine: Coroutine[Any, Any, Value]) -> Future[Value]:
+        return asyncio.run_coroutine_threadsafe(coroutine, self._running())
+
+    def _running(self) -> asyncio.AbstractEventLoop:
         loop = self._loop
         if loop is None:
             with self._lock:
                 loop = self._loop or self._start()
-        return asyncio.run_coroutine_threadsafe(coroutine, loop)
+        return loop
 
     def _start(self) -> asyncio.AbstractEventLoop:
         loop = asyncio.new_event_loop()
@@ -55,8 +63,8 @@ class LoopThread:
             from concurrent.futures import ThreadPoolExecutor
 
             # hosts' names are looked up in it: one that takes long must not delay those of others
-            loop.set_default_executor(ThreadPoolExecutor(_THREADS, thread_name_prefix="architect-events"))
-        threading.Thread(target=loop.run_forever, name="architect-events", daemon=True).start()
+            loop.set_default_executor(ThreadPoolExecutor(_THREADS, thread_name_prefix=self._name))
+        threading.Thread(target=loop.run_forever, name=self._name, daemon=True).start()
         self.pid, self._loop = os.getpid(), loop
         return loop
 
