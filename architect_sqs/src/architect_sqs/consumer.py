@@ -1,0 +1,166 @@
+"""Takes the messages of one subscriber from its two queues."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections import deque
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any
+
+from architect_core.contract import Consumer, Received
+from architect_sqs.aws import AwsError
+from architect_sqs.queue import Queue, Token, on_each_queue
+from architect_sqs.topology import LEASE
+from architect_sqs.wire import decode, foreign
+
+_LOGGER = logging.getLogger("architect.events.sqs")
+
+
+class SqsConsumer(Consumer):
+    """Polls both queues at the same time, and keeps what the slower one has found for the next call.
+
+    A long poll cannot be interrupted. It goes on after `receive` has returned; one that is under way at the end is
+    abandoned, and what it finds is given back.
+    """
+
+    def __init__(
+        self, connect: Callable[[], Awaitable[list[Queue]]], forget: Callable[[], None], limit: int, *, dead: bool
+    ) -> None:
+        """`connect()` returns the queues, and is called again after `forget()`, if one was deleted."""
+        self._connect = connect
+        self._forget = forget
+        self._limit = limit
+        self._dead = dead
+        self._queues: list[Queue] = []
+        self._polls: dict[Queue, asyncio.Future[dict[str, Any]]] = {}
+        self._found: deque[Token] = deque()
+        self._held: dict[str, Token] = {}
+        self._releases: set[asyncio.Task[None]] = set()
+
+    async def receive(self, limit: int, timeout: float) -> Sequence[Received]:
+        """Returns what the queues have; raises AwsError."""
+        end = time.monotonic() + timeout
+        while True:
+            received = [each for token in self._take(min(limit, self._limit)) if (each := await self._read(token))]
+            left = end - time.monotonic()
+            if received or left <= 0:
+                return received
+            if not self._queues:
+                self._queues = await self._connect()
+            await self._poll(min(limit, self._limit), left)
+
+    async def _poll(self, limit: int, timeout: float) -> None:
+        """Wait until a queue has something, and take it."""
+        for queue in self._queues:
+            if queue not in self._polls:
+                self._polls[queue] = await queue.poll(limit, timeout, self._orphaned)
+        await asyncio.wait(self._polls.values(), timeout=timeout, return_when=asyncio.FIRST_COMPLETED)
+        for queue, poll in list(self._polls.items()):
+            if poll.done():
+                del self._polls[queue]
+                try:
+                    self._found += queue.tokens(poll.result())
+                except AwsError as problem:
+                    if problem.missing:
+                        self._abandon()
+                        self._forget()
+                    raise
+
+    def _take(self, limit: int) -> list[Token]:
+        """Takes from what was found; what has waited for too long may have been given to another consumer by now."""
+        taken: list[Token] = []
+        while self._found and len(taken) < limit:
+            token = self._found.popleft()
+            if time.monotonic() < token.until:
+                taken.append(token)
+        return taken
+
+    async def _read(self, token: Token) -> Received | None:
+        try:
+            message = decode(token.wire)
+        except ValueError as problem:
+            if not self._dead:
+                _LOGGER.warning("a message of a queue is no event, and becomes a dead letter: %s", problem)
+                await self._bury(token, str(problem))
+                return None
+            message = foreign(token.wire, token.id)
+        self._held[token.handle] = token
+        return Received(message, token.attempt, token)
+
+    async def ack(self, received: Sequence[Received]) -> None:
+        """Delete them, with what is deleted at the same time."""
+        tokens = self._let_go(received)
+        await on_each_queue(tokens, Queue.delete)
+
+    async def retry(self, received: Received, delay: float) -> None:
+        """Have it be invisible for `delay` seconds, at most 12 hours after it was received.
+
+        A dead letter is sent to the queue again, delayed by 15 minutes at most, and at once if it has a key.
+        """
+        (token,) = self._let_go([received])
+        if not self._dead:
+            await token.queue.change([token], delay)
+            return
+        key = received.message.key
+        group = token.id if key is None else key
+        await token.queue.move(token, token.wire.without_reason(), group=group, delay=delay)
+
+    async def dead(self, received: Received, reason: str) -> None:
+        """Send it to the dead-letter queue, then delete it; a dead letter stays one."""
+        (token,) = self._let_go([received])
+        if self._dead:
+            await token.queue.change([token], 0)
+        else:
+            await self._bury(token, reason)
+
+    async def release(self, received: Sequence[Received]) -> None:
+        """Have them be visible at once; SQS counts the attempt nevertheless."""
+        await self._release(self._let_go(received))
+
+    async def extend(self, received: Sequence[Received]) -> None:
+        """Begin the leases anew, and those of what is not returned yet."""
+        tokens = [each.token for each in received if each.token.handle in self._held]
+        await on_each_queue([*tokens, *self._found], lambda queue, each: queue.change(each, LEASE))
+
+    async def close(self) -> None:
+        """End, and have everything that is held be visible again."""
+        self._abandon()
+        left = [*self._held.values(), *self._found]
+        self._held.clear()
+        self._found.clear()
+        await self._give_back(left)
+
+    def _abandon(self) -> None:
+        self._queues = []
+        for queue, poll in self._polls.items():
+            if poll.done() and not poll.cancelled() and poll.exception() is None:
+                self._found += queue.tokens(poll.result())
+            poll.cancel()
+        self._polls.clear()
+
+    def _orphaned(self, tokens: Sequence[Token]) -> None:
+        """Give back what an abandoned poll has found."""
+        if tokens:
+            task = asyncio.create_task(self._give_back(tokens))
+            self._releases.add(task)
+            task.add_done_callback(self._releases.discard)
+
+    async def _give_back(self, tokens: Sequence[Token]) -> None:
+        try:
+            await self._release(tokens)
+        except AwsError as problem:
+            _LOGGER.warning("%d messages are delivered again only after their lease: %s", len(tokens), problem)
+
+    async def _release(self, tokens: Sequence[Token]) -> None:
+        await on_each_queue(tokens, lambda queue, each: queue.change(each, 0))
+
+    async def _bury(self, token: Token, reason: str) -> None:
+        # a group of its own, so that one that is looked at hides no other
+        await token.queue.move(token, token.wire.with_reason(reason), group=token.id)
+
+    def _let_go(self, received: Sequence[Received]) -> list[Token]:
+        for each in received:
+            self._held.pop(each.token.handle, None)
+        return [each.token for each in received]
