@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from architect_core.exceptions import ArchitectError
 
+_MYSQL = frozenset({"mysql", "mariadb"})
 _PLACEHOLDERS = {"qmark": "?", "format": "%s", "pyformat": "%s", "numeric_dollar": "${}"}
 _IDLE = 0  # a connection of PostgreSQL that is in no transaction
 _IN_TRANSACTION = 1  # a flag of MySQL's server status
@@ -25,7 +26,9 @@ class Insert:
     Attributes:
         error: what is raised if the connection is unsuitable, or the table is missing.
         blocking: how a caller names what takes a connection that blocks; `awaited` names its twin for asyncio.
-        once: whether a row that exists is left as it is. A connection that would commit it at once is refused then.
+        binary: those of the columns that hold bytes.
+        once: a column of numbers, if a row that exists counts as none. It may be changed then, and a connection that
+            would commit the row at once is refused.
     """
 
     table: str
@@ -33,11 +36,12 @@ class Insert:
     error: type[ArchitectError]
     blocking: str
     awaited: str
-    once: bool = False
+    binary: frozenset[str] = frozenset()
+    once: str = ""
 
 
 def execute(connection: Any, insert: Insert, values: Sequence[Any]) -> int:
-    """Insert `values`, and commit nothing; returns the number of rows, which is negative if it is not known yet.
+    """Insert `values`, and commit nothing; returns 1 if a row was inserted, and less than 0 if that is not known yet.
 
     Raises `insert.error` if the connection is unsuitable or the table is missing, else what the connection raises.
     """
@@ -67,20 +71,33 @@ async def aio_execute(connection: Any, insert: Insert, values: Sequence[Any]) ->
     raise _missing_table(insert) from cause
 
 
+def _bound(insert: Insert, values: Sequence[Any], dialect: str, paramstyle: str) -> tuple[str, Sequence[Any]]:
+    """Returns the SQL, and the values that it takes."""
+    text = _statement(insert, dialect, paramstyle)
+    if (
+        dialect in _MYSQL and insert.binary
+    ):  # aiomysql 0.3 cannot send bytes with PyMySQL 1.2, and PyMySQL sends hex itself
+        values = tuple(value.hex() if isinstance(value, bytes) else value for value in values)
+    return text, values
+
+
 @cache
-def statement(insert: Insert, dialect: str, paramstyle: str) -> str:
+def _statement(insert: Insert, dialect: str, paramstyle: str) -> str:
     """Returns the SQL; `dialect` and `paramstyle` are SQLAlchemy's names. Raises `insert.error` for other databases."""
-    mysql = dialect in {"mysql", "mariadb"}
+    mysql = dialect in _MYSQL
     if not (mysql or dialect in {"postgresql", "sqlite"}) or paramstyle not in _PLACEHOLDERS:
         raise insert.error(
             f"a database of {dialect} ({paramstyle}) cannot hold the table {insert.table}: pass a connection to "
             "PostgreSQL, MySQL, MariaDB or SQLite"
         )
-    marks = ", ".join(_PLACEHOLDERS[paramstyle].format(number) for number in range(1, len(insert.columns) + 1))
-    ignoring, otherwise = (" IGNORE", "") if mysql else ("", " ON CONFLICT DO NOTHING")
-    if not insert.once:
-        ignoring = otherwise = ""
-    return f"INSERT{ignoring} INTO {insert.table} ({', '.join(insert.columns)}) VALUES ({marks}){otherwise}"
+    marks = [_PLACEHOLDERS[paramstyle].format(number) for number in range(1, len(insert.columns) + 1)]
+    if mysql:
+        named = zip(insert.columns, marks, strict=True)
+        marks = [f"UNHEX({mark})" if name in insert.binary else mark for name, mark in named]
+    text = f"INSERT INTO {insert.table} ({', '.join(insert.columns)}) VALUES ({', '.join(marks)})"  # noqa: S608 - all are ours
+    if insert.once and mysql:  # counts a changed row as 2; one that stays as it is would be 0 or 1, as the client chose
+        return f"{text} ON DUPLICATE KEY UPDATE {insert.once} = {insert.once} + 1"
+    return f"{text} ON CONFLICT DO NOTHING" if insert.once else text
 
 
 def _psycopg(connection: Any, insert: Insert, values: Sequence[Any]) -> int:
@@ -88,7 +105,7 @@ def _psycopg(connection: Any, insert: Insert, values: Sequence[Any]) -> int:
 
     if insert.once and connection.autocommit and connection.info.transaction_status == _IDLE:
         raise _commits(connection, insert)
-    return Cursor(connection).execute(statement(insert, "postgresql", "format"), values).rowcount
+    return Cursor(connection).execute(*_bound(insert, values, "postgresql", "format")).rowcount
 
 
 async def _aio_psycopg(connection: Any, insert: Insert, values: Sequence[Any]) -> int:
@@ -96,19 +113,20 @@ async def _aio_psycopg(connection: Any, insert: Insert, values: Sequence[Any]) -
 
     if insert.once and connection.autocommit and connection.info.transaction_status == _IDLE:
         raise _commits(connection, insert)
-    return (await AsyncCursor(connection).execute(statement(insert, "postgresql", "format"), values)).rowcount
+    return (await AsyncCursor(connection).execute(*_bound(insert, values, "postgresql", "format"))).rowcount
 
 
 def _psycopg2(connection: Any, insert: Insert, values: Sequence[Any]) -> int:
     if insert.once and connection.autocommit and connection.info.transaction_status == _IDLE:
         raise _commits(connection, insert)
-    return _by_cursor(connection, statement(insert, "postgresql", "format"), values)
+    return _by_cursor(connection, *_bound(insert, values, "postgresql", "format"))
 
 
 async def _asyncpg(connection: Any, insert: Insert, values: Sequence[Any]) -> int:
     if insert.once and not connection.is_in_transaction():
         raise _commits(connection, insert)
-    tag: str = await connection.execute(statement(insert, "postgresql", "numeric_dollar"), *values)
+    text, parameters = _bound(insert, values, "postgresql", "numeric_dollar")
+    tag: str = await connection.execute(text, *parameters)
     return int(tag.rpartition(" ")[2])  # of "INSERT 0 1"
 
 
@@ -116,21 +134,21 @@ def _sqlite3(connection: Any, insert: Insert, values: Sequence[Any]) -> int:
     explicit = connection.isolation_level is None or getattr(connection, "autocommit", False) is True  # from 3.12 on
     if insert.once and explicit and not connection.in_transaction:
         raise _commits(connection, insert)
-    count: int = connection.execute(statement(insert, "sqlite", "qmark"), values).rowcount
+    count: int = connection.execute(*_bound(insert, values, "sqlite", "qmark")).rowcount
     return count
 
 
 def _pymysql(connection: Any, insert: Insert, values: Sequence[Any]) -> int:
     if insert.once and connection.get_autocommit() and not connection.server_status & _IN_TRANSACTION:
         raise _commits(connection, insert)
-    return _by_cursor(connection, statement(insert, "mysql", "format"), values)
+    return _by_cursor(connection, *_bound(insert, values, "mysql", "format"))
 
 
 async def _aiomysql(connection: Any, insert: Insert, values: Sequence[Any]) -> int:
     if insert.once and connection.get_autocommit() and not connection.get_transaction_status():
         raise _commits(connection, insert)
     async with connection.cursor() as cursor:
-        await cursor.execute(statement(insert, "mysql", "format"), values)
+        await cursor.execute(*_bound(insert, values, "mysql", "format"))
         count: int = cursor.rowcount
     return count
 
@@ -138,14 +156,14 @@ async def _aiomysql(connection: Any, insert: Insert, values: Sequence[Any]) -> i
 def _mysqlclient(connection: Any, insert: Insert, values: Sequence[Any]) -> int:
     if insert.once and connection.get_autocommit():  # it does not say whether a transaction was begun nevertheless
         raise _commits(connection, insert)
-    return _by_cursor(connection, statement(insert, "mysql", "format"), values)
+    return _by_cursor(connection, *_bound(insert, values, "mysql", "format"))
 
 
 def _django(connection: Any, insert: Insert, values: Sequence[Any]) -> int:
-    text = statement(insert, connection.vendor, "format")
+    text, parameters = _bound(insert, values, connection.vendor, "format")
     if insert.once and connection.get_autocommit():
         raise _commits(connection, insert)
-    return _by_cursor(connection, text, values)
+    return _by_cursor(connection, text, parameters)
 
 
 def _by_cursor(connection: Any, text: str, values: Sequence[Any]) -> int:
@@ -156,9 +174,9 @@ def _by_cursor(connection: Any, text: str, values: Sequence[Any]) -> int:
 
 
 def _sqlalchemy(connection: Any, insert: Insert, values: Sequence[Any]) -> int:
-    text = _sqlalchemy_statement(connection, insert)
+    text, parameters = _sqlalchemy_bound(connection, insert, values)
     try:
-        count: int = connection.exec_driver_sql(text, values).rowcount
+        count: int = connection.exec_driver_sql(text, parameters).rowcount
     except Exception as problem:
         _hide_values(problem)
         raise
@@ -166,9 +184,9 @@ def _sqlalchemy(connection: Any, insert: Insert, values: Sequence[Any]) -> int:
 
 
 async def _aio_sqlalchemy(connection: Any, insert: Insert, values: Sequence[Any]) -> int:
-    text = _sqlalchemy_statement(connection, insert)
+    text, parameters = _sqlalchemy_bound(connection, insert, values)
     try:
-        count: int = (await connection.exec_driver_sql(text, values)).rowcount
+        count: int = (await connection.exec_driver_sql(text, parameters)).rowcount
     except Exception as problem:
         _hide_values(problem)
         raise
@@ -183,10 +201,11 @@ async def _aio_session(session: Any, insert: Insert, values: Sequence[Any]) -> i
     return await _aio_sqlalchemy(await session.connection(), insert, values)
 
 
-def _sqlalchemy_statement(connection: Any, insert: Insert) -> str:
-    if insert.once and connection.get_execution_options().get("isolation_level") == "AUTOCOMMIT":
+def _sqlalchemy_bound(connection: Any, insert: Insert, values: Sequence[Any]) -> tuple[str, Sequence[Any]]:
+    options = getattr(connection, "sync_connection", connection)  # an AsyncConnection's are its sync_connection's
+    if insert.once and options is not None and options.get_execution_options().get("isolation_level") == "AUTOCOMMIT":
         raise _commits(connection, insert)
-    return statement(insert, connection.dialect.name, connection.dialect.paramstyle)
+    return _bound(insert, values, connection.dialect.name, connection.dialect.paramstyle)
 
 
 def _hide_values(problem: Exception) -> None:

@@ -8,13 +8,12 @@ from typing import TYPE_CHECKING, Any
 from architect_core.contract import Message, Once
 from architect_core.exceptions import InboxError
 from architect_events.outbox.connections import Insert, aio_execute, execute
-from architect_events.outbox.tables import INBOX, RECEIVED
+from architect_events.outbox.tables import INBOX, LONGEST_NAME, RECEIVED
 
 if TYPE_CHECKING:
     from types import TracebackType
 
-_LONGEST = 255  # bytes of a text in the table, in MySQL
-_INSERT = Insert(INBOX, RECEIVED, InboxError, "`with`", "`async with`", once=True)
+_INSERT = Insert(INBOX, RECEIVED, InboxError, "`with`", "`async with`", once="received_at")
 
 
 class Inbox(Once):
@@ -32,8 +31,8 @@ class Inbox(Once):
         identifier = event if isinstance(event, str) else event.id
         for name, text in (("event's id", identifier), ("consumer's name", consumer)):
             length = len(text.encode())
-            if not 0 < length <= _LONGEST:  # MySQL would cut it off
-                raise InboxError(f"{INBOX}: the {name} must have 1 to {_LONGEST} bytes, not {length}")
+            if not 0 < length <= LONGEST_NAME:  # MySQL would cut it off, if it is not strict
+                raise InboxError(f"{INBOX}: the {name} must have 1 to {LONGEST_NAME} bytes, not {length}")
         self._connection = connection
         self._consumer = consumer
         self._identifier = identifier

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 from architect_core.exceptions import PublishError
 from architect_events.outbox.connections import Insert, aio_execute, execute
-from architect_events.outbox.tables import OUTBOX, PUBLISHED
+from architect_events.outbox.tables import LONGEST_NAME, OUTBOX, PUBLISHED
 
 if TYPE_CHECKING:
     from architect_core.contract import Message
 
-_INSERT = Insert(OUTBOX, PUBLISHED, PublishError, "`publish`", "`await notification.aio.publish`")
+_INSERT = Insert(OUTBOX, PUBLISHED, PublishError, "`publish`", "`await notification.aio.publish`", frozenset({"body"}))
 
 
 def put(connection: Any, message: Message) -> None:
@@ -32,6 +32,9 @@ async def aio_put(connection: Any, message: Message) -> None:
 
 
 def _values(message: Message) -> tuple[Any, ...]:
+    if message.key is not None and len(message.key) > LONGEST_NAME:
+        length = f"has {len(message.key)} characters, and an outbox keeps {LONGEST_NAME} at most"
+        raise PublishError(f"event {message.event!r}: the key {length}. Publish with a hash of it")
     return (
         message.id,
         message.event,
