@@ -5,16 +5,44 @@ from __future__ import annotations
 import asyncio
 import os
 import threading
+from collections import deque
 from collections.abc import Callable, Coroutine
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any, TypeVar
-
-if TYPE_CHECKING:
-    from concurrent.futures import Future
+from contextvars import copy_context
+from functools import partial
+from typing import Any, TypeVar
+from weakref import WeakKeyDictionary, ref
 
 Value = TypeVar("Value")
 
 _THREADS = 64  # for calls that block
+
+
+class Calls:
+    """Calls functions in an event loop, from any thread.
+
+    Waking a thread costs more than most calls: several that are waiting are made after one wake-up.
+    """
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._loop = ref(loop)  # whoever asks keeps it
+        self._waiting: deque[Callable[[], object]] = deque()
+        self._is_woken = False
+
+    def soon(self, function: Callable[[], object]) -> None:
+        """Have `function`, which raises nothing, called soon, in order; raises RuntimeError if the loop is closed."""
+        self._waiting.append(function)
+        if not self._is_woken:
+            self._is_woken = True
+            loop = self._loop()
+            if loop is not None:
+                loop.call_soon_threadsafe(self._call)
+
+    def _call(self) -> None:
+        self._is_woken = False  # before looking what is waiting, so that whatever comes later wakes the loop again
+        for _ in range(len(self._waiting)):
+            self._waiting.popleft()()
 
 
 class LoopThread:
@@ -27,47 +55,88 @@ class LoopThread:
         self._name = name
         self._lock = threading.Lock()
         self._loop: asyncio.AbstractEventLoop | None = None
+        self._calls: Calls | None = None
+        self._callers: WeakKeyDictionary[asyncio.AbstractEventLoop, Calls] = WeakKeyDictionary()
         self.pid = 0
         os.register_at_fork(after_in_child=self._forget)
 
     def run(self, coroutine: Coroutine[Any, Any, Value]) -> Value:
         """Blocks until the coroutine has ended; returns its result, or raises what it raises."""
-        future = self._submit(coroutine)
+        result: Future[Value] = Future()
+        cancel = self._submit(coroutine, partial(_copy, result))
         try:
-            return future.result()
+            return result.result()
         except BaseException:
-            future.cancel()  # such as a KeyboardInterrupt of this thread
+            cancel()  # such as a KeyboardInterrupt of this thread
             raise
 
     async def aio(self, coroutine: Coroutine[Any, Any, Value]) -> Value:
         """The same without blocking; the coroutine is cancelled with the task that awaits it."""
-        return await asyncio.wrap_future(self._submit(coroutine))
+        loop = asyncio.get_running_loop()
+        result: asyncio.Future[Value] = loop.create_future()
+        with self._lock:
+            caller = self._callers.setdefault(loop, Calls(loop))
+
+        def ended(task: asyncio.Task[Value]) -> None:
+            with suppress(RuntimeError):  # the caller's loop was closed meanwhile
+                caller.soon(partial(_copy, result, task))
+
+        cancel = self._submit(coroutine, ended)
+        try:
+            return await result
+        except asyncio.CancelledError:
+            cancel()
+            raise
 
     def call(self, function: Callable[[], object]) -> None:
-        """Have the loop call a function; for any thread, and for a handler of signals."""
-        self._running().call_soon_threadsafe(function)
+        """Have the loop call a function, which raises nothing; for any thread, and for a handler of signals."""
+        self._running().soon(function)
 
-    def _submit(self, coroutine: Coroutine[Any, Any, Value]) -> Future[Value]:
-        return asyncio.run_coroutine_threadsafe(coroutine, self._running())
+    def _submit(
+        self, coroutine: Coroutine[Any, Any, Value], ended: Callable[[asyncio.Task[Value]], object]
+    ) -> Callable[[], None]:
+        """Begins the coroutine, in the caller's context; returns what cancels it. `ended` is called in the loop."""
+        calls, context = self._running(), copy_context()
+        tasks: list[asyncio.Task[Value]] = []
 
-    def _running(self) -> asyncio.AbstractEventLoop:
-        loop = self._loop
-        if loop is None:
+        def begin() -> None:
+            task = asyncio.get_running_loop().create_task(coroutine, context=context)
+            task.add_done_callback(ended)
+            tasks.append(task)
+
+        calls.soon(begin)
+        return lambda: calls.soon(lambda: tasks[0].cancel())  # noqa: PLW0108 - there is no task yet
+
+    def _running(self) -> Calls:
+        calls = self._calls
+        if calls is None:
             with self._lock:
-                loop = self._loop or self._start()
-        return loop
+                calls = self._calls or self._start()
+        return calls
 
-    def _start(self) -> asyncio.AbstractEventLoop:
+    def _start(self) -> Calls:
         loop = asyncio.new_event_loop()
         with suppress(RuntimeError):  # the interpreter is ending
-            from concurrent.futures import ThreadPoolExecutor
-
             # hosts' names are looked up in it: one that takes long must not delay those of others
             loop.set_default_executor(ThreadPoolExecutor(_THREADS, thread_name_prefix=self._name))
         threading.Thread(target=loop.run_forever, name=self._name, daemon=True).start()
-        self.pid, self._loop = os.getpid(), loop
-        return loop
+        self.pid, self._loop, self._calls = os.getpid(), loop, Calls(loop)
+        return self._calls
 
     def _forget(self) -> None:
         self._lock = threading.Lock()
-        self._loop = None  # the parent's, whose thread does not exist in this process
+        self._loop = self._calls = None  # the parent's, whose thread does not exist in this process
+        self._callers = WeakKeyDictionary()
+
+
+def _copy(result: Future[Value] | asyncio.Future[Value], task: asyncio.Task[Value]) -> None:
+    if task.cancelled():
+        result.cancel()
+        return
+    problem = task.exception()
+    if result.done():
+        return
+    if problem is None:
+        result.set_result(task.result())
+    else:
+        result.set_exception(problem)

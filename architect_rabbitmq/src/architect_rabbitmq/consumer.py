@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from architect_core.contract import Message
 
-_TIMEOUT = 30.0  # seconds for RabbitMQ to take an answer
+_TIMEOUT = 8.0  # seconds for RabbitMQ to take an answer
 _CHECK = 30.0  # seconds between looking whether RabbitMQ still knows the consumer
 
 _logger = logging.getLogger("architect.events")
@@ -164,6 +164,15 @@ class RabbitConsumer(Consumer):
         ended = token.session.ended
         if ended is not None:
             raise RabbitError(f"the message will be delivered again, because the connection was lost: {ended}")
+
+    async def release(self, received: Sequence[Received]) -> None:
+        """Have RabbitMQ deliver the messages again at once, before all others; it counts that as an attempt."""
+        for each in received:
+            token: Token = each.token
+            self._require(token)
+            with translated("releasing"):
+                async with asyncio.timeout(_TIMEOUT):
+                    await token.session.channel.basic_nack(token.tag, requeue=True)
 
     async def retry(self, received: Received, delay: float) -> None:
         """Publish the message to the queue where it waits, then acknowledge it."""

@@ -18,6 +18,8 @@ from aio_pika.exceptions import (
 )
 from yarl import URL
 
+from architect_rabbitmq.writing import Connection
+
 if TYPE_CHECKING:
     from aio_pika.abc import AbstractConnection
     from aiormq import Channel
@@ -131,7 +133,9 @@ class Link:
         with translated(f"cannot connect to {self._server}"):
             try:
                 async with asyncio.timeout(self._timeout):
-                    connected = await aio_pika.connect(self._url, **self._arguments, client_properties=properties)
+                    connected = await aio_pika.connect(
+                        self._url, **self._arguments, client_properties=properties, connection_class=Connection
+                    )
             except InvalidFrameError as problem:  # aiormq says no more if this is refused after the login
                 reason = f"the virtual host {self._url.path[1:] or '/'!r} does not exist, or the user may not use it"
                 raise RabbitError(f"cannot connect to {self._server}: {reason}", lasting=True) from problem

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from dataclasses import replace
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from pamqp.commands import Basic
@@ -39,7 +40,7 @@ def message_of(delivered: DeliveredMessage) -> Message:
     headers = {name: _text(value) for name, value in _headers(delivered).items() if not _is_internal(name)}
     found = {_canonical(name): value for name, value in headers.items() if value is not None}
     found["content-type"] = properties.content_type or "application/octet-stream"
-    return Message.from_headers(found, delivered.body, _PREFIX.lower())
+    return Message.from_headers(found, delivered.body, _PREFIX)
 
 
 def attempt_of(delivered: DeliveredMessage) -> int:
@@ -63,7 +64,7 @@ def dead_letter_of(delivered: DeliveredMessage) -> tuple[Message, int]:
     except ValueError as problem:
         properties = delivered.header.properties
         id_, content_type = properties.message_id or "unknown", properties.content_type or "application/octet-stream"
-        time = properties.timestamp or datetime.now().astimezone()
+        time = properties.timestamp or datetime.now(UTC)
         message = Message(id_, "unknown", "unknown", time, delivered.body, content_type=content_type)
         reason = reason or str(problem)
     if reason is None and headers.get(_WHY) == "delivery_limit":
@@ -72,15 +73,11 @@ def dead_letter_of(delivered: DeliveredMessage) -> tuple[Message, int]:
 
 
 def _with_header(message: Message, name: str, value: str) -> Message:
-    from dataclasses import replace
-
     return replace(message, headers={**message.headers, name: value})
 
 
 def without_reason(message: Message) -> Message:
     """Returns a dead letter as the message that it was."""
-    from dataclasses import replace
-
     return replace(message, headers={name: value for name, value in message.headers.items() if name != REASON})
 
 

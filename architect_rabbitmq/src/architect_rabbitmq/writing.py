@@ -1,0 +1,70 @@
+"""Writing to the socket once for all that is written in one turn of the event loop.
+
+aiormq writes each message by itself. That is a system call for each, and, while other threads run, a wait for the
+interpreter's lock for each.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Any, cast
+
+import aio_pika
+from aiormq.connection import TCPTransportFactory, TLSTransportFactory, TransportFactory
+
+if TYPE_CHECKING:
+    from yarl import URL
+
+
+class BufferedWriter:
+    """A `StreamWriter` that writes at the end of the event loop's turn."""
+
+    def __init__(self, writer: asyncio.StreamWriter) -> None:
+        self._writer = writer
+        self._loop = asyncio.get_running_loop()
+        self._parts: list[bytes] = []
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._writer, name)
+
+    def write(self, data: bytes) -> None:
+        """Write `data` soon."""
+        if not self._parts:
+            self._loop.call_soon(self._flush)
+        self._parts.append(data)
+
+    def _flush(self) -> None:
+        data = b"".join(self._parts)
+        self._parts.clear()
+        if data:
+            self._writer.write(data)
+
+    async def drain(self) -> None:
+        """Write now, and wait until the socket has room."""
+        self._flush()
+        await self._writer.drain()
+
+    def write_eof(self) -> None:
+        """Write now; nothing follows."""
+        self._flush()
+        self._writer.write_eof()
+
+    def close(self) -> None:
+        """Write now, then close the socket."""
+        self._flush()
+        self._writer.close()
+
+
+class _Transport(TransportFactory):
+    async def create(self, url: URL, **kwargs: Any) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+        factory = TLSTransportFactory() if url.scheme == "amqps" else TCPTransportFactory()
+        reader, writer = await factory.create(url, **kwargs)
+        return reader, cast("asyncio.StreamWriter", BufferedWriter(writer))
+
+
+class Connection(aio_pika.Connection):
+    """A connection of aio-pika that writes this way."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.kwargs = {**self.kwargs, "transport_factory": _Transport()}
