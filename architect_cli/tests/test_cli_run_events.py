@@ -323,7 +323,18 @@ def test_a_service_that_is_killed_is_started_again_at_its_address_once_what_it_h
     system.assert_nothing_is_left()
 
 
-def test_a_database_that_is_killed_is_started_again_with_its_data(system):
+def test_a_database_that_keeps_nothing_ends_the_run_when_it_is_killed(system):
+    system.plugin("memory", MEMORY_PROVISIONER.replace("prepare=prepare", "prepare=prepare, keeps=False"))
+    root = system.service("a/root", WAITING_SCRIPT, datastores={"db": {"type": "memory"}})
+    running = system.start("run", root).wait_for("waiting")
+    (server,) = [each for each in system.processes() if each.cwd().endswith("/a.root.db")]
+    server.kill()
+    assert running.ends() == 1
+    assert "a/root/db ended with exit code 137" in running.printed()
+    system.assert_nothing_is_left()
+
+
+def test_a_database_that_is_killed_is_started_again_in_its_folder(system):
     system.plugin("memory", MEMORY_PROVISIONER)
     root = system.service("a/root", WAITING_SCRIPT, datastores={"db": {"type": "memory"}})
     running = system.start("run", root).wait_for("waiting")

@@ -69,8 +69,10 @@ class Programs:
         start: Start,
         wait: Callable[[Program], Awaitable[None]] | None = None,
         on_ready: Callable[[], None] = lambda: None,
+        *,
+        again: bool = True,
     ) -> None:
-        """Start a program, `wait` until it is ready, and do so again each time it is killed after it was ready.
+        """Start a program, `wait` until it is ready, and do so `again` each time it is killed after it was ready.
 
         One that is started again may fail at first, because what it held before is not free at once. `on_ready` is
         called once. Raises RunError when the program ends otherwise.
@@ -90,7 +92,7 @@ class Programs:
                 continue
             if killed_at is None:
                 on_ready()
-            if await program.ended() != _KILLED:
+            if await program.ended() != _KILLED or not again:
                 raise self.ended(program)
             killed_at = loop.time()
             program.kill()  # what is left of its session

@@ -260,7 +260,9 @@ class Run:
             env = {**variables, **provisioned.env}
             start = Start(name, provisioned.command, folder, env, provisioned.user, provisioned.stop_signal)
             ready = asyncio.Event()
-            self._begin(self._programs.keep(start, partial(self._until_listening, port), ready.set))
+            self._begin(
+                self._programs.keep(start, partial(self._until_listening, port), ready.set, again=provisioned.keeps)
+            )
             await ready.wait()
             if provisioned.prepare is not None:
                 await self._ask(plugin, label, provisioned.prepare)

@@ -38,7 +38,9 @@ class RedisProvisioner(DatastoreProvisioner):
         config.write_text(_config(username, password, number, folder, port))
         login = {"username": username, "password": password, "name": str(number)}
         return Provisioned(
-            entry={"type": "redis", "host": HOST, "port": port, **login}, command=(str(program), str(config))
+            entry={"type": "redis", "host": HOST, "port": port, **login},
+            command=(str(program), str(config)),
+            keeps=False,
         )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import ClassVar
 
 from architect_core import contract
-from architect_core.contract import Broker, Capabilities, Channel, EventChannel, hookimpl
+from architect_core.contract import Broker, Capabilities, Channel, DatastoreProvisioner, EventChannel, hookimpl
 from architect_core.exceptions import ConfigError
 
 ARCHITECT_CONTRACT = 2
@@ -29,3 +29,10 @@ class RabbitEvents(contract.EventChannel):
 @hookimpl
 def architect_event_channel() -> EventChannel:
     return RabbitEvents()
+
+
+@hookimpl
+def architect_datastore_provisioner() -> DatastoreProvisioner:
+    from architect_rabbitmq.provisioner import RabbitProvisioner
+
+    return RabbitProvisioner()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from architect_core import contract
-from architect_core.contract import Broker, Capabilities, Channel, EventChannel, hookimpl
+from architect_core.contract import Broker, Capabilities, Channel, DatastoreProvisioner, EventChannel, hookimpl
 from architect_core.exceptions import ConfigError
 from architect_sqs.queue import MAX_DELAY
 from architect_sqs.topology import LEASE
@@ -33,3 +33,10 @@ class SqsEventChannel(contract.EventChannel):
 @hookimpl
 def architect_event_channel() -> EventChannel:
     return SqsEventChannel()
+
+
+@hookimpl
+def architect_datastore_provisioner() -> DatastoreProvisioner:
+    from architect_sqs.provisioner import SqsProvisioner
+
+    return SqsProvisioner()

@@ -74,7 +74,7 @@ class ReadinessProbe(Provided):
 
 @dataclass(frozen=True)
 class Provisioned:
-    """A datastore server of one `architect run`.
+    """A datastore server, or a broker of events, of one `architect run`.
 
     Attributes:
         entry: the datastore's entry in the configuration, such as host, port, username, password and name.
@@ -83,6 +83,7 @@ class Provisioned:
         user: the user id and group id of the process; None for the runner's.
         stop_signal: stops it quickly and cleanly.
         prepare: called once it listens, to create users and databases.
+        keeps: whether its data survives SIGKILL, so that it can be started again; else its end is that of the run.
     """
 
     entry: Mapping[str, Any] = field(repr=False)
@@ -91,10 +92,14 @@ class Provisioned:
     user: tuple[int, int] | None = None
     stop_signal: int = 15
     prepare: Callable[[], None] | None = field(default=None, repr=False)
+    keeps: bool = True
 
 
 class DatastoreProvisioner(Provided):
-    """Starts a datastore for `architect run`."""
+    """Starts a datastore for `architect run`; under the entry point "events.NAME" the broker of `--events NAME`.
+
+    The entry of a broker is the value of `ARCHITECT_EVENTS`: a `url`, and whatever else a datastore's entry may have.
+    """
 
     hook: ClassVar[str] = "architect_datastore_provisioner"
 

@@ -60,7 +60,7 @@ KNOWN = (
     Known("events", "events", "architect-events"),
     Known("events.rest", "channel", "architect-events"),
     Known("events.sqlite", "channel", "architect-events"),
-    Known("events.amqp", "channel", "architect-rabbitmq", ("events.amqps",)),
+    Known("events.amqp", "channel", "architect-rabbitmq", ("events.amqps", "events.rabbitmq")),
     Known("events.sqs", "channel", "architect-sqs"),
     *(Known(name, "command", "architect-command") for name in ("env", "install", "plugin", "plugins", "run")),
     *(Known(name, "command", "architect-events") for name in ("consume", "relay")),
