@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 import atexit
 import os
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
@@ -75,7 +75,7 @@ class EventSender(Sender):
 
     def publish(self, body: bytes, key: str | None, outbox: Any, timeout: float) -> list[Delivery]:
         """Keep the event, or ask its subscribers."""
-        with self._observed(body, key) as message:
+        with observed(self._observer, "publish", self._message(body, key)) as message:
             if outbox is None:
                 return self._channels.loop.run(self._send(message, timeout))
             put(outbox, message)
@@ -83,17 +83,14 @@ class EventSender(Sender):
 
     async def aio_publish(self, body: bytes, key: str | None, outbox: Any, timeout: float) -> list[Delivery]:
         """The same for asyncio."""
-        with self._observed(body, key) as message:
+        with observed(self._observer, "publish", self._message(body, key)) as message:
             if outbox is None:
                 return await self._channels.loop.aio(self._send(message, timeout))
             await aio_put(outbox, message)
             return []
 
-    @contextmanager
-    def _observed(self, body: bytes, key: str | None) -> Iterator[Message]:
-        message = Message(str(uuid4()), self._target.event, self._target.source, datetime.now(UTC), body, key=key)
-        with observed(self._observer, "publish", message) as begun:
-            yield begun
+    def _message(self, body: bytes, key: str | None) -> Message:
+        return Message(str(uuid4()), self._target.event, self._target.source, datetime.now(UTC), body, key=key)
 
     async def _send(self, message: Message, timeout: float) -> list[Delivery]:
         if self._broker is None:

@@ -6,6 +6,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import KW_ONLY, dataclass, field
 from datetime import UTC, datetime
+from functools import cache
 from typing import Any, Self
 
 from architect_core.exceptions import PayloadError
@@ -164,6 +165,14 @@ class Delivery:
         return self.error is None and (self.status is None or 200 <= self.status < 300)
 
 
+@cache
+def _encoder() -> tuple[json.JSONEncoder, type[Exception]]:
+    """The encoder of payloads, and its error for a type that JSON does not have; pydantic is imported on first use."""
+    from pydantic_core import PydanticSerializationError, to_jsonable_python
+
+    return json.JSONEncoder(default=to_jsonable_python, allow_nan=False), PydanticSerializationError
+
+
 def serialise(payload: object) -> bytes:
     """Returns `payload` as the bytes of a JSON text; bytes are returned unchanged.
 
@@ -174,11 +183,10 @@ def serialise(payload: object) -> bytes:
     """
     if isinstance(payload, bytes | bytearray | memoryview):
         return bytes(payload)
-    from pydantic_core import PydanticSerializationError, to_jsonable_python
-
+    encoder, unknown_type = _encoder()
     try:
-        return json.dumps(payload, default=to_jsonable_python, allow_nan=False).encode()
-    except PydanticSerializationError:
+        return encoder.encode(payload).encode()
+    except unknown_type:
         reason = "it holds an object of a type that JSON does not have"
     except RecursionError:
         reason = "it is nested too deeply, or holds itself"

@@ -11,6 +11,8 @@ from functools import cache, lru_cache
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from psycopg import AsyncCursor, Cursor
+
     from architect_core.exceptions import ArchitectError
 
 _MYSQL = frozenset({"mysql", "mariadb"})
@@ -101,19 +103,25 @@ def _statement(insert: Insert, dialect: str, paramstyle: str) -> str:
 
 
 def _psycopg(connection: Any, insert: Insert, values: Sequence[Any]) -> int:
-    from psycopg import Cursor  # the connection's own cursor_factory may have placeholders of another style
-
     if insert.once and connection.autocommit and connection.info.transaction_status == _IDLE:
         raise _commits(connection, insert)
-    return Cursor(connection).execute(*_bound(insert, values, "postgresql", "format")).rowcount
+    cursor = _psycopg_cursors()[0](connection)
+    return cursor.execute(*_bound(insert, values, "postgresql", "format")).rowcount
 
 
 async def _aio_psycopg(connection: Any, insert: Insert, values: Sequence[Any]) -> int:
-    from psycopg import AsyncCursor
-
     if insert.once and connection.autocommit and connection.info.transaction_status == _IDLE:
         raise _commits(connection, insert)
-    return (await AsyncCursor(connection).execute(*_bound(insert, values, "postgresql", "format"))).rowcount
+    cursor = _psycopg_cursors()[1](connection)
+    return (await cursor.execute(*_bound(insert, values, "postgresql", "format"))).rowcount
+
+
+@cache
+def _psycopg_cursors() -> tuple[type[Cursor[Any]], type[AsyncCursor[Any]]]:
+    """Plain cursors. Those of a connection's own cursor_factory may have placeholders of another style."""
+    import psycopg
+
+    return psycopg.Cursor, psycopg.AsyncCursor
 
 
 def _psycopg2(connection: Any, insert: Insert, values: Sequence[Any]) -> int:
