@@ -7,7 +7,7 @@ import json
 import sys
 import textwrap
 import traceback
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from functools import cache
@@ -73,7 +73,7 @@ def run_here(plugin: str, program: str, asked: Mapping[str, object]) -> dict[str
 
 
 class Harness:
-    """Installs a plugin under the name "subject" for one test, and runs a suite on it."""
+    """Installs a plugin for one test, by default under the name "subject", and runs a suite on it."""
 
     collected: type[Suite]
     """The class that pytest collects in `failures_in_pytest`."""
@@ -91,13 +91,20 @@ class Harness:
         self._caplog = caplog
 
     def failures(
-        self, plugin: str, suite: type[Suite], violation: Violation, *, alone: bool, **attributes: object
+        self,
+        plugin: str,
+        suite: type[Suite],
+        violation: Violation,
+        *,
+        alone: bool,
+        names: Sequence[str] = ("subject",),
+        **attributes: object,
     ) -> dict[str, str]:
         """Which checks of `suite` fail for the plugin with the violation, with their tracebacks.
 
-        With `alone`, only the check is run that the violation is for.
+        With `alone`, only the check is run that the violation is for. `names` are those of the plugin.
         """
-        self._install_both(plugin + textwrap.dedent(violation.plugin))
+        self._install_both(plugin + textwrap.dedent(violation.plugin), names)
         # looking for entry points reads the metadata of all distributions
         self._monkeypatch.setattr(loading, "entry_points", cache(loading.entry_points))
         if violation.check != IMPORTS:  # which alone needs a fresh interpreter
@@ -112,10 +119,15 @@ class Harness:
         return failed
 
     def failures_in_pytest(
-        self, pytester: pytest.Pytester, plugin: str, suite: type[Suite], **attributes: object
+        self,
+        pytester: pytest.Pytester,
+        plugin: str,
+        suite: type[Suite],
+        names: Sequence[str] = ("subject",),
+        **attributes: object,
     ) -> dict[str, str]:
         """The same for the good plugin, with pytest itself."""
-        self._install_both(plugin)
+        self._install_both(plugin, names)
         Harness.collected = type("TestSubject", (suite,), attributes)
         pytester.makefile(".ini", pytest="[pytest]\nfilterwarnings = error")
         pytester.makepyfile(test_subject="from conformance_harness import Harness\nTestSubject = Harness.collected")
@@ -137,9 +149,10 @@ class Harness:
                 return traceback.format_exc()
         return ""
 
-    def _install_both(self, plugin: str) -> None:
+    def _install_both(self, plugin: str, names: Sequence[str]) -> None:
         """Install the plugin, and another with a requirement that no other distribution has."""
-        self._install("architect-subject", {"subject": "architect_subject"}, {"architect_subject": plugin})
+        entries = dict.fromkeys(names, "architect_subject")
+        self._install("architect-subject", entries, {"architect_subject": plugin})
         self._install("architect-other", {"other": "architect_other"}, {"architect_other": "", "other_library": ""})
         with (self._site / "architect_other-1.2.3.dist-info" / "METADATA").open("a") as metadata:
             metadata.write("Requires-Dist: Other.Library>=1; python_version>'3'\nRequires-Dist: architect-core\n")

@@ -19,14 +19,22 @@ from urllib.parse import quote, quote_plus
 import pytest
 
 import architect_testing
-from architect_testing import ClientFactorySuite, CredentialParserSuite, SourceSuite, assert_hidden
+from architect_core.contract import Capabilities
+from architect_testing import (
+    ClientFactorySuite,
+    CredentialParserSuite,
+    EventChannelSuite,
+    EventDeliverySuite,
+    SourceSuite,
+    assert_hidden,
+)
 from architect_testing.conformance import credential_texts
 from architect_testing.tools.canary import SECRET
 from architect_testing.tools.forking import in_child
 from architect_testing.tools.sockets import left_open, open_sockets, refusing, silent
 from architect_testing.tools.threads import THREADS, together, within
 
-SUITES = (ClientFactorySuite, CredentialParserSuite, SourceSuite)
+SUITES = (ClientFactorySuite, CredentialParserSuite, EventChannelSuite, EventDeliverySuite, SourceSuite)
 
 
 class Shown(Exception):
@@ -246,6 +254,8 @@ DEAD = {
 LOGIN_IN_URL = {"test_every_character_of_a_user_name_and_a_password_survives_in_a_url"}
 URL = {"test_the_url_is_an_entry_that_gives_the_same_credentials"}
 OPTIONS = {"test_an_unknown_option_is_refused_with_its_path"}
+KEEPING = {"channel": "events.a", "capabilities": Capabilities(orders=True, holds_back=True, max_bytes=1), "lease": 1.0}
+DELIVERING = {"channel": "events.a", "capabilities": Capabilities(keeps=False)}
 NEST = {"engine": "nest", "default_port": 1, "url_scheme": "nest"}
 
 
@@ -265,6 +275,24 @@ NEST = {"engine": "nest", "default_port": 1, "url_scheme": "nest"}
         (CredentialParserSuite, NEST | {"url_scheme": None}, LOGIN_IN_URL | URL),
         (CredentialParserSuite, NEST | {"url_fields": ("name",)}, LOGIN_IN_URL),
         (CredentialParserSuite, NEST | {"checks_options": False}, OPTIONS),
+        (EventChannelSuite, KEEPING, set()),
+        (EventChannelSuite, KEEPING | {"lease": None}, {"test_an_extended_lease_lasts_longer"}),
+        (
+            EventChannelSuite,
+            KEEPING | {"network": False},
+            {"test_a_broker_that_is_gone_is_an_error_in_time", "test_a_lost_connection_is_made_again"},
+        ),
+        (
+            EventChannelSuite,
+            KEEPING | {"capabilities": Capabilities()},
+            {
+                "test_a_body_that_is_too_large_fails_alone_and_for_good",
+                "test_messages_with_the_same_key_arrive_in_order",
+                "test_messages_wait_for_one_with_their_key_that_is_retried",
+            },
+        ),
+        (EventDeliverySuite, DELIVERING, set()),
+        (EventDeliverySuite, DELIVERING | {"answers": False}, {"test_silent_subscribers_delay_no_other"}),
         (
             SourceSuite,
             {"name": "a", "store": print, "store_malformed": print, "names_current_service": False},

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
         ClientFactorySuite,
         CredentialParserSuite,
         EventChannelSuite,
+        EventDeliverySuite,
         SourceSuite,
         assert_hidden,
     )
@@ -23,6 +24,7 @@ __all__ = [
     "ClientFactorySuite",
     "CredentialParserSuite",
     "EventChannelSuite",
+    "EventDeliverySuite",
     "SourceSuite",
     "assert_hidden",
 ]
