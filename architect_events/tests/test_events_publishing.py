@@ -150,7 +150,7 @@ def test_a_broker_keeps_the_event_and_nobody_else_is_asked(channel, monkeypatch,
     assert [message.to for message in owl.sent] == [None, None]
     assert dove.sent == []
     ((topic),) = owl.declared
-    assert (topic.event, topic.source, topic.subscribers) == ("placed", "acme/orders", ("a", "b"))
+    assert (topic.event, topic.source, topic.subscribers) == ("placed", "acme/orders", ("a@acme/orders", "b"))
 
 
 @both

@@ -22,7 +22,7 @@ QUICK = Schedule((0.0, 0.0, 0.0))
 
 @pytest.fixture(autouse=True)
 def _soon_empty(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("architect_events.consuming.worker._EMPTY", 0.05)
+    monkeypatch.setattr("architect_events.consuming.worker._SHORT", 0.05)
 
 
 class Memory(Consumer):

@@ -12,22 +12,13 @@ from datetime import UTC, datetime
 from typing import Any
 from uuid import uuid4
 
-from architect_core.contract import (
-    Broker,
-    Channel,
-    Delivery,
-    EventChannel,
-    EventTarget,
-    Message,
-    Receipt,
-    Sender,
-    Topic,
-)
+from architect_core.contract import Broker, Channel, Delivery, EventChannel, EventTarget, Message, Receipt, Sender
 from architect_core.exceptions import ConfigError, PayloadError, PluginError, PublishError
 from architect_core.resolver.observing import client_observer
 from architect_events.loop import LoopThread
 from architect_events.observing import observed
 from architect_events.outbox.insert import aio_put, put
+from architect_events.subscribers import topic_of
 
 _SLACK = 1.0  # seconds after its timeout when a channel is no longer waited for
 
@@ -121,8 +112,7 @@ class EventSender(Sender):
         """Returns once the event's topic exists."""
         task = self._declarations.get(channel)
         if task is None or (task.done() and (task.cancelled() or task.exception())):
-            names = tuple(each.name for each in self._target.subscriptions)
-            topic = Topic(self._target.event, self._target.source, names)
+            topic = topic_of(self._target.event, self._target.source, self._target.subscriptions)
             task = self._declarations[channel] = asyncio.create_task(channel.declare([topic]))
         if not task.done():
             await asyncio.shield(task)

@@ -13,7 +13,7 @@ from architect_core.contract import Command, EventRuntime, hookimpl
 from architect_core.exceptions import ConfigError
 from architect_core.resolver.events import handlers
 from architect_core.resolver.resolver import Resolver
-from architect_events.commands.logs import show_log
+from architect_events.commands.running import at_least_one, show_log
 
 ARCHITECT_CONTRACT = 2
 
@@ -39,14 +39,6 @@ class ConsumeCommand(Command):
         runtime: EventRuntime = resolver.events
         runtime.consume(resolver, given.concurrency)
         return 0
-
-
-def at_least_one(text: str) -> int:
-    """A type of arguments."""
-    number = int(text)
-    if number < 1:
-        raise ValueError(text)
-    return number
 
 
 def _import_handlers(name: str) -> None:

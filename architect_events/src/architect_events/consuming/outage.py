@@ -19,6 +19,11 @@ class Outage:
         self._name = name
         self._failures = 0
 
+    @property
+    def is_on(self) -> bool:
+        """Whether the last attempt failed."""
+        return self._failures > 0
+
     async def pause(self, problem: Exception) -> None:
         """Sleeps for a time that grows with every failure, up to some seconds; an ArchitectError is raised instead."""
         if isinstance(problem, ArchitectError):

@@ -22,7 +22,7 @@ Sink = Callable[[Sequence[Received]], Awaitable[Sequence[Receipt]]]
 
 _log = logging.getLogger("architect.events")
 _RECEIVE = 20.0  # seconds that one call of `receive` waits for a message
-_EMPTY = 0.5  # the same where the worker ends once there is none
+_SHORT = 0.5  # the same where it matters that there is none
 _SLACK = 30.0  # seconds after its timeout when `receive` has failed
 _TOGETHER, _ENOUGH = 0.005, 50  # seconds for which successes are collected before they are acknowledged, and how many
 _SETTLE = 10.0  # seconds that one call to acknowledge and the like may take
@@ -54,7 +54,7 @@ class Counts:
 class Worker:
     """Takes messages and has `sink` process them, at most `concurrency` batches at once.
 
-    A message is acknowledged only after its receipt is ok. It holds at most `concurrency * batch` messages. Those with
+    A message is acknowledged only after its receipt is ok. At most `concurrency * batch + ahead` are held. Those with
     the same key are processed one after another, in the order in which they were received; a later one never overtakes
     one that failed and is retried:
 
@@ -75,8 +75,10 @@ class Worker:
         capabilities: Capabilities,
         concurrency: int = 10,
         batch: int = 1,
+        ahead: int = 0,
         grace: float = 30.0,
         prepare: Callable[[], Awaitable[None]] | None = None,
+        outage: Outage | None = None,
     ) -> None:
         """Make a worker, which `run` starts.
 
@@ -88,20 +90,23 @@ class Worker:
             capabilities: those of the channel that `consumer` is of.
             concurrency: how many batches are processed at once.
             batch: how many messages are given to the sink together.
+            ahead: how many further messages are held, so that no call waits for `receive` or an acknowledgement.
             grace: seconds that running calls have to end after `stop`.
             prepare: called before the first message is received, and again after each outage.
+            outage: that of workers which take from the same place, so that the log has it once.
         """
         self.counts = Counts()
-        self._name = name
+        self.name = name
         self._consumer = consumer
         self._sink = sink
         self._schedule = schedule
         self._capabilities = capabilities
         self._concurrency = concurrency
         self._batch = batch
-        self._limit = concurrency * batch
+        self._limit = concurrency * batch + ahead
         self._grace = grace
         self._prepare = prepare
+        self._outage = outage or Outage(name)
         self._stopping = asyncio.Event()
         self._changed = asyncio.Event()  # a message is no longer held, or a call has ended
         self._held: dict[int, Received] = {}  # by their ids, because comparing messages takes time
@@ -127,7 +132,7 @@ class Worker:
             if self._calls:
                 _, running = await asyncio.wait(self._calls, timeout=self._grace)
                 if running:
-                    _log.warning("%s: %d calls did not end in %g seconds", self._name, len(running), self._grace)
+                    _log.warning("%s: %d calls did not end in %g seconds", self.name, len(running), self._grace)
         finally:
             self._stopping.set()
             tasks = {receiving, extending, stopping, *self._calls}
@@ -140,16 +145,17 @@ class Worker:
                 async with asyncio.timeout(_SETTLE):
                     await self._consumer.close()
             except Exception as problem:  # noqa: BLE001 - what is held is delivered again in any case
-                _log.warning("%s: closing failed: %s", self._name, _text(problem))
+                if not isinstance(problem, ArchitectError):  # which `receive` has raised, too
+                    _log.warning("%s: closing failed: %s", self.name, _text(problem))
         if not receiving.cancelled():
             receiving.result()  # raises what ended it
 
     async def _receive(self, until_empty: bool) -> None:
-        outage, prepared = Outage(self._name), self._prepare is None
-        timeout = _EMPTY if until_empty else _RECEIVE
+        prepared = self._prepare is None
         while True:
             while len(self._held) >= self._limit:
                 await self._change()
+            timeout = _SHORT if until_empty or self._outage.is_on else _RECEIVE
             try:
                 async with asyncio.timeout(timeout + _SLACK):
                     if self._prepare is not None and not prepared:
@@ -157,10 +163,10 @@ class Worker:
                     received = await self._consumer.receive(self._limit - len(self._held), timeout)
             except Exception as problem:  # noqa: BLE001 - a worker outlives every outage
                 prepared = self._prepare is None
-                await outage.pause(problem)
+                await self._outage.pause(problem)
                 continue
             prepared = True
-            outage.over()
+            self._outage.over()
             for each in received:
                 self._accept(each)
             self._begin()
@@ -204,7 +210,7 @@ class Worker:
         self._changed.set()
         self._begin()
         if not call.cancelled() and (problem := call.exception()):
-            _log.error("%s: an unexpected error", self._name, exc_info=problem)
+            _log.error("%s: an unexpected error", self.name, exc_info=problem)
 
     async def _process(self, batch: list[Received], owners: list[_Chain]) -> None:
         receipts = await self._attempt(batch)
@@ -224,13 +230,13 @@ class Worker:
             receipts = await self._sink(batch)
             if len(receipts) == len(batch):
                 return receipts
-            problem: Exception = PluginError(f"{self._name}: the sink did not return one receipt for each message")
+            problem: Exception = PluginError(f"{self.name}: the sink did not return one receipt for each message")
         except asyncio.CancelledError:
             if self._is_cancelled():
                 raise
             problem = ArchitectError("it was cancelled")
         except Exception as error:  # noqa: BLE001 - a failure of these messages, which the log shows
-            _log.warning("%s: an attempt failed", self._name, exc_info=error)
+            _log.warning("%s: an attempt failed", self.name, exc_info=error)
             problem = error
         return [Receipt(problem)] * len(batch)
 
@@ -314,7 +320,7 @@ class Worker:
                 break
             except Exception as problem:  # noqa: BLE001 - see above
                 if number == _SETTLING - 1 or not isinstance(problem, OSError):
-                    _log.warning("%s: could not %s, so it may be delivered again: %s", self._name, what, _text(problem))
+                    _log.warning("%s: could not %s, so it may be delivered again: %s", self.name, what, _text(problem))
                     break
                 await asyncio.sleep(0.1 * 2**number)
         for each in received:
@@ -333,7 +339,7 @@ class Worker:
                         await self._consumer.extend(list(self._held.values()))
                     break
                 except Exception as problem:  # noqa: BLE001 - they may be delivered again, and go on
-                    _log.warning("%s: could not extend leases: %s", self._name, _text(problem))
+                    _log.warning("%s: could not extend leases: %s", self.name, _text(problem))
                     await asyncio.sleep(lease / 16)
 
 

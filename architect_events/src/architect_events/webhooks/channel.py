@@ -20,6 +20,7 @@ from architect_events.webhooks.requests import request_to, target_of
 if TYPE_CHECKING:
     from architect_events.webhooks.answers import Answer
 
+_PROXIES = 1.0  # seconds until the environment is read again, which takes as long as a request on loopback
 _LONGEST_WAIT = 86400.0  # seconds; what a subscriber asks for beyond it is not honoured
 
 
@@ -33,11 +34,15 @@ class WebhookChannel(Channel):
 
     def __init__(self) -> None:
         self._connections = Connections()
+        self._proxies: Mapping[str, str] = {}
+        self._proxies_until = 0.0
 
     async def send(self, messages: Sequence[Message], timeout: float) -> list[Receipt]:
         """Post all `messages` at once, each for `timeout` seconds at most; returns a receipt for each, in order."""
         started = asyncio.get_running_loop().time()
-        proxies = getproxies()
+        if started >= self._proxies_until:
+            self._proxies, self._proxies_until = getproxies(), started + _PROXIES
+        proxies = self._proxies
         return await asyncio.gather(*(self._send(each, started, timeout, proxies) for each in messages))
 
     async def close(self) -> None:
