@@ -15,8 +15,8 @@ import psycopg
 import pymysql
 import pytest
 import sqlalchemy
-from events_databases import COMPILED, LIBRARIES, Database, django_connection, over_mysqlclient
-from sqlalchemy.ext.asyncio import create_async_engine
+from events_databases import COMPILED, LIBRARIES, AioClient, Database, django_connection, over_mysqlclient
+from sqlalchemy.orm import Session
 
 import architect.sdk as architect
 from architect_core.contract import Event, Message
@@ -202,26 +202,42 @@ def test_without_a_transaction_django_is_refused(database):
         connection.rollback()
 
 
-def test_with_autocommit_sqlalchemy_is_refused(database):
-    driver = {"postgres": "postgresql+psycopg", "mysql": "mysql+pymysql", "sqlite": "sqlite"}[database.engine]
-    engine = sqlalchemy.create_engine(database.url(driver), poolclass=sqlalchemy.NullPool)
-    with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+@pytest.mark.parametrize("library", [each for each in LIBRARIES if "sqlalchemy" in each])
+def test_with_autocommit_sqlalchemy_is_refused(opened, library):
+    _, client = opened(library)
+    options = {"isolation_level": "AUTOCOMMIT"}
+    if isinstance(client, AioClient):
+        client.await_(client.connection.execution_options(**options))
+    else:
+        client.connection.execution_options(**options)
+    with pytest.raises(InboxError, match="is in no transaction"):
+        client.inbox(event()).__enter__()
+
+
+@pytest.mark.parametrize("driver", ["postgresql+psycopg", "mysql+pymysql"])
+def test_an_engine_with_autocommit_is_refused(shared, driver):
+    url = shared({"postgresql+psycopg": "postgres", "mysql+pymysql": "mysql"}[driver]).url(driver)
+    engine = sqlalchemy.create_engine(url, poolclass=sqlalchemy.NullPool, isolation_level="AUTOCOMMIT")
+    with engine.connect() as connection:
         refused(connection)
-    with engine.execution_options(isolation_level="AUTOCOMMIT").connect() as connection:
-        refused(connection)
+    with Session(engine) as session, pytest.raises(InboxError, match="is in no transaction"):
+        Inbox(session, event(), "acme/mailer").__enter__()
+
+
+def test_a_transaction_that_a_listener_of_sqlalchemy_begins_is_one(shared):
+    engine = sqlalchemy.create_engine(shared("sqlite").url("sqlite"))
+
+    @sqlalchemy.event.listens_for(engine, "connect")
+    def connect(connection: Any, record: Any) -> None:
+        connection.isolation_level = None
+
+    @sqlalchemy.event.listens_for(engine, "begin")
+    def begin(connection: Any) -> None:
+        connection.exec_driver_sql("BEGIN")
+
     with engine.connect() as connection:
         new_within(connection)
-
-
-def test_with_autocommit_sqlalchemy_for_asyncio_is_refused(shared):
-    engine = create_async_engine(shared("postgres").url("postgresql+asyncpg"), poolclass=sqlalchemy.NullPool)
-
-    async def run() -> None:
-        async with engine.execution_options(isolation_level="AUTOCOMMIT").connect() as connection:
-            with pytest.raises(InboxError, match="is in no transaction"):
-                await Inbox(connection, event(), "acme/mailer").__aenter__()
-
-    asyncio.run(run())
+    engine.dispose()
 
 
 def test_without_a_transaction_connections_for_asyncio_are_refused(shared):

@@ -28,6 +28,7 @@ from sqlalchemy.orm import sessionmaker
 import architect.sdk as architect
 from architect_core.contract import Message
 from architect_core.exceptions import ArchitectError, PublishError
+from architect_events.outbox.inbox import Inbox
 from architect_events.outbox.insert import aio_put, put
 
 each_library = pytest.mark.parametrize("library", LIBRARIES)
@@ -163,6 +164,14 @@ def test_a_closed_connection_raises_the_error_of_its_library(shared, library):
     assert not isinstance(problem.value, ArchitectError)
     with suppress(Exception):  # PyMySQL and mysqlclient refuse to close it twice
         client.close()
+
+
+def test_a_connection_of_sqlalchemy_that_was_not_awaited_raises_an_error_of_sqlalchemy(shared):
+    engine = create_async_engine(shared("postgres").url("postgresql+asyncpg"))
+    with pytest.raises(sqlalchemy.exc.SQLAlchemyError):
+        asyncio.run(aio_put(engine.connect(), message()))
+    with pytest.raises(sqlalchemy.exc.SQLAlchemyError):
+        asyncio.run(Inbox(engine.connect(), "7", "acme/mailer").__aenter__())
 
 
 def test_a_connection_that_commits_each_statement_keeps_the_event_at_once(database):

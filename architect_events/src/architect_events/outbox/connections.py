@@ -1,45 +1,19 @@
-"""Inserting a row by a caller's own connection, of whatever library it is, in the transaction that it is in.
-
-A connection is recognised by the names of its class and of what that is derived from, so that no library is imported.
-"""
+"""Inserting a row by a caller's own connection, of whatever library it is, in the transaction that it is in."""
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
-from functools import cache, lru_cache
+from collections.abc import Sequence
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
+from architect_events.outbox.libraries import AWAITED, BLOCKING, class_name
+
 if TYPE_CHECKING:
-    from psycopg import AsyncCursor, Cursor
-
     from architect_core.exceptions import ArchitectError
+    from architect_events.outbox.statement import Insert
 
-_MYSQL = frozenset({"mysql", "mariadb"})
-_PLACEHOLDERS = {"qmark": "?", "format": "%s", "pyformat": "%s", "numeric_dollar": "${}"}
-_IDLE = 0  # a connection of PostgreSQL that is in no transaction
-_IN_TRANSACTION = 1  # a flag of MySQL's server status
-
-
-@dataclass(frozen=True, eq=False)
-class Insert:
-    """The insertion of one row into a table of ours.
-
-    Attributes:
-        error: what is raised if the connection is unsuitable, or the table is missing.
-        blocking: how a caller names what takes a connection that blocks; `awaited` names its twin for asyncio.
-        binary: those of the columns that hold bytes.
-        once: a column of numbers, if a row that exists counts as none. It may be changed then, and a connection that
-            would commit the row at once is refused.
-    """
-
-    table: str
-    columns: tuple[str, ...]
-    error: type[ArchitectError]
-    blocking: str
-    awaited: str
-    binary: frozenset[str] = frozenset()
-    once: str = ""
+_BLOCKING_LIBRARIES = "psycopg, psycopg2, sqlite3, PyMySQL, mysqlclient, Django or SQLAlchemy"
+_AWAITED_LIBRARIES = "psycopg, asyncpg, aiomysql or SQLAlchemy"
 
 
 def execute(connection: Any, insert: Insert, values: Sequence[Any]) -> int:
@@ -47,7 +21,7 @@ def execute(connection: Any, insert: Insert, values: Sequence[Any]) -> int:
 
     Raises `insert.error` if the connection is unsuitable or the table is missing, else what the connection raises.
     """
-    run = _BLOCKING.get(_known(connection.__class__))
+    run = BLOCKING.get(_known(connection.__class__))
     if run is None:
         raise _unsuitable(connection, insert)
     try:
@@ -61,7 +35,7 @@ def execute(connection: Any, insert: Insert, values: Sequence[Any]) -> int:
 
 async def aio_execute(connection: Any, insert: Insert, values: Sequence[Any]) -> int:
     """The same for asyncio."""
-    run = _AWAITED.get(_known(connection.__class__))
+    run = AWAITED.get(_known(connection.__class__))
     if run is None:
         raise _unsuitable(connection, insert)
     try:
@@ -73,196 +47,21 @@ async def aio_execute(connection: Any, insert: Insert, values: Sequence[Any]) ->
     raise _missing_table(insert) from cause
 
 
-def _bound(insert: Insert, values: Sequence[Any], dialect: str, paramstyle: str) -> tuple[str, Sequence[Any]]:
-    """Returns the SQL, and the values that it takes."""
-    text = _statement(insert, dialect, paramstyle)
-    if (
-        dialect in _MYSQL and insert.binary
-    ):  # aiomysql 0.3 cannot send bytes with PyMySQL 1.2, and PyMySQL sends hex itself
-        values = tuple(value.hex() if isinstance(value, bytes) else value for value in values)
-    return text, values
-
-
-@cache
-def _statement(insert: Insert, dialect: str, paramstyle: str) -> str:
-    """Returns the SQL; `dialect` and `paramstyle` are SQLAlchemy's names. Raises `insert.error` for other databases."""
-    mysql = dialect in _MYSQL
-    if not (mysql or dialect in {"postgresql", "sqlite"}) or paramstyle not in _PLACEHOLDERS:
-        raise insert.error(
-            f"a database of {dialect} ({paramstyle}) cannot hold the table {insert.table}: pass a connection to "
-            "PostgreSQL, MySQL, MariaDB or SQLite"
-        )
-    marks = [_PLACEHOLDERS[paramstyle].format(number) for number in range(1, len(insert.columns) + 1)]
-    if mysql:
-        named = zip(insert.columns, marks, strict=True)
-        marks = [f"UNHEX({mark})" if name in insert.binary else mark for name, mark in named]
-    text = f"INSERT INTO {insert.table} ({', '.join(insert.columns)}) VALUES ({', '.join(marks)})"  # noqa: S608 - all are ours
-    if insert.once and mysql:  # counts a changed row as 2; one that stays as it is would be 0 or 1, as the client chose
-        return f"{text} ON DUPLICATE KEY UPDATE {insert.once} = {insert.once} + 1"
-    return f"{text} ON CONFLICT DO NOTHING" if insert.once else text
-
-
-def _psycopg(connection: Any, insert: Insert, values: Sequence[Any]) -> int:
-    if insert.once and connection.autocommit and connection.info.transaction_status == _IDLE:
-        raise _commits(connection, insert)
-    cursor = _psycopg_cursors()[0](connection)
-    return cursor.execute(*_bound(insert, values, "postgresql", "format")).rowcount
-
-
-async def _aio_psycopg(connection: Any, insert: Insert, values: Sequence[Any]) -> int:
-    if insert.once and connection.autocommit and connection.info.transaction_status == _IDLE:
-        raise _commits(connection, insert)
-    cursor = _psycopg_cursors()[1](connection)
-    return (await cursor.execute(*_bound(insert, values, "postgresql", "format"))).rowcount
-
-
-@cache
-def _psycopg_cursors() -> tuple[type[Cursor[Any]], type[AsyncCursor[Any]]]:
-    """Plain cursors. Those of a connection's own cursor_factory may have placeholders of another style."""
-    import psycopg
-
-    return psycopg.Cursor, psycopg.AsyncCursor
-
-
-def _psycopg2(connection: Any, insert: Insert, values: Sequence[Any]) -> int:
-    if insert.once and connection.autocommit and connection.info.transaction_status == _IDLE:
-        raise _commits(connection, insert)
-    return _by_cursor(connection, *_bound(insert, values, "postgresql", "format"))
-
-
-async def _asyncpg(connection: Any, insert: Insert, values: Sequence[Any]) -> int:
-    if insert.once and not connection.is_in_transaction():
-        raise _commits(connection, insert)
-    text, parameters = _bound(insert, values, "postgresql", "numeric_dollar")
-    tag: str = await connection.execute(text, *parameters)
-    return int(tag.rpartition(" ")[2])  # of "INSERT 0 1"
-
-
-def _sqlite3(connection: Any, insert: Insert, values: Sequence[Any]) -> int:
-    explicit = connection.isolation_level is None or getattr(connection, "autocommit", False) is True  # from 3.12 on
-    if insert.once and explicit and not connection.in_transaction:
-        raise _commits(connection, insert)
-    count: int = connection.execute(*_bound(insert, values, "sqlite", "qmark")).rowcount
-    return count
-
-
-def _pymysql(connection: Any, insert: Insert, values: Sequence[Any]) -> int:
-    if insert.once and connection.get_autocommit() and not connection.server_status & _IN_TRANSACTION:
-        raise _commits(connection, insert)
-    return _by_cursor(connection, *_bound(insert, values, "mysql", "format"))
-
-
-async def _aiomysql(connection: Any, insert: Insert, values: Sequence[Any]) -> int:
-    if insert.once and connection.get_autocommit() and not connection.get_transaction_status():
-        raise _commits(connection, insert)
-    async with connection.cursor() as cursor:
-        await cursor.execute(*_bound(insert, values, "mysql", "format"))
-        count: int = cursor.rowcount
-    return count
-
-
-def _mysqlclient(connection: Any, insert: Insert, values: Sequence[Any]) -> int:
-    if insert.once and connection.get_autocommit():  # it does not say whether a transaction was begun nevertheless
-        raise _commits(connection, insert)
-    return _by_cursor(connection, *_bound(insert, values, "mysql", "format"))
-
-
-def _django(connection: Any, insert: Insert, values: Sequence[Any]) -> int:
-    text, parameters = _bound(insert, values, connection.vendor, "format")
-    if insert.once and connection.get_autocommit():
-        raise _commits(connection, insert)
-    return _by_cursor(connection, text, parameters)
-
-
-def _by_cursor(connection: Any, text: str, values: Sequence[Any]) -> int:
-    with connection.cursor() as cursor:
-        cursor.execute(text, values)
-        count: int = cursor.rowcount
-    return count
-
-
-def _sqlalchemy(connection: Any, insert: Insert, values: Sequence[Any]) -> int:
-    text, parameters = _sqlalchemy_bound(connection, insert, values)
-    try:
-        count: int = connection.exec_driver_sql(text, parameters).rowcount
-    except Exception as problem:
-        _hide_values(problem)
-        raise
-    return count
-
-
-async def _aio_sqlalchemy(connection: Any, insert: Insert, values: Sequence[Any]) -> int:
-    text, parameters = _sqlalchemy_bound(connection, insert, values)
-    try:
-        count: int = (await connection.exec_driver_sql(text, parameters)).rowcount
-    except Exception as problem:
-        _hide_values(problem)
-        raise
-    return count
-
-
-def _session(session: Any, insert: Insert, values: Sequence[Any]) -> int:
-    return _sqlalchemy(session.connection(), insert, values)
-
-
-async def _aio_session(session: Any, insert: Insert, values: Sequence[Any]) -> int:
-    return await _aio_sqlalchemy(await session.connection(), insert, values)
-
-
-def _sqlalchemy_bound(connection: Any, insert: Insert, values: Sequence[Any]) -> tuple[str, Sequence[Any]]:
-    options = getattr(connection, "sync_connection", connection)  # an AsyncConnection's are its sync_connection's
-    if insert.once and options is not None and options.get_execution_options().get("isolation_level") == "AUTOCOMMIT":
-        raise _commits(connection, insert)
-    return _bound(insert, values, connection.dialect.name, connection.dialect.paramstyle)
-
-
-def _hide_values(problem: Exception) -> None:
-    """Have SQLAlchemy's error show no payload."""
-    if hasattr(problem, "hide_parameters"):
-        problem.hide_parameters = True
-
-
-# by the package and the name of the connection's class, or of one that this is derived from
-_BLOCKING: dict[str, Callable[[Any, Insert, Sequence[Any]], int]] = {
-    "psycopg.Connection": _psycopg,
-    "psycopg2.connection": _psycopg2,
-    "sqlite3.Connection": _sqlite3,
-    "pymysql.Connection": _pymysql,
-    "MySQLdb.Connection": _mysqlclient,
-    "django.BaseDatabaseWrapper": _django,
-    "django.ConnectionProxy": _django,
-    "sqlalchemy.Connection": _sqlalchemy,
-    "sqlalchemy.Session": _session,
-    "sqlalchemy.scoped_session": _session,
-}
-_AWAITED: dict[str, Callable[[Any, Insert, Sequence[Any]], Awaitable[int]]] = {
-    "psycopg.AsyncConnection": _aio_psycopg,
-    "asyncpg.Connection": _asyncpg,
-    "asyncpg.PoolConnectionProxy": _asyncpg,
-    "aiomysql.Connection": _aiomysql,
-    "sqlalchemy.AsyncConnection": _aio_sqlalchemy,
-    "sqlalchemy.AsyncSession": _aio_session,
-    "sqlalchemy.async_scoped_session": _aio_session,
-}
-_BLOCKING_LIBRARIES = "psycopg, psycopg2, sqlite3, PyMySQL, mysqlclient, Django or SQLAlchemy"
-_AWAITED_LIBRARIES = "psycopg, asyncpg, aiomysql or SQLAlchemy"
-
-
 @lru_cache(maxsize=128)
 def _known(class_: type) -> str:
-    """Returns the name in the tables above, or "". Two classes of a package that are connections differ in name."""
+    """Returns the connection's name in the tables of libraries, or ""."""
     for each in class_.__mro__:
         name = f"{each.__module__.partition('.')[0]}.{each.__qualname__}"
-        if name in _BLOCKING or name in _AWAITED:
+        if name in BLOCKING or name in AWAITED:
             return name
     return ""
 
 
 def _unsuitable(connection: Any, insert: Insert) -> ArchitectError:
-    given, known = _name(connection), _known(connection.__class__)
-    if known in _BLOCKING:
+    given, known = class_name(connection), _known(connection.__class__)
+    if known in BLOCKING:
         hint = f"is a connection that blocks: use {insert.blocking}, or a connection for asyncio: {_AWAITED_LIBRARIES}"
-    elif known in _AWAITED:
+    elif known in AWAITED:
         hint = f"is a connection for asyncio: use {insert.awaited}, or one that blocks: {_BLOCKING_LIBRARIES}"
     else:
         hint = (
@@ -270,18 +69,6 @@ def _unsuitable(connection: Any, insert: Insert) -> ArchitectError:
             f"whose transaction it is, of {_BLOCKING_LIBRARIES}; or for asyncio of {_AWAITED_LIBRARIES}"
         )
     return insert.error(f"{insert.table}: {given} {hint}")
-
-
-def _commits(connection: Any, insert: Insert) -> ArchitectError:
-    return insert.error(
-        f"{insert.table}: {_name(connection)} is in no transaction and commits each statement at once, so the event "
-        "would count as handled even if its effect fails: begin a transaction first, or turn autocommit off"
-    )
-
-
-def _name(connection: Any) -> str:
-    class_ = connection.__class__
-    return class_.__qualname__ if class_.__module__ == "builtins" else f"{class_.__module__}.{class_.__qualname__}"
 
 
 def _cause(problem: Exception) -> BaseException:

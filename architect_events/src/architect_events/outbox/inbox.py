@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from architect_core.contract import Message, Once
 from architect_core.exceptions import InboxError
-from architect_events.outbox.connections import Insert, aio_execute, execute
+from architect_events.outbox.connections import aio_execute, execute
+from architect_events.outbox.statement import Insert
 from architect_events.outbox.tables import INBOX, LONGEST_NAME, RECEIVED
-
-if TYPE_CHECKING:
-    from types import TracebackType
 
 _INSERT = Insert(INBOX, RECEIVED, InboxError, "`with`", "`async with`", once="received_at")
 
@@ -40,16 +38,12 @@ class Inbox(Once):
     def __enter__(self) -> bool:
         return _is_new(execute(self._connection, _INSERT, self._values()))
 
-    def __exit__(
-        self, type_: type[BaseException] | None, value: BaseException | None, traceback: TracebackType | None
-    ) -> None: ...
+    def __exit__(self, *_: object) -> None: ...
 
     async def __aenter__(self) -> bool:
         return _is_new(await aio_execute(self._connection, _INSERT, self._values()))
 
-    async def __aexit__(
-        self, type_: type[BaseException] | None, value: BaseException | None, traceback: TracebackType | None
-    ) -> None: ...
+    async def __aexit__(self, *_: object) -> None: ...
 
     def _values(self) -> tuple[Any, ...]:
         return self._consumer, self._identifier, time.time()

@@ -7,7 +7,8 @@ from datetime import UTC
 from typing import TYPE_CHECKING, Any
 
 from architect_core.exceptions import PublishError
-from architect_events.outbox.connections import Insert, aio_execute, execute
+from architect_events.outbox.connections import aio_execute, execute
+from architect_events.outbox.statement import Insert
 from architect_events.outbox.tables import LONGEST_NAME, OUTBOX, PUBLISHED
 
 if TYPE_CHECKING:
