@@ -7,7 +7,7 @@ import os
 import threading
 from collections import deque
 from collections.abc import Callable, Coroutine
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future
 from contextlib import suppress
 from contextvars import copy_context
 from functools import partial
@@ -116,7 +116,9 @@ class LoopThread:
 
     def _start(self) -> Calls:
         loop = asyncio.new_event_loop()
-        with suppress(RuntimeError):  # the interpreter is ending
+        with suppress(RuntimeError):  # the interpreter is ending: not even the import works then
+            from concurrent.futures import ThreadPoolExecutor
+
             # hosts' names are looked up in it: one that takes long must not delay those of others
             loop.set_default_executor(ThreadPoolExecutor(_THREADS, thread_name_prefix=self._name))
         threading.Thread(target=loop.run_forever, name=self._name, daemon=True).start()
