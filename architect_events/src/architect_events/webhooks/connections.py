@@ -37,8 +37,8 @@ class Connections:
 
     def __init__(self) -> None:
         self._idle: dict[Route, dict[Connection, float]] = {}  # and since when; the one used last is at the end
+        self._open: set[Connection] = set()
         self._sweep: asyncio.TimerHandle | None = None
-        self._closed = False
 
     def take(self, route: Route) -> Connection | None:
         """Returns a connection that has served before, or None if none is idle."""
@@ -53,33 +53,28 @@ class Connections:
         """Returns a new connection; raises OSError."""
         connection = Connection(partial(self._keep, route), partial(self._forget, route))
         proxy = route.proxy
-        if proxy is None:
-            await _open(connection, route.host, route.port, tls=route.tls)
-        else:
-            await _open(connection, proxy.host, proxy.port, tls=proxy.tls)
-            if route.tls:
-                await _tunnel(connection, route, proxy, deadline)
+        first = proxy or route
+        await _open(connection, first.host, first.port, tls=first.tls)
+        self._open.add(connection)
+        if proxy is not None and route.tls:
+            await _tunnel(connection, route, proxy, deadline)
         return connection
 
     def close(self) -> None:
-        """Close those that are idle, and each other one after its use."""
-        self._closed = True
+        """Close all."""
         if self._sweep is not None:
             self._sweep.cancel()
-        for idle in self._idle.values():
-            for connection in idle:
-                connection.transport.close()
+        for connection in self._open:
+            connection.transport.abort()
 
     def _keep(self, route: Route, connection: Connection) -> None:
         loop = asyncio.get_running_loop()
-        if self._closed:
-            connection.transport.close()
-            return
         self._idle.setdefault(route, {})[connection] = loop.time()
         if self._sweep is None:
             self._sweep = loop.call_later(_IDLE_SECONDS, self._close_old)
 
     def _forget(self, route: Route, connection: Connection) -> None:
+        self._open.discard(connection)
         idle = self._idle.get(route)
         if idle is not None:
             idle.pop(connection, None)
