@@ -401,7 +401,7 @@ def test_on_stop_nothing_new_begins_and_what_runs_ends_and_is_acknowledged() -> 
             running.append(received.message.id)
             await gate.wait()
 
-        engine = worker(consumer, each(handle))
+        engine = worker(consumer, each(handle), capabilities=Capabilities(holds_back=True))
         task = asyncio.create_task(engine.run())
         await consumer.waiting.wait()
         while not running:
@@ -413,6 +413,7 @@ def test_on_stop_nothing_new_begins_and_what_runs_ends_and_is_acknowledged() -> 
         await task
         assert running == ["1"]
         assert consumer.acked == ["1"]
+        assert consumer.released == ["2"]
         assert consumer.closed
 
     run(scenario)

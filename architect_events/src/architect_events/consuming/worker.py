@@ -130,9 +130,11 @@ class Worker:
             self._stopping.set()
             receiving.cancel()
             if self._calls:
+                _log.info("%s: %d calls that run may end", self.name, len(self._calls))
                 _, running = await asyncio.wait(self._calls, timeout=self._grace)
                 if running:
                     _log.warning("%s: %d calls did not end in %g seconds", self.name, len(running), self._grace)
+            await self._release_waiting()
         finally:
             self._stopping.set()
             tasks = {receiving, extending, stopping, *self._calls}
@@ -149,6 +151,13 @@ class Worker:
                     _log.warning("%s: closing failed: %s", self.name, _text(problem))
         if not receiving.cancelled():
             receiving.result()  # raises what ended it
+
+    async def _release_waiting(self) -> None:
+        """Gives back what was not begun; if the channel does not hold back, the end of the consumer does that."""
+        chains = dict.fromkeys((*self._ready, *self._chains.values()))
+        waiting = [each for chain in chains for each in chain.waiting]
+        if waiting and self._capabilities.holds_back:
+            await self._settle(waiting, "release", partial(self._consumer.release, waiting))
 
     async def _receive(self, until_empty: bool) -> None:
         prepared = self._prepare is None
@@ -194,6 +203,8 @@ class Worker:
 
     def _begin(self) -> None:
         while self._ready and len(self._calls) < self._concurrency and not self._stopping.is_set():
+            if self._calls and self._batch > 1 and self._fills():
+                return
             batch: list[Received] = []
             owners: list[_Chain] = []
             while self._ready and len(batch) < self._batch:
@@ -204,6 +215,12 @@ class Worker:
             call = asyncio.create_task(self._process(batch, owners))
             self._calls.add(call)
             call.add_done_callback(self._ended)
+
+    def _fills(self) -> bool:
+        """Whether a batch would have few messages, because others wait for running ones with the same key."""
+        ready = sum(len(chain.waiting) for chain in self._ready)
+        free = sum(len(chain.waiting) for chain in self._ready if chain.key is None)
+        return ready < self._batch and sum(len(chain.waiting) for chain in self._chains.values()) > ready - free
 
     def _ended(self, call: asyncio.Task[None]) -> None:
         self._calls.discard(call)

@@ -136,7 +136,7 @@ class OutboxConsumer(Consumer):
     async def _claim(self, limit: int) -> list[Row]:
         future = self._thread.submit(self._claim_now, limit)
         try:
-            return await asyncio.shield(asyncio.wrap_future(future))
+            return await asyncio.wrap_future(future)
         except asyncio.CancelledError:
             self._thread.submit(lambda: self._store.release(future.result()))  # nobody else knows of these rows
             raise
