@@ -16,13 +16,17 @@ from uuid import uuid4
 import pytest
 from sqs_tools import Cloud
 
+import architect.sdk
+
 
 @pytest.fixture(autouse=True)
-def clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+def clean_environment(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     for name in list(os.environ):
         if name.startswith(("ARCHITECT", "AWS")):
             monkeypatch.delenv(name)
     monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    yield
+    architect.sdk.reset()
 
 
 @pytest.fixture(scope="session")
@@ -34,13 +38,22 @@ def server() -> Iterator[str]:
         port = listener.getsockname()[1]
     with tempfile.TemporaryDirectory() as folder, (Path(folder) / "output.txt").open("w+b") as output:
         environ = {**os.environ, "SERVICES": "sqs,sns", "LOG_LEVEL": "WARNING"}
-        command = [sys.executable, "-m", "hypercorn", "--bind", f"127.0.0.1:{port}", "ministack.app:app"]
+        command = [
+            sys.executable,
+            "-m",
+            "hypercorn",
+            "--workers",
+            "0",
+            "--bind",
+            f"127.0.0.1:{port}",
+            "ministack.app:app",
+        ]
         process = subprocess.Popen(command, env=environ, cwd=folder, stdout=output, stderr=subprocess.STDOUT)
         try:
             _wait(port, process, Path(folder) / "output.txt")
             yield f"http://127.0.0.1:{port}"
         finally:
-            process.terminate()
+            process.kill()  # it would wait for long polls
             process.wait()
 
 

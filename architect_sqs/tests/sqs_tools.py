@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import socket
+import threading
 from collections.abc import AsyncIterator, Awaitable, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cached_property
@@ -95,6 +97,59 @@ async def received(consumer: Consumer, count: int, limit: int = 10) -> list[Rece
         assert some, f"only {len(found)} of {count} messages have arrived"
         found += some
     return found
+
+
+async def until_it_fails(consumer: Consumer) -> None:
+    while True:
+        await consumer.receive(1, 1.0)
+
+
+class Line:
+    """Forwards connections to a server, until it is cut; connected again, it has the same port."""
+
+    def __init__(self, endpoint: str) -> None:
+        host, port = endpoint.removeprefix("http://").split(":")
+        self._there = (host, int(port))
+        self._port = 0
+        self._listener: socket.socket | None = None
+        self._sockets: list[socket.socket] = []
+
+    def connect(self) -> str:
+        """Returns the URL of this end."""
+        self._listener = socket.create_server(("127.0.0.1", self._port))
+        self._port = self._listener.getsockname()[1]
+        threading.Thread(target=self._accept, args=(self._listener,), daemon=True).start()
+        return f"http://127.0.0.1:{self._port}"
+
+    def cut(self) -> None:
+        listener, self._listener = self._listener, None
+        assert listener is not None
+        for each in (listener, *self._sockets):
+            with suppress(OSError):
+                each.shutdown(socket.SHUT_RDWR)
+            each.close()
+        self._sockets.clear()
+
+    def _accept(self, listener: socket.socket) -> None:
+        with suppress(OSError):
+            while True:
+                here, _ = listener.accept()
+                there = socket.create_connection(self._there)
+                self._sockets += [here, there]
+                if self._listener is not listener:
+                    here.close()
+                    there.close()
+                    return
+                for pair in ((here, there), (there, here)):
+                    threading.Thread(target=self._copy, args=pair, daemon=True).start()
+
+    @staticmethod
+    def _copy(source: socket.socket, target: socket.socket) -> None:
+        with suppress(OSError):
+            while data := source.recv(65536):
+                target.sendall(data)
+        with suppress(OSError):
+            target.shutdown(socket.SHUT_RDWR)
 
 
 def run(coroutine: Awaitable[None]) -> None:

@@ -133,7 +133,6 @@ class Aws:
 def _make_clients(arguments: Mapping[str, Any]) -> dict[str, Any]:
     from boto3.session import Session
     from botocore.config import Config
-    from botocore.exceptions import BotoCoreError
 
     def client(service: str, read: int, attempts: int) -> Any:
         retries = {"mode": "standard", "total_max_attempts": attempts}
@@ -145,18 +144,18 @@ def _make_clients(arguments: Mapping[str, Any]) -> dict[str, Any]:
     try:
         # a poll is repeated anyway, and waits longer for its answer
         return {"sns": client("sns", _READ, 2), "sqs": client("sqs", _READ, 2), "polls": client("sqs", 30, 1)}
-    except (BotoCoreError, ValueError) as problem:
+    except Exception as problem:  # noqa: BLE001 - likewise
         raise _unreachable("sqs", "", problem) from None
 
 
 def _call(client: Any, service: str, operation: str, parameters: Mapping[str, Any]) -> dict[str, Any]:
-    from botocore.exceptions import BotoCoreError, ClientError
+    from botocore.exceptions import ClientError
 
     try:
         answer: dict[str, Any] = getattr(client, operation)(**parameters)
     except ClientError as problem:
         raise refusal(service, problem.operation_name, str(problem.response.get("Error", {}).get("Code", ""))) from None
-    except (BotoCoreError, OSError, ValueError) as problem:
+    except Exception as problem:  # noqa: BLE001 - those of botocore have no common base, and may have an answer's text
         raise _unreachable(service, client.meta.endpoint_url, problem) from None
     return answer
 
@@ -167,8 +166,10 @@ def _unreachable(service: str, endpoint: str, problem: Exception) -> AwsError:
         text = "has no login: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or write sqs://KEY:SECRET@REGION"
     elif kind in {"NoRegionError", "InvalidRegionError"}:
         text = "has no region, or one that is none: write sqs://REGION, such as sqs://eu-central-1"
+    elif kind == "ResponseParserError":
+        text = f"is not what answers at {endpoint}; check the option `endpoint`, and proxies"
     elif kind == "SSLError":
         text = f"at {endpoint} has a TLS certificate that is not trusted; the option `ca` names an authority"
     else:
-        text = f"cannot be reached at {endpoint} ({kind}); is this the region?"
+        text = f"cannot be reached at {endpoint} ({kind}); check the region and the network"
     return AwsError(kind, f"{service.upper()} {text}")

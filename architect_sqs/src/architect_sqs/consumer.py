@@ -57,16 +57,19 @@ class SqsConsumer(Consumer):
             if queue not in self._polls:
                 self._polls[queue] = await queue.poll(limit, timeout, self._orphaned)
         await asyncio.wait(self._polls.values(), timeout=timeout, return_when=asyncio.FIRST_COMPLETED)
+        problems = []
         for queue, poll in list(self._polls.items()):
             if poll.done():
                 del self._polls[queue]
                 try:
                     self._found += queue.tokens(poll.result())
                 except AwsError as problem:
-                    if problem.missing:
-                        self._abandon()
-                        self._forget()
-                    raise
+                    problems.append(problem)
+        if problems:
+            self._abandon()  # so that the next call reports no failure of an outage that is over
+            if any(each.missing for each in problems):
+                self._forget()
+            raise problems[0]
 
     def _take(self, limit: int) -> list[Token]:
         """Takes from what was found; what has waited for too long may have been given to another consumer by now."""
@@ -91,33 +94,36 @@ class SqsConsumer(Consumer):
 
     async def ack(self, received: Sequence[Received]) -> None:
         """Delete them, with what is deleted at the same time."""
-        tokens = self._let_go(received)
-        await on_each_queue(tokens, Queue.delete)
+        await on_each_queue([each.token for each in received], Queue.delete)
+        self._let_go(received)
 
     async def retry(self, received: Received, delay: float) -> None:
         """Have it be invisible for `delay` seconds, at most 12 hours after it was received.
 
         A dead letter is sent to the queue again, delayed by 15 minutes at most, and at once if it has a key.
         """
-        (token,) = self._let_go([received])
-        if not self._dead:
+        token: Token = received.token
+        if self._dead:
+            key = received.message.key
+            group = token.id if key is None else key
+            await token.queue.move(token, token.wire.without_reason(), group=group, delay=delay)
+        else:
             await token.queue.change([token], delay)
-            return
-        key = received.message.key
-        group = token.id if key is None else key
-        await token.queue.move(token, token.wire.without_reason(), group=group, delay=delay)
+        self._let_go([received])
 
     async def dead(self, received: Received, reason: str) -> None:
         """Send it to the dead-letter queue, then delete it; a dead letter stays one."""
-        (token,) = self._let_go([received])
+        token: Token = received.token
         if self._dead:
             await token.queue.change([token], 0)
         else:
             await self._bury(token, reason)
+        self._let_go([received])
 
     async def release(self, received: Sequence[Received]) -> None:
         """Have them be visible at once; SQS counts the attempt nevertheless."""
-        await self._release(self._let_go(received))
+        await self._release([each.token for each in received])
+        self._let_go(received)
 
     async def extend(self, received: Sequence[Received]) -> None:
         """Begin the leases anew, and those of what is not returned yet."""
@@ -160,7 +166,6 @@ class SqsConsumer(Consumer):
         # a group of its own, so that one that is looked at hides no other
         await token.queue.move(token, token.wire.with_reason(reason), group=token.id)
 
-    def _let_go(self, received: Sequence[Received]) -> list[Token]:
+    def _let_go(self, received: Sequence[Received]) -> None:
         for each in received:
             self._held.pop(each.token.handle, None)
-        return [each.token for each in received]
