@@ -5,20 +5,20 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import deque
-from collections.abc import Sequence
-from contextlib import suppress
+from collections.abc import AsyncIterator, Iterable, Sequence
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
+from itertools import takewhile
 from typing import TYPE_CHECKING, Any
 
 from architect_core.contract import Consumer, Received, Topic
 from architect_rabbitmq import topology
-from architect_rabbitmq.link import Lasting, Link, RabbitError, close_channel, reason_of, translated
+from architect_rabbitmq.link import Lasting, Link, OpenChannel, RabbitError, translated
 from architect_rabbitmq.messages import attempt_of, dead_letter_of, message_of, properties_of, without_reason
 from architect_rabbitmq.publisher import Outgoing, Publisher
 
 if TYPE_CHECKING:
-    from aiormq import Channel
     from aiormq.abc import DeliveredMessage
 
     from architect_core.contract import Message
@@ -32,16 +32,18 @@ _logger = logging.getLogger("architect.events")
 class Session:
     """One channel on which RabbitMQ delivers; what it has delivered is void when it ends."""
 
-    def __init__(self, channel: Channel) -> None:
+    def __init__(self, channel: OpenChannel) -> None:
         self.channel = channel
         self.arrived: deque[DeliveredMessage] = deque()
         self.changed = asyncio.Event()
         self.ended: str | None = None
-        channel.closing.add_done_callback(self._closed)
-        channel.on_consumer_cancel_callbacks.add(lambda _: self.end("RabbitMQ has deleted the queue"))
+        self._unanswered: dict[int, None] = {}  # the tags of what was delivered, in order
+        channel.on_end(lambda: self.end(channel.ended or ""))
+        channel.raw.on_consumer_cancel_callbacks.add(lambda _: self.end("RabbitMQ has deleted the queue"))
 
     async def arrive(self, delivered: DeliveredMessage) -> None:
         """RabbitMQ has delivered a message; it delivers no more than the prefetch count."""
+        self._unanswered[delivered.delivery_tag or 0] = None
         self.arrived.append(delivered)
         self.changed.set()
 
@@ -51,9 +53,40 @@ class Session:
         self.arrived.clear()
         self.changed.set()
 
-    def _closed(self, closing: asyncio.Future[Any]) -> None:
-        problem = None if closing.cancelled() else closing.exception()
-        self.end("the channel was closed" if problem is None else reason_of(problem))
+    def require_open(self) -> None:
+        """Raises RabbitError if it has ended: an answer on another channel would be one to another message."""
+        if self.ended is not None:
+            raise RabbitError(f"the message will be delivered again, because the connection was lost: {self.ended}")
+
+    async def ack(self, tags: Sequence[int]) -> None:
+        """Have RabbitMQ forget messages; those that it already has are left out, because it closes the channel then."""
+        acked = {tag for tag in tags if tag in self._unanswered}
+        first = list(takewhile(acked.__contains__, self._unanswered))
+        single = acked.difference(first)
+        async with self._answering(acked):
+            if first:  # RabbitMQ forgets everything up to the last one
+                await self.channel.raw.basic_ack(first[-1], multiple=True, wait=not single)
+            for number, tag in enumerate(single, 1):
+                await self.channel.raw.basic_ack(tag, wait=number == len(single))
+
+    async def give_back(self, tag: int, *, requeue: bool) -> None:
+        """Have RabbitMQ deliver a message again, or make it a dead letter."""
+        async with self._answering([tag]):
+            await self.channel.raw.basic_nack(tag, requeue=requeue)
+
+    @asynccontextmanager
+    async def _answering(self, tags: Iterable[int]) -> AsyncIterator[None]:
+        self.require_open()
+        for tag in tags:
+            self._unanswered.pop(tag, None)
+        try:
+            with translated("answering"):
+                async with self.channel.within(_TIMEOUT):
+                    yield
+        except RabbitError as problem:  # nobody knows which answers were sent
+            self.end(str(problem))
+            await self.channel.close()
+            raise
 
 
 @dataclass(frozen=True)
@@ -90,11 +123,11 @@ class RabbitConsumer(Consumer):
         session = Session(channel)
         try:
             with translated(f"consuming {self._queue!r}"):
-                async with asyncio.timeout(_TIMEOUT):
-                    await channel.basic_qos(prefetch_count=self._limit)
-                    await channel.basic_consume(self._queue, session.arrive)
+                async with channel.within(_TIMEOUT):
+                    await channel.raw.basic_qos(prefetch_count=self._limit)
+                    await channel.raw.basic_consume(self._queue, session.arrive)
         except BaseException:
-            await close_channel(channel)
+            await channel.close()
             raise
         self._start(self._check(session))
         return session
@@ -108,11 +141,16 @@ class RabbitConsumer(Consumer):
         """Ends the session if RabbitMQ does not answer on it, or knows of no consumer any more."""
         while session.ended is None:
             await asyncio.sleep(_CHECK)
-            with suppress(RabbitError), translated("checking"):
-                found = await session.channel.queue_declare(self._queue, passive=True, timeout=_TIMEOUT)
-                if found.consumer_count == 0:
-                    session.end("RabbitMQ had forgotten the consumer")
-                    await close_channel(session.channel)
+            try:
+                with translated("checking"):
+                    async with session.channel.within(_TIMEOUT):
+                        found = await session.channel.raw.queue_declare(self._queue, passive=True)
+                problem = None if found.consumer_count else "RabbitMQ had forgotten the consumer"
+            except RabbitError as error:
+                problem = str(error)
+            if problem is not None:
+                session.end(problem)
+                await session.channel.close()
 
     async def receive(self, limit: int, timeout: float) -> Sequence[Received]:
         """Returns what has arrived; consumes again if the connection was lost. Raises RabbitError."""
@@ -147,36 +185,28 @@ class RabbitConsumer(Consumer):
         return received
 
     async def _reject(self, token: Token) -> None:
-        with suppress(RabbitError), translated("rejecting"):  # an unanswered message is delivered again
-            await token.session.channel.basic_reject(token.tag, requeue=False)
+        with suppress(RabbitError):  # an unanswered message is delivered again
+            await token.session.give_back(token.tag, requeue=False)
 
     async def ack(self, received: Sequence[Received]) -> None:
         """Have RabbitMQ forget the messages."""
-        for number, each in enumerate(received, 1):
+        sessions: dict[Session, list[int]] = {}
+        for each in received:
             token: Token = each.token
-            self._require(token)
-            with translated("acknowledging"):
-                async with asyncio.timeout(_TIMEOUT):
-                    await token.session.channel.basic_ack(token.tag, wait=number == len(received))
-
-    def _require(self, token: Token) -> None:
-        """An answer on another channel would be one to another message."""
-        ended = token.session.ended
-        if ended is not None:
-            raise RabbitError(f"the message will be delivered again, because the connection was lost: {ended}")
+            token.session.require_open()
+            sessions.setdefault(token.session, []).append(token.tag)
+        for session, tags in sessions.items():
+            await session.ack(tags)
 
     async def release(self, received: Sequence[Received]) -> None:
         """Have RabbitMQ deliver the messages again at once, before all others; it counts that as an attempt."""
         for each in received:
             token: Token = each.token
-            self._require(token)
-            with translated("releasing"):
-                async with asyncio.timeout(_TIMEOUT):
-                    await token.session.channel.basic_nack(token.tag, requeue=True)
+            await token.session.give_back(token.tag, requeue=True)
 
     async def retry(self, received: Received, delay: float) -> None:
         """Publish the message to the queue where it waits, then acknowledge it."""
-        self._require(received.token)
+        received.token.session.require_open()
         message, attempt = received.message, received.attempt + 1
         if self._dead:
             message, attempt = without_reason(message), 1
@@ -191,7 +221,7 @@ class RabbitConsumer(Consumer):
 
     async def dead(self, received: Received, reason: str) -> None:
         """Publish the message to the queue of dead letters, then acknowledge it."""
-        self._require(received.token)
+        received.token.session.require_open()
         message = without_reason(received.message)
         properties = properties_of(message, attempt=received.attempt, reason=reason)
         await self._move(received, self._to(topology.dead_queue_of(self._subscriber), properties, message))
@@ -216,4 +246,4 @@ class RabbitConsumer(Consumer):
             task.cancel()
         if session is not None:
             session.end("the consumer is closed")
-            await close_channel(session.channel)
+            await session.channel.close()

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
 
 import aio_pika
 from aio_pika.exceptions import (
-    AMQPError,
     AuthenticationError,
     ChannelPreconditionFailed,
     InvalidFrameError,
@@ -18,16 +17,20 @@ from aio_pika.exceptions import (
 )
 from yarl import URL
 
+from architect_rabbitmq.logs import hide_payloads
 from architect_rabbitmq.writing import Connection
 
 if TYPE_CHECKING:
     from aio_pika.abc import AbstractConnection
     from aiormq import Channel
+    from aiormq.base import Base
     from pamqp.common import FieldTable
 
 Value = TypeVar("Value")
 
 _CONNECT = 10.0  # seconds that connecting may take, unless the credentials say otherwise
+_CLOSE = 5.0  # seconds that closing may take
+_CLOSED = "the connection to RabbitMQ was closed"
 _HEARTBEAT = 20  # seconds, likewise; RabbitMQ gives a connection up after twice as long, aio-pika after thrice
 _PORTS = {"amqp": 5672, "amqps": 5671}
 _LASTING = (403, 530)  # codes: access refused, no such virtual host
@@ -55,10 +58,10 @@ def translated(what: str) -> Iterator[None]:
         if task is None or task.cancelling():
             raise
         # aiormq cancels what waits for a channel that is closed
-        raise RabbitError(f"{what}: RabbitMQ's connection was closed") from problem
+        raise RabbitError(f"{what}: {_CLOSED}") from problem
     except RabbitError:
         raise
-    except (AMQPError, OSError, RuntimeError) as problem:
+    except Exception as problem:  # aiormq raises Exception itself too, where a connection was lost
         raise RabbitError(f"{what}: {reason_of(problem)}", lasting=_is_lasting(problem)) from problem
 
 
@@ -67,7 +70,7 @@ def reason_of(problem: BaseException) -> str:
     if isinstance(problem, TimeoutError):
         return "RabbitMQ did not answer in time"
     text = ", ".join(str(each) for each in problem.args if each is not None and not isinstance(each, int))
-    return text or f"RabbitMQ's connection was closed ({type(problem).__name__})"
+    return text or _CLOSED
 
 
 def _is_lasting(problem: BaseException) -> bool:
@@ -115,20 +118,81 @@ class Lasting(Generic[Value]):
             await asyncio.wait([task])
 
 
+class Lifetime:
+    """Ends whatever waits for a connection or a channel once that is closed; aiormq lets some of it wait for ever.
+
+    Attributes:
+        ended: why it was closed; None while it is open.
+    """
+
+    def __init__(self, resource: Base) -> None:
+        self.ended: str | None = None
+        self._limits: set[asyncio.Timeout] = set()
+        self._closing = resource.closing
+        self._closing.add_done_callback(self._end)
+
+    def _end(self, closing: asyncio.Future[Any]) -> None:
+        problem = None if closing.cancelled() else closing.exception()
+        self.ended = reason_of(problem) if isinstance(problem, Exception) else _CLOSED
+        now = asyncio.get_running_loop().time()
+        for limit in self._limits:
+            limit.reschedule(now)
+
+    def on_end(self, function: Callable[[], object]) -> None:
+        """Have a function called once it is closed."""
+        self._closing.add_done_callback(lambda _: function())
+
+    @asynccontextmanager
+    async def within(self, seconds: float | None = None) -> AsyncIterator[None]:
+        """Raises RabbitError once it is closed, and TimeoutError after so many seconds."""
+        limit = asyncio.timeout(seconds)
+        try:
+            async with limit:
+                self._require_open()
+                self._limits.add(limit)
+                try:
+                    yield
+                finally:
+                    self._limits.discard(limit)
+        except TimeoutError:
+            self._require_open()
+            raise
+
+    def _require_open(self) -> None:
+        if self.ended is not None:
+            raise RabbitError(self.ended)
+
+
+class OpenChannel(Lifetime):
+    """A channel of RabbitMQ; `raw` is aiormq's."""
+
+    def __init__(self, raw: Channel) -> None:
+        super().__init__(raw)
+        self.raw = raw
+
+    async def close(self) -> None:
+        """Close it, unless it is closed already."""
+        if self.ended is None:
+            with suppress(RabbitError), translated("closing"):
+                async with asyncio.timeout(_CLOSE):
+                    await self.raw.close()
+
+
 class Link:
     """One connection."""
 
     def __init__(self, arguments: Mapping[str, Any], purpose: str) -> None:
         """`arguments` are those of `aio_pika.connect`; `purpose` is shown by RabbitMQ's tools."""
+        hide_payloads()
         url = URL(arguments["url"])
         self._url = url if "heartbeat" in url.query else url.update_query(heartbeat=_HEARTBEAT)
         self._arguments = {name: value for name, value in arguments.items() if name not in {"url", "timeout"}}
         self._timeout = float(arguments.get("timeout") or _CONNECT)
         self._purpose = purpose
         self._server = f"RabbitMQ at {url.host}:{url.port or _PORTS[url.scheme]}"
-        self._connection: Lasting[AbstractConnection] = Lasting(self._connect, _is_open)
+        self._connection: Lasting[tuple[AbstractConnection, Lifetime]] = Lasting(self._connect, _is_open)
 
-    async def _connect(self) -> AbstractConnection:
+    async def _connect(self) -> tuple[AbstractConnection, Lifetime]:
         properties: FieldTable = {"connection_name": f"architect {self._purpose}, process {os.getpid()}"}
         with translated(f"cannot connect to {self._server}"):
             try:
@@ -139,15 +203,17 @@ class Link:
             except InvalidFrameError as problem:  # aiormq says no more if this is refused after the login
                 reason = f"the virtual host {self._url.path[1:] or '/'!r} does not exist, or the user may not use it"
                 raise RabbitError(f"cannot connect to {self._server}: {reason}", lasting=True) from problem
-            return cast("AbstractConnection", connected)
+            if connected.transport is None:
+                raise RabbitError(f"cannot connect to {self._server}: the connection was closed at once")
+            return connected, Lifetime(connected.transport.connection)
 
-    async def open_channel(self, what: str, *, confirms: bool = False) -> Channel:
+    async def open_channel(self, what: str, *, confirms: bool = False) -> OpenChannel:
         """Returns a new channel, connecting first if need be. Raises RabbitError, which says `what` failed."""
-        connection = await self._connection.get()
+        connection, lifetime = await self._connection.get()
         with translated(f"{what}: {self._server}"):
-            async with asyncio.timeout(self._timeout):
+            async with lifetime.within(self._timeout):
                 channel = await connection.channel(publisher_confirms=confirms, on_return_raises=confirms)
-                return cast("Channel", await channel.get_underlay_channel())
+                return OpenChannel(cast("Channel", await channel.get_underlay_channel()))
 
     @asynccontextmanager
     async def channel(self, what: str) -> AsyncIterator[Channel]:
@@ -155,27 +221,20 @@ class Link:
         channel = await self.open_channel(what)
         try:
             with translated(f"{what}: {self._server}"):
-                async with asyncio.timeout(self._timeout):
-                    yield channel
+                async with channel.within(self._timeout):
+                    yield channel.raw
         finally:
-            await close_channel(channel)
+            await channel.close()
 
     async def close(self) -> None:
         """Disconnect."""
         await self._connection.stop()
-        connection = self._connection.value
-        if connection is not None:
-            with suppress(AMQPError, OSError, RuntimeError):
-                async with asyncio.timeout(self._timeout):
+        if self._connection.value is not None:
+            connection, _ = self._connection.value
+            with suppress(RabbitError), translated("disconnecting"):
+                async with asyncio.timeout(_CLOSE):
                     await connection.close()
 
 
-async def close_channel(channel: Channel) -> None:
-    """Close a channel, unless it is closed already."""
-    with suppress(AMQPError, OSError, RuntimeError):
-        await channel.close(timeout=_CONNECT)
-
-
-def _is_open(connection: AbstractConnection) -> bool:
-    transport = connection.transport
-    return transport is not None and transport.connection.is_opened
+def _is_open(connected: tuple[AbstractConnection, Lifetime]) -> bool:
+    return connected[1].ended is None

@@ -12,10 +12,9 @@ from typing import TYPE_CHECKING
 
 from aio_pika.exceptions import ChannelNotFoundEntity, ChannelPreconditionFailed, DeliveryError, PublishError
 
-from architect_rabbitmq.link import Lasting, Link, RabbitError, translated
+from architect_rabbitmq.link import Lasting, Link, OpenChannel, RabbitError, translated
 
 if TYPE_CHECKING:
-    from aiormq import Channel
     from pamqp.commands import Basic
 
 _UNDRAINED = 64 * 1024  # bytes that are written before one waits for the socket to take them
@@ -60,7 +59,7 @@ class Outgoing:
 class Session:
     """An open channel of RabbitMQ, with confirms."""
 
-    def __init__(self, channel: Channel) -> None:
+    def __init__(self, channel: OpenChannel) -> None:
         self._channel = channel
         self._undrained = 0
         self._ids: set[str] = set()
@@ -70,7 +69,7 @@ class Session:
     @property
     def is_open(self) -> bool:
         """Whether it can still be used."""
-        return not self._channel.is_closed
+        return self._channel.ended is None
 
     async def publish(self, outgoing: Outgoing) -> None:
         """Returns once RabbitMQ keeps the message; raises RefusedError, UnroutableError or another RabbitError."""
@@ -102,14 +101,15 @@ class Session:
             self._undrained = 0
         with translated("publishing"):
             try:
-                await self._channel.basic_publish(
-                    outgoing.body,
-                    exchange=outgoing.exchange,
-                    routing_key=outgoing.routing_key,
-                    properties=outgoing.properties,
-                    mandatory=True,
-                    wait=wait,
-                )
+                async with self._channel.within():
+                    await self._channel.raw.basic_publish(
+                        outgoing.body,
+                        exchange=outgoing.exchange,
+                        routing_key=outgoing.routing_key,
+                        properties=outgoing.properties,
+                        mandatory=True,
+                        wait=wait,
+                    )
             except PublishError:
                 if not outgoing.optional:
                     where = outgoing.exchange or outgoing.routing_key

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
 
 from aio_pika.exceptions import ChannelPreconditionFailed
 
@@ -13,10 +14,10 @@ from architect_rabbitmq.link import RabbitError
 if TYPE_CHECKING:
     from aiormq import Channel
 
-    from architect_core.contract import Message, Topic
+    from architect_core.contract import Topic
     from architect_rabbitmq.link import Link
 
-_LONGEST = 255  # bytes of a name
+_LONGEST = 127  # characters of an exchange's name in AMQP 0-9-1
 _DELIVERIES = 100  # of one message that nobody has answered, after which RabbitMQ itself makes it a dead letter
 _NO_LIMIT = 1_000_000_000  # RabbitMQ 4 drops what was delivered 20 times if no limit is given
 _DAY = 24 * 3600
@@ -54,20 +55,22 @@ def retry_queue_of(subscriber: str, delay: float) -> str:
     return _name(f"architect:{subscriber}", f":retry:{_level(delay)}s")
 
 
-def destination_of(message: Message) -> tuple[str, str]:
-    """Returns the exchange and the routing key that a message is published with."""
-    if message.to is not None:
-        return "", queue_of(message.to.name)
-    return exchange_of(message.source, message.event), ""
-
-
 async def declare(link: Link, topics: Iterable[Topic], subscribers: Iterable[str] = ()) -> None:
     """Create the exchanges, queues and bindings of the topics, and the queues of further subscribers.
 
     Raises RabbitError.
     """
-    topics = list(topics)
-    async with link.channel(f"declaring the events {', '.join(each.event for each in topics)}") as channel:
+    topics, subscribers = list(topics), list(subscribers)
+    try:
+        await _declare(link, topics, subscribers)
+    except RabbitError as problem:
+        if problem.lasting:
+            raise
+        await _declare(link, topics, subscribers)  # the connection may have been lost long ago
+
+
+async def _declare(link: Link, topics: Sequence[Topic], subscribers: Sequence[str]) -> None:
+    async with link.channel("declaring exchanges and queues") as channel:
         names = dict.fromkeys([*subscribers, *(name for topic in topics for name in topic.subscribers)])
         for name in names:
             await _declare_queue(channel, dead_queue_of(name), {"x-delivery-limit": _NO_LIMIT})
@@ -125,10 +128,8 @@ class _conflict:  # noqa: N801 - a context manager that reads as a function
 
 
 def _name(text: str, suffix: str = "") -> str:
-    """A name of at most 255 bytes; a longer one ends with its hash."""
-    if len((text + suffix).encode(errors="backslashreplace")) <= _LONGEST:
-        return text + suffix
-    data = text.encode(errors="backslashreplace")
-    digest = hashlib.sha256(data).hexdigest()[:32]
-    shortened = data[: _LONGEST - 33 - len(suffix)].decode(errors="ignore")
-    return f"{shortened}~{digest}{suffix}"
+    """A name of at most 127 characters that AMQP allows: others are encoded, a longer one ends with its hash."""
+    name = quote(text, safe=":/ ,@", errors="backslashreplace").replace("%", "+").replace("~", "+7E")
+    if len(name) + len(suffix) > _LONGEST:
+        name = f"{name[: _LONGEST - 33 - len(suffix)]}#{hashlib.sha256(name.encode()).hexdigest()[:32]}"
+    return name + suffix
