@@ -81,6 +81,34 @@ def test_a_subscriber_that_is_gone_makes_a_dead_letter(system: System, mailer: S
     assert "1 dead" in log
 
 
+def test_the_delays_can_be_given_and_after_the_last_one_an_event_is_dead(system: System, mailer: Subscriber) -> None:
+    system.init()
+    mailer.statuses.extend([500] * 3)
+    system.publish(1)
+    with system.started("relay", "--delays", "0.05,0.1"):
+        mailer.wait(3)
+        eventually(lambda: system.rows() == [("acme/mailer", 3, "dead")])
+
+
+def test_delivered_events_are_kept_for_a_replay_as_long_as_asked(system: System, mailer: Subscriber) -> None:
+    system.init()
+    system.publish(2)
+    system.run("relay", "--until-empty", "--keep", "1")
+    assert system.rows() == [("acme/mailer", 1, "delivered")] * 2
+    with system.store().database.cursor() as cursor:  # as if the hour were over
+        cursor.run("UPDATE architect_outbox SET next_at = 0")
+    system.run("relay", "--until-empty", "--keep", "1")
+    assert system.rows() == []
+    assert mailer.numbers in ([0, 1], [1, 0])
+
+
+@pytest.mark.parametrize("arguments", [["--concurrency", "0"], ["--delays", "5,-1"], ["--timeout", "inf"], ["--bogus"]])
+def test_a_wrong_argument_is_an_error_of_usage(system: System, arguments: list[str]) -> None:
+    code, log = system.run("relay", *arguments)
+    assert code == 2
+    assert "usage: architect relay" in log
+
+
 def test_a_subscriber_that_hangs_delays_no_other(system: System, mailer: Subscriber) -> None:
     with subscriber() as audit, ExitStack() as stack:
         system.subscribe(audit.port, "acme/audit")

@@ -9,7 +9,7 @@ from functools import partial
 
 from architect_core.contract import Command, hookimpl
 from architect_core.resolver.resolver import Resolver
-from architect_events.commands.running import at_least_one, seconds, show_log
+from architect_events.commands.running import at_least_one, positive, show_log
 
 ARCHITECT_CONTRACT = 2
 
@@ -30,10 +30,13 @@ class RelayCommand(Command):
         from architect_events.consuming.signals import stopping
         from architect_events.outbox.selecting import outbox_of
         from architect_events.plugin import channels
+        from architect_events.schedule import DELIVERIES, Schedule
 
         resolver = Resolver()
         store = outbox_of(resolver, given.datastore)
-        relay = Relay(resolver, channels(), store, Settings(given.concurrency, given.batch, given.timeout))
+        schedule = DELIVERIES if given.delays is None else Schedule(given.delays)
+        settings = Settings(given.concurrency, given.batch, given.timeout, given.keep * 3600, schedule)
+        relay = Relay(resolver, channels(), store, settings)
         name, loop = relay.name, channels().loop
         _log.info("the relay of %s begins: %s", name, relay.plan)
         with stopping(partial(loop.call, relay.stop)):
@@ -52,11 +55,28 @@ def _parser(summary: str) -> argparse.ArgumentParser:
     numbers = (
         ("--concurrency", at_least_one, 32, "N", "requests that one subscriber gets at once"),
         ("--batch", at_least_one, 100, "N", "events that are sent to a broker together"),
-        ("--timeout", seconds, 15.0, "SECONDS", "what a subscriber or the broker may take"),
+        ("--timeout", positive, 15.0, "SECONDS", "what a subscriber or the broker may take"),
     )
     for option, kind, default, metavar, text in numbers:
         parser.add_argument(option, type=kind, default=default, metavar=metavar, help=f"{text} ({default:g})")
+    parser.add_argument(
+        "--keep",
+        type=positive,
+        default=0.0,
+        metavar="HOURS",
+        help="how long delivered events stay in the outbox, for `architect events replay` (0)",
+    )
+    parser.add_argument(
+        "--delays",
+        type=_delays,
+        metavar="SECONDS,...",
+        help="the delays after failed attempts, after the last of which an event is dead (5,300,... up to a day)",
+    )
     return parser
+
+
+def _delays(text: str) -> tuple[float, ...]:
+    return tuple(positive(each) for each in text.split(","))
 
 
 @hookimpl

@@ -21,8 +21,8 @@ def at_least_one(text: str) -> int:
     return number
 
 
-def seconds(text: str) -> float:
-    """A type of arguments: a positive number of seconds."""
+def positive(text: str) -> float:
+    """A type of arguments: a number of seconds or hours."""
     number = float(text)
     if not 0 < number < float("inf"):
         raise ValueError(text)

@@ -13,11 +13,12 @@ from architect_core.exceptions import ConfigError
 from architect_core.resolver.events import EVENTS_VARIABLE
 from architect_core.resolver.observing import client_observer
 from architect_events.consuming.outage import Outage
+from architect_events.consuming.repeating import Repeating
 from architect_events.consuming.sinks import BrokerSink, UrlSink
 from architect_events.consuming.worker import Counts, Sink, Worker
 from architect_events.outbox.claiming import Lane
 from architect_events.outbox.consumer import LEASE, OutboxConsumer, StoreThread
-from architect_events.schedule import DELIVERIES
+from architect_events.schedule import DELIVERIES, Schedule
 from architect_events.subscribers import name_in_broker, topic_of
 
 if TYPE_CHECKING:
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from architect_events.publishing import Channels
 
 _AHEAD = 3  # batches on their way to a broker, so that it never waits for the database
+_PURGE = 60.0  # seconds between looks for delivered events that were kept long enough
 _POLL = 0.3  # seconds between looks for new events
 _POLL_AGAIN = 1.0  # seconds between looks for those that are due again; new ones end the pause
 _OUTBOX = Capabilities(orders=True, holds_back=True, lease=LEASE)
@@ -38,11 +40,15 @@ class Settings:
         concurrency: how many requests one subscriber gets at once.
         batch: how many events are sent to a broker together.
         timeout: seconds that the broker or a subscriber has to answer.
+        keep: seconds that delivered events stay in the outbox, so that they can be replayed.
+        schedule: when a failed delivery is tried again.
     """
 
     concurrency: int = 32
     batch: int = 100
     timeout: float = 15.0
+    keep: float = 0.0
+    schedule: Schedule = DELIVERIES
 
 
 class _Part(Protocol):
@@ -136,14 +142,31 @@ class Relay:
             self._use_broker(broker)
         elif self._thread is not None:
             self._require_urls()
-            names = {event: [each.name for each in found] for event, found in self._events.items()}
-            self._taking.append(_Expander(self._thread, self.name, names, self._settings.batch, self._lanes))
+            where = self._thread.store.database.where
+            self._taking.append(Repeating(partial(self._expand, self._thread), _POLL, Outage(where)))
+        if self._thread is not None:
+            outage = Outage(self._thread.store.database.where)
+            self._taking.append(Repeating(partial(self._purge, self._thread), _PURGE, outage))
         if not self._taking and not self._workers:
             reason = (
                 "there is nothing to relay: it has no datastore with an outbox, and either "
                 f"{EVENTS_VARIABLE} is not set or no subscriber has a `uri`"
             )
             raise ConfigError(f"the service {self.name}", [("", reason)])
+
+    async def _expand(self, thread: StoreThread) -> int:
+        """Makes one row for each subscriber of events that are in the outbox; returns for how many."""
+        names = {event: [each.name for each in found] for event, found in self._events.items()}
+        count = await thread.call(thread.store.expand, self.name, names, self._settings.batch)
+        if count:
+            for lane in self._lanes:
+                lane.wake()
+        return count
+
+    async def _purge(self, thread: StoreThread) -> int:
+        """Deletes delivered events that were kept long enough; returns how many."""
+        lanes = [Lane(self.name), *(Lane(self.name, subscriber) for subscriber in self._with_urls())]
+        return sum([await thread.call(thread.store.purge, lane) for lane in lanes])
 
     def _require_urls(self) -> None:
         for event, subscriptions in self._events.items():
@@ -157,7 +180,7 @@ class Relay:
         where = thread.store.database.where
         outage = Outage(where)
         for name, subscriptions in self._with_urls().items():
-            consumer = OutboxConsumer(thread, [Lane(self.name, name)], events=list(subscriptions), idle=_POLL_AGAIN)
+            consumer = self._rows(thread, Lane(self.name, name), list(subscriptions), _POLL_AGAIN)
             self._lanes.append(consumer)
             self._work(f"{where}, for {name}", consumer, self._url_sink(subscriptions), _OUTBOX, outage)
 
@@ -174,7 +197,7 @@ class Relay:
         if self._thread is not None:
             where = self._thread.store.database.where
             to_broker = BrokerSink(channel, topics, capabilities, self._settings.timeout, outage, self._observer)
-            consumer = OutboxConsumer(self._thread, [Lane(self.name)], events=list(self._events), idle=_POLL)
+            consumer = self._rows(self._thread, Lane(self.name), list(self._events), _POLL)
             self._taking.append(self._work(where, consumer, to_broker, _OUTBOX, Outage(where), self._settings.batch))
         for subscriber, subscriptions in self._with_urls().items():
             queue = name_in_broker(next(iter(subscriptions.values())), self.name)
@@ -182,6 +205,9 @@ class Relay:
             taken = channel.consumer(queue, mine, 2 * self._settings.concurrency)
             sink, declare = self._url_sink(subscriptions), partial(channel.declare, mine)
             self._work(f"{name}, for {subscriber}", taken, sink, capabilities, outage, prepare=declare)
+
+    def _rows(self, thread: StoreThread, lane: Lane, events: Sequence[str], idle: float) -> OutboxConsumer:
+        return OutboxConsumer(thread, [lane], events=events, keep=self._settings.keep, idle=idle)
 
     def _with_urls(self) -> dict[str, dict[str, Subscription]]:
         """Returns the subscribers that have a URL, with their subscriptions by event."""
@@ -212,7 +238,7 @@ class Relay:
             name,
             consumer,
             sink,
-            schedule=DELIVERIES,
+            schedule=self._settings.schedule,
             capabilities=capabilities,
             concurrency=concurrency,
             batch=batch,
@@ -222,58 +248,3 @@ class Relay:
         )
         self._workers.append(worker)
         return worker
-
-
-class _Expander:
-    """Makes one row for each subscriber of an event that is in the outbox."""
-
-    def __init__(
-        self,
-        thread: StoreThread,
-        source: str,
-        subscribers: Mapping[str, Sequence[str]],
-        batch: int,
-        lanes: Sequence[OutboxConsumer],
-    ) -> None:
-        """`subscribers` are the names for each event; `lanes` take their rows."""
-        self._thread = thread
-        self._source = source
-        self._subscribers = subscribers
-        self._batch = batch
-        self._lanes = lanes
-        self._stopped = asyncio.Event()
-
-    def stop(self) -> None:
-        """Begin nothing new."""
-        self._stopped.set()
-
-    async def run(self, *, until_empty: bool = False) -> None:
-        """Returns after `stop` or, if `until_empty`, once there is no event without its rows."""
-        expanding = asyncio.create_task(self._expand(until_empty))
-        stopping = asyncio.create_task(self._stopped.wait())
-        try:
-            await asyncio.wait({expanding, stopping}, return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            expanding.cancel()
-            stopping.cancel()
-            await asyncio.wait({expanding, stopping})
-        if not expanding.cancelled():
-            expanding.result()  # raises what ended it
-
-    async def _expand(self, until_empty: bool) -> None:
-        store = self._thread.store
-        outage = Outage(store.database.where)
-        while True:
-            try:
-                count = await self._thread.call(store.expand, self._source, self._subscribers, self._batch)
-            except Exception as problem:  # noqa: BLE001 - a relay outlives every outage
-                await outage.pause(problem)
-                continue
-            outage.over()
-            if count:
-                for lane in self._lanes:
-                    lane.wake()
-            elif until_empty:
-                return
-            else:
-                await asyncio.sleep(_POLL)
