@@ -113,12 +113,26 @@ def stopped(running: Running) -> str:
 def test_a_handler_runs_in_its_service_s_folder_with_its_environment_and_needs_no_program(events):
     running = started(events, mailer(events), until="consume works in mailer")
     printed = stopped(running)
-    assert "acme/mailer consume letters | the handlers are loaded\n" in printed
+    assert "acme/mailer consume | the handlers are loaded\n" in printed
     variables = events.variables_of("acme/mailer consume letters")
     assert variables["ARCHITECT_CURRENT_SERVICE"] == "acme/mailer"
     assert variables["ARCHITECT_SERVICE_ROOT"] == str(events.folder / "mailer")
     assert "acme/orders" in json.loads(variables["ARCHITECT"])
     events.assert_nothing_is_left()
+
+
+def test_all_handlers_of_a_service_are_in_one_process(events):
+    events.server("acme/orders", notifications=["placed", "paid", "sent"])
+    modules = {"placed": "letters", "paid": "books", "sent": "letters"}
+    root = events.service(
+        "acme/mailer",
+        dependencies={"acme/orders": "file:../orders"},
+        subscriptions={"acme/orders": {event: {"handler": module} for event, module in modules.items()}},
+    )
+    for module in ("letters", "books"):
+        (root / f"{module}.py").touch()
+    stopped(started(events, root, until="consume works in mailer"))
+    assert [each for each in events.started() if "consume" in each] == ["acme/mailer_consume_books_letters"]
 
 
 def test_all_get_the_broker_and_the_publisher_gets_the_handler_without_a_path(events):
@@ -139,7 +153,7 @@ def test_without_handlers_and_a_stated_broker_there_is_none(events):
     running = started(events, root, until="waiting")
     stopped(running)
     assert "ARCHITECT_EVENTS" not in events.variables_of("acme/orders")
-    assert events.started() == ["acme/orders", "acme/mailer", "acme/root"]
+    assert not any("consume" in each or "relay" in each for each in events.started())
 
 
 def test_a_named_broker_is_started_before_the_services_and_its_password_is_masked(events):
@@ -205,7 +219,7 @@ def test_a_datastore_with_events_gets_its_tables_before_the_service_starts_and_a
         events, {"uri": "/placed"}, datastores={"db": {"type": "memory", "events": True}, "cache": {"type": "memory"}}
     )
     printed = stopped(started(events, root, until="relay works in orders"))
-    assert "acme/orders relay --datastore db | relay works in orders" in printed
+    assert "acme/orders/db relay | relay works in orders" in printed
     order = events.started()
     assert order.index("acme/orders_events_init_--datastore_db") < order.index("acme/orders")
     assert order.index("acme/orders") < order.index("acme/orders_relay_--datastore_db")
@@ -225,14 +239,14 @@ def test_tables_that_cannot_be_created_end_the_run_before_the_service_starts(eve
     (events.reports / "database-is-down").touch()
     root = events.service("a/root", SCRIPT, datastores={"db": {"type": "memory", "events": True}})
     printed = events.fails("run", root, environ=REAL)
-    assert "a/root events init --datastore db ended with exit code 3" in printed
+    assert "a/root/db events init ended with exit code 3" in printed
     assert "a/root" not in events.started()
 
 
 def test_with_a_broker_a_publisher_s_relay_posts_to_subscribers_with_a_path(events):
     root = mailer(events, {"uri": "/placed"})
     stopped(started(events, root, "--events", "sqlite", until="relay works in orders"))
-    assert "acme/orders_relay" in events.started()
+    assert "acme/orders_relay_--no-outbox" in events.started()
 
 
 def test_with_a_broker_no_relay_is_needed_for_subscribers_with_handlers(events):
@@ -252,7 +266,7 @@ def test_a_handler_that_cannot_be_imported_ends_the_run_with_its_last_lines(even
     root = mailer(events)
     (events.folder / "mailer" / "letters.py").write_text("print('no ink', flush=True); raise SystemExit(5)")
     printed = events.process("run", root, environ=REAL).failed()
-    assert "acme/mailer consume letters ended with exit code 5. Its last lines:\n    no ink\n" in printed
+    assert "acme/mailer consume ended with exit code 5. Its last lines:\n    no ink\n" in printed
     events.assert_nothing_is_left()
 
 
@@ -260,7 +274,7 @@ def test_a_handler_that_is_killed_is_started_again(events):
     running = started(events, mailer(events), until="consume works in mailer")
     first = running.printed().partition("consume works in mailer as ")[2].split()[0]
     os.kill(int(first), signal.SIGKILL)
-    running.wait_for("acme/mailer consume letters was killed and is started again")
+    running.wait_for("acme/mailer consume was killed and is started again")
     wait_until(lambda: running.printed().count("consume works in mailer as ") == 2, running.printed)
     assert "consume has finished its work" in stopped(running)
     events.assert_nothing_is_left()
@@ -289,22 +303,17 @@ def test_the_environment_of_the_service_is_used_and_has_to_have_the_command(even
     programs = events.folder / "mailer" / ".venv" / "bin"
     programs.mkdir(parents=True)
     printed = events.fails("run", root, environ=REAL)
-    assert (
-        f"acme/mailer consume letters runs in the environment of its service, {programs.parent}, which has no"
-        in printed
-    )
+    assert f"acme/mailer consume runs in the environment of its service, {programs.parent}, which has no" in printed
     for name in ("python", "architect"):
         (programs / name).write_text(f'#!/bin/sh\necho "own {name}"\nexec {sys.executable} "$@"\n')
         (programs / name).chmod(0o755)
-    assert "acme/mailer consume letters | own python\n" in stopped(
-        started(events, root, until="consume works in mailer")
-    )
+    assert "acme/mailer consume | own python\n" in stopped(started(events, root, until="consume works in mailer"))
 
 
 def test_without_the_plugin_s_package_the_error_says_what_to_install(system):
     system.plugin("file", KEPT_IN_A_FILE, serves="events.sqlite")
     printed = system.fails("run", mailer(system), environ=REAL)
-    assert "acme/mailer consume letters: " in printed
+    assert "acme/mailer consume: " in printed
     assert "architect-events" in printed
 
 

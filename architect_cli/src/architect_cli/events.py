@@ -45,15 +45,10 @@ class BrokerServer:
 
 @dataclass(frozen=True)
 class Companion:
-    """A process beside a service, in its folder and with its environment."""
+    """A process beside a service, in its folder and with its environment; `name` is what the output calls it."""
 
-    service: str
+    name: str
     arguments: tuple[str, ...]
-
-    @property
-    def name(self) -> str:
-        """What the output of a run calls it."""
-        return f"{self.service} {' '.join(self.arguments)}"
 
 
 def choose_broker(stated: str | None, plan: Plan, plugins: Plugins) -> BrokerServer | None:
@@ -97,23 +92,29 @@ def as_variable(entry: Mapping[str, Any]) -> str:
 def migrations(node: Node) -> list[Companion]:
     """What creates the tables of events, before the service starts."""
     return [
-        Companion(node.name, ("events", "init", "--datastore", key))
-        for key, declared in node.manifest.datastores.items()
-        if declared.events
+        Companion(f"{node.name}/{key} events init", ("events", "init", "--datastore", key)) for key in _outboxes(node)
     ]
 
 
 def companions(node: Node, plan: Plan, *, with_broker: bool) -> list[Companion]:
     """What runs beside a service: relays, if its events have subscribers, and the handlers of its own subscriptions.
 
-    There is a relay for each datastore with an outbox; without any, one that posts what arrives from a broker.
+    There is a relay for each datastore with an outbox; without any, one that posts what arrives from a broker. All
+    handlers of a service are in one process, because they share what the broker keeps for it.
     """
     subscribers = [each for event in plan.subscribers(node).values() for each in event.values()]
-    outboxes = [("--datastore", key) for key, declared in node.manifest.datastores.items() if declared.events]
-    if not outboxes and with_broker and any("uri" in each for each in subscribers):
-        outboxes = [()]  # type: ignore[list-item]  # no datastore
-    relays = [Companion(node.name, ("relay", *outbox)) for outbox in outboxes if subscribers]
-    return [*relays, *(Companion(node.name, ("consume", module)) for module in node.handlers)]
+    found = []
+    if subscribers:
+        found = [Companion(f"{node.name}/{key} relay", ("relay", "--datastore", key)) for key in _outboxes(node)]
+    if not found and with_broker and any("uri" in each for each in subscribers):
+        found = [Companion(f"{node.name} relay", ("relay", "--no-outbox"))]
+    if node.handlers:
+        found.append(Companion(f"{node.name} consume", ("consume", *node.handlers)))
+    return found
+
+
+def _outboxes(node: Node) -> list[str]:
+    return [key for key, declared in node.manifest.datastores.items() if declared.events]
 
 
 def check_commands(node: Node, needed: list[Companion], plugins: Plugins) -> None:

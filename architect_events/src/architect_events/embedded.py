@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Sequence
-from typing import Any, ClassVar
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, ClassVar
+from urllib.parse import quote
 
 from architect_core.contract import (
     Broker,
     Capabilities,
     Channel,
     Consumer,
+    DatastoreProvisioner,
     EventChannel,
     Message,
+    Provisioned,
     Receipt,
     Received,
     Topic,
@@ -25,6 +28,9 @@ from architect_events.outbox.consumer import LEASE, OutboxConsumer, StoreThread
 from architect_events.outbox.insert import values_of
 from architect_events.outbox.store import Store
 from architect_events.outbox.tables import DEAD, OUTBOX, PENDING, PUBLISHED
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 ARCHITECT_CONTRACT = 2
 
@@ -178,3 +184,16 @@ class Embedded(EventChannel):
 @hookimpl
 def architect_event_channel() -> EventChannel:
     return Embedded()
+
+
+class EmbeddedProvisioner(DatastoreProvisioner):
+    """Has the processes of `architect run --events sqlite` keep events in a file of the run."""
+
+    def provision(self, wanted: Mapping[str, str], folder: Path, port: int) -> Provisioned:  # noqa: ARG002 - no server
+        """The file is "events.db" in `folder`."""
+        return Provisioned({"url": f"sqlite:///{quote(str(folder / 'events.db'))}"})
+
+
+@hookimpl
+def architect_datastore_provisioner() -> DatastoreProvisioner:
+    return EmbeddedProvisioner()

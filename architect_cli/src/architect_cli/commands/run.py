@@ -42,7 +42,7 @@ def run(path: Path, config: Path | None, events: str | None, timeout: float) -> 
 
     A service that ends by itself ends the run; one that is killed (SIGKILL) after it was ready is started again.
 
-    Beside a service run `architect consume` for each `handler` of its subscriptions, and `architect relay` for each
+    Beside a service run `architect consume` with the `handler` of its subscriptions, and `architect relay` for each
     datastore with `events`, if its own events have subscribers. Handlers take events from a broker, which is a file of
     the run (sqlite) unless --events states another.
 
