@@ -427,3 +427,15 @@ def test_a_lost_lease_is_in_the_log(database, store, caplog):
 
     consume(store, use)
     assert "the lease of 1 events has ended" in caplog.text
+
+
+def test_a_consumer_holds_no_more_than_its_limit(database, store):
+    published = publish(database, None, None, None)
+
+    async def use(consumer: OutboxConsumer) -> Any:
+        held = await consumer.receive(5, 1.0)
+        assert await consumer.receive(5, 0.0) == []
+        await consumer.ack(held[:1])
+        return [*held, *await consumer.receive(5, 1.0)]
+
+    assert ids_of(consume(store, use, limit=2)) == published

@@ -7,6 +7,7 @@ import time
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 from urllib.parse import quote
+from weakref import WeakSet
 
 from architect_core.contract import (
     Broker,
@@ -22,7 +23,7 @@ from architect_core.contract import (
     Topic,
     hookimpl,
 )
-from architect_core.exceptions import ConfigError, PublishError
+from architect_core.exceptions import ConfigError
 from architect_events.outbox.claiming import Lane
 from architect_events.outbox.consumer import LEASE, OutboxConsumer, StoreThread
 from architect_events.outbox.insert import values_of
@@ -91,15 +92,13 @@ class EmbeddedChannel(Channel):
         self._waiting: list[tuple[list[Sequence[Any]], asyncio.Future[None]]] = []
         self._writing: asyncio.Task[None] | None = None
         self._is_created = False
+        self._consumers: WeakSet[Consumer] = WeakSet()
 
     async def send(self, messages: Sequence[Message], timeout: float) -> Sequence[Receipt]:
         """Keep messages; those that are sent meanwhile are committed together."""
         since = time.monotonic()
         problem: Exception | None = None
-        try:
-            rows: list[Sequence[Any]] = [(*values_of(each), each.source, each.event) for each in messages]
-        except PublishError as error:
-            return [Receipt(error, permanent=True)] * len(messages)
+        rows: list[Sequence[Any]] = [(*values_of(each), each.source, each.event) for each in messages]
         future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._waiting.append((rows, future))
         if self._writing is None or self._writing.done():
@@ -118,12 +117,16 @@ class EmbeddedChannel(Channel):
         await self._thread.call(self._file.declare, topics)
         self._is_created = True
 
-    def consumer(self, subscriber: str, topics: Sequence[Topic], limit: int, *, dead: bool = False) -> Consumer:  # noqa: ARG002 - the worker's
+    def consumer(self, subscriber: str, topics: Sequence[Topic], limit: int, *, dead: bool = False) -> Consumer:
         """Returns a consumer, which subscribes to the topics when it first receives."""
-        return FileConsumer(self, self._thread, subscriber, topics, dead=dead)
+        consumer = FileConsumer(self, self._thread, subscriber, topics, limit, dead=dead)
+        self._consumers.add(consumer)
+        return consumer
 
     async def close(self) -> None:
-        """Close the file once everything is written."""
+        """Close the consumers and, once everything is written, the file."""
+        for each in list(self._consumers):
+            await each.close()
         if self._writing is not None:
             await self._writing
         await self._thread.close()
@@ -151,12 +154,12 @@ class FileConsumer(OutboxConsumer):
     """Takes the messages of one subscriber from a file."""
 
     def __init__(
-        self, channel: Channel, thread: StoreThread, subscriber: str, topics: Sequence[Topic], *, dead: bool
+        self, channel: Channel, thread: StoreThread, subscriber: str, topics: Sequence[Topic], limit: int, *, dead: bool
     ) -> None:
         sources = sorted({topic.source for topic in topics})
         lanes = [Lane(source, subscriber, DEAD if dead else PENDING) for source in sources]
         events = sorted({topic.event for topic in topics})
-        super().__init__(thread, lanes, events=events, idle=IDLE)
+        super().__init__(thread, lanes, limit=limit, events=events, idle=IDLE)
         self._channel = channel
         self._topics = [Topic(topic.event, topic.source, (subscriber,)) for topic in topics]
         self._is_declared = False

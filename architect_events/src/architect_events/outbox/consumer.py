@@ -6,13 +6,12 @@ import asyncio
 import contextlib
 import logging
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any, TypeVar
 from uuid import uuid4
 
-from architect_core.contract import Consumer, Message, Received, Subscription
+from architect_core.contract import Consumer, Received
 
 if TYPE_CHECKING:
     from architect_events.outbox.claiming import Lane
@@ -32,6 +31,7 @@ class StoreThread:
     def __init__(self, store: Store) -> None:
         self.store = store
         self._executor = ThreadPoolExecutor(1, thread_name_prefix="architect-store")
+        self._is_closed = False
 
     async def call(self, function: Callable[..., Value], *arguments: Any) -> Value:
         """Returns what a method of the store returns; it is completed even if the caller is cancelled."""
@@ -39,11 +39,17 @@ class StoreThread:
 
     def submit(self, function: Callable[..., Value], *arguments: Any) -> Any:
         """Have a function called after those that were submitted before; returns its future."""
+        if self._is_closed:
+            raise OSError(f"{self.store.database.where}: it was closed")
         return self._executor.submit(function, *arguments)
 
     async def close(self) -> None:
         """Disconnect once everything that was submitted has ended."""
-        await self.call(self.store.database.close)
+        if self._is_closed:
+            return
+        disconnected = self.submit(self.store.database.close)
+        self._is_closed = True
+        await asyncio.wrap_future(disconnected)
         self._executor.shutdown(wait=False)
 
 
@@ -58,8 +64,8 @@ class OutboxConsumer(Consumer):
         thread: StoreThread,
         lanes: Sequence[Lane],
         *,
+        limit: int | None = None,
         events: Sequence[str] | None = None,
-        to: Mapping[str, Subscription] | None = None,
         lease: float = LEASE,
         keep: float = 0.0,
         idle: float = 0.3,
@@ -68,9 +74,9 @@ class OutboxConsumer(Consumer):
 
         Args:
             thread: of the store.
-            lanes: those to take from; a row of one that comes later may wait while there are others.
+            lanes: those to take from.
+            limit: how many rows it holds at most; None leaves that to the caller.
             events: those to take, or None for all.
-            to: subscriptions by the lanes' subscribers, for channels that deliver themselves: see `Message.to`.
             lease: seconds after which a row that is held is due again.
             keep: seconds that delivered rows are kept for, so that they can be replayed.
             idle: the longest pause between two polls, in seconds.
@@ -78,28 +84,31 @@ class OutboxConsumer(Consumer):
         self._thread = thread
         self._store = thread.store
         self._lanes = list(lanes)
+        self._limit = limit
         self._events = events
         self._lease = lease
         self._keep = keep
         self._idle = idle
-        self._to = to or {}
         self._holder = uuid4().hex
         self._woken = asyncio.Event()
+        self._held: dict[int, float] = {}  # when the lease of a row ends, by its id
+        self._is_closed = False
 
     async def receive(self, limit: int, timeout: float) -> Sequence[Received]:
         """Returns at most `limit` messages as soon as one is due; none if that takes `timeout` seconds."""
         deadline = time.monotonic() + timeout
         pause = self._idle / 16
-        while True:
-            rows = await self._claim(limit)
+        while not self._is_closed:
+            rows = await self._claim(min(limit, self._free(limit)))
             left = deadline - time.monotonic()
             if rows or left <= 0:
-                return [Received(self._addressed(row), row.attempts, row) for row in rows]
+                return [Received(row.message, row.attempts, row) for row in rows]
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(min(pause, left)):
                     await self._woken.wait()
             self._woken.clear()
             pause = min(2 * pause, self._idle)
+        raise OSError("the consumer is closed")
 
     def wake(self) -> None:
         """Poll now, because there are new rows. To be called in the event loop."""
@@ -108,38 +117,55 @@ class OutboxConsumer(Consumer):
     async def ack(self, received: Sequence[Received]) -> None:
         """Delete the rows, or keep them as delivered."""
         rows = [each.token for each in received]
-        self._report(len(rows), await self._thread.call(self._store.delivered, rows, self._keep))
+        self._settled(rows, await self._thread.call(self._store.delivered, rows, self._keep))
 
     async def retry(self, received: Received, delay: float) -> None:
         """Have the row claimed again after `delay` seconds."""
-        self._report(1, await self._thread.call(self._store.retry, received.token, delay))
+        self._settled([received.token], await self._thread.call(self._store.retry, received.token, delay))
 
     async def dead(self, received: Received, reason: str) -> None:
         """Keep the row as a dead letter."""
-        self._report(1, await self._thread.call(self._store.dead, received.token, reason))
+        self._settled([received.token], await self._thread.call(self._store.dead, received.token, reason))
 
     async def release(self, received: Sequence[Received]) -> None:
         """Give back rows that were not attempted."""
         rows = [each.token for each in received]
-        self._report(len(rows), await self._thread.call(self._store.release, rows))
+        self._settled(rows, await self._thread.call(self._store.release, rows))
 
     async def extend(self, received: Sequence[Received]) -> None:
         """Begin the leases anew."""
         rows = [each.token for each in received]
-        self._report(len(rows), await self._thread.call(self._store.extend, rows, self._lease))
+        held = await self._thread.call(self._store.extend, rows, self._lease)
+        self._report(len(rows), held)
+        self._held.update(dict.fromkeys((row.id for row in rows), time.monotonic() + self._lease))
 
     async def close(self) -> None:
-        """Give back what is held."""
+        """Give back what is held, and end a `receive` that waits."""
+        if self._is_closed:
+            return
+        self._is_closed = True
+        self.wake()
         for lane in self._lanes:
             await self._thread.call(self._store.release_all, lane, self._holder)
 
+    def _free(self, limit: int) -> int:
+        if self._limit is None:
+            return limit
+        now = time.monotonic()
+        self._held = {number: ends for number, ends in self._held.items() if ends > now}
+        return self._limit - len(self._held)
+
     async def _claim(self, limit: int) -> list[Row]:
+        if limit <= 0:
+            return []
         future = self._thread.submit(self._claim_now, limit)
         try:
-            return await asyncio.wrap_future(future)
+            rows: list[Row] = await asyncio.wrap_future(future)
         except asyncio.CancelledError:
             self._thread.submit(lambda: self._store.release(future.result()))  # nobody else knows of these rows
             raise
+        self._held.update(dict.fromkeys((row.id for row in rows), time.monotonic() + self._lease))
+        return rows
 
     def _claim_now(self, limit: int) -> list[Row]:
         rows: list[Row] = []
@@ -149,9 +175,10 @@ class OutboxConsumer(Consumer):
         self._lanes = [*self._lanes[1:], *self._lanes[:1]]  # so that none of them waits for ever
         return rows
 
-    def _addressed(self, row: Row) -> Message:
-        to = self._to.get(row.subscriber)
-        return row.message if to is None else replace(row.message, to=to)
+    def _settled(self, rows: Sequence[Row], done: int) -> None:
+        self._report(len(rows), done)
+        for row in rows:
+            self._held.pop(row.id, None)
 
     def _report(self, wanted: int, done: int) -> None:
         if done < wanted:

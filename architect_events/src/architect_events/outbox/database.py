@@ -36,7 +36,7 @@ _LIBPQ = {
     "tcp_user_timeout": 60_000,
 }
 _MYSQL = {"connect_timeout": 10, "read_timeout": 60, "write_timeout": 60, "charset": "utf8mb4", "autocommit": True}
-_DEFAULTS: Mapping[str, Mapping[str, Any]] = {
+_DEFAULTS: Mapping[str, dict[str, Any]] = {
     "psycopg": {**_LIBPQ, "autocommit": True, "prepare_threshold": None},  # a pooler may lack prepared statements
     "psycopg2": _LIBPQ,
     "pymysql": _MYSQL,

@@ -24,26 +24,30 @@ def put(connection: Any, message: Message) -> None:
     each statement. Raises PublishError if the connection is unsuitable or the table is missing, else the error of the
     connection's own library.
     """
-    execute(connection, _INSERT, values_of(message))
+    execute(connection, _INSERT, _checked(message))
 
 
 async def aio_put(connection: Any, message: Message) -> None:
     """The same by a connection for asyncio."""
-    await aio_execute(connection, _INSERT, values_of(message))
+    await aio_execute(connection, _INSERT, _checked(message))
 
 
 def values_of(message: Message) -> tuple[Any, ...]:
-    """Returns the columns `PUBLISHED` of a message; raises PublishError if they cannot hold it."""
-    if message.key is not None and len(message.key) > LONGEST_NAME:
-        length = f"has {len(message.key)} characters, and an outbox keeps {LONGEST_NAME} at most"
-        raise PublishError(f"event {message.event!r}: the key {length}. Publish with a hash of it")
+    """Returns the columns `PUBLISHED` of a message."""
     return (
         message.id,
         message.event,
         message.source,
         message.key,
         message.content_type,
-        json.dumps(dict(message.headers)) if message.headers else "{}",
+        json.dumps(dict(message.headers)),
         message.body,
         message.time.astimezone(UTC).isoformat(),
     )
+
+
+def _checked(message: Message) -> tuple[Any, ...]:
+    if message.key is not None and len(message.key) > LONGEST_NAME:
+        length = f"has {len(message.key)} characters, and an outbox keeps {LONGEST_NAME} at most"
+        raise PublishError(f"event {message.event!r}: the key {length}. Publish with a hash of it")
+    return values_of(message)

@@ -22,7 +22,6 @@ class Row:
 
     id: int
     message: Message
-    subscriber: str
     attempts: int
     lease: str
 
@@ -66,7 +65,7 @@ class Store:
                 [holder, lease, *ids],
             )
             found = cursor.rows(f"SELECT id, attempts, {_COLUMNS} FROM {OUTBOX} WHERE {these}", ids)
-        by_id = {row[0]: Row(row[0], _message(row[2:]), lane.subscriber, row[1], holder) for row in found}
+        by_id = {row[0]: Row(row[0], _message(row[2:]), row[1], holder) for row in found}
         return [by_id[each] for each in ids if each in by_id]
 
     def expand(self, source: str, subscribers: Mapping[str, Sequence[str]], limit: int) -> int:
