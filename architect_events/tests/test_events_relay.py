@@ -254,13 +254,15 @@ def test_rows_of_the_time_before_the_broker_are_delivered_too(system: System, ma
     assert (code, mailer.numbers, system.rows()) == (0, [0, 0], [])
 
 
-def test_without_a_datastore_the_relay_posts_what_is_in_the_broker(
-    system: System, mailer: Subscriber, broker: str, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("arguments", [[], ["--no-outbox"]], ids=["no datastore", "--no-outbox"])
+def test_without_an_outbox_the_relay_posts_what_is_in_the_broker(
+    system: System, mailer: Subscriber, broker: str, monkeypatch: pytest.MonkeyPatch, arguments: list[str]
 ) -> None:
-    del system.services["acme/orders"]["datastores"]
+    if not arguments:
+        del system.services["acme/orders"]["datastores"]
     monkeypatch.setenv("ARCHITECT_EVENTS", broker)
     system.resolver().notification("placed").publish({"order": 7})
-    code, log = system.run("relay", "--until-empty", events=broker)
+    code, log = system.run("relay", "--until-empty", *arguments, events=broker)
     assert code == 0, log
     assert mailer.numbers == [7]
 

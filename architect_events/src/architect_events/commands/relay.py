@@ -33,7 +33,7 @@ class RelayCommand(Command):
         from architect_events.schedule import DELIVERIES, Schedule
 
         resolver = Resolver()
-        store = outbox_of(resolver, given.datastore)
+        store = None if given.no_outbox else outbox_of(resolver, given.datastore)
         schedule = DELIVERIES if given.delays is None else Schedule(given.delays)
         settings = Settings(given.concurrency, given.batch, given.timeout, given.keep * 3600, schedule)
         relay = Relay(resolver, channels(), store, settings)
@@ -48,9 +48,11 @@ class RelayCommand(Command):
 
 def _parser(summary: str) -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser("architect relay", description=f"{summary} It ends after SIGTERM or SIGINT.")
-    parser.add_argument(
+    outbox = parser.add_mutually_exclusive_group()
+    outbox.add_argument(
         "--datastore", metavar="NAME", help="the datastore with the outbox; not needed if only one can hold one"
     )
+    outbox.add_argument("--no-outbox", action="store_true", help="only post what arrives from the broker")
     parser.add_argument("--until-empty", action="store_true", help="end when nothing is left that is due")
     numbers = (
         ("--concurrency", at_least_one, 32, "N", "requests that one subscriber gets at once"),
