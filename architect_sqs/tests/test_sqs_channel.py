@@ -132,12 +132,12 @@ def test_an_event_that_is_too_large_is_refused_for_good_and_the_others_are_not(c
     async def check() -> None:
         async with cloud.opened() as channel:
             await channel.declare([TOPIC])
-            large = message(b"\xff" * 200_000)
+            large = message(b"x", headers={"x-large": "y" * 270_000})
             fitting = [message(b"x" * 100_000) for _ in range(5)]  # more than one call takes
             receipts = await channel.send([fitting[0], large, *fitting[1:]], SOON)
             assert [each.ok for each in receipts] == [True, False, True, True, True, True]
             assert receipts[1].permanent
-            assert "as base64 because the body is no plain text" in str(receipts[1].error)
+            assert "where SNS takes 260,096 at most" in str(receipts[1].error)
 
     run(check())
 

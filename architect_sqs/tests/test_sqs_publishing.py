@@ -24,7 +24,7 @@ def publish(cloud: Cloud, monkeypatch) -> Callable[..., object]:
 
 
 def _configured() -> Callable[..., object]:
-    subscriptions = {"order_placed": {SUBSCRIBER: {"uri": "/placed"}}}
+    subscriptions = {"order_placed": {SUBSCRIBER: {"handler": "letters"}}}
     config = {
         "acme/orders": {"host": "orders", "port": 1, "api": None, "subscriptions": subscriptions},
         SUBSCRIBER: {"host": "mailer", "port": 1, "api": "rest"},
@@ -100,7 +100,7 @@ def test_a_forked_child_publishes_through_clients_of_its_own(publish, cloud):
 
 
 def test_a_payload_that_sns_would_refuse_is_refused_before(publish):
-    with pytest.raises(PayloadError, match=r"takes 245,760 at most"):
+    with pytest.raises(PayloadError, match=r"takes 184,320 at most"):
         publish(b"x" * (MAX_BYTES + 1))
 
 

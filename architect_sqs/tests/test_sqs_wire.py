@@ -45,7 +45,7 @@ def test_a_body_of_the_largest_size_arrives(cloud: Cloud):
     async def check() -> None:
         async with cloud.opened() as channel:
             await channel.declare([TOPIC])
-            event = message(b"x" * MAX_BYTES, key="k" * 200, headers={"x-large": "y" * 4000})
+            event = message(b"\xff" * MAX_BYTES, key="k" * 200, headers={"x-large": "y" * 4000})
             await sent(channel, event)
             consumer, letters = (channel.consumer(SUBSCRIBER, [TOPIC], 10, dead=dead) for dead in (False, True))
             (got,) = await received(consumer, 1)

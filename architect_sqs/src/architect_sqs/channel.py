@@ -7,6 +7,7 @@ import time
 from collections.abc import Sequence
 from functools import partial
 from typing import Any
+from weakref import WeakSet
 
 from architect_core.contract import Channel, Consumer, Message, Receipt, Topic
 from architect_sqs.aws import Aws, AwsError, refusal
@@ -29,6 +30,7 @@ class SqsChannel(Channel):
         self._aws = Aws(arguments)
         self._topology = Topology(self._aws, prefix)
         self._publishers: dict[str, Batcher[_Entry, _Result]] = {}
+        self._consumers: WeakSet[SqsConsumer] = WeakSet()
 
     async def send(self, messages: Sequence[Message], timeout: float) -> Sequence[Receipt]:
         """Publish `messages`, with whatever is published at the same time, in batches of ten.
@@ -88,10 +90,13 @@ class SqsChannel(Channel):
             pairs = [(each.dead, each.url) if dead else (each.url, each.dead) for each in places]
             return [Queue(self._aws, *pair, fifo=each.fifo) for pair, each in zip(pairs, places, strict=True)]
 
-        return SqsConsumer(connect, self._topology.forget, limit, dead=dead)
+        consumer = SqsConsumer(connect, self._topology.forget, limit, dead=dead)
+        self._consumers.add(consumer)
+        return consumer
 
     async def close(self) -> None:
-        """Let go of the connections."""
+        """Close the consumers, and let go of the connections."""
+        await asyncio.gather(*(each.close() for each in list(self._consumers)))
         await self._aws.close()
 
 

@@ -7,6 +7,7 @@ import logging
 import time
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
 from typing import Any
 
 from architect_core.contract import Consumer, Received
@@ -37,19 +38,25 @@ class SqsConsumer(Consumer):
         self._polls: dict[Queue, asyncio.Future[dict[str, Any]]] = {}
         self._found: deque[Token] = deque()
         self._held: dict[str, Token] = {}
+        self._closed = asyncio.Event()
         self._releases: set[asyncio.Task[None]] = set()
 
     async def receive(self, limit: int, timeout: float) -> Sequence[Received]:
         """Returns what the queues have; raises AwsError."""
         end = time.monotonic() + timeout
         while True:
-            received = [each for token in self._take(min(limit, self._limit)) if (each := await self._read(token))]
+            room = min(limit, self._limit - len(self._held))
+            received = [each for token in self._take(room) if (each := await self._read(token))]
             left = end - time.monotonic()
-            if received or left <= 0:
+            if received or left <= 0 or self._closed.is_set():
                 return received
+            if room <= 0:
+                with suppress(TimeoutError):
+                    await asyncio.wait_for(self._closed.wait(), left)
+                return []
             if not self._queues:
                 self._queues = await self._connect()
-            await self._poll(min(limit, self._limit), left)
+            await self._poll(room, left)
 
     async def _poll(self, limit: int, timeout: float) -> None:
         """Wait until a queue has something, and take it."""
@@ -132,6 +139,7 @@ class SqsConsumer(Consumer):
 
     async def close(self) -> None:
         """End, and have everything that is held be visible again."""
+        self._closed.set()
         self._abandon()
         left = [*self._held.values(), *self._found]
         self._held.clear()

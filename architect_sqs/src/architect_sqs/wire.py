@@ -18,8 +18,8 @@ from typing import Any
 
 from architect_core.contract import Message
 
-MAX_BYTES = 240 * 1024
-"""The largest body: SNS takes 256 KiB with the attributes."""
+MAX_BYTES = 180 * 1024
+"""The largest body: SNS takes 256 KiB with the attributes, and base64 makes four bytes of three."""
 
 REASON = "architect-reason"
 """The attribute, and the header of a received dead letter, that says why it is dead."""
@@ -78,12 +78,10 @@ def encode(message: Message) -> Wire:
     if more:
         plain[_MORE] = json.dumps(more)
     wire = Wire(body, {name: _attribute(value) for name, value in plain.items()})
-    if wire.size > _MAX_TOTAL:
-        kind = "" if encoding is None else f", as {encoding} because the body is no plain text"
-        raise ValueError(
-            f"event {message.event!r}: has {wire.size:,} bytes with its headers{kind}, and SNS takes {_MAX_TOTAL:,} at "
-            "most. Publish a reference to it instead"
-        )
+    for size, limit, what in ((len(message.body), MAX_BYTES, "a body"), (wire.size, _MAX_TOTAL, "body and headers")):
+        if size > limit:
+            reason = f"{what} of {size:,} bytes, where SNS takes {limit:,} at most"
+            raise ValueError(f"event {message.event!r} has {reason}. Publish a reference to it instead")
     return wire
 
 

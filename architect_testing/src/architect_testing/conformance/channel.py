@@ -68,6 +68,11 @@ class BrokerSuite(ChannelSuite, abstract=True):
         login, mark, _ = url.netloc.rpartition("@")
         return url._replace(netloc=f"{login}{mark}127.0.0.1:{port}").geturl()
 
+    def address(self, broker: Value) -> tuple[str, int]:
+        """The host and port of `broker`. Override it if its URL has another host."""
+        host, port = self._broker(broker).credentials.hosts[0]
+        return host, port or 0
+
     def with_secret(self, broker: Value, secret: str) -> Value:
         """`broker` with `secret` as the password. Override it if `broker` is no URL."""
         url = urlsplit(str(broker))

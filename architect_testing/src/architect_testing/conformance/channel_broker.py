@@ -234,9 +234,8 @@ class BrokerChecks(BrokerSuite, abstract=True):
         mailer = subscriber()
         placed = topic(mailer)
         first, second = numbered(placed, 2)
-        credentials = self._broker(broker).credentials
-        host, port = credentials.hosts[0]
-        async with proxy(host, port or 0) as between, self._opened(self.at(broker, between.port)) as channel:
+        host, port = self.address(broker)
+        async with proxy(host, port) as between, self._opened(self.at(broker, between.port)) as channel:
             await channel.declare([placed])
             consumer = channel.consumer(mailer, [placed], _SENT)
             await self._send(channel, [first])
