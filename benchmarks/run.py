@@ -11,13 +11,13 @@ import asyncio
 import json
 import os
 import resource
-import socket
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from functools import partial
 from importlib import import_module
 from pathlib import Path
@@ -25,9 +25,10 @@ from typing import Any
 
 import plugins
 from measure import HEADER, Comparison, compare
-from server import SUBSCRIBER_DELAY, SUBSCRIBERS
+from server import SUBSCRIBERS
 
 import architect.sdk as architect
+from architect_core.contract import Message, Subscription
 
 HERE = Path(__file__).parent
 PROTO = """syntax = "proto3";
@@ -248,35 +249,110 @@ def grpc_aio(echo: Any, stubs: Any, ours: Any, bare: Any, port: int) -> Comparis
     return compared
 
 
+class RawPost(asyncio.Protocol):
+    """A bare socket that sends the same bytes again and again, and takes whatever comes for the answer."""
+
+    request = b"POST /event HTTP/1.1\r\nHost: x\r\nContent-Length: 12\r\n\r\n" + b'{"order": 7}'
+    answer: asyncio.Future[None]
+    transport: asyncio.Transport
+
+    def connection_made(self, transport: Any) -> None:
+        self.transport = transport
+
+    def data_received(self, data: bytes) -> None:
+        self.answer.set_result(None)
+
+    def send(self) -> asyncio.Future[None]:
+        self.transport.write(self.request)
+        self.answer = asyncio.get_running_loop().create_future()
+        return self.answer
+
+
+async def connect_raw(ports: Iterable[int]) -> list[RawPost]:
+    loop = asyncio.get_running_loop()
+    return [(await loop.create_connection(RawPost, "127.0.0.1", port))[1] for port in ports]
+
+
+async def post_raw(sockets: list[RawPost]) -> None:
+    for answer in [each.send() for each in sockets]:
+        await answer
+
+
 def publishing() -> Iterator[Comparison]:
-    with serving("subscribers") as ports:
-        subscribers: dict[str, object] = {
-            f"acme/s{port}": {"host": "127.0.0.1", "port": port, "api": "rest"} for port in ports
-        }
-        wanted = {name: {"uri": "/event"} for name in subscribers}
-        architect.configure(
-            {"acme/orders": {"subscriptions": {"placed": wanted}}} | subscribers, current_service="acme/orders"
+    with serving("subscribers") as ports, asyncio.Runner() as runner:
+        for addresses in (SUBSCRIBERS, 2):
+            yield from publishing_to([ports[number % addresses] for number in range(SUBSCRIBERS)], runner)
+    with serving("quick") as ports, asyncio.Runner() as runner:
+        yield delivering(ports, runner)
+
+
+def publishing_to(ports: list[int], runner: asyncio.Runner) -> Iterator[Comparison]:
+    secret = "whsec_" + "MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
+    config: dict[str, Any] = {
+        f"acme/s{number}": {"host": "127.0.0.1", "port": port, "api": "rest"} for number, port in enumerate(ports)
+    }
+    plain, signed = {"uri": "/event"}, {"uri": "/event", "secret": secret}
+    subscriptions = {"placed": dict.fromkeys(config, plain), "signed": dict.fromkeys(config, signed)}
+    architect.configure(config | {"acme/orders": {"subscriptions": subscriptions}}, current_service="acme/orders")
+    payload = {"order": 7}
+    sockets = runner.run(connect_raw(ports))
+
+    def check(deliveries: list[architect.Delivery]) -> None:
+        if not all(delivery.ok for delivery in deliveries):
+            raise RuntimeError("a subscriber was not reached")
+
+    def publish(event: str) -> None:
+        check(architect.notification(event).publish(payload))
+
+    def aio_publish() -> None:
+        check(runner.run(architect.notification("placed").aio.publish(payload)))
+
+    ways: dict[str, Callable[[], object]] = {
+        "publish": partial(publish, "placed"),
+        "publish, signed": partial(publish, "signed"),
+        "publish, aio": aio_publish,
+    }
+    where = f"{len(ports)} subscribers at {len(set(ports))} addresses / raw asyncio sockets"
+    for way, ours in ways.items():
+        ideal = partial(lambda: runner.run(post_raw(sockets)))
+        yield compare(f"{way}, {where}", ours, ideal, repeat=3, clock=time.perf_counter)
+    for each in sockets:
+        each.transport.abort()
+    architect.reset()
+
+
+def delivering(ports: list[int], runner: asyncio.Runner) -> Comparison:
+    """What a relay asks of the channel: batches of a hundred, to subscribers that answer at once."""
+    from architect_events.webhooks.channel import WebhookChannel
+
+    channel = WebhookChannel()
+    several = [ports[number % len(ports)] for number in range(100)]
+    now = datetime.now(UTC)
+    messages = [
+        Message(
+            f"m{number}",
+            "placed",
+            "acme/orders",
+            now,
+            b'{"order": 7}',
+            to=Subscription("s", "http://127.0.0.1", port, "/"),
         )
-        event, payload = architect.notification("placed"), {"order": 7}
-        sockets = [socket.create_connection(("127.0.0.1", port)) for port in ports]
-        message = b"POST /event HTTP/1.1\r\nHost: x\r\nContent-Length: 12\r\n\r\n" + b'{"order": 7}'
-
-        def ideal() -> None:
-            for each in sockets:
-                each.sendall(message)
-            for each in sockets:
-                each.recv(4096)
-
-        def publish() -> None:
-            if not all(delivery.ok for delivery in event.publish(payload)):
-                raise RuntimeError("a subscriber was not reached")
-
-        milliseconds = f"{SUBSCRIBER_DELAY * 1000:.0f} ms"
-        name = f"publish to {SUBSCRIBERS} subscribers of {milliseconds} / raw sockets"
-        yield compare(name, publish, ideal, repeat=5, clock=time.perf_counter)
-        for each in sockets:
-            each.close()
-        architect.reset()
+        for number, port in enumerate(several)
+    ]
+    sockets = runner.run(connect_raw(several))
+    name = f"a delivery, {len(ports)} quick subscribers, 100 at a time / raw asyncio sockets"
+    compared = compare(
+        name,
+        lambda: runner.run(channel.send(messages, 5)),
+        lambda: runner.run(post_raw(sockets)),
+        repeat=5,
+        unrolled=len(messages),
+        clock=time.perf_counter,
+    )
+    for each in sockets:
+        each.transport.abort()
+    runner.run(channel.close())
+    return compared
 
 
 def main() -> None:

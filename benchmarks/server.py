@@ -9,6 +9,7 @@ from typing import Any
 
 SUBSCRIBERS = 100
 SUBSCRIBER_DELAY = 0.020  # seconds that each takes to answer
+QUICK_SUBSCRIBERS = 8  # which answer at once
 
 
 async def _http(delay: float, count: int) -> None:
@@ -52,4 +53,5 @@ if __name__ == "__main__":
     if kind == "grpc":
         _grpc()
     else:
-        asyncio.run(_http(SUBSCRIBER_DELAY, SUBSCRIBERS) if kind == "subscribers" else _http(0, 1))
+        kinds = {"subscribers": (SUBSCRIBER_DELAY, SUBSCRIBERS), "quick": (0, QUICK_SUBSCRIBERS), "http": (0, 1)}
+        asyncio.run(_http(*kinds[kind]))

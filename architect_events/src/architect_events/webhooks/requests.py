@@ -5,17 +5,20 @@ from __future__ import annotations
 import re
 import time
 from base64 import b64encode
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from importlib.metadata import version
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
+from architect_core.contract import Message
 from architect_events.signing import sign
 
 if TYPE_CHECKING:
-    from architect_core.contract import Message, Subscription
+    from datetime import datetime
+
+    from architect_core.contract import Subscription
     from architect_events.webhooks.proxies import Proxy
 
 _PORTS = {"http": 80, "https": 443}
@@ -26,7 +29,8 @@ _FORBIDDEN = re.compile(r"[\x00-\x08\x0a-\x1f\x7f\ud800-\udfff]")
 _PLAIN = re.compile(r"[!#$&-~]*")  # what CloudEvents do not percent-encode in a header
 _PLAIN_MARKS = "!#$&'()*+,/:;<=>?@[\\]^`{|}~"
 _FRAMING = {"content-length", "transfer-encoding"}
-_PASSED_ON = {"traceparent", "tracestate", "content-type"}
+_TRACE = {"traceparent", "tracestate"}
+_OF_EVENT = {f"ce-{name}" for name in ("specversion", "id", "source", "type", "time", "partitionkey")}
 _AGENT = f"architect-events/{version('architect-events')}"
 
 
@@ -81,24 +85,28 @@ def target_of(to: Subscription) -> Target:
 def request_to(target: Target, message: Message, secrets: Sequence[str], proxy: Proxy | None = None) -> bytes:
     """Returns the request, as it is sent to the subscriber or to a proxy; raises ValueError if a part is malformed."""
     path = target.path if proxy is None else f"{target.scheme}://{target.authority}{target.path}"
-    lines = "".join(_line(name, value) for name, value in _headers(target, message, secrets))
+    lines = [_event_lines(message.id, message.event, message.source, message.time, message.key)]
+    if "content-type" not in target.own:
+        lines.append(_line("Content-Type", message.content_type))
+    for name, value in message.headers.items():
+        if name.startswith("ce-") and name not in _OF_EVENT:
+            lines.append(_line(name, _encoded(value)))
+        elif name in _TRACE and name not in target.own:
+            lines.append(_line(name, value))
+    if secrets:
+        id_, now = _encoded(message.id), int(time.time())
+        signatures = " ".join(sign(id_, now, message.body, secret) for secret in secrets)
+        lines.append(f"webhook-id: {id_}\r\nwebhook-timestamp: {now}\r\nwebhook-signature: {signatures}\r\n")
     if proxy is not None and proxy.login:
-        lines += _line("Proxy-Authorization", proxy.login)
-    head = f"POST {path} HTTP/1.1\r\n{target.lines}{lines}Content-Length: {len(message.body)}\r\n\r\n"
+        lines.append(_line("Proxy-Authorization", proxy.login))
+    head = f"POST {path} HTTP/1.1\r\n{target.lines}{''.join(lines)}Content-Length: {len(message.body)}\r\n\r\n"
     return head.encode() + message.body
 
 
-def _headers(target: Target, message: Message, secrets: Sequence[str]) -> Iterator[tuple[str, str]]:
-    for name, value in message.to_headers().items():
-        if name.startswith("ce-"):
-            yield name, _encoded(value)
-        elif name in _PASSED_ON and name not in target.own:
-            yield name, value
-    if secrets:
-        id_, now = _encoded(message.id), int(time.time())
-        yield "webhook-id", id_
-        yield "webhook-timestamp", str(now)
-        yield "webhook-signature", " ".join(sign(id_, now, message.body, secret) for secret in secrets)
+@lru_cache(1024)  # an event has several subscribers
+def _event_lines(id_: str, event: str, source: str, published: datetime, key: str | None) -> str:
+    headers = Message(id_, event, source, published, b"", key=key).to_headers()
+    return "".join(f"{name}: {_encoded(value)}\r\n" for name, value in headers.items() if name.startswith("ce-"))
 
 
 def _is_ours(name: str, *, signed: bool) -> bool:
