@@ -20,11 +20,6 @@ OK = Receipt()
 QUICK = Schedule((0.0, 0.0, 0.0))
 
 
-@pytest.fixture(autouse=True)
-def _soon_empty(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("architect_events.consuming.worker._SHORT", 0.05)
-
-
 class Memory(Consumer):
     """Delivers what is in `queue`, and again what is released; what is retried comes back if `comes_back`."""
 
@@ -102,7 +97,7 @@ def messages(count: int) -> list[Received]:
 
 
 def worker(consumer: Consumer, sink: Sink, **arguments: Any) -> Worker:
-    arguments = {"schedule": QUICK, "capabilities": Capabilities(), **arguments}
+    arguments = {"schedule": QUICK, "capabilities": Capabilities(), "empty": 0.05, **arguments}
     return Worker("the test", consumer, sink, **arguments)
 
 
@@ -169,6 +164,24 @@ def test_a_sink_of_batches_gets_full_batches_in_order() -> None:
         await worker(consumer, sink, concurrency=2, batch=100).run(until_empty=True)
         assert [len(batch) for batch in batches] == [100, 100, 50]
         assert [id_ for batch in batches for id_ in batch] == [str(number) for number in range(250)]
+
+    run(scenario)
+
+
+def test_batches_are_filled_though_messages_wait_for_running_ones_of_their_keys() -> None:
+    async def scenario() -> None:
+        consumer, batches = Memory(message(str(number), str(number % 7)) for number in range(100)), []
+
+        async def sink(batch: Sequence[Received]) -> list[Receipt]:
+            batches.append([int(one.message.id) for one in batch])
+            await asyncio.sleep(0.01)
+            return [OK] * len(batch)
+
+        await worker(consumer, sink, concurrency=3, batch=20, ahead=40).run(until_empty=True)
+        assert [len(batch) for batch in batches] == [20] * 5
+        for key in range(7):
+            of_key = [number for batch in batches for number in batch if number % 7 == key]
+            assert of_key == sorted(of_key)
 
     run(scenario)
 

@@ -29,6 +29,7 @@ _AHEAD = 3  # batches on their way to a broker, so that it never waits for the d
 _PURGE = 60.0  # seconds between looks for delivered events that were kept long enough
 _POLL = 0.3  # seconds between looks for new events
 _POLL_AGAIN = 1.0  # seconds between looks for those that are due again; new ones end the pause
+_EMPTY, _EMPTY_BROKER = 0.2, 2.0  # seconds without an event after which there is none; a broker needs some to connect
 _OUTBOX = Capabilities(orders=True, holds_back=True, lease=LEASE)
 
 
@@ -243,6 +244,7 @@ class Relay:
             concurrency=concurrency,
             batch=batch,
             ahead=concurrency if batch == 1 else batch,
+            empty=_EMPTY if capabilities is _OUTBOX else _EMPTY_BROKER,
             prepare=prepare,
             outage=outage,
         )

@@ -22,7 +22,7 @@ Sink = Callable[[Sequence[Received]], Awaitable[Sequence[Receipt]]]
 
 _log = logging.getLogger("architect.events")
 _RECEIVE = 20.0  # seconds that one call of `receive` waits for a message
-_SHORT = 0.5  # the same where it matters that there is none
+_SHORT = 1.0  # the same while it is not known whether the broker is back
 _SLACK = 30.0  # seconds after its timeout when `receive` has failed
 _TOGETHER, _ENOUGH = 0.005, 50  # seconds for which successes are collected before they are acknowledged, and how many
 _SETTLE = 10.0  # seconds that one call to acknowledge and the like may take
@@ -77,6 +77,7 @@ class Worker:
         batch: int = 1,
         ahead: int = 0,
         grace: float = 30.0,
+        empty: float = 2.0,
         prepare: Callable[[], Awaitable[None]] | None = None,
         outage: Outage | None = None,
     ) -> None:
@@ -92,6 +93,7 @@ class Worker:
             batch: how many messages are given to the sink together.
             ahead: how many further messages are held, so that no call waits for `receive` or an acknowledgement.
             grace: seconds that running calls have to end after `stop`.
+            empty: seconds without a message after which there is none; a broker may need some to connect.
             prepare: called before the first message is received, and again after each outage.
             outage: that of workers which take from the same place, so that the log has it once.
         """
@@ -105,6 +107,7 @@ class Worker:
         self._batch = batch
         self._limit = concurrency * batch + ahead
         self._grace = grace
+        self._empty = empty
         self._prepare = prepare
         self._outage = outage or Outage(name)
         self._stopping = asyncio.Event()
@@ -164,7 +167,7 @@ class Worker:
         while True:
             while len(self._held) >= self._limit:
                 await self._change()
-            timeout = _SHORT if until_empty or self._outage.is_on else _RECEIVE
+            timeout = self._empty if until_empty else _SHORT if self._outage.is_on else _RECEIVE
             try:
                 async with asyncio.timeout(timeout + _SLACK):
                     if self._prepare is not None and not prepared:
