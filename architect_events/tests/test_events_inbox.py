@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import sqlite3
+import sys
 import threading
 from contextlib import closing
 from datetime import UTC, datetime
@@ -176,6 +178,13 @@ def test_without_a_transaction_the_inbox_is_refused_because_a_failing_effect_wou
         new_within(connection)
         connection.rollback()
     assert recorded(database) == []
+
+
+def test_what_python_3_12_calls_autocommit_is_refused(shared):
+    options = [{"isolation_level": None}] + [{"autocommit": True}] * (sys.version_info >= (3, 12))
+    for option in options:
+        with closing(sqlite3.connect(shared("sqlite").name, **option)) as connection:
+            refused(connection)
 
 
 def test_without_a_transaction_psycopg2_is_refused(opened):

@@ -9,7 +9,7 @@ import subprocess
 import sys
 import threading
 from contextlib import closing, suppress
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
 from uuid import uuid4
 
@@ -93,6 +93,14 @@ def test_every_field_is_kept_as_it_was(opened, library):
         (each.id, each.event, each.source, each.key, each.content_type, each.body, each.time.isoformat(), "", 0)
         for each in (keyed, plain)
     ]
+
+
+def test_the_time_is_kept_in_utc(shared):
+    database = shared("sqlite")
+    with closing(database.connect()) as connection:
+        time = datetime(2026, 3, 1, 12, tzinfo=timezone(timedelta(hours=2)))
+        put(connection, Message("7", "order_placed", "acme/orders", time, b""))
+    assert database.execute("SELECT occurred_at FROM architect_outbox") == [("2026-03-01T10:00:00+00:00",)]
 
 
 @each_library
