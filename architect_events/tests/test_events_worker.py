@@ -406,6 +406,26 @@ def test_an_acknowledgement_is_tried_again_while_the_broker_is_away() -> None:
     run(scenario)
 
 
+def test_messages_of_a_lost_connection_keep_no_others_from_being_acknowledged(caplog: pytest.LogCaptureFixture) -> None:
+    class Lost(Memory):
+        async def ack(self, received: Sequence[Received]) -> None:
+            if any(one.message.id == "1" for one in received):
+                raise ValueError("the connection was lost")
+            await super().ack(received)
+
+    async def scenario() -> None:
+        consumer = Lost(messages(3))
+
+        async def sink(batch: Sequence[Received]) -> list[Receipt]:
+            return [OK] * len(batch)
+
+        await worker(consumer, sink, batch=3).run(until_empty=True)
+        assert sorted(consumer.acked) == ["0", "2"]
+        assert "could not acknowledge, so it may be delivered again" in caplog.text
+
+    run(scenario)
+
+
 def test_on_stop_nothing_new_begins_and_what_runs_ends_and_is_acknowledged() -> None:
     async def scenario() -> None:
         consumer, gate, running = Memory([message("1", "k"), message("2", "k")]), asyncio.Event(), []

@@ -6,6 +6,7 @@ import asyncio
 import logging
 from collections import deque
 from collections.abc import Awaitable, Callable, Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import TYPE_CHECKING
@@ -322,9 +323,18 @@ class Worker:
             if len(self._calls) > 1 and len(self._succeeded) < min(_ENOUGH, self._limit / 2):
                 await asyncio.sleep(_TOGETHER)
             batch, self._succeeded = self._succeeded, []
-            if await self._settle(batch, "acknowledge", partial(self._consumer.ack, batch)):
-                self.counts.done += len(batch)
+            self.counts.done += len(batch)
+            if not await self._settle(batch, "acknowledge", partial(self._consumer.ack, batch)) and len(batch) > 1:
+                await self._acknowledge_each(batch)
         self._acknowledging = None
+
+    async def _acknowledge_each(self, batch: Sequence[Received]) -> None:
+        """Those of a connection that was lost must not keep others from being acknowledged."""
+        with suppress(TimeoutError):  # it is away
+            async with asyncio.timeout(_SETTLE):
+                for each in batch:
+                    with suppress(Exception):  # which is in the log already
+                        await self._consumer.ack([each])
 
     async def _settle(self, received: Iterable[Received], what: str, settle: Callable[[], Awaitable[None]]) -> bool:
         """Tells the consumer, some times if it fails; then the messages are no longer held. Returns whether it worked.
