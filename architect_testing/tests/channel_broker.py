@@ -67,11 +67,11 @@ class Store:
             if entry["token"] == token:
                 entry["until"] = time.monotonic() + LEASE_SECONDS
 
-    def move(self, holder: object, token: int, queue: str, to: str) -> None:
+    def move(self, holder: object, token: int, queue: str, to: str, message: dict[str, Any]) -> None:
         for entry in self._held(holder):
             if entry["token"] == token:
                 self.queues[queue].remove(entry)
-                entry.update(holder=None, attempt=0)
+                entry.update(holder=None, attempt=0, message=message)
                 self.queues[to].append(entry)
 
     def purge(self, _: object, queue: str) -> None:

@@ -24,7 +24,8 @@ from datetime import datetime
 from urllib.parse import unquote, urlsplit
 
 from architect_core.contract import (
-    Capabilities, Channel, Consumer, CredentialParser, Credentials, EventChannel, Message, Receipt, Received
+    REASON_HEADER, Capabilities, Channel, Consumer, CredentialParser, Credentials, EventChannel, Message, Receipt,
+    Received
 )
 
 MOST = 300 * 1024
@@ -140,12 +141,17 @@ class SubjectConsumer(Consumer):
 
     async def retry(self, received, delay):
         if self.is_dead:
-            await self.tell(received, "move", queue=self.queue, to=self.subscriber)
+            headers = {name: text for name, text in received.message.headers.items() if name != REASON_HEADER}
+            await self.move(received, self.subscriber, headers)
         else:
             await self.tell(received, "again", delay=delay)
 
     async def dead(self, received, reason):
-        await self.tell(received, "move", queue=self.queue, to=f"!{self.subscriber}")
+        await self.move(received, f"!{self.subscriber}", {**received.message.headers, REASON_HEADER: reason})
+
+    async def move(self, received, to, headers):
+        message = written(replace(received.message, headers=headers))
+        await self.tell(received, "move", queue=self.queue, to=to, message=message)
 
     async def release(self, received):
         for each in received:
@@ -193,8 +199,8 @@ def architect_credential_parser():
 
 
 send, deliver, declare, consumer = Subject.send, Subject.deliver, Subject.declare, Subject.consumer
-receive, take, ack, retry, close = (
-    SubjectConsumer.receive, SubjectConsumer.take, SubjectConsumer.ack, SubjectConsumer.retry, SubjectConsumer.close
+receive, take, ack, retry, dead, close = (
+    getattr(SubjectConsumer, name) for name in ("receive", "take", "ack", "retry", "dead", "close")
 )
 """
 )
@@ -445,9 +451,22 @@ VIOLATIONS = {
             "take",
             "limit",
             """found = await take(self, limit)
-            if self.is_dead:
-                return [replace(each, message=replace(each.message, headers={})) for each in found]
+            for each in found if self.is_dead else ():
+                each.message.headers.pop("x-text", None)
             return found""",
+        ),
+    ),
+    "a dead letter has no reason": Violation(
+        DEAD, consuming("dead", "received, reason", "await dead(self, received, '')")
+    ),
+    "a dead letter that is retried keeps its reason": Violation(
+        DISCARD,
+        consuming(
+            "retry",
+            "received, delay",
+            """if self.is_dead:
+                return await self.move(received, self.subscriber, received.message.headers)
+            await retry(self, received, delay)""",
         ),
     ),
     "a dead letter cannot be discarded": Violation(
@@ -465,6 +484,7 @@ VIOLATIONS = {
             "retry",
             "received, delay",
             """if self.is_dead:
+                received.message.headers.pop(REASON_HEADER)
                 await self.channel.deliver([received.message])
                 return await self.ack([received])
             await retry(self, received, delay)""",
@@ -639,7 +659,13 @@ VIOLATIONS = {
         """,
     ),
     "what was received shows its headers": Violation(
-        SECRETS, "Received.__repr__ = lambda self: f'Received({self.message.headers})'"
+        SECRETS,
+        """
+        class Shown(Received):
+            def __repr__(self):
+                return f"Received({self.message.headers})"
+        Received = Shown
+        """,
     ),
     "a child cannot connect": Violation(
         FORK,

@@ -12,8 +12,8 @@ from architect_core._base.json_text import dotted, is_text, raising, read_json, 
 from architect_core._base.names import MANIFEST_FILE, PROTOCOL, SERVICE_NAME, did_you_mean, listing, stub_folder
 
 from architect_core.contract.channel import (  # isort: skip
-    Broker, Capabilities, Channel, Consumer, EventChannel, EventRuntime, EventTarget, Once, Receipt, Received, Sender,
-    Topic,
+    REASON_HEADER, Broker, Capabilities, Channel, Consumer, EventChannel, EventRuntime, EventTarget, Once, Receipt,
+    Received, Sender, Topic,
 )  # fmt: skip
 from architect_core.contract.client import Auth, ClientFactory, Target, Tls
 from architect_core.contract.credentials import CredentialParser, Credentials, DatastoreTarget, Driver
@@ -33,14 +33,14 @@ from architect_core.contract.source import (  # isort: skip
 
 __all__ = [
     "CONTRACT", "CURRENT_SERVICE_VARIABLE", "FILE_VARIABLE", "GROUP", "MANIFEST_FILE", "MASK", "OLDEST_CONTRACT",
-    "PROTOCOL", "ROOT_VARIABLE", "SERVICES_VARIABLE", "SERVICE_NAME", "SOURCE_VARIABLE", "STUBS_FOLDER", "Address",
-    "Auth", "BegunCall", "Broker", "Capabilities", "Channel", "ClientFactory", "ClientObserver", "Command",
-    "Configuration", "Consumer", "CredentialParser", "Credentials", "DatastoreProvisioner", "DatastoreTarget",
-    "Definitions", "Delivery", "Double", "DoubleFactory", "DoubleTarget", "Driver", "Entries", "Event", "EventChannel",
-    "EventOperation", "EventRuntime", "EventTarget", "ExportTarget", "Exported", "Exporter", "Form", "Health",
-    "Listener", "Message", "Observer", "Once", "Options", "Outcome", "Provisioned", "ReadinessProbe", "Receipt",
-    "Received", "Sender", "Source", "StubGenerator", "Subscription", "Subscriptions", "Target", "Tls", "Topic",
-    "decoded", "did_you_mean", "dotted", "find_root", "hookimpl", "is_text", "listing", "mask_url", "parse_address",
-    "parse_port", "raising", "read_file", "read_json", "require_object", "scheme_of", "search_root", "serialise",
-    "showable", "split_login", "stub_folder",
+    "PROTOCOL", "REASON_HEADER", "ROOT_VARIABLE", "SERVICES_VARIABLE", "SERVICE_NAME", "SOURCE_VARIABLE",
+    "STUBS_FOLDER", "Address", "Auth", "BegunCall", "Broker", "Capabilities", "Channel", "ClientFactory",
+    "ClientObserver", "Command", "Configuration", "Consumer", "CredentialParser", "Credentials", "DatastoreProvisioner",
+    "DatastoreTarget", "Definitions", "Delivery", "Double", "DoubleFactory", "DoubleTarget", "Driver", "Entries",
+    "Event", "EventChannel", "EventOperation", "EventRuntime", "EventTarget", "ExportTarget", "Exported", "Exporter",
+    "Form", "Health", "Listener", "Message", "Observer", "Once", "Options", "Outcome", "Provisioned", "ReadinessProbe",
+    "Receipt", "Received", "Sender", "Source", "StubGenerator", "Subscription", "Subscriptions", "Target", "Tls",
+    "Topic", "decoded", "did_you_mean", "dotted", "find_root", "hookimpl", "is_text", "listing", "mask_url",
+    "parse_address", "parse_port", "raising", "read_file", "read_json", "require_object", "scheme_of", "search_root",
+    "serialise", "showable", "split_login", "stub_folder",
 ]  # fmt: skip

@@ -12,6 +12,9 @@ from architect_core.contract.credentials import Credentials
 from architect_core.contract.events import Delivery, Message, Subscriptions
 from architect_core.contract.hooks import Provided
 
+REASON_HEADER = "architect-reason"
+"""The header of a dead letter that says why it is one."""
+
 
 @dataclass(frozen=True)
 class Receipt:
@@ -98,7 +101,7 @@ class Consumer(ABC):
 
     @abstractmethod
     async def dead(self, received: Received, reason: str) -> None:
-        """Deliver it no more, and keep it, with the reason, as a dead letter of the subscriber."""
+        """Deliver it no more, and keep it as a dead letter of the subscriber, with the header `REASON_HEADER`."""
 
     async def release(self, received: Sequence[Received]) -> None:
         """Deliver these again, in their order: they were not attempted, which `attempt` shows if the channel can."""
@@ -134,7 +137,8 @@ class Channel(ABC):
     def consumer(self, subscriber: str, topics: Sequence[Topic], limit: int, *, dead: bool = False) -> Consumer:
         """Returns a consumer of the subscriber's messages, or of its dead letters, that holds at most `limit` of them.
 
-        A dead letter that is acknowledged is gone; one that is retried is delivered to the subscriber again.
+        A dead letter that is acknowledged is gone; one that is retried is delivered to the subscriber again, without
+        the reason.
         """
         raise NotImplementedError
 

@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import fields
 from datetime import UTC, datetime
+from functools import cached_property
 from typing import Any, ClassVar
 from unittest.mock import patch
 from urllib.parse import quote, urlsplit
@@ -79,6 +80,16 @@ class BrokerSuite(ChannelSuite, abstract=True):
         host = url.netloc.rpartition("@")[2]
         return url._replace(netloc=f"architect:{quote(secret, safe='')}@{host}").geturl()
 
+    @cached_property
+    def topics(self) -> list[Topic]:
+        """What this check has declared, for a fixture that deletes it afterwards."""
+        return []
+
+    def _topic(self, *subscribers: str, event: str | None = None, source: str = SOURCE) -> Topic:
+        """An event that no other check has."""
+        self.topics.append(Topic(event or f"placed_{uuid4().hex[:12]}", source, subscribers))
+        return self.topics[-1]
+
     def _broker(self, value: Value) -> Broker:
         with patch.dict(os.environ, {EVENTS_VARIABLE: text_of(value)}):
             broker = Resolver({}, plugins=self._plugins).broker()
@@ -122,11 +133,6 @@ def text_of(value: Value) -> str:
 def subscriber(name: str = "mailer") -> str:
     """A name of a subscriber that no other check has."""
     return f"acme/{name}-{uuid4().hex[:12]}"
-
-
-def topic(*subscribers: str) -> Topic:
-    """An event that no other check has."""
-    return Topic(f"placed_{uuid4().hex[:12]}", SOURCE, subscribers)
 
 
 def message(of: Topic, body: bytes = b"{}", **more: Any) -> Message:

@@ -6,7 +6,7 @@ import asyncio
 from collections import defaultdict
 from dataclasses import replace
 
-from architect_core.contract import Topic
+from architect_core.contract import REASON_HEADER, Received
 from architect_testing.conformance.channel import (
     BrokerSuite,
     Value,
@@ -14,7 +14,6 @@ from architect_testing.conformance.channel import (
     assert_same,
     numbered,
     subscriber,
-    topic,
     varied,
 )
 from architect_testing.conformance.suite import needs
@@ -24,6 +23,7 @@ DELAY_SECONDS = 1.0
 _EARLY_SECONDS = 0.1  # a broker's clock has its own ticks
 _ORDERED, _KEYS, _BATCH = 200, 4, 50
 _LIMIT = 10
+_REASON = "ValueError in letters.handlers"
 
 
 class MessageChecks(BrokerSuite, abstract=True):
@@ -33,7 +33,7 @@ class MessageChecks(BrokerSuite, abstract=True):
     async def test_a_message_arrives_unchanged(self, broker: Value) -> None:
         """Body, id, event, source, time, key, content type and headers arrive as they were sent, with the attempt 1."""
         mailer = subscriber()
-        placed = topic(mailer)
+        placed = self._topic(mailer)
         sent = varied(placed, self.capabilities.max_bytes)
         async with self._opened(broker) as channel:
             await channel.declare([placed])
@@ -46,8 +46,8 @@ class MessageChecks(BrokerSuite, abstract=True):
     async def test_each_subscriber_gets_every_message_and_only_its_own(self, broker: Value) -> None:
         """A message reaches all subscribers of its event and source, once each, and no other subscriber."""
         ada, bob, eve = subscriber("ada"), subscriber("bob"), subscriber("eve")
-        placed, lost = topic(ada, bob), topic(bob)
-        foreign = Topic(placed.event, "acme/others", (eve,))
+        placed, lost = self._topic(ada, bob), self._topic(bob)
+        foreign = self._topic(eve, event=placed.event, source="acme/others")
         async with self._opened(broker) as channel:
             await channel.declare([placed, lost, foreign])
             sent = {each: numbered(each, 2) for each in (placed, lost, foreign)}
@@ -62,7 +62,7 @@ class MessageChecks(BrokerSuite, abstract=True):
     @in_event_loop
     async def test_an_event_without_subscribers_is_accepted(self, broker: Value) -> None:
         """A message of a declared event that has no subscriber has a receipt that is ok."""
-        placed = topic()
+        placed = self._topic()
         async with self._opened(broker) as channel:
             await channel.declare([placed])
             await self._send(channel, numbered(placed, 2))
@@ -71,7 +71,7 @@ class MessageChecks(BrokerSuite, abstract=True):
     async def test_a_message_waits_for_a_subscriber_that_never_ran(self, broker: Value) -> None:
         """What is sent after `declare` arrives, although its subscriber begins to receive only later."""
         mailer = subscriber()
-        placed = topic(mailer)
+        placed = self._topic(mailer)
         sent = numbered(placed, 2)
         async with self._opened(broker) as channel:
             await channel.declare([placed])
@@ -83,12 +83,12 @@ class MessageChecks(BrokerSuite, abstract=True):
     async def test_declaring_again_and_at_once_changes_nothing(self, broker: Value) -> None:
         """`declare` may be called again, many at once, and with more subscribers: nothing is lost or doubled."""
         ada, bob = subscriber("ada"), subscriber("bob")
-        placed = topic(ada)
+        placed = self._topic(ada)
         first, second = numbered(placed, 2)
         async with self._opened(broker) as channel, self._opened(broker) as other:
             await asyncio.gather(*(each.declare([placed]) for each in (channel, other) for _ in range(5)))
             await self._send(channel, [first])
-            grown = replace(placed, subscribers=(ada, bob))
+            grown = self._topic(ada, bob, event=placed.event)
             await asyncio.gather(*(each.declare([grown]) for each in (channel, other) for _ in range(2)))
             await self._send(channel, [second])
             for name, wanted in ((ada, [first, second]), (bob, [second])):
@@ -100,7 +100,7 @@ class MessageChecks(BrokerSuite, abstract=True):
     async def test_what_is_acknowledged_is_never_delivered_again(self, broker: Value) -> None:
         """After `ack`, a message does not arrive again: not at this consumer, and not after both were closed."""
         mailer = subscriber()
-        placed = topic(mailer)
+        placed = self._topic(mailer)
         async with self._opened(broker) as channel:
             await channel.declare([placed])
             await self._send(channel, numbered(placed, 3))
@@ -115,7 +115,7 @@ class MessageChecks(BrokerSuite, abstract=True):
     async def test_what_a_closed_consumer_held_is_delivered_again(self, broker: Value) -> None:
         """What was received and not acknowledged arrives again after `close`, with a greater attempt."""
         mailer = subscriber()
-        placed = topic(mailer)
+        placed = self._topic(mailer)
         sent = numbered(placed, 2)
         attempts = [0]
         for closed in ("consumer", "channel", ""):
@@ -138,7 +138,7 @@ class MessageChecks(BrokerSuite, abstract=True):
     async def test_a_retried_message_arrives_again_after_its_delay(self, broker: Value) -> None:
         """After `retry`, a message arrives again, at this subscriber alone: not early, unchanged, the next attempt."""
         ada, bob = subscriber("ada"), subscriber("bob")
-        placed = topic(ada, bob)
+        placed = self._topic(ada, bob)
         sent = varied(placed, self.capabilities.max_bytes)[:2]
         loop = asyncio.get_running_loop()
         async with self._opened(broker) as channel:
@@ -166,7 +166,7 @@ class MessageChecks(BrokerSuite, abstract=True):
     async def test_a_retry_outlives_its_consumer(self, broker: Value) -> None:
         """What was retried with a delay arrives at the next consumer, although the channel was closed meanwhile."""
         mailer = subscriber()
-        placed = topic(mailer)
+        placed = self._topic(mailer)
         sent = numbered(placed, 1)
         async with self._opened(broker) as channel:
             await channel.declare([placed])
@@ -183,7 +183,7 @@ class MessageChecks(BrokerSuite, abstract=True):
     async def test_what_is_released_is_delivered_again_at_once(self, broker: Value) -> None:
         """After `release`, messages arrive again."""
         mailer = subscriber()
-        placed = topic(mailer)
+        placed = self._topic(mailer)
         sent = numbered(placed, 3)
         async with self._opened(broker) as channel:
             await channel.declare([placed])
@@ -195,29 +195,34 @@ class MessageChecks(BrokerSuite, abstract=True):
 
     @in_event_loop
     async def test_a_dead_message_is_kept_as_a_dead_letter(self, broker: Value) -> None:
-        """After `dead`, a message is delivered no more, and a consumer of the subscriber's dead letters gets it."""
+        """After `dead`, a message is delivered no more, and a consumer of dead letters gets it, with the reason."""
         ada, bob = subscriber("ada"), subscriber("bob")
-        placed = topic(ada, bob)
+        placed = self._topic(ada, bob)
         sent = varied(placed, self.capabilities.max_bytes)[:2]
         async with self._opened(broker) as channel:
             await channel.declare([placed])
             await self._send(channel, sent)
             consumer = channel.consumer(ada, [placed], _LIMIT)
             for each in await self._take(consumer, 2):
-                await consumer.dead(each, "ValueError in letters.handlers")
+                await consumer.dead(each, _REASON)
             await self._assert_nothing(consumer, "dead() ends the deliveries of a message", self.lease or 0)
-            await self._assert_nothing(
-                channel.consumer(bob, [placed], 1, dead=True), "a dead letter is that of one subscriber"
-            )
-            dead = channel.consumer(ada, [placed], _LIMIT, dead=True)
-            assert_same(sent, [*await self._take(dead, 2), *await dead.receive(1, self.quiet)])
+            others = channel.consumer(bob, [placed], 1, dead=True)
+            await self._assert_nothing(others, "a dead letter is that of one subscriber")
+            letters = channel.consumer(ada, [placed], _LIMIT, dead=True)
+            found = [*await self._take(letters, 2), *await letters.receive(1, self.quiet)]
+            for each in found:
+                reason = each.message.headers.get(REASON_HEADER)
+                assert reason == _REASON, (
+                    f"a dead letter must have the header {REASON_HEADER!r}, {_REASON!r}, not {reason!r}"
+                )
+            assert_same(sent, [_without_reason(each) for each in found])
             assert_same(sent, await self._take(channel.consumer(bob, [placed], _LIMIT), 2))
 
     @in_event_loop
     async def test_a_dead_letter_can_be_discarded_or_delivered_again(self, broker: Value) -> None:
         """A dead letter that is acknowledged is gone; one that is retried arrives again, at its subscriber alone."""
         ada, bob = subscriber("ada"), subscriber("bob")
-        placed = topic(ada, bob)
+        placed = self._topic(ada, bob)
         sent = numbered(placed, 2)
         async with self._opened(broker) as channel:
             await channel.declare([placed])
@@ -241,7 +246,7 @@ class MessageChecks(BrokerSuite, abstract=True):
     async def test_messages_with_the_same_key_arrive_in_order(self, broker: Value) -> None:
         """Of 200 messages with four keys, those with the same key arrive in the order in which they were sent."""
         mailer = subscriber()
-        placed = topic(mailer)
+        placed = self._topic(mailer)
         sent = numbered(placed, _ORDERED, lambda number: f"key {number % _KEYS}")
         async with self._opened(broker) as channel:
             await channel.declare([placed])
@@ -266,7 +271,7 @@ class MessageChecks(BrokerSuite, abstract=True):
     async def test_messages_wait_for_one_with_their_key_that_is_retried(self, broker: Value) -> None:
         """While a message waits for its retry, no later one with the same key arrives."""
         mailer = subscriber()
-        placed = topic(mailer)
+        placed = self._topic(mailer)
         sent = numbered(placed, 3, lambda number: "ada" if number != 1 else "bob")
         async with self._opened(broker) as channel:
             await channel.declare([placed])
@@ -285,3 +290,8 @@ class MessageChecks(BrokerSuite, abstract=True):
         assert order.index(b"0") < order.index(b"2"), (
             f"a message must wait while an earlier one with its key is retried; they arrived as {order}"
         )
+
+
+def _without_reason(received: Received) -> Received:
+    headers = {name: value for name, value in received.message.headers.items() if name != REASON_HEADER}
+    return replace(received, message=replace(received.message, headers=headers))

@@ -19,7 +19,8 @@ class EventChannelSuite(MessageChecks, BrokerChecks, abstract=True):
 
     A subclass defines `channel` and `capabilities`, and the fixture `broker`: the value of `ARCHITECT_EVENTS` for a
     broker that runs, a URL or an object. Each check has events and subscribers of its own, which are left at the
-    broker. Override the methods `at`, `address` and `with_secret` if `broker` is no URL with its host and port.
+    broker, unless the fixture deletes `self.topics` afterwards. Override the methods `at`, `address` and `with_secret`
+    if `broker` is no URL with its host and port.
 
     Attributes:
         channel: the plugin's name, which is its entry point's.

@@ -13,9 +13,9 @@ from typing import ClassVar
 
 import pytest
 
-from architect_core.contract import Channel, Message, Receipt, Subscription
+from architect_core.contract import Channel, Message, Receipt, Subscription, Topic
 from architect_testing.conformance import channel as shared
-from architect_testing.conformance.channel import ChannelSuite, assert_receipts, message, topic
+from architect_testing.conformance.channel import SOURCE, ChannelSuite, assert_receipts, message
 from architect_testing.conformance.suite import fail, needs
 from architect_testing.tools.canary import SECRET, assert_hidden
 from architect_testing.tools.forking import can_fork, in_child
@@ -204,7 +204,7 @@ class EventDeliverySuite(ChannelSuite, abstract=True):
 
 
 def _to(subscription: Subscription, body: bytes = PLAIN) -> Message:
-    return message(topic(subscription.name), body, to=subscription)
+    return message(Topic("placed", SOURCE, (subscription.name,)), body, to=subscription)
 
 
 def _assert_ok(sent: Sequence[Message], receipts: Sequence[Receipt]) -> None:
