@@ -3,18 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-import socket
 from collections.abc import Iterator
 
-import aio_pika
 import pytest
+from rabbit_tools import LEVELS, URL, bare
 
 from architect_core.contract import Capabilities
 from architect_rabbitmq import topology
 from architect_testing import EventChannelSuite
-
-URL = "amqp://guest:guest@127.0.0.1:5672"
-LEVELS = [1 << number for number in range(10)]
 
 
 class TestRabbitmqChannel(EventChannelSuite):
@@ -22,17 +18,12 @@ class TestRabbitmqChannel(EventChannelSuite):
     capabilities = Capabilities(orders=True, max_bytes=16 * 1024 * 1024, max_delay=7 * 24 * 3600.0)
 
     @pytest.fixture
-    def broker(self) -> Iterator[str]:
-        try:
-            socket.create_connection(("127.0.0.1", 5672), timeout=5).close()
-        except OSError:
-            pytest.skip("no RabbitMQ listens on 127.0.0.1:5672")
+    def broker(self, server: tuple[str, int]) -> Iterator[str]:
         yield URL
         asyncio.run(self.delete())
 
     async def delete(self) -> None:
-        async with await aio_pika.connect(URL) as connection:
-            channel = await connection.channel()
+        async with bare() as channel:
             for topic in self.topics:
                 for name in topic.subscribers:
                     queues = [topology.queue_of(name), topology.dead_queue_of(name)]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any
+from weakref import WeakSet
 
 from architect_core.contract import Channel, Message, Receipt, Topic
 from architect_rabbitmq import topology
@@ -24,6 +25,7 @@ class RabbitChannel(Channel):
         self._consuming = Link(arguments, "consumer")
         self._publisher = Publisher(self._publishing)
         self._topics: dict[tuple[str, str], Topic] = {}
+        self._consumers: WeakSet[RabbitConsumer] = WeakSet()
 
     async def send(self, messages: Sequence[Message], timeout: float) -> Sequence[Receipt]:
         """Publish with confirms."""
@@ -58,10 +60,14 @@ class RabbitChannel(Channel):
 
     def consumer(self, subscriber: str, topics: Sequence[Topic], limit: int, *, dead: bool = False) -> RabbitConsumer:
         """Returns a consumer of the subscriber's queue, or of its dead letters."""
-        return RabbitConsumer(self._consuming, self._publisher, subscriber, topics, limit, dead=dead)
+        consumer = RabbitConsumer(self._consuming, self._publisher, subscriber, topics, limit, dead=dead)
+        self._consumers.add(consumer)
+        return consumer
 
     async def close(self) -> None:
-        """Disconnect."""
+        """Disconnect; what is being received ends."""
+        for consumer in list(self._consumers):
+            await consumer.close()
         await self._publisher.close()
         await self._consuming.close()
         await self._publishing.close()
