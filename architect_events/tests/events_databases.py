@@ -48,6 +48,7 @@ else:
     COMPILED = MySQLdb is not pymysql
 
 HOST = "127.0.0.1"
+_LOGIN = (("host", "host"), ("port", "port"), ("username", "user"), ("password", "password"))
 ENGINES = ("postgres", "mysql", "sqlite")
 
 
@@ -73,6 +74,12 @@ class Database:
             for statement in statements:
                 cursor.execute(statement)
             return [] if cursor.description is None else [tuple(row) for row in cursor.fetchall()]
+
+    @property
+    def entry(self) -> dict[str, Any]:
+        """The entry of a datastore."""
+        login = {ours: self.login.get(theirs) for ours, theirs in _LOGIN if self.login.get(theirs)}
+        return {"type": self.engine, "name": self.name, **login}
 
     def url(self, driver: str) -> str:
         """SQLAlchemy's URL."""

@@ -30,11 +30,7 @@ _ids = itertools.count()
 
 
 def credentials(database: Database) -> Credentials:
-    entry = {"type": database.engine, "name": database.name}
-    for ours, theirs in (("host", "host"), ("port", "port"), ("username", "user"), ("password", "password")):
-        if database.login.get(theirs):
-            entry[ours] = database.login[theirs]
-    config = {ORDERS: {"datastores": {"db": entry}}}
+    config = {ORDERS: {"datastores": {"db": database.entry}}}
     return Resolver(config, current_service=ORDERS, root="/nowhere").datastore("db")
 
 

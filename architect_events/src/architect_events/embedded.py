@@ -55,11 +55,10 @@ _INSERT = (
 class EventsFile(Store):
     """The rows of a file, one for each subscriber of an event, and who has subscribed to what."""
 
-    def create(self) -> None:
-        """Create the file and the tables that do not exist yet."""
-        super().create()
-        with self.database.cursor() as cursor:
-            cursor.run(_SUBSCRIPTIONS)
+    @property
+    def statements(self) -> tuple[str, ...]:
+        """What creates the tables that do not exist yet, that of subscriptions included."""
+        return (*super().statements, _SUBSCRIPTIONS)
 
     def declare(self, topics: Sequence[Topic]) -> None:
         """Add the topics' subscribers to those that are known."""

@@ -35,7 +35,14 @@ _LIBPQ = {
     "keepalives_count": 3,
     "tcp_user_timeout": 60_000,
 }
-_MYSQL = {"connect_timeout": 10, "read_timeout": 60, "write_timeout": 60, "charset": "utf8mb4", "autocommit": True}
+_MYSQL = {
+    "connect_timeout": 10,
+    "read_timeout": 60,
+    "write_timeout": 60,
+    "charset": "utf8mb4",
+    "autocommit": True,
+    "client_flag": 2,  # CLIENT_FOUND_ROWS: count the rows that a statement found, and not only those that it changed
+}
 _DEFAULTS: Mapping[str, dict[str, Any]] = {
     "psycopg": {**_LIBPQ, "autocommit": True, "prepare_threshold": None},  # a pooler may lack prepared statements
     "psycopg2": _LIBPQ,
@@ -47,6 +54,10 @@ _DEFAULTS: Mapping[str, dict[str, Any]] = {
 _MYSQL_SESSION = "SET SESSION time_zone = '+00:00'", "SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED"
 _NO_TABLE = frozenset({"42P01", 1146})  # SQLSTATE, and MySQL's number; SQLite has only words
 _of_parents: list[Any] = []  # connections that a forked child must not close, because its parent goes on using them
+
+
+class NoTablesError(ConfigError):
+    """The database has no outbox."""
 
 
 class Cursor:
@@ -79,7 +90,7 @@ class Database:
     """A connection that is opened when it is first used, after it was lost, and in a forked child.
 
     One thread uses it at a time, and others wait. Any error of the driver closes it and is raised as an OSError, or as
-    a ConfigError if the tables are missing; their messages show no values of a row.
+    a NoTablesError; their messages show no values of a row.
     """
 
     def __init__(self, credentials: Credentials, where: str, settings: Sequence[str] = ()) -> None:
@@ -169,7 +180,7 @@ class Database:
         # the first line; a further one may show a row's values
         text = next(iter(str(problem.args[-1] if problem.args else problem).splitlines()), type(problem).__name__)
         if codes & _NO_TABLE or text.startswith("no such table"):
-            return ConfigError(self.where, [("", f"has no table {OUTBOX}; `architect events init` creates it")])
+            return NoTablesError(self.where, [("", f"has no table {OUTBOX}; `architect events init` creates it")])
         return OSError(f"{self.where}: {text}")
 
     def renew_lock(self) -> None:

@@ -39,10 +39,15 @@ class Store:
         self.database = Database(credentials, where, settings)
         self._now = self.database.dialect.now
 
+    @property
+    def statements(self) -> tuple[str, ...]:
+        """What creates the tables that do not exist yet."""
+        return self.database.dialect.create
+
     def create(self) -> None:
         """Create the tables that do not exist yet."""
         with self.database.cursor() as cursor:
-            for statement in self.database.dialect.create:
+            for statement in self.statements:
                 cursor.run(statement)
 
     def claim(
