@@ -1,8 +1,8 @@
 """What architect costs, as ratios to the bare library in the same run: `uv run python benchmarks/run.py`.
 
 All but the publication count the CPU seconds of this process, which other processes on the machine disturb little; the
-publication counts the wall clock, so measure it on a machine that does nothing else. A ratio of 1.0 means that architect
-costs what doing without it costs.
+publication counts the wall clock, so measure it on a machine that does nothing else. A ratio of 1.0 means that
+architect costs what doing without it costs.
 """
 
 from __future__ import annotations
