@@ -12,11 +12,14 @@ from email.utils import format_datetime
 
 import pytest
 import trustme
+from hypothesis import given
+from hypothesis import strategies as st
 from standardwebhooks import Webhook
 from webhook_servers import recording, speaking, tunnel
 
 from architect_core.contract import Message, Subscription
 from architect_events.webhooks import connections
+from architect_events.webhooks.answers import read_answer
 from architect_events.webhooks.channel import WebhookChannel
 from architect_testing.tools.canary import SECRET, assert_hidden
 from architect_testing.tools.sockets import left_open, open_sockets
@@ -519,3 +522,46 @@ def test_a_malformed_proxy_is_an_error_without_its_password(monkeypatch, proxy):
     assert isinstance(receipt.error, OSError)
     assert "http://HOST:PORT" in str(receipt.error)
     assert_hidden("c4nary", error=receipt.error)
+
+
+def test_plain_requests_go_through_a_proxy_that_speaks_tls(trusted, monkeypatch):
+    with recording(context=trusted) as proxy:
+        monkeypatch.setenv("all_proxy", f"https://localhost:{proxy.port}")
+        assert send(message(81, host="http://mailer.invalid")).ok
+        assert proxy.asked[0]["path"] == "http://mailer.invalid:81/event"
+
+
+# the parser
+
+
+def parsed(pieces):
+    """What the reader makes of the pieces: the statuses, and how it ended."""
+    buffer, found = bytearray(), []
+    reading = read_answer(buffer)
+    for piece in pieces:
+        buffer += piece
+        try:
+            for answer in reading:
+                if answer is None:
+                    break
+                found.append(answer.status)
+            else:
+                return found, "ended", bytes(buffer)
+        except ConnectionError:
+            return found, "failed", b""
+    return found, "waits", b""
+
+
+PARTS = [
+    b"HTTP/1.1 ", b"HTTP/1.0 ", b"200 OK", b"100 Continue", b"204 N", b"\r\n", b"\n", b"\r", b"\r\n\r\n", b"0\r\n\r\n",
+    b"Content-Length: ", b"2", b"99999999999999999999", b"-1", b"Transfer-Encoding: chunked\r\n", b"a", b"0", b";",
+    b":", b"Connection: close\r\n", b"\x00", b"\xff", b" ",
+]  # fmt: skip
+
+
+@given(st.lists(st.sampled_from(PARTS) | st.binary(max_size=3), max_size=20), st.integers(1, 7))
+def test_whatever_comes_in_whatever_pieces_is_an_answer_or_a_connection_error(parts, size):
+    data = b"HTTP/1.1 200 OK\r\n" * (size > 3) + b"".join(parts)
+    whole = parsed([data])
+    pieces = parsed([data[start : start + size] for start in range(0, len(data), size)])
+    assert pieces[:2] == whole[:2] or (whole[1], pieces[1]) == ("waits", "waits")
