@@ -20,6 +20,7 @@ from pydantic import BaseModel
 import architect.sdk as architect
 from architect import testing
 from architect.testing import Doubles, NoDoubleError, UnfitEventError
+from architect_core.resolver import events
 
 OWL = """
 from architect_core.contract.client import ClientFactory, Options
@@ -635,6 +636,78 @@ def test_a_malformed_event_is_told(doubles):
         doubles.notification("counted", subscribers={"acme/mailer": "503"})
     with pytest.raises(architect.UnknownEventError):
         architect.notification("counted")
+
+
+def test_keys_are_recorded_and_no_outbox_is_written_to(doubles):
+    letters = doubles.notification("reminder_sent", subscribers={"acme/mailer": 503})
+    assert architect.notification("reminder_sent").publish({"n": 1}, key="ada", outbox=object()) == []
+    (delivery,) = architect.notification("reminder_sent").publish({"n": 2})
+    assert delivery.status == 503
+    assert (letters.events, letters.keys) == ([{"n": 1}, {"n": 2}], ["ada", None])
+    with pytest.raises(ValueError, match="`key` must be text"):
+        architect.notification("reminder_sent").publish({}, key="")
+
+
+def test_what_coroutines_publish_is_recorded(doubles):
+    letters = doubles.notification("reminder_sent", schema=Reminder)
+    (delivery,) = asyncio.run(architect.notification("reminder_sent").aio.publish({"invoice": 7}, key="7"))
+    assert delivery.ok
+    with pytest.raises(UnfitEventError):
+        asyncio.run(architect.notification("reminder_sent").aio.publish({}, outbox=object()))
+    assert (letters.events, letters.keys) == ([{"invoice": 7}], ["7"])
+
+
+@pytest.fixture
+def handled(monkeypatch):
+    """The events that two handlers got."""
+    monkeypatch.setattr(events, "handlers", {})
+    found = []
+
+    @architect.on("acme/orders", "order_placed")
+    def letter(event):
+        found.append(event)
+        return event.payload["order"]
+
+    @architect.on("acme/orders", "order_lost")
+    async def apology(event):
+        await asyncio.sleep(0)
+        found.append(event)
+        return f"sorry, {event.payload}"
+
+    return found
+
+
+def test_a_handler_is_called_with_an_event(doubles, handled):
+    order = {"order": 7, "day": dt.date(2026, 1, 2)}
+    assert doubles.deliver("acme/orders", "order_placed", order, key="ada", attempt=3) == 7
+    assert doubles.deliver("acme/orders", "order_lost", b'"ada"') == "sorry, ada"
+    placed, lost = handled
+    assert isinstance(placed, architect.Event)
+    assert placed.payload == {"order": 7, "day": "2026-01-02"}
+    assert (placed.event, placed.source, placed.key, placed.attempt) == ("order_placed", "acme/orders", "ada", 3)
+    assert (lost.key, lost.attempt) == (None, 1)
+    assert placed.id != lost.id
+
+
+def test_a_handler_is_called_in_a_test_that_is_a_coroutine(doubles, handled):
+    async def test():
+        assert doubles.deliver("acme/orders", "order_lost", "bob") == "sorry, bob"
+
+    asyncio.run(test())
+    assert len(handled) == 1
+
+
+def test_what_a_handler_raises_reaches_the_test(doubles, handled):
+    with pytest.raises(KeyError, match="order"):
+        doubles.deliver("acme/orders", "order_placed", {})
+    with pytest.raises(architect.PayloadError):
+        doubles.deliver("acme/orders", "order_placed", {"order": object()})
+
+
+def test_an_event_without_a_handler_is_told_with_those_that_have_one(doubles, handled):
+    known = "known: acme/orders order_lost, acme/orders order_placed. Import the module"
+    with pytest.raises(architect.UnknownEventError, match=f"did you mean 'acme/orders order_placed'.*{known}"):
+        doubles.deliver("acme/orders", "order_place", {})
 
 
 def test_the_errors_can_be_pickled_and_copied_as_process_pools_do(doubles):

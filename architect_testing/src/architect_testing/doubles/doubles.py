@@ -15,7 +15,7 @@ from architect_core.resolver import Resolver
 from architect_core.resolver.service import Generation, default_lock, handed_out
 from architect_core.schema.manifest import load_manifest
 from architect_testing.doubles.errors import EndedDoubleError
-from architect_testing.doubles.events import RecordedNotification
+from architect_testing.doubles.events import RecordedNotification, call_handler
 from architect_testing.doubles.stand_ins import Entries, TestStandIns
 
 if TYPE_CHECKING:
@@ -154,6 +154,34 @@ class Doubles:
         entries = self._entries.with_own("subscriptions", event, {each: {} for each in subscribers})
         self._stand_in(self._stand_ins.notifications, event, recorded, entries)
         return recorded
+
+    def deliver(
+        self, service: str, event: str, payload: object = None, *, key: str | None = None, attempt: int = 1
+    ) -> Any:
+        """Call the application's function that `architect.on` registered for an event of another service.
+
+            letters = doubles.notification("letter_sent")
+            doubles.deliver("acme/orders", "order_placed", {"order": 7})
+            assert letters.events == [{"order": 7}]
+
+        The function gets an `Event` with a new id, and is called as it is: nothing is retried, and its time is not
+        limited. A coroutine function runs in an event loop of its own.
+
+        Args:
+            service: the service that publishes the event.
+            event: the event's name.
+            payload: what is published; the function gets it as parsed from JSON.
+            key: the event's key.
+            attempt: which attempt this is.
+
+        Returns:
+            What the function returns. What it raises is raised.
+
+        Raises:
+            UnknownEventError: no function is registered for it; the message lists those that are.
+            PayloadError: the payload cannot be written as JSON.
+        """
+        return call_handler(service, event, payload, key, attempt)
 
     def __enter__(self) -> Self:
         self._entries.load()  # raises for a malformed name, while nothing is replaced yet

@@ -36,6 +36,13 @@ class NoEventDoubleError(NoDoubleError, UnknownEventError):
     remedy = "Make one: notification(event) of this test's doubles."
 
 
+class NoHandlerError(UnknownEventError):
+    """No function is registered for an event of a service."""
+
+    kind = "handler of an event"
+    remedy = "Import the module whose function has @architect.on(service, event)."
+
+
 class EndedDoubleError(NoServiceDoubleError):
     """The application uses a double after its test has ended."""
 

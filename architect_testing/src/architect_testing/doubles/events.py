@@ -1,16 +1,22 @@
-"""An event whose publications are recorded and checked, and reach nobody."""
+"""An event whose publications are recorded and checked and reach nobody, and calls of the application's handlers."""
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
+from inspect import iscoroutine
 from typing import Any
+from uuid import uuid4
 
 from pydantic import TypeAdapter, ValidationError
 
-from architect_core.contract import Delivery, Sender, Subscription, Subscriptions, dotted
+from architect_core.contract import Delivery, Event, Sender, Subscription, Subscriptions, dotted, serialise
+from architect_core.resolver import events
 from architect_core.resolver.events import Notification
-from architect_testing.doubles.errors import UnfitEventError
+from architect_testing.doubles.errors import NoHandlerError, UnfitEventError
 
 
 class RecordedNotification(Notification):
@@ -21,6 +27,8 @@ class RecordedNotification(Notification):
     Attributes:
         events: the payloads that were published, as a subscriber parses them from JSON, in the order of publication.
         keys: the key of each, or None.
+
+    An outbox is not written to, and with one there are no deliveries, as in production.
     """
 
     def __init__(self, event: str, schema: Any, subscribers: Mapping[str, int | Exception]) -> None:
@@ -76,3 +84,16 @@ class _Recorder(Sender):
 
     async def aio_publish(self, body: bytes, key: str | None, outbox: Any, timeout: float) -> list[Delivery]:
         return self.publish(body, key, outbox, timeout)
+
+
+def call_handler(service: str, event: str, payload: object, key: str | None, attempt: int) -> Any:
+    """See `Doubles.deliver`."""
+    handler = events.handlers.get((service, event))
+    if handler is None:
+        raise NoHandlerError(f"{service} {event}", (" ".join(each) for each in events.handlers))
+    now = datetime.now(UTC)
+    result = handler.function(Event(str(uuid4()), event, service, now, serialise(payload), key=key, attempt=attempt))
+    if not iscoroutine(result):
+        return result
+    with ThreadPoolExecutor(1) as thread:  # because this thread may run an event loop
+        return thread.submit(asyncio.run, result).result()
