@@ -80,7 +80,7 @@ class Connection(asyncio.Protocol):
         if self._waiting is None and self._expiry is None:
             self._expiry = asyncio.get_running_loop().call_at(self._deadline, self.transport.abort)
 
-    def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - its name is asyncio's
+    def connection_lost(self, _: Exception | None) -> None:
         """Called by asyncio."""
         self._forget_expiry()
         self._lost(self)
