@@ -57,19 +57,14 @@ class Outgoing:
 
 
 class Session:
-    """An open channel of RabbitMQ, with confirms."""
+    """An open channel of RabbitMQ, with confirms. Whoever publishes does it within the life of `channel`."""
 
     def __init__(self, channel: OpenChannel) -> None:
-        self._channel = channel
+        self.channel = channel
         self._undrained = 0
         self._ids: set[str] = set()
         self._declared: dict[tuple[str, str], float] = {}
         self._declaring = asyncio.Lock()
-
-    @property
-    def is_open(self) -> bool:
-        """Whether it can still be used."""
-        return self._channel.ended is None
 
     async def publish(self, outgoing: Outgoing) -> None:
         """Returns once RabbitMQ keeps the message; raises RefusedError, UnroutableError or another RabbitError."""
@@ -101,15 +96,14 @@ class Session:
             self._undrained = 0
         with translated("publishing"):
             try:
-                async with self._channel.within():
-                    await self._channel.raw.basic_publish(
-                        outgoing.body,
-                        exchange=outgoing.exchange,
-                        routing_key=outgoing.routing_key,
-                        properties=outgoing.properties,
-                        mandatory=True,
-                        wait=wait,
-                    )
+                await self.channel.raw.basic_publish(
+                    outgoing.body,
+                    exchange=outgoing.exchange,
+                    routing_key=outgoing.routing_key,
+                    properties=outgoing.properties,
+                    mandatory=True,
+                    wait=wait,
+                )
             except PublishError:
                 if not outgoing.optional:
                     where = outgoing.exchange or outgoing.routing_key
@@ -134,7 +128,7 @@ class Publisher:
 
     def __init__(self, link: Link) -> None:
         self._link = link
-        self._session: Lasting[Session] = Lasting(self._open, lambda each: each.is_open)
+        self._session: Lasting[Session] = Lasting(self._open, lambda session: session.channel.ended is None)
 
     async def _open(self) -> Session:
         return Session(await self._link.open_channel("publishing", confirms=True))
@@ -159,16 +153,18 @@ class Publisher:
         return [item.problem for item in items]
 
     async def _publish(self, items: Sequence[_Item]) -> None:
+        for item in items:
+            item.problem = _UNCONFIRMED
         try:
             session = await self._session.get()
+            async with session.channel.within():
+                if len(items) == 1:
+                    await items[0].publish(session)
+                else:
+                    await asyncio.gather(*(item.publish(session) for item in items))
         except RabbitError as problem:
             for item in items:
-                item.problem = problem
-            return
-        if len(items) == 1:
-            await items[0].publish(session)
-        else:
-            await asyncio.gather(*(item.publish(session) for item in items))
+                item.problem = problem if item.problem is _UNCONFIRMED else item.problem
 
     async def close(self) -> None:
         """End."""
@@ -193,8 +189,7 @@ class _Item:
         )
 
     async def publish(self, session: Session) -> None:
-        """Publish it in a session that may end meanwhile."""
-        self.problem = _UNCONFIRMED
+        """Publish it."""
         try:
             await session.publish(self._outgoing)
             self.problem = None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Sequence
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
@@ -127,6 +128,7 @@ class _conflict:  # noqa: N801 - a context manager that reads as a function
             raise RabbitError(reason, lasting=True) from problem
 
 
+@lru_cache(maxsize=1024)
 def _name(text: str, suffix: str = "") -> str:
     """A name of at most 127 characters that AMQP allows: others are encoded, a longer one ends with its hash."""
     name = quote(text, safe=":/ ,@", errors="backslashreplace").replace("%", "+").replace("~", "+7E")

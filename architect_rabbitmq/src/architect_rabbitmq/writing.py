@@ -1,7 +1,7 @@
-"""Writing to the socket once for all that is written in one turn of the event loop.
+"""Writing several messages to the socket at once.
 
-aiormq writes each message by itself. That is a system call for each, and, while other threads run, a wait for the
-interpreter's lock for each.
+aiormq writes each by itself, in a turn of the event loop of its own. That is a system call for each and, while other
+threads run, a wait for the interpreter's lock for each.
 """
 
 from __future__ import annotations
@@ -16,13 +16,17 @@ if TYPE_CHECKING:
     from yarl import URL
 
 
+_MOST = 16 * 1024  # bytes that are kept; some ten messages
+
+
 class BufferedWriter:
-    """A `StreamWriter` that writes at the end of the event loop's turn."""
+    """A `StreamWriter` that keeps what is written, until nothing is added in a turn of the event loop."""
 
     def __init__(self, writer: asyncio.StreamWriter) -> None:
         self._writer = writer
         self._loop = asyncio.get_running_loop()
         self._parts: list[bytes] = []
+        self._size = 0
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._writer, name)
@@ -30,13 +34,22 @@ class BufferedWriter:
     def write(self, data: bytes) -> None:
         """Write `data` soon."""
         if not self._parts:
-            self._loop.call_soon(self._flush)
+            self._loop.call_soon(self._check, 0)
         self._parts.append(data)
+        self._size += len(data)
+
+    def _check(self, size: int) -> None:
+        """Writes if there is no more than `size`, that of the last turn."""
+        if size < self._size < _MOST:
+            self._loop.call_soon(self._check, self._size)
+        else:
+            self._flush()
 
     def _flush(self) -> None:
-        data = b"".join(self._parts)
-        self._parts.clear()
-        if data:
+        if self._parts:
+            data = b"".join(self._parts)
+            self._parts.clear()
+            self._size = 0
             self._writer.write(data)
 
     async def drain(self) -> None:
