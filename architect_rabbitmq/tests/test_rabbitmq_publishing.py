@@ -19,7 +19,7 @@ import pytest
 from aiormq.exceptions import ChannelNotFoundEntity
 from rabbit_tools import URL, Names, bare, count, drain, numbers, opened, opened_by_url, proxied
 
-from architect_core.contract import Subscription, Topic
+from architect_core.contract import Topic
 from architect_rabbitmq import topology
 from architect_rabbitmq.link import RabbitError
 from architect_rabbitmq.plugin import RabbitEvents
@@ -63,19 +63,6 @@ def test_what_was_published_before_a_subscriber_first_ran_waits_for_it(names: Na
         async with opened() as channel:
             consumer = channel.consumer(names.mailer, [names.topic], 100)
             assert numbers(await drain(consumer, 50)) == list(range(50))
-
-    asyncio.run(main())
-
-
-def test_a_message_for_one_subscriber_reaches_no_other(names: Names) -> None:
-    async def main() -> None:
-        async with opened() as channel:
-            await channel.declare([names.topic])
-            message = replace(names.message(), to=Subscription(names.billing, "", 0, ""))
-            (receipt,) = await channel.send([message], 10)
-            assert receipt.ok
-            assert await count(topology.queue_of(names.billing)) == 1
-            assert await count(topology.queue_of(names.mailer)) == 0
 
     asyncio.run(main())
 
@@ -307,8 +294,6 @@ def test_a_queue_that_was_declared_otherwise_is_an_error_that_says_what_to_do(na
             await raw.declare_queue(queue, durable=True)  # a classic one
             with pytest.raises(RabbitError, match=f"queue '{queue}' exists with other properties.*Delete it"):
                 await channel.declare([names.topic])
-            (receipt,) = await channel.send([replace(names.message(), to=Subscription(names.mailer, "", 0, ""))], 5)
-            assert "exists with other properties" in str(receipt.error)
             fine = names.topic_of("fine", names.billing)
             await channel.declare([fine])
             (receipt,) = await channel.send([names.message(event="fine")], 5)

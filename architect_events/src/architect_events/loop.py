@@ -11,7 +11,7 @@ from concurrent.futures import Future
 from contextlib import suppress
 from contextvars import copy_context
 from functools import partial
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 from weakref import WeakKeyDictionary, ref
 
 Value = TypeVar("Value")
@@ -72,21 +72,27 @@ class LoopThread:
 
     async def aio(self, coroutine: Coroutine[Any, Any, Value]) -> Value:
         """The same without blocking; the coroutine is cancelled with the task that awaits it."""
-        loop = asyncio.get_running_loop()
-        result: asyncio.Future[Value] = loop.create_future()
-        with self._lock:
-            caller = self._callers.setdefault(loop, Calls(loop))
-
-        def ended(task: asyncio.Task[Value]) -> None:
-            with suppress(RuntimeError):  # the caller's loop was closed meanwhile
-                caller.soon(partial(_copy, result, task))
-
-        cancel = self._submit(coroutine, ended)
+        result, settle = self.future()
+        cancel = self._submit(coroutine, lambda task: settle(partial(_copy, result, task)))
         try:
-            return await result
+            return cast("Value", await result)
         except asyncio.CancelledError:
             cancel()
             raise
+
+    def future(self) -> tuple[asyncio.Future[Any], Callable[[Callable[[], object]], None]]:
+        """Returns a future of the running loop, and what has that loop call the function that ends the future."""
+        loop = asyncio.get_running_loop()
+        caller = self._callers.get(loop)
+        if caller is None:
+            with self._lock:
+                caller = self._callers.setdefault(loop, Calls(loop))
+
+        def settle(function: Callable[[], object]) -> None:
+            with suppress(RuntimeError):  # the loop was closed meanwhile
+                caller.soon(function)
+
+        return loop.create_future(), settle
 
     def call(self, function: Callable[[], object]) -> None:
         """Have the loop call a function, which raises nothing; for any thread, and for a handler of signals."""

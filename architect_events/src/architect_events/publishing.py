@@ -19,6 +19,7 @@ from architect_events.loop import LoopThread
 from architect_events.observing import observed
 from architect_events.outbox.insert import aio_put, put
 from architect_events.subscribers import topic_of
+from architect_events.together import Together
 
 _SLACK = 1.0  # seconds after its timeout when a channel is no longer waited for
 
@@ -63,50 +64,61 @@ class EventSender(Sender):
         self._broker = target.broker()
         self._observer = client_observer(target.source, "events")
         self._declarations: dict[Channel, asyncio.Task[None]] = {}
+        self._together: Together | None = None
+        if self._broker is not None:
+            self._name = f"events.{self._broker.scheme}"
+            self._factory = target.channel(self._name)
+            self._together = Together(channels.loop, self._send, self._factory.capabilities.batch)
 
     def publish(self, body: bytes, key: str | None, outbox: Any, timeout: float) -> list[Delivery]:
         """Keep the event, or ask its subscribers."""
         with observed(self._observer, "publish", self._message(body, key)) as message:
-            if outbox is None:
-                return self._channels.loop.run(self._send(message, timeout))
-            put(outbox, message)
+            if outbox is not None:
+                put(outbox, message)
+            elif self._together is not None:
+                self._check_size(message)
+                self._check(message, self._together.send(message, timeout), timeout)
+            else:
+                return self._channels.loop.run(self._deliver(message, timeout))
             return []
 
     async def aio_publish(self, body: bytes, key: str | None, outbox: Any, timeout: float) -> list[Delivery]:
         """The same for asyncio."""
         with observed(self._observer, "publish", self._message(body, key)) as message:
-            if outbox is None:
-                return await self._channels.loop.aio(self._send(message, timeout))
-            await aio_put(outbox, message)
+            if outbox is not None:
+                await aio_put(outbox, message)
+            elif self._together is not None:
+                self._check_size(message)
+                self._check(message, await self._together.aio_send(message, timeout), timeout)
+            else:
+                return await self._channels.loop.aio(self._deliver(message, timeout))
             return []
 
     def _message(self, body: bytes, key: str | None) -> Message:
         return Message(str(uuid4()), self._target.event, self._target.source, datetime.now(UTC), body, key=key)
 
-    async def _send(self, message: Message, timeout: float) -> list[Delivery]:
-        if self._broker is None:
-            return await self._deliver(message, timeout)
-        name = f"events.{self._broker.scheme}"
-        factory = self._target.channel(name)
-        limit = factory.capabilities.max_bytes
+    def _check_size(self, message: Message) -> None:
+        limit = self._factory.capabilities.max_bytes
         if limit is not None and len(message.body) > limit:
-            size = f"has {len(message.body):,} bytes, and {name} takes {limit:,} at most"
+            size = f"has {len(message.body):,} bytes, and {self._name} takes {limit:,} at most"
             raise PayloadError(f"event {message.event!r}: the payload {size}. Publish a reference to it instead")
-        channel = self._channels.open(factory, self._broker)
-        try:
-            async with asyncio.timeout(timeout):
-                await self._declared(channel)
-                (receipt,) = await channel.send([message], timeout)
-        except Exception as problem:  # noqa: BLE001 - whatever it is, the event may not be kept
-            receipt = Receipt(problem)
+
+    def _check(self, message: Message, receipt: Receipt, timeout: float) -> None:
+        """Raises PublishError if the broker has not kept the message."""
         if receipt.ok:
-            return []
+            return
         error = receipt.error
         if isinstance(error, TimeoutError):
             reason = f"did not confirm within {timeout:g} seconds that it is kept, which may or may not be so"
         else:
             reason = f"did not keep it: {str(error) or type(error).__name__}"
-        raise PublishError(f"event {message.event!r}: {name} {reason}. Publish it again, or use an outbox") from error
+        problem = f"event {message.event!r}: {self._name} {reason}. Publish it again, or use an outbox"
+        raise PublishError(problem) from error
+
+    async def _send(self, messages: Sequence[Message], timeout: float) -> Sequence[Receipt]:
+        channel = self._channels.open(self._factory, self._broker)
+        await self._declared(channel)
+        return await channel.send(messages, timeout)
 
     async def _declared(self, channel: Channel) -> None:
         """Returns once the event's topic exists."""

@@ -43,9 +43,6 @@ class RabbitChannel(Channel):
 
     def _outgoing(self, message: Message) -> Outgoing:
         properties = properties_of(message)
-        if message.to is not None:
-            declare = partial(topology.declare, self._publishing, (), [message.to.name])
-            return Outgoing("", topology.queue_of(message.to.name), properties, message.body, declare)
         topic = self._topics.get((message.source, message.event))
         if topic is None:
             topic = Topic(message.event, message.source)

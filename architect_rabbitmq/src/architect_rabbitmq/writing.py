@@ -34,7 +34,7 @@ class BufferedWriter:
     def write(self, data: bytes) -> None:
         """Write `data` soon."""
         if not self._parts:
-            self._loop.call_soon(self._check, 0)
+            self._loop.call_soon(self._check, len(data))
         self._parts.append(data)
         self._size += len(data)
 

@@ -1,0 +1,80 @@
+"""Sending what several threads and event loops publish at the same time in one call."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from concurrent.futures import Future
+from functools import partial
+from typing import TYPE_CHECKING, cast
+
+from architect_core.contract import Message, Receipt
+from architect_core.exceptions import PluginError
+
+if TYPE_CHECKING:
+    from architect_events.loop import LoopThread
+
+Send = Callable[[Sequence[Message], float], Awaitable[Sequence[Receipt]]]
+Settle = Callable[[Receipt], object]
+
+
+class Together:
+    """Calls `send` in the loop of channels, with all messages that are there in one turn of that loop.
+
+    A message that comes alone is sent alone, at once. Several cost little more than one: the loop is woken once, and
+    has one task. If a caller gives up, its message may still be sent.
+    """
+
+    def __init__(self, thread: LoopThread, send: Send, most: int) -> None:
+        """`send(messages, timeout)` returns a receipt for each, and gets at most `most` of them."""
+        self._thread = thread
+        self._send = send
+        self._most = most
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._waiting: dict[float, list[tuple[Message, Settle]]] = {}  # by their timeout
+        self._calls: set[asyncio.Task[None]] = set()
+
+    def send(self, message: Message, timeout: float) -> Receipt:
+        """Returns the receipt of one message, and blocks for `timeout` seconds at most."""
+        receipt: Future[Receipt] = Future()
+        self._thread.call(partial(self._add, message, timeout, receipt.set_result))
+        return receipt.result()
+
+    async def aio_send(self, message: Message, timeout: float) -> Receipt:
+        """The same without blocking."""
+        receipt, settle = self._thread.future()
+
+        def end(given: Receipt) -> None:
+            if not receipt.done():  # the caller has not given up
+                receipt.set_result(given)
+
+        self._thread.call(partial(self._add, message, timeout, lambda given: settle(partial(end, given))))
+        return cast("Receipt", await receipt)
+
+    def _add(self, message: Message, timeout: float, settle: Settle) -> None:
+        loop = asyncio.get_running_loop()
+        if self._loop is not loop:  # in a forked child, what is waiting is the parent's
+            self._loop, self._waiting = loop, {}
+        if not self._waiting:
+            loop.call_soon(self._begin)
+        self._waiting.setdefault(timeout, []).append((message, settle))
+
+    def _begin(self) -> None:
+        waiting, self._waiting = self._waiting, {}
+        for timeout, entries in waiting.items():
+            for first in range(0, len(entries), self._most):
+                call = asyncio.create_task(self._call(entries[first : first + self._most], timeout))
+                self._calls.add(call)
+                call.add_done_callback(self._calls.discard)
+
+    async def _call(self, entries: Sequence[tuple[Message, Settle]], timeout: float) -> None:
+        try:
+            async with asyncio.timeout(timeout):
+                receipts = await self._send([message for message, _ in entries], timeout)
+        except Exception as problem:  # noqa: BLE001 - whatever it is, the messages may not be kept
+            receipts = [Receipt(problem)] * len(entries)
+        if len(receipts) != len(entries):
+            reason = f"the channel returned {len(receipts)} receipts for {len(entries)} messages"
+            receipts = [Receipt(PluginError(reason))] * len(entries)
+        for (_, settle), receipt in zip(entries, receipts, strict=True):
+            settle(receipt)
