@@ -331,7 +331,7 @@ def ministack(folder: Path) -> Iterator[str]:
         process = subprocess.Popen(command, env=environ, stdout=log, stderr=log, cwd=folder)
     try:
         until(lambda: socket.create_connection(("127.0.0.1", port), 1).close())
-        options = {"endpoint_url": f"http://127.0.0.1:{port}"}
+        options = {"endpoint": f"http://127.0.0.1:{port}"}
         yield json.dumps({"url": "sqs://key:secret@eu-central-1", "options": options})
     finally:
         process.terminate()
