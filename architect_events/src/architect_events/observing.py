@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import replace
 from time import monotonic
 
 from architect_core.contract import ClientObserver, EventOperation, Message, Outcome
 
 
-@contextmanager
-def observed(observer: ClientObserver | None, operation: EventOperation, message: Message) -> Iterator[Message]:
+def observed(
+    observer: ClientObserver | None, operation: EventOperation, message: Message
+) -> AbstractContextManager[Message]:
     """Yields the message with the headers of its trace; tells the observer how the operation ends."""
-    begun = None if observer is None else observer.begin_event(operation, message)
+    return nullcontext(message) if observer is None else _observed(observer, operation, message)
+
+
+@contextmanager
+def _observed(observer: ClientObserver, operation: EventOperation, message: Message) -> Iterator[Message]:
+    begun = observer.begin_event(operation, message)
     if begun is None:
         yield message
         return

@@ -40,7 +40,7 @@ def values_of(message: Message) -> tuple[Any, ...]:
         message.source,
         message.key,
         message.content_type,
-        json.dumps(dict(message.headers)),
+        json.dumps(dict(message.headers)) if message.headers else "{}",
         message.body,
         message.time.astimezone(UTC).isoformat(),
     )
