@@ -3,88 +3,22 @@
 from __future__ import annotations
 
 import os
-import secrets
-import shutil
 import signal
-import subprocess
-import tempfile
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-import psutil
 import pytest
 from programs import COMMAND
-from workspace import ROOT, clean_environ
+from running import PATIENCE, Run
+from workspace import ROOT
 
-MARK = "SHOP_TEST_MARK"
-PATIENCE = 60.0
-
-
-class Run:
-    """A run of a copy of the shop. A variable marks its processes, so that leftovers are found."""
-
-    def __init__(self) -> None:
-        self.mark = secrets.token_hex(8)
-        self.folder = Path(tempfile.mkdtemp(prefix="shop-test-"))
-        self.folder.chmod(0o755)  # PostgreSQL's own user has to reach its data when root runs this
-        self.temporary = self.folder / "tmp"
-        self.temporary.mkdir(mode=0o755)
-        self.shop = self.folder / "shop"
-        shutil.copytree(ROOT / "examples" / "shop", self.shop, ignore=shutil.ignore_patterns("architect_services"))
-        self.output = self.folder / "output.txt"
-        self.process: subprocess.Popen[bytes]
-
-    def start(self) -> Run:
-        environ = clean_environ(**{MARK: self.mark, "TMPDIR": str(self.temporary)})
-        with self.output.open("wb") as output:
-            self.process = subprocess.Popen(
-                [COMMAND, "run", str(self.shop)],
-                env=environ,
-                stdout=output,
-                stderr=subprocess.STDOUT,
-                stdin=subprocess.DEVNULL,
-            )
-        return self
-
-    def printed(self) -> str:
-        return self.output.read_text(errors="replace")
-
-    def wait_for(self, text: str) -> None:
-        deadline = time.monotonic() + PATIENCE
-        while text not in self.printed():
-            assert self.process.poll() is None, self.printed()
-            assert time.monotonic() < deadline, self.printed()
-            time.sleep(0.05)
-
-    def processes(self) -> list[psutil.Process]:
-        """Return the living processes that this run started."""
-        found = []
-        for process in psutil.process_iter():
-            try:
-                if process.environ().get(MARK) == self.mark and process.status() != psutil.STATUS_ZOMBIE:
-                    found.append(process)
-            except psutil.Error:
-                continue
-        return found
-
-    def assert_nothing_is_left(self) -> None:
-        deadline = time.monotonic() + 15
-        while (self.processes() or list(self.temporary.iterdir())) and time.monotonic() < deadline:
-            time.sleep(0.1)
-        assert [process.cmdline() for process in self.processes()] == []
-        assert list(self.temporary.iterdir()) == []
-
-    def close(self) -> None:
-        for process in self.processes():
-            process.kill()
-        self.process.wait()
-        shutil.rmtree(self.folder, ignore_errors=True)
+SHOP = ROOT / "examples" / "shop"
 
 
 @pytest.fixture
 def run() -> Iterator[Run]:
-    one = Run()
+    one = Run(SHOP)
     yield one
     one.close()
 
@@ -95,13 +29,13 @@ def edit(path: Path, change: Callable[[str], str]) -> None:
 
 def keep_open(run: Run) -> None:
     """Make the storefront wait instead of ending."""
-    edit(run.shop / "main.py", lambda _: "import time\nprint('the shop is open')\ntime.sleep(120)\n")
+    edit(run.system / "main.py", lambda _: "import time\nprint('the shop is open')\ntime.sleep(120)\n")
 
 
 @pytest.fixture(scope="module")
 def finished() -> Iterator[Run]:
     """A run of the unchanged example that has ended."""
-    one = Run()
+    one = Run(SHOP)
     try:
         one.start().process.wait(PATIENCE)
         yield one
@@ -118,9 +52,8 @@ def test_it_succeeds_and_leaves_nothing_behind(finished):
 
 
 def test_running_the_example_adds_only_stubs_to_its_folder(finished):
-    folder = ROOT / "examples" / "shop"
-    before = {path.relative_to(folder) for path in folder.rglob("*") if path.is_file()}
-    after = {path.relative_to(finished.shop) for path in finished.shop.rglob("*") if path.is_file()}
+    before = {path.relative_to(SHOP) for path in SHOP.rglob("*") if path.is_file()}
+    after = {path.relative_to(finished.system) for path in finished.system.rglob("*") if path.is_file()}
     added = {str(path) for path in after - before if "architect_services" not in path.parts and path.suffix != ".pyc"}
     assert added == set()
 
@@ -148,7 +81,7 @@ def crash():
 
 threading.Thread(target=crash, daemon=True).start()
 """
-    edit(run.shop / "payments" / "main.py", lambda text: crash + text)
+    edit(run.system / "payments" / "main.py", lambda text: crash + text)
     run.start()
     assert run.process.wait(PATIENCE) == 1, run.printed()
     assert "out of paper" in run.printed()
@@ -175,3 +108,27 @@ def test_killing_its_whole_process_group_leaves_nothing_behind(run):
     while run.processes() and time.monotonic() < deadline:
         time.sleep(0.1)
     assert [process.cmdline() for process in run.processes()] == []
+
+
+@pytest.mark.parametrize("broker", [None, pytest.param("sqlite", marks=pytest.mark.exhaustive)])
+def test_no_letter_is_lost_or_written_twice_whatever_is_killed(run, broker):
+    many = 20
+    edit(run.system / "main.py", lambda text: text.replace("in PURCHASES]", f"in PURCHASES * {many}]"))
+    edit(run.system / "main.py", lambda text: text.replace('"declined"]', f'"declined"] * {many}'))
+    run.start(*([] if broker is None else ["--events", broker])).wait_for("letter to")
+    programs = [
+        ("/shop/orders", "relay"),
+        ("/shop/mailer", "main.py"),
+        ("/shop/orders", "main.py"),
+        ("/shop/payments", "main.py"),
+        ("/shop.orders.primary_db", "postgres"),
+    ]
+    for number, (folder, word) in enumerate(programs, 1):
+        process = run.process_of(folder, word)
+        assert process is not None, f"{word} in {folder} does not run: {run.printed()}"
+        process.kill()
+        run.wait_for("was killed and is started again", number)
+    # the storefront's exit code says that every order was placed and has one letter
+    assert run.process.wait(PATIENCE) == 0, run.printed()
+    assert f"and the mailer has written {2 * many} letters" in run.printed()
+    run.assert_nothing_is_left()

@@ -2,6 +2,10 @@
 
 import sys
 import time
+import uuid
+from collections.abc import Callable
+
+import requests
 
 import architect.sdk as architect
 
@@ -11,17 +15,44 @@ PURCHASES = [
     {"customer": "a cafe owner", "item": "coffee grinder", "quantity": 40},
 ]
 
-# a requests.Session that knows where the orders service is
+PATIENCE = 30.0  # seconds
+
+# requests.Sessions that know where the services are
 orders = architect.service("shop/orders").client
+mailer = architect.service("shop/mailer").client
+
+
+def is_served(response: requests.Response) -> bool:
+    return response.status_code < 500
+
+
+def until(
+    ask: Callable[[], requests.Response], is_answer: Callable[[requests.Response], bool] = is_served
+) -> requests.Response:
+    """Ask until there is an answer: a service may be away for a moment, and what it does may take one."""
+    deadline = time.monotonic() + PATIENCE
+    while True:
+        try:
+            response = ask()
+            if is_answer(response) or time.monotonic() > deadline:
+                return response
+        except requests.RequestException:
+            if time.monotonic() > deadline:
+                raise
+        time.sleep(0.05)
 
 
 def place(purchase: dict) -> dict:
     print(f"{purchase['customer']} wants {purchase['quantity']} x {purchase['item']}")
-    started = time.perf_counter()
-    order = orders.post("/orders", json=purchase).json()
+    reference, started = uuid.uuid4().hex, time.perf_counter()
+    order = until(lambda: orders.put(f"/orders/{reference}", json=purchase)).json()
     milliseconds = (time.perf_counter() - started) * 1000
     print(f"  => order {order['id']} {order['status']}, {milliseconds:.0f} ms later: {order['detail']}\n")
     return order
+
+
+def find(reference: str) -> dict:
+    return until(lambda: orders.get("/orders/:reference", path_params={"reference": reference})).json()
 
 
 def main() -> int:
@@ -29,14 +60,17 @@ def main() -> int:
 
     print("what the orders service has in its database:")
     print(f"  {'order':<6}{'customer':<14}{'what':<22}{'EUR':>9}  status")
-    for placed_order in placed:
-        order = orders.get("/orders/:order_id", path_params={"order_id": placed_order["id"]}).json()
+    for order in [find(order["reference"]) for order in placed]:
         what = f"{order['quantity']} x {order['item']}"
         print(f"  {order['id']:<6}{order['customer']:<14}{what:<22}{order['cents'] / 100:>9.2f}  {order['status']}")
 
-    letters = architect.service("shop/mailer").client.get("/letters").json()
+    paid = [order["reference"] for order in placed if order["status"] == "paid"]
+    letters = until(
+        lambda: mailer.get("/letters"), lambda response: response.ok and len(response.json()) >= len(paid)
+    ).json()
     print(f"and the mailer has written {len(letters)} letters")
-    return 0 if [order["status"] for order in placed] == ["paid", "paid", "declined"] and len(letters) == 2 else 1
+    is_one_each = sorted(letter["order"] for letter in letters) == sorted(paid)
+    return 0 if [order["status"] for order in placed] == ["paid", "paid", "declined"] and is_one_each else 1
 
 
 if __name__ == "__main__":

@@ -1,4 +1,7 @@
-"""The orders service: REST in front, PostgreSQL and gRPC behind, and an event for whoever wants to know."""
+"""The orders service: REST in front, PostgreSQL and gRPC behind, and an event for whoever wants to know.
+
+An order and its event are committed together. `architect relay`, which `architect run` starts, delivers the event.
+"""
 
 import logging
 import os
@@ -14,19 +17,18 @@ import architect.sdk as architect
 PRICES = {"espresso cup": 1200, "coffee grinder": 8900}  # in cents
 SCHEMA = """
     CREATE TABLE IF NOT EXISTS orders (
-        id serial PRIMARY KEY, customer text, item text, quantity int, cents int, status text, detail text
+        id serial PRIMARY KEY, reference text UNIQUE, customer text, item text, quantity int, cents int, status text,
+        detail text
     )
 """
 
 app = Flask(__name__)
 payments = architect.service("shop/payments")
+placed = architect.notification("order_placed")
 
 
 def database() -> psycopg.Connection:
-    db = architect.datastore("primary_db")
-    return psycopg.connect(
-        host=db.host, port=db.port, dbname=db.name, user=db.username, password=db.password, row_factory=dict_row
-    )
+    return psycopg.connect(**architect.datastore("primary_db").for_driver("psycopg"), row_factory=dict_row)
 
 
 def pay(order: dict) -> dict:
@@ -42,32 +44,41 @@ def pay(order: dict) -> dict:
     return {"status": "paid", "detail": f"receipt {answer.receipt}"}
 
 
-@app.post("/orders")
-def create():
+@app.put("/orders/<reference>")
+def create(reference: str):
+    """Places an order once, however often it is asked to: whoever got no answer may ask again."""
     wanted = request.get_json()
     cents = PRICES[wanted["item"]] * wanted["quantity"]
-    with database() as connection:
+    with database() as connection:  # one transaction: the order, what came of it, and the event
         order = connection.execute(
-            "INSERT INTO orders (customer, item, quantity, cents) VALUES (%s, %s, %s, %s) RETURNING *",
-            (wanted["customer"], wanted["item"], wanted["quantity"], cents),
+            "INSERT INTO orders (reference, customer, item, quantity, cents) VALUES (%s, %s, %s, %s, %s) "
+            "ON CONFLICT DO NOTHING RETURNING *",
+            (reference, wanted["customer"], wanted["item"], wanted["quantity"], cents),
         ).fetchone()
-        print(f"order {order['id']} is in the database: {cents / 100:.2f} EUR to pay")
-        order |= pay(order)
-        connection.execute(
-            "UPDATE orders SET status = %s, detail = %s WHERE id = %s", (order["status"], order["detail"], order["id"])
-        )
-    if order["status"] == "paid":
-        for delivery in architect.notification("order_placed").publish(order):
-            told = f"answered {delivery.status}" if delivery.ok else f"was not reached: {delivery.error}"
-            print(f"order_placed: {delivery.subscription.name} {told} after {delivery.elapsed * 1000:.0f} ms")
+        if order is None:
+            order = find(connection, reference)
+        else:
+            print(f"order {order['id']} is in the database: {cents / 100:.2f} EUR to pay")
+            order |= pay(order)
+            connection.execute(
+                "UPDATE orders SET status = %s, detail = %s WHERE id = %s",
+                (order["status"], order["detail"], order["id"]),
+            )
+            if order["status"] == "paid":
+                placed.publish(order, key=reference, outbox=connection)
+                print(f"order {order['id']}: order_placed is in the outbox")
     return order, 201 if order["status"] == "paid" else 402
 
 
-@app.get("/orders/<int:order_id>")
-def show(order_id: int):
+def find(connection: psycopg.Connection, reference: str) -> dict | None:
+    return connection.execute("SELECT * FROM orders WHERE reference = %s", (reference,)).fetchone()
+
+
+@app.get("/orders/<reference>")
+def show(reference: str):
     with database() as connection:
-        order = connection.execute("SELECT * FROM orders WHERE id = %s", (order_id,)).fetchone()
-    return order or ({"error": f"there is no order {order_id}"}, 404)
+        order = find(connection, reference)
+    return order or ({"error": f"there is no order {reference}"}, 404)
 
 
 if __name__ == "__main__":
