@@ -20,6 +20,17 @@ service Payments { rpc Pay (PayRequest) returns (PayResponse); }
 """
 
 
+# the connection to a database with the tables of orders and of the outbox, whose rows are counted at the end
+OUTBOX = """
+import atexit, sqlite3
+from architect_events.outbox.tables import SQLITE
+connection = sqlite3.connect(":memory:", isolation_level="DEFERRED")
+connection.executescript("create table orders (id int);" + ";".join(SQLITE.create))
+count = "select count(*), max(ordering_key) from architect_outbox"
+atexit.register(lambda: print(*connection.execute(count).fetchone()))
+"""
+
+
 def blocks(text: str, language: str) -> list[str]:
     return re.findall(rf"```{language}\n(.*?)```", text, re.DOTALL)
 
@@ -64,7 +75,7 @@ def test_every_python_block_runs_in_the_environment_that_it_shows(
     write_grpc_service(tmp_path / "payments", "acme/payments", PAYMENTS_PROTO)
     environ = {"ARCHITECT": environment, "ARCHITECT_CURRENT_SERVICE": "acme/payments"}
     start_program(PAYMENTS, grpc, cwd=tmp_path / "payments", **environ)
-    program = "\n".join(blocks(README, "python"))
+    program = "\n".join([OUTBOX, *blocks(README, "python")])
     environ |= {"ARCHITECT_CURRENT_SERVICE": "acme/orders", "PYTHONPATH": str(site)}
     printed = run_program(f"{program}\nprint(answer.output, db.url)", cwd=tmp_path / "client", **environ).splitlines()
     assert recorded.read_text().splitlines() == [
@@ -77,7 +88,7 @@ def test_every_python_block_runs_in_the_environment_that_it_shows(
     assert shown in README
     assert printed[1].startswith("acme/mailer 200 0.")
     assert printed[2].startswith("no service named 'acme/biling' (did you mean 'acme/billing'?); known: acme/billing, ")
-    assert printed[3] == "20 postgresql://app:s3cret@db.internal:5432/orders"
+    assert printed[3:] == ["20 postgresql://app:s3cret@db.internal:5432/orders", "1 7"]
 
 
 def test_its_manifest_is_valid():

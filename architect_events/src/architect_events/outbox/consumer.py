@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from architect_events.outbox.claiming import Lane
     from architect_events.outbox.store import Row, Store
 
-LEASE = 30.0
+LEASE = 10.0
 """Seconds until rows of a relay that died are delivered again."""
 
 _log = logging.getLogger("architect.events")
