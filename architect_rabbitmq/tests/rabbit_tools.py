@@ -22,6 +22,7 @@ from architect_rabbitmq import topology
 from architect_rabbitmq.channel import RabbitChannel
 
 URL = "amqp://guest:guest@127.0.0.1:5672"
+MAX_BYTES = 16 * 1024 * 1024
 LEVELS = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512)
 
 
@@ -57,7 +58,7 @@ class Names:
 
 @asynccontextmanager
 async def opened(url: str = URL) -> AsyncIterator[RabbitChannel]:
-    channel = RabbitChannel({"url": url})
+    channel = RabbitChannel({"url": url}, MAX_BYTES)
     try:
         yield channel
     finally:

@@ -316,7 +316,9 @@ def test_consumption_goes_on_after_the_connection_was_cut_and_what_was_held_come
             for answer in (consumer.ack([held]), consumer.retry(held, 0), consumer.dead(held, "")):
                 with pytest.raises(RabbitError, match="will be delivered again"):
                     await answer
-            await consumer.ack(again)
+            with pytest.raises(RabbitError, match="will be delivered again"):
+                await consumer.ack([held, *again])
+            assert await count(topology.queue_of(names.mailer)) == 0
             for number in (10, 11, 12):
                 await proxy.cut()
                 await published(channel, names, number)
@@ -483,7 +485,7 @@ from architect_rabbitmq.channel import RabbitChannel
 url, source, mailer, output = sys.argv[1:]
 
 async def main():
-    channel = RabbitChannel({"url": url})
+    channel = RabbitChannel({"url": url}, 1_000_000)
     consumer = channel.consumer(mailer, [Topic("placed", source, ())], 20)
     with open(output, "a") as file:
         while True:

@@ -17,12 +17,11 @@ from dataclasses import replace
 import aio_pika
 import pytest
 from aiormq.exceptions import ChannelNotFoundEntity
-from rabbit_tools import URL, Names, bare, count, drain, numbers, opened, opened_by_url, proxied
+from rabbit_tools import MAX_BYTES, URL, Names, bare, count, drain, numbers, opened, opened_by_url, proxied
 
 from architect_core.contract import Topic
 from architect_rabbitmq import topology
 from architect_rabbitmq.link import RabbitError
-from architect_rabbitmq.plugin import RabbitEvents
 
 
 def test_an_event_is_kept_for_each_subscriber_as_a_persistent_cloud_event(names: Names) -> None:
@@ -143,18 +142,15 @@ def test_a_message_that_no_queue_takes_is_not_confirmed_silently(names: Names, m
 
 
 def test_a_message_that_is_too_large_is_refused_for_good_and_the_others_are_kept(names: Names) -> None:
-    limit = RabbitEvents.capabilities.max_bytes
-    assert limit is not None
-
     async def main() -> None:
         async with opened() as channel:
             await channel.declare([names.topic])
-            large = replace(names.message(), body=bytes(limit + 1))
+            large = replace(names.message(), body=bytes(MAX_BYTES + 1))
             first, second, third = await channel.send([names.message(1), large, names.message(2)], 10)
             assert (first.ok, second.ok, third.ok) == (True, False, True)
             assert second.permanent
             assert "16,777,217 bytes" in str(second.error)
-            (largest,) = await channel.send([replace(large, body=bytes(limit))], 30)
+            (largest,) = await channel.send([replace(large, body=bytes(MAX_BYTES))], 30)
             assert largest.ok
 
     asyncio.run(main())

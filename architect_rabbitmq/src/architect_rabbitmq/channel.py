@@ -12,15 +12,15 @@ from architect_rabbitmq import topology
 from architect_rabbitmq.consumer import RabbitConsumer
 from architect_rabbitmq.link import Link, RabbitError
 from architect_rabbitmq.messages import properties_of
-from architect_rabbitmq.plugin import RabbitEvents
 from architect_rabbitmq.publisher import Outgoing, Publisher, RefusedError
 
 
 class RabbitChannel(Channel):
     """One connection to publish, which RabbitMQ may block when it is short of memory, and another one to consume."""
 
-    def __init__(self, arguments: Mapping[str, Any]) -> None:
-        """`arguments` are those of `aio_pika.connect`."""
+    def __init__(self, arguments: Mapping[str, Any], max_bytes: int) -> None:
+        """`arguments` are those of `aio_pika.connect`; a body has at most `max_bytes`."""
+        self._max_bytes = max_bytes
         self._publishing = Link(arguments, "publisher")
         self._consuming = Link(arguments, "consumer")
         self._publisher = Publisher(self._publishing)
@@ -29,7 +29,7 @@ class RabbitChannel(Channel):
 
     async def send(self, messages: Sequence[Message], timeout: float) -> Sequence[Receipt]:
         """Publish with confirms."""
-        limit = RabbitEvents.capabilities.max_bytes or 0
+        limit = self._max_bytes
         receipts: list[Receipt | None] = [None] * len(messages)
         for number, message in enumerate(messages):
             if len(message.body) > limit:

@@ -189,14 +189,19 @@ class RabbitConsumer(Consumer):
             await token.session.give_back(token.tag, requeue=False)
 
     async def ack(self, received: Sequence[Received]) -> None:
-        """Have RabbitMQ forget the messages."""
+        """Have RabbitMQ forget the messages. Raises RabbitError if some will be delivered again nevertheless."""
         sessions: dict[Session, list[int]] = {}
         for each in received:
             token: Token = each.token
-            token.session.require_open()
             sessions.setdefault(token.session, []).append(token.tag)
+        problems: list[RabbitError] = []
         for session, tags in sessions.items():
-            await session.ack(tags)
+            try:
+                await session.ack(tags)
+            except RabbitError as problem:
+                problems.append(problem)
+        if problems:
+            raise problems[0]
 
     async def release(self, received: Sequence[Received]) -> None:
         """Have RabbitMQ deliver the messages again at once, before all others; it counts that as an attempt."""
@@ -210,9 +215,8 @@ class RabbitConsumer(Consumer):
         message, attempt = received.message, received.attempt + 1
         if self._dead:
             message, attempt = without_reason(message), 1
-        properties = properties_of(message, attempt=attempt)
+        properties = properties_of(message, attempt=attempt, delay=delay)
         if delay > 0:
-            properties.expiration = str(max(1, round(delay * 1000)))
             queue = topology.retry_queue_of(self._subscriber, delay)
             declare = partial(topology.declare_retry, self._link, self._subscriber, delay)
             await self._move(received, Outgoing("", queue, properties, message.body, declare))

@@ -17,21 +17,31 @@ if TYPE_CHECKING:
 
 _PREFIX = "cloudEvents:"
 _ATTEMPT = "architect-attempt"  # of the message in the queue, without the deliveries that RabbitMQ counts
+_LONGEST_ID = 63  # characters of at most four of 255 bytes
 REASON = "architect-reason"  # why a message is a dead letter
 _COUNT = "x-delivery-count"  # how often RabbitMQ has delivered it before, in vain
 _WHY = "x-first-death-reason"
 _OF_RABBITMQ = (_COUNT, "x-acquired-count", "x-death", "x-first-death-", "x-last-death-")
 
 
-def properties_of(message: Message, *, attempt: int = 1, reason: str | None = None) -> Basic.Properties:
-    """Returns the properties of a message, which RabbitMQ writes to its disk."""
+def properties_of(
+    message: Message, *, attempt: int = 1, reason: str | None = None, delay: float = 0.0
+) -> Basic.Properties:
+    """Returns the properties of a message, which RabbitMQ writes to its disk, and lets expire after `delay` seconds."""
     headers: dict[str, Any] = message.to_headers(_PREFIX)
     content_type = headers.pop("content-type")
     if attempt > 1:
         headers[_ATTEMPT] = attempt
     if reason is not None:
         headers[REASON] = reason
-    return Basic.Properties(content_type=content_type, headers=headers, delivery_mode=2, message_id=message.id[:64])
+    expiration = str(max(1, round(delay * 1000))) if delay > 0 else None
+    return Basic.Properties(
+        content_type=content_type,
+        headers=headers,
+        delivery_mode=2,
+        message_id=message.id[:_LONGEST_ID],
+        expiration=expiration,
+    )
 
 
 def message_of(delivered: DeliveredMessage) -> Message:

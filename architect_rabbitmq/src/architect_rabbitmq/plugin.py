@@ -10,12 +10,13 @@ from architect_core.exceptions import ConfigError
 
 ARCHITECT_CONTRACT = 2
 
+_MAX_BYTES = 16 * 1024 * 1024  # RabbitMQ 4 refuses larger messages, earlier ones those over 128 MiB
+
 
 class RabbitEvents(contract.EventChannel):
     """Carries events over RabbitMQ."""
 
-    # RabbitMQ 4 refuses messages over 16 MiB, earlier ones over 128 MiB
-    capabilities: ClassVar = Capabilities(orders=True, max_bytes=16 * 1024 * 1024, max_delay=7 * 24 * 3600.0)
+    capabilities: ClassVar = Capabilities(orders=True, max_bytes=_MAX_BYTES, max_delay=7 * 24 * 3600.0)
 
     def open(self, broker: Broker | None) -> Channel:
         """Returns a channel to the broker."""
@@ -23,7 +24,7 @@ class RabbitEvents(contract.EventChannel):
             raise ConfigError("the environment variable ARCHITECT_EVENTS", [("", "must be the URL of a RabbitMQ")])
         from architect_rabbitmq.channel import RabbitChannel  # imports aio-pika
 
-        return RabbitChannel(broker.credentials.for_driver("aio-pika"))
+        return RabbitChannel(broker.credentials.for_driver("aio-pika"), _MAX_BYTES)
 
 
 @hookimpl
