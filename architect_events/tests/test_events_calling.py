@@ -18,6 +18,8 @@ import pytest
 from architect_core.contract import Event, Message, Receipt, Received
 from architect_events.consuming.calling import Caller
 
+TRACE = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
+
 tenant: ContextVar[str] = ContextVar("tenant", default="none")
 
 
@@ -28,7 +30,9 @@ class Handler:
 
 
 def received(id_: str = "1", attempt: int = 1) -> Received:
-    message = Message(id_, "placed", "acme/orders", datetime.now(UTC), b'{"order": 7}', key="k", headers={"a": "b"})
+    message = Message(
+        id_, "placed", "acme/orders", datetime.now(UTC), b'{"order": 7}', key="k", headers={"traceparent": TRACE}
+    )
     return Received(message, attempt, None)
 
 
@@ -65,7 +69,7 @@ def test_a_handler_gets_the_event_with_its_attempt_and_runs_outside_of_the_loop_
         ((event, thread),) = events
         assert receipt.ok
         assert (event.payload, event.attempt, event.key) == ({"order": 7}, 3, "k")
-        assert (event.id, event.source, event.headers) == ("1", "acme/orders", {"a": "b"})
+        assert (event.id, event.source, event.headers) == ("1", "acme/orders", {"traceparent": TRACE})
         assert thread == ("architect-handlers" if asynchronous else "architect-handler-1")
 
     run(scenario)
@@ -135,6 +139,7 @@ def test_whatever_a_handler_raises_is_a_failure_whose_reason_has_nothing_of_the_
     (record,) = caplog.records
     assert record.exc_info is not None
     assert record.exc_info[1] is problem
+    assert TRACE in record.getMessage()
     assert "order" not in record.getMessage().replace("acme/orders", "")
 
 

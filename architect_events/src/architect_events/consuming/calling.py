@@ -16,6 +16,7 @@ from typing import Any, Protocol
 
 from architect_core.contract import ClientObserver, Event, Message, Receipt, Received
 from architect_core.exceptions import ArchitectError
+from architect_events.consuming.describing import described
 from architect_events.loop import LoopThread
 from architect_events.observing import observed
 
@@ -103,12 +104,12 @@ class Caller:
                 cancel()
         if not outcome.done():
             text = f"the handler {name} took longer than {handler.timeout:g} seconds"
-            _log.error("event %r of %s (%s): %s", event.event, event.source, event.id, text)
+            _log.error("%s: %s", described(event), text)
             raise HandlerError(text)
         problem = outcome.result()
         if problem is not None:
             text = f"the handler {name} failed"
-            _log.error("event %r of %s (%s): %s", event.event, event.source, event.id, text, exc_info=problem)
+            _log.error("%s: %s", described(event), text, exc_info=problem)
             raise HandlerError(f"{text}: {type(problem).__name__}") from problem
 
 

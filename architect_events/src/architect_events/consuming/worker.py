@@ -5,14 +5,14 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import deque
-from collections.abc import Awaitable, Callable, Iterable, Sequence
-from contextlib import suppress
-from dataclasses import dataclass, field, replace
-from functools import partial
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from architect_core.contract import Capabilities, Consumer, Receipt, Received
 from architect_core.exceptions import ArchitectError, PluginError
+from architect_events.consuming.describing import described
+from architect_events.consuming.holding import Holding, text_of
 from architect_events.consuming.outage import Outage
 
 if TYPE_CHECKING:
@@ -25,9 +25,6 @@ _log = logging.getLogger("architect.events")
 _RECEIVE = 20.0  # seconds that one call of `receive` waits for a message
 _SHORT = 1.0  # the same while it is not known whether the broker is back
 _SLACK = 30.0  # seconds after its timeout when `receive` has failed
-_TOGETHER, _ENOUGH = 0.005, 50  # seconds for which successes are collected before they are acknowledged, and how many
-_SETTLE = 10.0  # seconds that one call to acknowledge and the like may take
-_SETTLING = 5  # attempts to acknowledge and the like
 _LONGEST_HELD = 120.0  # seconds between attempts of a message that the worker keeps; a broker may limit their sum
 _LONGEST_REASON = 300  # characters
 
@@ -106,19 +103,15 @@ class Worker:
         self._capabilities = capabilities
         self._concurrency = concurrency
         self._batch = batch
-        self._limit = concurrency * batch + ahead
+        self._held = Holding(name, consumer, concurrency * batch + ahead)
         self._grace = grace
         self._empty = empty
         self._prepare = prepare
         self._outage = outage or Outage(name)
         self._stopping = asyncio.Event()
-        self._changed = asyncio.Event()  # a message is no longer held, or a call has ended
-        self._held: dict[int, Received] = {}  # by their ids, because comparing messages takes time
         self._chains: dict[tuple[str, ...], _Chain] = {}  # those of a key, if any of its messages is held
         self._ready: deque[_Chain] = deque()
         self._calls: set[asyncio.Task[None]] = set()
-        self._succeeded: list[Received] = []
-        self._acknowledging: asyncio.Task[None] | None = None
 
     def stop(self) -> None:
         """Begin nothing new; `run` returns once the running calls have ended. To be called in the event loop."""
@@ -127,8 +120,9 @@ class Worker:
     async def run(self, *, until_empty: bool = False) -> None:
         """Process messages until `stop` is called or, if `until_empty`, until none is left that is due."""
         receiving = asyncio.create_task(self._receive(until_empty))
-        extending = asyncio.create_task(self._extend())
         stopping = asyncio.create_task(self._stopping.wait())
+        lease = self._capabilities.lease
+        others = set() if lease is None else {asyncio.create_task(self._held.extend_leases(lease))}
         try:
             await asyncio.wait({receiving, stopping}, return_when=asyncio.FIRST_COMPLETED)
             self._stopping.set()
@@ -141,39 +135,31 @@ class Worker:
             await self._release_waiting()
         finally:
             self._stopping.set()
-            tasks = {receiving, extending, stopping, *self._calls}
+            tasks = {receiving, stopping, *others, *self._calls}
             for task in tasks:
                 task.cancel()
             await asyncio.wait(tasks)
-            if self._acknowledging is not None:
-                await self._acknowledging
-            try:
-                async with asyncio.timeout(_SETTLE):
-                    await self._consumer.close()
-            except Exception as problem:  # noqa: BLE001 - what is held is delivered again in any case
-                if not isinstance(problem, ArchitectError):  # which `receive` has raised, too
-                    _log.warning("%s: closing failed: %s", self.name, _text(problem))
+            await self._held.close()
         if not receiving.cancelled():
             receiving.result()  # raises what ended it
 
     async def _release_waiting(self) -> None:
         """Gives back what was not begun; if the channel does not hold back, the end of the consumer does that."""
         chains = dict.fromkeys((*self._ready, *self._chains.values()))
-        waiting = [each for chain in chains for each in chain.waiting]
-        if waiting and self._capabilities.holds_back:
-            await self._settle(waiting, "release", partial(self._consumer.release, waiting))
+        if self._capabilities.holds_back:
+            await self._held.release([each for chain in chains for each in chain.waiting])
 
     async def _receive(self, until_empty: bool) -> None:
         prepared = self._prepare is None
         while True:
-            while len(self._held) >= self._limit:
-                await self._change()
+            while self._held.room <= 0:
+                await self._held.change()
             timeout = self._empty if until_empty else _SHORT if self._outage.is_on else _RECEIVE
             try:
                 async with asyncio.timeout(timeout + _SLACK):
                     if self._prepare is not None and not prepared:
                         await self._prepare()
-                    received = await self._consumer.receive(self._limit - len(self._held), timeout)
+                    received = await self._consumer.receive(self._held.room, timeout)
             except Exception as problem:  # noqa: BLE001 - a worker outlives every outage
                 prepared = self._prepare is None
                 await self._outage.pause(problem)
@@ -184,16 +170,12 @@ class Worker:
                 self._accept(each)
             self._begin()
             if until_empty and not received:
-                if not self._held:
+                if self._held.is_empty:
                     return
-                await self._change()
-
-    async def _change(self) -> None:
-        self._changed.clear()
-        await self._changed.wait()
+                await self._held.change()
 
     def _accept(self, received: Received) -> None:
-        self._held[id(received)] = received
+        self._held.add(received)
         message = received.message
         if message.key is None:
             self._ready.append(_Chain(None, deque((received,))))
@@ -228,20 +210,18 @@ class Worker:
 
     def _ended(self, call: asyncio.Task[None]) -> None:
         self._calls.discard(call)
-        self._changed.set()
         self._begin()
         if not call.cancelled() and (problem := call.exception()):
             _log.error("%s: an unexpected error", self.name, exc_info=problem)
 
     async def _process(self, batch: list[Received], owners: list[_Chain]) -> None:
         receipts = await self._attempt(batch)
+        succeeded = [received for received, receipt in zip(batch, receipts, strict=True) if receipt.ok]
+        self.counts.done += len(succeeded)
+        self._held.acknowledge(succeeded, soon=len(self._calls) > 1)
         for received, chain, receipt in zip(batch, owners, receipts, strict=True):
-            if receipt.ok:
-                self._succeeded.append(received)
-            else:
+            if not receipt.ok:
                 await self._failed(received, chain, receipt)
-        if self._succeeded and self._acknowledging is None:
-            self._acknowledging = asyncio.create_task(self._acknowledge())
         for chain in dict.fromkeys(owners):
             await self._go_on(chain)
 
@@ -275,17 +255,23 @@ class Worker:
         delay = self._schedule.delay(attempt, receipt.retry_after, self._capabilities.max_delay)
         if receipt.permanent or delay is None:
             self.counts.dead += 1
-            _log.error("%s is dead after attempt %d: %s", _label(received), attempt, reason)
-            await self._settle([received], "bury", partial(self._consumer.dead, received, reason))
+            _log.error("%s is dead after attempt %d: %s", described(received.message), attempt, reason)
+            await self._held.bury(received, reason)
             return
         if chain.key is not None:
             keeps = not self._capabilities.holds_back
             chain.pause = delay = min(delay, _LONGEST_HELD) if keeps else delay
             if keeps:
                 chain.kept.append(received)
-        _log.warning("%s: attempt %d failed, the next is in %.1f seconds: %s", _label(received), attempt, delay, reason)
+        _log.warning(
+            "%s: attempt %d failed, the next is in %.1f seconds: %s",
+            described(received.message),
+            attempt,
+            delay,
+            reason,
+        )
         if not chain.kept:
-            await self._settle([received], "retry", partial(self._consumer.retry, received, delay))
+            await self._held.retry(received, delay)
 
     async def _go_on(self, chain: _Chain) -> None:
         """Have the next messages of a chain processed, or the failed ones again later."""
@@ -294,10 +280,9 @@ class Worker:
             returned = [*chain.returned, *chain.waiting]
             chain.returned.clear()
             chain.waiting.clear()
-            if returned:
-                await self._settle(returned, "release", partial(self._consumer.release, returned))
+            await self._held.release(returned)
         if chain.kept:
-            first = self._tried(chain.kept[0])
+            first = self._held.tried(chain.kept[0])
             chain.waiting.extendleft((*reversed(chain.kept[1:]), first))
             chain.kept.clear()
             asyncio.get_running_loop().call_later(pause or 0.0, self._resume, chain)
@@ -306,83 +291,11 @@ class Worker:
         elif chain.key is not None:
             del self._chains[chain.key]
 
-    def _tried(self, received: Received) -> Received:
-        """Returns the message that is kept, with one more attempt counted."""
-        tried = replace(received, attempt=received.attempt + 1)
-        del self._held[id(received)]
-        self._held[id(tried)] = tried
-        return tried
-
     def _resume(self, chain: _Chain) -> None:
         self._ready.append(chain)
         self._begin()
 
-    async def _acknowledge(self) -> None:
-        """Acknowledges what succeeded, together with what succeeds in the same moment."""
-        while self._succeeded:
-            if len(self._calls) > 1 and len(self._succeeded) < min(_ENOUGH, self._limit / 2):
-                await asyncio.sleep(_TOGETHER)
-            batch, self._succeeded = self._succeeded, []
-            self.counts.done += len(batch)
-            if not await self._settle(batch, "acknowledge", partial(self._consumer.ack, batch)) and len(batch) > 1:
-                await self._acknowledge_each(batch)
-        self._acknowledging = None
-
-    async def _acknowledge_each(self, batch: Sequence[Received]) -> None:
-        """Those of a connection that was lost must not keep others from being acknowledged."""
-        with suppress(TimeoutError):  # it is away
-            async with asyncio.timeout(_SETTLE):
-                for each in batch:
-                    with suppress(Exception):  # which is in the log already
-                        await self._consumer.ack([each])
-
-    async def _settle(self, received: Iterable[Received], what: str, settle: Callable[[], Awaitable[None]]) -> bool:
-        """Tells the consumer, some times if it fails; then the messages are no longer held. Returns whether it worked.
-
-        If it never works, the lease or the connection has ended, or will, and they are delivered again.
-        """
-        settled = False
-        for number in range(_SETTLING):
-            try:
-                async with asyncio.timeout(_SETTLE):
-                    await settle()
-                settled = True
-                break
-            except Exception as problem:  # noqa: BLE001 - see above
-                if number == _SETTLING - 1 or not isinstance(problem, OSError):
-                    _log.warning("%s: could not %s, so it may be delivered again: %s", self.name, what, _text(problem))
-                    break
-                await asyncio.sleep(0.1 * 2**number)
-        for each in received:
-            del self._held[id(each)]
-        self._changed.set()
-        return settled
-
-    async def _extend(self) -> None:
-        """Extends the leases of all unfinished messages at half of the lease; sooner again if that fails."""
-        lease = self._capabilities.lease
-        while lease is not None:
-            await asyncio.sleep(lease / 2)
-            while self._held:
-                try:
-                    async with asyncio.timeout(lease / 4):
-                        await self._consumer.extend(list(self._held.values()))
-                    break
-                except Exception as problem:  # noqa: BLE001 - they may be delivered again, and go on
-                    _log.warning("%s: could not extend leases: %s", self.name, _text(problem))
-                    await asyncio.sleep(lease / 16)
-
 
 def _reason(receipt: Receipt) -> str:
-    text = f"status {receipt.status}" if receipt.error is None else _text(receipt.error)
+    text = f"status {receipt.status}" if receipt.error is None else text_of(receipt.error)
     return text[:_LONGEST_REASON]
-
-
-def _text(problem: Exception) -> str:
-    return str(problem) or type(problem).__name__
-
-
-def _label(received: Received) -> str:
-    message = received.message
-    to = f" to {message.to.name}" if message.to else ""
-    return f"event {message.event!r} of {message.source}{to} ({message.id})"
