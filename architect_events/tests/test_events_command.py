@@ -92,14 +92,14 @@ def test_the_sql_is_what_creates_the_tables(new, database, monkeypatch, architec
 def test_a_list_has_counts_and_ages_and_no_payloads(database, outbox, architect_events):
     publish(database, "old", age=7300)
     bury(outbox)
-    publish(database, "new", age=70)
+    publish(database, "new", age=190)
     text = architect_events("list")
     first, header, *rows = text.splitlines()
-    assert first == "the datastore 'db': 1 pending (the oldest for 70 s), 1 dead (the oldest for 2 h)"
+    assert first == "the datastore 'db': 1 pending (the oldest for 3 m), 1 dead (the oldest for 2 h)"
     assert header.split() == ["ID", "EVENT", "SUBSCRIBER", "STATE", "ATTEMPTS", "AGE", "NEXT"]
     assert [" ".join(row.split()) for row in rows] == [
         "old placed - dead 1 2 h status 410",
-        "new placed - pending 0 70 s now",
+        "new placed - pending 0 3 m now",
     ]
     assert '{"n": 7}' not in text
     assert '{"n": 7}' in architect_events("list", "--payload")
@@ -173,7 +173,7 @@ def test_dead_events_are_listed_and_attempted_again_as_if_for_the_first_time(dat
     bury(outbox)
     publish(database, "e2")
     assert [each["id"] for each in architect_events("dead", "--json")[0]["events"]] == ["e1"]
-    assert architect_events("retry", "e1") == "the datastore 'db': 1 events are attempted again\n"
+    assert architect_events("retry", "e1") == "the datastore 'db': 1 retried\n"
     assert [(row.message.id, row.attempts) for row in outbox.claim(ALL, "me", 9, 30.0)] == [("e1", 1), ("e2", 1)]
 
 
@@ -207,7 +207,7 @@ def test_events_that_were_kept_after_their_delivery_are_replayed_since_a_time(da
     outbox.delivered(outbox.claim(ALL, "me", 9, 30.0), 3600.0)
     publish(database, "e3")
     since = (datetime.now(UTC) - timedelta(minutes=30)).isoformat()
-    assert architect_events("replay", "--since", since) == "the datastore 'db': 2 events are delivered again\n"
+    assert architect_events("replay", "--since", since) == "the datastore 'db': 2 replayed\n"
     assert [row.message.id for row in outbox.claim(ALL, "me", 9, 30.0)] == ["e1", "e2", "e3"]
     assert architect_events("replay", "--since", "3h", "--event", "paid", "--json")[0]["count"] == 0
     assert states(database)[0] == ("e0", "delivered")
@@ -323,7 +323,9 @@ class Plugin(EventChannel):
 def letters(monkeypatch: pytest.MonkeyPatch) -> Letters:
     """A broker of another scheme, at which the service's only subscriber has two dead letters."""
     now = datetime.now(UTC)
-    messages = [Message(f"e{number}", "placed", ORDERS, now, b"{}") for number in range(2)]
+    messages = [
+        Message(f"e{number}", "placed", ORDERS, now, b"{}", headers={"architect-reason": "why"}) for number in range(2)
+    ]
     letters = Letters([Received(each, 1, None) for each in messages])
     configure(monkeypatch)
     monkeypatch.setenv("ARCHITECT_EVENTS", "amqp://broker")
@@ -334,27 +336,28 @@ def letters(monkeypatch: pytest.MonkeyPatch) -> Letters:
 
 def test_dead_letters_of_a_broker_are_listed_and_stay(letters, architect_events):
     (place,) = architect_events("dead", "--json")
-    assert place["place"] == "the amqp broker"
+    assert place["place"] == "the dead letters of the amqp broker"
     assert [(each["id"], each["subscriber"], each["state"]) for each in place["events"]] == [
         ("e0", "acme/mailer", "dead"),
         ("e1", "acme/mailer", "dead"),
     ]
+    assert [each["problem"] for each in place["events"]] == ["why", "why"]
     assert letters.asked[0] == ("acme/mailer", True)
     assert len(letters.left) == 2
-    assert architect_events("list", "--subscriber", "acme/other") == "the amqp broker: none\n"
+    assert architect_events("list", "--subscriber", "acme/other") == "the dead letters of the amqp broker: none\n"
 
 
 def test_dead_letters_of_a_broker_are_retried_and_discarded_by_id(letters, architect_events):
-    assert architect_events("retry", "e1") == "the amqp broker: 1 events are attempted again\n"
+    assert architect_events("retry", "e1") == "the dead letters of the amqp broker: 1 retried\n"
     assert letters.again == ["e1"]
     architect_events("discard", "--all")
     assert letters.left == []
-    with pytest.raises(RunError, match="none of these is in the amqp broker"):
+    with pytest.raises(RunError, match="none of these is in the dead letters of the amqp broker"):
         architect_events("retry", "e1")
 
 
 def test_a_datastore_without_tables_is_no_place_beside_a_broker(letters, new, monkeypatch, architect_events):
     configure(monkeypatch, db=new("sqlite", tables=False).entry)
-    assert [each["place"] for each in architect_events("list", "--json")] == ["the amqp broker"]
+    assert [each["place"] for each in architect_events("list", "--json")] == ["the dead letters of the amqp broker"]
     configure(monkeypatch, db=new("sqlite").entry)
     assert len(architect_events("list", "--json")) == 2

@@ -35,7 +35,7 @@ class TestEmbeddedChannel(EventChannelSuite):
     """A file keeps to the contract of channels."""
 
     channel = "events.sqlite"
-    capabilities = Capabilities(orders=True, holds_back=True, lease=30.0)
+    capabilities = Capabilities(orders=True, holds_back=True, lease=10.0)
     network = False
 
     @pytest.fixture

@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
+from architect_core.contract import REASON_HEADER
 from architect_events.outbox.browsing import Count, Entry, Selection
 from architect_events.outbox.tables import DEAD
 
@@ -25,7 +26,7 @@ class DeadLetters:
 
     def __init__(self, factory: EventChannel, broker: Broker, queues: Mapping[str, Sequence[Topic]]) -> None:
         """`queues` are the topics of each subscriber."""
-        self.name = f"the {broker.scheme} broker"
+        self.name = f"the dead letters of the {broker.scheme} broker"
         self._factory = factory
         self._broker = broker
         self._queues = queues
@@ -103,6 +104,8 @@ def _is_selected(selection: Selection, received: Received) -> bool:
 
 def _entry(subscriber: str, received: Received, *, bodies: bool) -> Entry:
     message = received.message
+    headers = dict(message.headers)
+    problem = headers.pop(REASON_HEADER, None)
     return Entry(
         id=message.id,
         event=message.event,
@@ -113,7 +116,8 @@ def _entry(subscriber: str, received: Received, *, bodies: bool) -> Entry:
         attempts=None,
         time=message.time,
         age=max(0.0, (datetime.now(UTC) - message.time).total_seconds()),
-        headers=dict(message.headers),
+        headers=headers,
         content_type=message.content_type,
+        problem=problem,
         body=message.body if bodies else None,
     )

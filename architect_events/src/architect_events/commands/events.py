@@ -95,8 +95,8 @@ def _change(given: argparse.Namespace) -> str:
         raise RunError(f"architect events {action}: {reason}")
     if given.json:
         return json.dumps([{"place": name, "count": count} for name, count in changed.items()], indent=2)
-    done = {"retry": "are attempted again", "discard": "were deleted", "replay": "are delivered again"}[action]
-    return "\n".join(f"{name}: {count} events {done}" for name, count in changed.items())
+    done = {"retry": "retried", "discard": "discarded", "replay": "replayed"}[action]
+    return "\n".join(f"{name}: {count} {done}" for name, count in changed.items())
 
 
 _ACTIONS = {

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
-from architect_core.contract import Credentials, Message
+from architect_core.contract import REASON_HEADER, Credentials, Message
 from architect_events.outbox.claiming import LANE, Claim, Lane, marks
 from architect_events.outbox.database import Database
 from architect_events.outbox.tables import DEAD, DELIVERED, OUTBOX, PENDING, PUBLISHED
@@ -38,6 +38,7 @@ class Store:
         """See `Database`; nothing is connected yet."""
         self.database = Database(credentials, where, settings)
         self._now = self.database.dialect.now
+        self._busy: set[Lane] = set()  # where the last claim has found something
 
     @property
     def statements(self) -> tuple[str, ...]:
@@ -58,19 +59,26 @@ class Store:
         Rows with the same key are claimed in the order of publication, and none while an earlier one waits for another
         attempt or has another holder. With `events`, only those events are claimed.
         """
-        if not self._is_due(lane):  # without a lock, which an idle relay would take all day
+        if lane not in self._busy and not self._is_due(lane):  # without a lock, which an idle relay would take all day
             return []
+        self._busy.discard(lane)
         with self.database.transaction(lane.lock) as cursor:
             ids = Claim(cursor, self._now, lane, holder, limit, events).take()
             if not ids:
                 return []
-            these = f"id IN {marks(ids)}"
-            cursor.run(
-                f"UPDATE {OUTBOX} SET lease = ?, next_at = {self._now} + ?, attempts = attempts + 1 WHERE {these}",
-                [holder, lease, *ids],
-            )
-            found = cursor.rows(f"SELECT id, attempts, {_COLUMNS} FROM {OUTBOX} WHERE {these}", ids)
-        by_id = {row[0]: Row(row[0], _message(row[2:]), row[1], holder) for row in found}
+            these, columns = f"id IN {marks(ids)}", f"id, attempts, problem, {_COLUMNS}"
+            leasing = f"UPDATE {OUTBOX} SET lease = ?, next_at = {self._now} + ?, attempts = attempts + 1 WHERE {these}"
+            if self.database.dialect.has_returning:
+                found = cursor.rows(f"{leasing} RETURNING {columns}", [holder, lease, *ids])
+            else:
+                cursor.run(leasing, [holder, lease, *ids])
+                found = cursor.rows(f"SELECT {columns} FROM {OUTBOX} WHERE {these}", ids)
+        self._busy.add(lane)
+        is_dead = lane.state == DEAD
+        by_id = {
+            number: Row(number, _message(row, problem if is_dead else None), attempts, holder)
+            for number, attempts, problem, *row in found
+        }
         return [by_id[each] for each in ids if each in by_id]
 
     def expand(self, source: str, subscribers: Mapping[str, Sequence[str]], limit: int) -> int:
@@ -169,8 +177,10 @@ class Store:
             )
 
 
-def _message(row: Sequence[Any]) -> Message:
+def _message(row: Sequence[Any], reason: str | None) -> Message:
     id_, event, source, key, content_type, headers, body, occurred_at = row
     time = datetime.fromisoformat(occurred_at)
     found = json.loads(headers)
+    if reason is not None:
+        found[REASON_HEADER] = reason
     return Message(id_, event, source, time, bytes(body), key=key, content_type=content_type, headers=found)

@@ -41,11 +41,13 @@ class Dialect:
         engine: the datastore engine's name: "postgres", "mysql" or "sqlite".
         now: an expression for the seconds since 1970, by the database's clock.
         create: the statements that create what does not exist yet.
+        has_returning: whether an UPDATE can return rows; SQLite can since 3.35 only.
     """
 
     engine: str
     now: str
     create: tuple[str, ...]
+    has_returning: bool = False
 
 
 # What is pending for a subscriber is read in the order of `next_at` and `id`, in which new rows, whose `next_at` is 0,
@@ -106,6 +108,7 @@ POSTGRES = Dialect(
             "number": "DOUBLE PRECISION",
         }
     ),
+    has_returning=True,
 )
 
 MYSQL = Dialect(
