@@ -45,7 +45,7 @@ CHANNELS = {
     "sqlite": ("sqlite", "sqlite"),
 }
 NUMBER = {"postgres": "bigserial", "mariadb": "bigint auto_increment", "sqlite": "integer"}
-MARK = {"postgres": "%s", "mariadb": "%s", "sqlite": "?"}
+MARK = {"postgres": "%s", "mysql": "%s", "sqlite": "?"}
 
 
 def connect() -> Any:
@@ -55,7 +55,7 @@ def connect() -> Any:
         import psycopg
 
         return psycopg.connect(**db.for_driver("psycopg"))
-    if db.engine == "mariadb":
+    if db.engine == "mysql":
         import pymysql  # type: ignore[import-untyped] # it ships no types
 
         return pymysql.connect(**db.for_driver("pymysql"))
