@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import subprocess
 import sys
@@ -19,6 +20,7 @@ DOCS = ROOT / "docs"
 PAGES = {
     "index.md": ("core", "rest"),
     "reference/command-line.md": ("core", "cli"),
+    "reference/events-command-line.md": ("core", "events", "cli"),
     "reference/configuration.md": ("core",),
     "tutorial/first-event.md": ("core", "events", "cli"),
     "tutorial/first-plugin.md": ("core", "datastore", "cli", "testing"),
@@ -83,6 +85,14 @@ def test_the_json_in_a_page_is_a_manifest(path):
     for block in blocks(path.read_text()):
         if block.language == "json" and not block.title:
             assert parse_manifest(block.text).name == json.loads(block.text)["name"]
+
+
+def test_the_tests_that_measure_a_guarantee_exist():
+    folders = [ROOT / "tests", *ROOT.glob("architect_*/tests"), ROOT / "architect_testing" / "src"]
+    programs = "".join(path.read_text() for folder in folders for path in folder.rglob("*.py"))
+    named = set(re.findall(r"`(test_\w+)`", (DOCS / "explanation" / "events.md").read_text()))
+    assert len(named) > 10
+    assert [name for name in named if f"def {name}(" not in programs] == []
 
 
 @pytest.fixture(scope="module")
