@@ -353,3 +353,33 @@ def test_a_database_that_is_killed_is_started_again_in_its_folder(system):
     wait_until(lambda: any(each.cwd().endswith("/a.root.db") for each in system.processes()), running.printed)
     stopped(running)
     system.assert_nothing_is_left()
+
+
+@pytest.mark.parametrize("stated", [None, "whsec_cmlnaHQgcmlnaHQgcmlnaHQgcmlnaHQg"])
+def test_a_subscriber_s_secret_is_given_to_its_publisher_too_and_made_up_if_it_has_no_value(system, stated):
+    needs = {"acme/orders": "file:../orders"}
+    parameters = {"HOOK": {"description": "what events are signed with"}}
+    subscriptions = {"acme/orders": {"placed": {"uri": "/placed", "secret": "HOOK"}}}
+    system.server("acme/orders", notifications=["placed"])
+    root = system.service(
+        "acme/mailer",
+        SCRIPT + "print(os.environ['HOOK'])\n",
+        dependencies=needs,
+        parameters=parameters,
+        subscriptions=subscriptions,
+    )
+    printed = system.succeeds("run", root, environ={} if stated is None else {"HOOK": stated})
+    secret = system.variables_of("acme/mailer")["HOOK"]
+    assert secret.startswith("whsec_")
+    assert stated in {None, secret}
+    subscription = system.services_of("acme/orders")["acme/orders"]["subscriptions"]["placed"]["acme/mailer"]
+    assert subscription == {"uri": "/placed", "secret": secret}
+    assert "acme/mailer | ***\n" in printed
+    assert secret not in printed
+
+
+def test_a_secret_that_is_no_parameter_is_an_error(system):
+    subscriptions = {"acme/orders": {"placed": {"uri": "/placed", "secret": "HOOK"}}}
+    root = system.service("acme/mailer", SCRIPT, subscriptions=subscriptions)
+    printed = system.fails("run", root)
+    assert "the `secret` of 'placed' of acme/orders is HOOK, which is no parameter" in printed

@@ -26,7 +26,9 @@ _SHORTEST_MASKED = 4  # shorter secrets would mask ordinary text
 def secrets_of(plan: Plan) -> Iterator[str]:
     """The passwords that a run is given, and the values of its parameters and headers with names of secrets."""
     for node in plan.nodes:
-        yield from secret_values(plan.parameters(node))
+        parameters = plan.parameters(node)
+        yield from secret_values(parameters)
+        yield from (parameters[name] for name in node.signing_secrets if name in parameters)
         for subscriptions in node.manifest.subscriptions.values():
             for subscription in subscriptions.values():
                 yield from secret_values(subscription.headers)

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import os
+import secrets
 import sys
+from base64 import b64encode
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -110,6 +112,7 @@ class Plan:
     ports: dict[str, int] = field(default_factory=dict)
     entries: dict[str, dict[str, dict[str, Any]]] = field(default_factory=dict)
     events: str | None = field(default=None, repr=False)
+    _made_up: dict[tuple[str, str], str] = field(default_factory=dict, repr=False)
 
     @property
     def root(self) -> Node:
@@ -132,9 +135,15 @@ class Plan:
             yield Datastore(node.name, key, declared, override.of(key))
 
     def parameters(self, node: Node) -> dict[str, str]:
-        """The value of every parameter that has one: the stated one, else that in the environment, else the default."""
+        """The value of every parameter that has one: the stated one, else that in the environment, else the default.
+
+        A secret that events are signed with has always one.
+        """
         stated, declared = self.overrides.of(node.name).parameters, node.manifest.parameters
         values = {name: stated.get(name, os.environ.get(name, each.default)) for name, each in declared.items()}
+        if self.is_started(node):
+            for name in node.signing_secrets:
+                values[name] = values[name] or self._made_up.setdefault((node.name, name), _signing_secret())
         return {name: value for name, value in values.items() if value is not None}
 
     def address(self, node: Node) -> dict[str, Any]:
@@ -152,7 +161,7 @@ class Plan:
         return {"host": override.host, **({} if port is None else {"port": port}), "api": override.api or api}
 
     def subscribers(self, node: Node) -> dict[str, dict[str, dict[str, Any]]]:
-        """The subscribers of a service's events: event -> subscriber -> its path and headers, or its handler.
+        """The subscribers of a service's events: event -> subscriber -> its path, headers and secret, or its handler.
 
         Raises RunError if a service subscribes to an event that is not announced.
         """
@@ -167,7 +176,9 @@ class Plan:
                             f"{other.name} subscribes to {event!r} of {node.name}, which announces "
                             f"{', '.join(found) or 'nothing'} (`notifications` in its architect.json)"
                         )
-                    found[event][other.name] = subscription.model_dump(exclude_defaults=True)
+                    given = subscription.model_dump(exclude_defaults=True, exclude={"secret"})
+                    secret = self.parameters(other).get(subscription.secret or "")
+                    found[event][other.name] = given if secret is None else {**given, "secret": secret}
         return found
 
     def services_for(self, node: Node) -> dict[str, Any]:
@@ -206,6 +217,10 @@ def own_variables() -> dict[str, str]:
         for name, value in os.environ.items()
         if not name.startswith("ARCHITECT") or name == DISABLED_VARIABLE
     }
+
+
+def _signing_secret() -> str:
+    return "whsec_" + b64encode(secrets.token_bytes(32)).decode()
 
 
 def _port_in(host: str) -> int | None:

@@ -45,6 +45,12 @@ class Node:
         wanted = [each for events in self.manifest.subscriptions.values() for each in events.values()]
         return sorted({each.handler for each in wanted if each.handler is not None and each.uri is None})
 
+    @property
+    def signing_secrets(self) -> set[str]:
+        """The parameters with the secrets that deliveries of events to the service are signed with."""
+        wanted = [each for events in self.manifest.subscriptions.values() for each in events.values()]
+        return {each.secret for each in wanted if each.secret is not None}
+
 
 def load_tree(folder: Path) -> list[Node]:
     """Returns the service in `folder` and all that it depends on by folder, dependencies first.

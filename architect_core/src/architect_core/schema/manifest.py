@@ -67,12 +67,14 @@ class Api(Strict):
 class ManifestSubscription(Strict):
     """How another service's event is delivered to this one: posted to `uri`, or taken from a broker by `handler`.
 
-    `handler` is the module with the function that `architect.on` decorates, such as "letters.handlers".
+    `handler` is the module with the function that `architect.on` decorates, such as "letters.handlers". `secret` names
+    the service's parameter whose value deliveries are signed with; `architect run` makes one up if it has no value.
     """
 
     uri: fields.Uri | None = None
     headers: dict[fields.HeaderName, fields.HeaderValue] = Field(default_factory=dict)
     handler: fields.Module | None = None
+    secret: fields.ParameterName | None = None
 
     @model_validator(mode="after")
     def _reachable(self) -> ManifestSubscription:
@@ -110,6 +112,14 @@ class Manifest(Strict):
     datastores: dict[fields.ServiceName, ManifestDatastore] = Field(default_factory=dict)
     notifications: list[fields.EventName] = Field(default_factory=list)
     subscriptions: dict[fields.ServiceName, dict[fields.EventName, ManifestSubscription]] = Field(default_factory=dict)
+
+    @model_validator(mode="after")
+    def _known_secrets(self) -> Manifest:
+        for service, events in self.subscriptions.items():
+            for event, each in events.items():
+                if each.secret is not None and each.secret not in self.parameters:
+                    raise ValueError(f"the `secret` of {event!r} of {service} is {each.secret}, which is no parameter")
+        return self
 
     @model_validator(mode="after")
     def _no_shared_stub_folder(self) -> Manifest:
