@@ -417,7 +417,7 @@ VIOLATIONS = {
         consuming(
             "retry",
             "received, delay",
-            """if received.message.headers:
+            """if received.message.headers and not self.is_dead:
                 await self.channel.deliver([received.message])
                 return await self.ack([received])
             await retry(self, received, delay)""",
