@@ -55,7 +55,9 @@ class Parser(CredentialParser):
         url, config = target.config.url, target.config
         if url and "malformed" in url:
             raise target.error("url", "is malformed")
-        return Credentials("owl", {"host": config.host, "password": config.password}, url)
+        if url is None and target.engine == "nest":
+            url = f"owl://{config.host}"
+        return Credentials(target.engine, {"host": config.host, "password": config.password}, url)
 
 consumed = []
 
@@ -78,7 +80,7 @@ def owl(install_plugin, monkeypatch):
     """Has a runtime that returns what it is given, and a channel named "owl"."""
     monkeypatch.setenv("ARCHITECT_DISABLED_PLUGINS", "architect-events")
     monkeypatch.delitem(sys.modules, "owl_of_the_events", raising=False)
-    names = ("events", "events.owl", "owl")
+    names = ("events", "events.owl", "owl", "nest")
     install_plugin("architect-owl", dict.fromkeys(names, "owl_of_the_events"), {"owl_of_the_events": OWL})
 
 
@@ -158,7 +160,9 @@ def test_a_url_names_the_broker(owl, monkeypatch):
     assert SECRET not in repr(broker)
 
 
-@pytest.mark.parametrize("entry", [{"url": "owl://tree"}, {"type": "owl", "host": "tree"}])
+@pytest.mark.parametrize(
+    "entry", [{"url": "owl://tree"}, {"type": "owl", "host": "tree"}, {"type": "nest", "host": "tree"}]
+)
 def test_an_object_names_the_broker_and_its_values_may_be_pointers(owl, monkeypatch, tmp_path, entry):
     (tmp_path / "password").write_text(f"{SECRET}\n")
     entry = {**entry, "password": {"$file": str(tmp_path / "password")}}

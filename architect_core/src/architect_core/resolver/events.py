@@ -157,8 +157,9 @@ def _place(function: Callable[..., Any]) -> str:
 def broker_of(plugins: Plugins, find_root: Callable[[], Path]) -> Broker | None:
     """Returns the broker that `ARCHITECT_EVENTS` names, or None if it is not set.
 
-    Its value is a URL, or a JSON object in the shape of a datastore's entry, whose values may be pointers. Raises
-    ConfigError if it is malformed, and NoPluginError if no installed plugin carries events by this scheme.
+    Its value is a URL, or a JSON object in the shape of a datastore's entry, whose values may be pointers. An entry
+    without a URL, {"type": "rabbitmq", "host": "broker"}, has the scheme of its credentials' URL. Raises ConfigError if
+    it is malformed, and NoPluginError if no installed plugin carries events by this scheme.
     """
     from architect_core.resolver.engine import credentials_of, scheme_of_url
 
@@ -167,12 +168,15 @@ def broker_of(plugins: Plugins, find_root: Callable[[], Path]) -> Broker | None:
         return None
     data = require_object(read_json(text, _WHERE), _WHERE) if text.startswith("{") else {"url": text}
     entry = validate(DatastoreConfig, followed(data, _WHERE, os.environ)[0], _WHERE)
-    scheme = scheme_of_url(entry.url) if scheme_of(entry.url or "") else entry.type  # "broker:5672" has no scheme
-    if scheme is None:
+    scheme = scheme_of_url(entry.url) if scheme_of(entry.url or "") else None  # "broker:5672" has none
+    if scheme is not None:  # before the credentials are read, because its error says what to install
+        plugins.get(EventChannel, f"events.{scheme}", EVENTS_VARIABLE)
+    elif entry.type is None:
         raise ConfigError(_WHERE, [("", "must be a URL, such as amqp://broker, or an object with a `url`")])
-    plugins.get(EventChannel, f"events.{scheme}", EVENTS_VARIABLE)  # its error says what to install
-    found = Found(entry, "environment", _WHERE, "")
-    return Broker(scheme, credentials_of(EVENTS_VARIABLE, found, None, plugins, find_root), _WHERE)
+    credentials = credentials_of(EVENTS_VARIABLE, Found(entry, "environment", _WHERE, ""), None, plugins, find_root)
+    scheme = scheme or scheme_of_url(credentials.url) or credentials.engine
+    plugins.get(EventChannel, f"events.{scheme}", EVENTS_VARIABLE)
+    return Broker(scheme, credentials, _WHERE)
 
 
 def subscriptions_of(
