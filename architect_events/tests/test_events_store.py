@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import importlib.util
 import itertools
 import multiprocessing
 import os
@@ -19,8 +20,10 @@ from events_databases import Database
 from architect_core.contract import Credentials, Message
 from architect_core.exceptions import ConfigError
 from architect_core.resolver import Resolver
+from architect_events.outbox.browsing import Browser, Selection
 from architect_events.outbox.claiming import Lane
 from architect_events.outbox.consumer import OutboxConsumer, StoreThread
+from architect_events.outbox.database import NoTablesError
 from architect_events.outbox.insert import put
 from architect_events.outbox.store import Store
 
@@ -435,3 +438,66 @@ def test_a_consumer_holds_no_more_than_its_limit(database, store):
         return [*held, *await consumer.receive(5, 1.0)]
 
     assert ids_of(consume(store, use, limit=2)) == published
+
+
+DRIVERS = [("postgres", "psycopg2"), *([("mysql", "MySQLdb")] if importlib.util.find_spec("MySQLdb") else [])]
+
+
+@pytest.mark.parametrize(("engine", "driver"), DRIVERS)
+def test_another_driver_does_the_same(shared, monkeypatch, engine, driver):
+    monkeypatch.setattr("architect_events.outbox.database._DRIVERS", {engine: ((driver,), driver)})
+    database = shared(engine)
+    store = Store(credentials(database), "the datastore 'db'")
+    first, second = publish(database, "ada", "ada")
+    (row,) = store.claim(ALL, "me", 1, 30.0)
+    assert store.retry(row, 60.0) == 1
+    assert store.claim(ALL, "you", 9, 30.0) == []
+    database.execute("UPDATE architect_outbox SET next_at = 0")
+    rows = store.claim(ALL, "you", 9, 30.0)
+    assert (ids_of(rows), rows[0].message.body) == ([first, second], b'{"order": 7}')
+    assert store.delivered(rows) == 2
+    assert store.expand(ORDERS, {"placed": ["acme/mailer"]}, 9) == 0
+    store.database.close()
+
+
+def test_a_missing_driver_says_what_to_install(shared, monkeypatch):
+    monkeypatch.setattr(
+        "architect_events.outbox.database._DRIVERS", {"postgres": (("nosuchdriver",), "psycopg[binary]")}
+    )
+    with pytest.raises(ConfigError, match=r"the datastore 'db': has no driver: run `pip install psycopg\[binary\]`"):
+        Store(Credentials("postgres", {}), "the datastore 'db'")
+
+
+def test_a_missing_table_is_recognised_by_every_driver(shared, monkeypatch):
+    monkeypatch.setattr("architect_events.outbox.database._DRIVERS", {"postgres": (("psycopg2",), "")})
+    store = Store(credentials(shared("postgres", tables=False)), "the datastore 'db'")
+    with pytest.raises(NoTablesError):
+        store.claim(ALL, "me", 1, 1.0)
+
+
+@pytest.mark.parametrize(
+    "change", ["headers = 'no JSON'", "headers = '[]'", "occurred_at = 'yesterday'"], ids=["text", "array", "time"]
+)
+def test_a_row_that_cannot_be_read_is_dead_and_holds_no_other_up(database, store, change):
+    broken, fine = publish(database, None, None)
+    database.execute(f"UPDATE architect_outbox SET {change} WHERE message_id = '{broken}'")
+    assert ids_of(store.claim(ALL, "me", 9, 30.0)) == [fine]
+    (entry,) = Browser(store.database).find(Selection(states=["dead"]), 9)
+    assert entry.id == broken
+    assert str(entry.problem).startswith("this row cannot be read: ")
+
+
+def test_a_time_without_an_offset_is_in_utc(database, store):
+    publish(database, None)
+    database.execute("UPDATE architect_outbox SET occurred_at = '2026-01-02 03:04:05'")
+    (row,) = store.claim(ALL, "me", 9, 30.0)
+    assert row.message.time == datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
+
+
+def test_a_claim_that_fails_leases_nothing(database, store, monkeypatch):
+    published = publish(database, None)
+    with monkeypatch.context() as patch:
+        patch.setattr("architect_events.outbox.store._COLUMNS", "no_such_column")
+        with pytest.raises(OSError, match="no_such_column"):
+            store.claim(ALL, "me", 1, 30.0)
+    assert ids_of(store.claim(ALL, "me", 1, 30.0)) == published

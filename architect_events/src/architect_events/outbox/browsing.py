@@ -174,17 +174,34 @@ def _entry(row: Sequence[Any]) -> Entry:
         key=key,
         state=state,
         attempts=attempts,
-        time=datetime.fromisoformat(occurred_at),
+        time=_time(occurred_at),
         age=_age(occurred_at, now),
         due=float(next_at) - float(now) if state == PENDING else None,
         is_held=state == PENDING and lease is not None and float(next_at) > float(now),
         problem=problem,
         ended=None if ended_at is None else float(now) - float(ended_at),
-        headers=json.loads(headers),
+        headers=_headers(headers),
         content_type=content_type,
         body=None if body is None else bytes(body),
     )
 
 
 def _age(occurred_at: str, now: Any) -> float:
-    return max(0.0, float(now) - datetime.fromisoformat(occurred_at).timestamp())
+    return max(0.0, float(now) - _time(occurred_at).timestamp())
+
+
+def _time(text: str) -> datetime:
+    """A time as it is; 1970 for one that another program has written and that cannot be read."""
+    try:
+        time = datetime.fromisoformat(text)
+    except ValueError:
+        return datetime.fromtimestamp(0, UTC)
+    return time.replace(tzinfo=time.tzinfo or UTC)
+
+
+def _headers(text: str) -> dict[str, str]:
+    try:
+        found = json.loads(text)
+    except ValueError:
+        return {}
+    return found if isinstance(found, dict) else {}

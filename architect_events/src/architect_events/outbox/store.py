@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 from architect_core.contract import REASON_HEADER, Credentials, Message
@@ -74,11 +74,14 @@ class Store:
                 cursor.run(leasing, [holder, lease, *ids])
                 found = cursor.rows(f"SELECT {columns} FROM {OUTBOX} WHERE {these}", ids)
         self._busy.add(lane)
-        is_dead = lane.state == DEAD
-        by_id = {
-            number: Row(number, _message(row, problem if is_dead else None), attempts, holder)
-            for number, attempts, problem, *row in found
-        }
+        by_id: dict[int, Row] = {}
+        for number, attempts, problem, *row in found:
+            try:
+                message = _message(row, problem if lane.state == DEAD else None)
+            except ValueError as error:  # another program has inserted it
+                self._bury(number, holder, f"this row cannot be read: {error}")
+            else:
+                by_id[number] = Row(number, message, attempts, holder)
         return [by_id[each] for each in ids if each in by_id]
 
     def expand(self, source: str, subscribers: Mapping[str, Sequence[str]], limit: int) -> int:
@@ -131,8 +134,7 @@ class Store:
 
     def dead(self, row: Row, problem: str) -> int:
         """Deliver a row no more, and keep it with the reason. Returns 0 if it was lost."""
-        what = f"UPDATE {OUTBOX} SET lease = NULL, next_at = 0, ended_at = {self._now}, problem = ?, state = ?"
-        return self._change(what, [problem, DEAD], [row], attempts=True)
+        return self._change(self._burying, [problem, DEAD], [row], attempts=True)
 
     def release(self, rows: Sequence[Row]) -> int:
         """Give back rows that were not attempted; returns how many were still held."""
@@ -159,6 +161,14 @@ class Store:
             ids = [row[0] for row in cursor.rows(f"SELECT id FROM {OUTBOX} WHERE {where}", kept.values)]
             return cursor.run(f"DELETE FROM {OUTBOX} WHERE id IN {marks(ids)}", ids) if ids else 0
 
+    @property
+    def _burying(self) -> str:
+        return f"UPDATE {OUTBOX} SET lease = NULL, next_at = 0, ended_at = {self._now}, problem = ?, state = ?"
+
+    def _bury(self, number: int, holder: str, problem: str) -> None:
+        with self.database.cursor() as cursor:
+            cursor.run(f"{self._burying} WHERE id = ? AND lease = ?", [problem, DEAD, number, holder])
+
     def _change(self, what: str, values: Sequence[Any], rows: Sequence[Row], *, attempts: bool = False) -> int:
         ids = [row.id for row in rows]
         fence: list[Any] = [rows[0].lease]
@@ -180,7 +190,10 @@ class Store:
 def _message(row: Sequence[Any], reason: str | None) -> Message:
     id_, event, source, key, content_type, headers, body, occurred_at = row
     time = datetime.fromisoformat(occurred_at)
+    time = time.replace(tzinfo=time.tzinfo or UTC)
     found = json.loads(headers)
+    if not isinstance(found, dict):
+        raise ValueError("its headers are no JSON object")  # noqa: TRY004 - as when they are no JSON at all
     if reason is not None:
         found[REASON_HEADER] = reason
     return Message(id_, event, source, time, bytes(body), key=key, content_type=content_type, headers=found)
