@@ -1,16 +1,20 @@
-"""What publishing to a broker costs, as ratios to its bare library: `uv run python benchmarks/events.py [rabbitmq]`.
+"""What publishing to a broker costs, as ratios to its bare library: `uv run python benchmarks/events.py [BROKER]`.
 
 Both sides publish 1 KiB to one durable queue, and wait for the broker's confirmation; the wall clock is what counts.
+SNS and SQS are those of ministack, which both sides wait for most of the time; boto3 sends batches of ten.
 """
 
 from __future__ import annotations
 
 import asyncio
 import os
+import socket
+import subprocess
 import sys
 import time
 from collections.abc import Awaitable, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, suppress
 
 from measure import HEADER, Comparison, compare
 
@@ -48,24 +52,77 @@ def rabbitmq() -> Iterator[Comparison]:
 
         connection, channel = runner.run(connect())
         try:
-            yield from against("aio-pika", url, runner, publish)
+            yield from against(
+                "aio-pika", url, runner, lambda: runner.run(one_by_one(publish)), lambda: runner.run(together(publish))
+            )
         finally:
             runner.run(disconnect())
 
 
-def against(library: str, url: str, runner: asyncio.Runner, bare: Publish) -> Iterator[Comparison]:
-    """Compare all ways to publish with `bare`, which publishes one message by the library itself."""
+def sqs() -> Iterator[Comparison]:
+    import boto3
+
+    with ministack() as endpoint, asyncio.Runner() as runner:
+        place = {"region_name": "eu-central-1", "endpoint_url": endpoint}
+        sns = boto3.client("sns", aws_access_key_id="key", aws_secret_access_key="secret", **place)
+        sqs = boto3.client("sqs", aws_access_key_id="key", aws_secret_access_key="secret", **place)
+        arn = sns.create_topic(Name="bare")["TopicArn"]
+        sqs.create_queue(QueueName="bare")
+        raw = {"RawMessageDelivery": "true"}
+        sns.subscribe(TopicArn=arn, Protocol="sqs", Endpoint=arn.replace("sns", "sqs"), Attributes=raw)
+        text = BODY.decode()
+
+        def singly() -> None:
+            for _ in range(IN_FLIGHT):
+                sns.publish(TopicArn=arn, Message=text)
+
+        def batches() -> None:
+            for _ in range(IN_FLIGHT // 10):
+                entries = [{"Id": str(number), "Message": text} for number in range(10)]
+                assert not sns.publish_batch(TopicArn=arn, PublishBatchRequestEntries=entries).get("Failed")
+
+        url = f"sqs://key:secret@eu-central-1/ours?endpoint={endpoint}"
+        yield from against("boto3", url, runner, singly, batches)
+
+
+@contextmanager
+def ministack() -> Iterator[str]:
+    """The URL of a server of SNS and SQS, which ends afterwards."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+    program = [sys.executable, "-m", "hypercorn", "--workers", "0", "--bind", f"127.0.0.1:{port}", "ministack.app:app"]
+    environ = {**os.environ, "SERVICES": "sqs,sns", "LOG_LEVEL": "WARNING"}
+    with subprocess.Popen(program, env=environ, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as server:
+        try:
+            while True:
+                with suppress(OSError), socket.create_connection(("127.0.0.1", port)):
+                    break
+                time.sleep(0.05)
+            yield f"http://127.0.0.1:{port}"
+        finally:
+            server.kill()
+
+
+async def one_by_one(publish: Publish) -> None:
+    for _ in range(IN_FLIGHT):
+        await publish()
+
+
+async def together(publish: Publish) -> None:
+    await asyncio.gather(*(publish() for _ in range(IN_FLIGHT)))
+
+
+def against(
+    library: str, url: str, runner: asyncio.Runner, singly: Callable[[], object], at_once: Callable[[], object]
+) -> Iterator[Comparison]:
+    """Compare all ways to publish with the library itself.
+
+    Both `singly` and `at_once` publish `IN_FLIGHT` messages by it, one by one and in the way that is quickest.
+    """
     os.environ["ARCHITECT_EVENTS"] = url
     architect.configure(CONFIG, current_service="acme/orders")
     event = architect.notification("benchmark")
     threads = ThreadPoolExecutor(IN_FLIGHT)
-
-    async def one_by_one(publish: Publish) -> None:
-        for _ in range(IN_FLIGHT):
-            await publish()
-
-    async def together(publish: Publish) -> None:
-        await asyncio.gather(*(publish() for _ in range(IN_FLIGHT)))
 
     def aio() -> Awaitable[object]:
         return event.aio.publish(BODY)
@@ -78,10 +135,10 @@ def against(library: str, url: str, runner: asyncio.Runner, bare: Publish) -> It
         list(threads.map(event.publish, [BODY] * IN_FLIGHT))
 
     ways: tuple[tuple[str, Callable[[], object], Callable[[], object]], ...] = (
-        ("one by one", sync_one_by_one, lambda: runner.run(one_by_one(bare))),
-        ("one by one, aio", lambda: runner.run(one_by_one(aio)), lambda: runner.run(one_by_one(bare))),
-        (f"{IN_FLIGHT} threads", sync_together, lambda: runner.run(together(bare))),
-        (f"{IN_FLIGHT} in flight, aio", lambda: runner.run(together(aio)), lambda: runner.run(together(bare))),
+        ("one by one", sync_one_by_one, singly),
+        ("one by one, aio", lambda: runner.run(one_by_one(aio)), singly),
+        (f"{IN_FLIGHT} threads", sync_together, at_once),
+        (f"{IN_FLIGHT} in flight, aio", lambda: runner.run(together(aio)), at_once),
     )
     for way, ours, baseline in ways:
         name = f"publish, {way} / {library}"
@@ -90,7 +147,7 @@ def against(library: str, url: str, runner: asyncio.Runner, bare: Publish) -> It
     architect.reset()
 
 
-BROKERS = {"rabbitmq": rabbitmq}
+BROKERS = {"rabbitmq": rabbitmq, "sqs": sqs}
 
 
 def main() -> None:

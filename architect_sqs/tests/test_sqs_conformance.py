@@ -8,13 +8,14 @@ import pytest
 from sqs_tools import Cloud
 
 from architect_core.contract import Capabilities
-from architect_sqs.plugin import SqsEventChannel
 from architect_testing import EventChannelSuite
 
 
 class TestSqsChannel(EventChannelSuite):
     channel = "events.sqs"
-    capabilities: Capabilities = SqsEventChannel.capabilities
+    capabilities = Capabilities(
+        orders=True, holds_back=True, max_bytes=180 * 1024, max_delay=12 * 3600, lease=30, batch=100
+    )
 
     @pytest.fixture
     def broker(self, cloud: Cloud) -> str:

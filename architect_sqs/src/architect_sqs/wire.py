@@ -1,8 +1,9 @@
-"""Messages as SNS and SQS carry them: text, and at most ten attributes with text.
+"""Messages as SNS and SQS carry them: text, with attributes that are text.
 
-The attributes are those of CloudEvents ("ce-id", ...), "content-type" and "traceparent". Further headers, and whether
-the body is base64, are in one more, "architect-more", because raw delivery takes ten attributes and discards a message
-that has more. A dead letter has the reason in "architect-reason".
+The attribute "architect-headers" has all headers as a JSON object, by the names that they have in HTTP: "ce-id",
+"content-type", "traceparent". They are not an attribute each, because a message has ten at most, and each makes a
+publication some percent slower. "architect-encoding" says that a body is base64, because it is no plain text. A dead
+letter has the reason in "architect-reason".
 """
 
 from __future__ import annotations
@@ -11,10 +12,8 @@ import base64
 import binascii
 import json
 import re
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Any
 
 from architect_core.contract import Message
 
@@ -25,17 +24,8 @@ REASON = "architect-reason"
 """The attribute, and the header of a received dead letter, that says why it is dead."""
 
 _MAX_TOTAL = 256 * 1024 - 2048  # leaves room for a reason
-_MORE = "architect-more"
-_PLAIN = (
-    "ce-specversion",
-    "ce-id",
-    "ce-source",
-    "ce-type",
-    "ce-time",
-    "ce-partitionkey",
-    "content-type",
-    "traceparent",
-)
+_HEADERS = "architect-headers"
+_ENCODING = "architect-encoding"
 # XML 1.0 without "\r", which XML's readers turn into "\n"
 _TEXT = re.compile("[\t\n\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]+")
 _NO_TEXT = re.compile("[^\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]+")
@@ -57,6 +47,10 @@ class Wire:
         named = sum(len(name) + sum(map(_length, each.values())) for name, each in self.attributes.items())
         return _length(self.body) + named
 
+    def text(self, name: str) -> str | None:
+        """Returns an attribute, or None if there is none that is text."""
+        return self.attributes.get(name, {}).get("StringValue")
+
     def with_reason(self, reason: str) -> Wire:
         """Returns the dead letter of this message."""
         text = _NO_TEXT.sub(" ", reason)[:400] or "unknown"
@@ -69,15 +63,11 @@ class Wire:
 
 def encode(message: Message) -> Wire:
     """Returns `message` for SNS; raises ValueError if it is too large for it."""
-    headers = message.to_headers()
-    plain = {name: headers.pop(name) for name in _PLAIN if _TEXT.fullmatch(headers.get(name, ""))}
-    more: dict[str, Any] = {"headers": headers} if headers else {}
     body, encoding = _text_of(message.body)
+    attributes = {_HEADERS: _attribute(json.dumps(message.to_headers()))}
     if encoding is not None:
-        more["encoding"] = encoding
-    if more:
-        plain[_MORE] = json.dumps(more)
-    wire = Wire(body, {name: _attribute(value) for name, value in plain.items()})
+        attributes[_ENCODING] = _attribute(encoding)
+    wire = Wire(body, attributes)
     for size, limit, what in ((len(message.body), MAX_BYTES, "a body"), (wire.size, _MAX_TOTAL, "body and headers")):
         if size > limit:
             reason = f"{what} of {size:,} bytes, where SNS takes {limit:,} at most"
@@ -87,16 +77,22 @@ def encode(message: Message) -> Wire:
 
 def decode(wire: Wire) -> Message:
     """Returns the message that `encode` was given; raises ValueError if it is none."""
-    headers = {name: each["StringValue"] for name, each in wire.attributes.items() if "StringValue" in each}
-    more = _more(headers.pop(_MORE, "{}"))
-    headers |= more.get("headers", {})
-    return Message.from_headers(headers, _bytes_of(wire.body, more.get("encoding")))
+    try:
+        headers = json.loads(wire.text(_HEADERS) or "{}")
+    except ValueError:
+        headers = None
+    if not isinstance(headers, dict) or not all(isinstance(each, str) for each in headers.values()):
+        raise ValueError(f"the attribute {_HEADERS} is malformed")
+    reason = wire.text(REASON)
+    if reason is not None:
+        headers[REASON] = reason
+    return Message.from_headers(headers, _bytes_of(wire.body, wire.text(_ENCODING)))
 
 
 def foreign(wire: Wire, message_id: str) -> Message:
     """Returns a message for something in a queue that is no event, so that it can be shown and discarded."""
-    found = wire.attributes.get(REASON, {}).get("StringValue")
-    headers = {} if found is None else {REASON: found}
+    reason = wire.text(REASON)
+    headers = {} if reason is None else {REASON: reason}
     body = wire.body.encode()
     return Message(
         message_id, "unknown", "unknown", datetime.now(UTC), body, content_type="text/plain", headers=headers
@@ -114,7 +110,7 @@ def _text_of(body: bytes) -> tuple[str, str | None]:
     return (text, None) if _TEXT.fullmatch(text) else (base64.b64encode(body).decode("ascii"), "base64")
 
 
-def _bytes_of(body: str, encoding: object) -> bytes:
+def _bytes_of(body: str, encoding: str | None) -> bytes:
     if encoding is None:
         return body.encode()
     if encoding == "empty":
@@ -125,17 +121,6 @@ def _bytes_of(body: str, encoding: object) -> bytes:
         return base64.b64decode(body, validate=True)
     except binascii.Error:
         raise ValueError("the body is no base64, which its attributes say that it is") from None
-
-
-def _more(text: str) -> Mapping[str, Any]:
-    try:
-        found = json.loads(text)
-    except ValueError:
-        found = None
-    headers = found.get("headers", {}) if isinstance(found, dict) else None
-    if not isinstance(headers, dict) or not all(isinstance(each, str) for each in headers.values()):
-        raise ValueError(f"the attribute {_MORE} is malformed")
-    return {**found, "headers": headers}
 
 
 def _attribute(value: str) -> dict[str, str]:
