@@ -55,19 +55,24 @@ class Together:
         loop = asyncio.get_running_loop()
         if self._loop is not loop:  # in a forked child, what is waiting is the parent's
             self._loop, self._waiting = loop, {}
-        if not self._waiting:
-            loop.call_soon(self._begin)
-        self._waiting.setdefault(timeout, []).append((message, settle))
+        waiting = self._waiting.get(timeout)
+        if waiting is None:
+            waiting = self._waiting[timeout] = []
+            call = loop.create_task(self._call(timeout))
+            self._calls.add(call)
+            call.add_done_callback(self._calls.discard)
+        waiting.append((message, settle))
 
-    def _begin(self) -> None:
-        waiting, self._waiting = self._waiting, {}
-        for timeout, entries in waiting.items():
-            for first in range(0, len(entries), self._most):
-                call = asyncio.create_task(self._call(entries[first : first + self._most], timeout))
-                self._calls.add(call)
-                call.add_done_callback(self._calls.discard)
+    async def _call(self, timeout: float) -> None:
+        """Sends all that has come until this task began."""
+        waiting = self._waiting.pop(timeout)
+        parts = [waiting[first : first + self._most] for first in range(0, len(waiting), self._most)]
+        if len(parts) == 1:
+            await self._send_part(waiting, timeout)
+        else:
+            await asyncio.gather(*(self._send_part(part, timeout) for part in parts))
 
-    async def _call(self, entries: Sequence[tuple[Message, Settle]], timeout: float) -> None:
+    async def _send_part(self, entries: Sequence[tuple[Message, Settle]], timeout: float) -> None:
         try:
             async with asyncio.timeout(timeout):
                 receipts = await self._send([message for message, _ in entries], timeout)

@@ -20,30 +20,37 @@ _MOST = 16 * 1024  # bytes that are kept; some ten messages
 
 
 class BufferedWriter:
-    """A `StreamWriter` that keeps what is written, until nothing is added in a turn of the event loop."""
+    """A `StreamWriter` that writes at once, and keeps what follows until nothing is added in a turn of the loop."""
 
     def __init__(self, writer: asyncio.StreamWriter) -> None:
         self._writer = writer
         self._loop = asyncio.get_running_loop()
         self._parts: list[bytes] = []
         self._size = 0
+        self._is_keeping = False
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._writer, name)
 
     def write(self, data: bytes) -> None:
-        """Write `data` soon."""
-        if not self._parts:
-            self._loop.call_soon(self._check, len(data))
-        self._parts.append(data)
-        self._size += len(data)
+        """Write `data` now or soon."""
+        if self._is_keeping:
+            self._parts.append(data)
+            self._size += len(data)
+            return
+        self._is_keeping = True
+        self._loop.call_soon(self._check, 0)
+        self._writer.write(data)
 
     def _check(self, size: int) -> None:
-        """Writes if there is no more than `size`, that of the last turn."""
-        if size < self._size < _MOST:
-            self._loop.call_soon(self._check, self._size)
-        else:
+        """Go on keeping if there is more than `size`, that of the last turn."""
+        if self._size >= _MOST:
             self._flush()
+        elif self._size == size:
+            self._flush()
+            self._is_keeping = False
+            return
+        self._loop.call_soon(self._check, self._size)
 
     def _flush(self) -> None:
         if self._parts:
