@@ -20,27 +20,14 @@ from uuid import uuid4
 import pytest
 
 import architect.sdk as architect
-from architect_core.contract import Capabilities, Channel, Message, Topic
+from architect_core.contract import Channel, Message, Topic
 from architect_core.exceptions import ConfigError, PublishError
 from architect_core.resolver import Resolver
 from architect_events.embedded import Embedded
 from architect_events.outbox import database
-from architect_testing.conformance import EventChannelSuite
 
 MAILER, AUDIT = "acme/mailer", "acme/audit"
 PLACED = Topic("placed", "acme/orders", (MAILER,))
-
-
-class TestEmbeddedChannel(EventChannelSuite):
-    """A file keeps to the contract of channels."""
-
-    channel = "events.sqlite"
-    capabilities = Capabilities(orders=True, holds_back=True, lease=10.0)
-    network = False
-
-    @pytest.fixture
-    def broker(self, tmp_path: Path) -> str:
-        return f"sqlite:///{tmp_path}/events.db"
 
 
 @pytest.fixture
