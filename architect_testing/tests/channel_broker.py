@@ -13,7 +13,7 @@ from concurrent.futures import Future
 from contextlib import contextmanager
 from typing import Any
 
-LEASE_SECONDS = 0.6
+LEASE_SECONDS = 1.0
 _LINE_BYTES = 1 << 24
 
 

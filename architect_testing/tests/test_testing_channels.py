@@ -175,7 +175,7 @@ def read(found):
 
 
 class Factory(EventChannel):
-    capabilities = Capabilities(orders=True, holds_back=True, max_bytes=MOST, lease=0.6)
+    capabilities = Capabilities(orders=True, holds_back=True, max_bytes=MOST, lease=1.0)
 
     def open(self, broker):
         return Subject(broker.credentials)
@@ -556,7 +556,7 @@ VIOLATIONS = {
         consuming(
             "receive",
             "limit, timeout",
-            """more = 0.5 if self.limit > 1 and not self.held else 0
+            """more = 1.0 if self.limit > 1 and not self.held else 0
             return await receive(self, limit, timeout + more)""",
         ),
     ),
@@ -687,7 +687,7 @@ VIOLATIONS = {
 @pytest.fixture(autouse=True)
 def short_waits(monkeypatch):
     monkeypatch.setattr(message_checks, "DELAY_SECONDS", 0.3)
-    monkeypatch.setattr(shared, "SLACK_SECONDS", 0.3)
+    monkeypatch.setattr(shared, "SLACK_SECONDS", 0.6)
 
 
 def test_a_good_plugin_passes_every_check(harness, pytester):
