@@ -13,6 +13,7 @@ import pytest
 from events_system import Subscriber, System, eventually, subscriber
 from standardwebhooks import Webhook
 
+from architect_core.contract import ClientObserver, Outcome
 from architect_events.consuming.relaying import Relay, Settings
 from architect_events.plugin import channels
 from architect_events.schedule import Schedule
@@ -287,3 +288,27 @@ def test_a_channel_that_keeps_nothing_is_no_broker(system: System, mailer: Subsc
     assert code == 1
     assert "ARCHITECT_EVENTS" in log
     assert "Traceback" not in log
+
+
+def test_an_observer_is_told_how_much_is_in_the_outbox(
+    system: System, mailer: Subscriber, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told: list[tuple[int, float, int]] = []
+
+    class Observer(ClientObserver):
+        def ended(self, outcome: Outcome) -> None:
+            raise AssertionError
+
+        def backlog(self, pending: int, oldest: float, dead: int) -> None:
+            told.append((pending, oldest, dead))
+
+    monkeypatch.setattr("architect_events.consuming.relaying.client_observer", lambda *_: Observer())
+    mailer.statuses.extend([500, 500])
+    system.init()
+    system.publish(2)
+    for _ in range(2):
+        relay = Relay(system.resolver(), channels(), system.store(), Settings())
+        channels().loop.run(relay.run(until_empty=True))
+    assert told[-1][0] == 2
+    assert 0 < told[-1][1] < 60
+    assert told[-1][2] == 0

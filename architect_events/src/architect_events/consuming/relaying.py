@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol
 
-from architect_core.contract import Broker, Capabilities, Consumer, Subscription, Topic
+from architect_core.contract import Broker, Capabilities, ClientObserver, Consumer, Subscription, Topic
 from architect_core.exceptions import ConfigError
 from architect_core.resolver.events import EVENTS_VARIABLE
 from architect_core.resolver.observing import client_observer
@@ -16,6 +16,7 @@ from architect_events.consuming.outage import Outage
 from architect_events.consuming.repeating import Repeating
 from architect_events.consuming.sinks import BrokerSink, UrlSink
 from architect_events.consuming.worker import Counts, Sink, Worker
+from architect_events.outbox.browsing import Browser
 from architect_events.outbox.claiming import Lane
 from architect_events.outbox.consumer import LEASE, OutboxConsumer, StoreThread
 from architect_events.schedule import DELIVERIES, Schedule
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from architect_events.publishing import Channels
 
 _AHEAD = 3  # batches on their way to a broker, so that it never waits for the database
+_MEASURE = 15.0  # seconds between two counts of what is in the outbox, for an observer
 _PURGE = 60.0  # seconds between looks for delivered events that were kept long enough
 _POLL = 0.3  # seconds between looks for new events
 _POLL_AGAIN = 1.0  # seconds between looks for those that are due again; new ones end the pause
@@ -148,6 +150,9 @@ class Relay:
         if self._thread is not None:
             outage = Outage(self._thread.store.database.where)
             self._taking.append(Repeating(partial(self._purge, self._thread), _PURGE, outage))
+            if self._observer is not None:
+                measure = partial(self._measure, self._thread, self._observer)
+                self._taking.append(Repeating(measure, _MEASURE, Outage(self._thread.store.database.where)))
         if not self._taking and not self._workers:
             reason = (
                 "there is nothing to relay: it has no datastore with an outbox, and either "
@@ -168,6 +173,12 @@ class Relay:
         """Deletes delivered events that were kept long enough; returns how many."""
         lanes = [Lane(self.name), *(Lane(self.name, subscriber) for subscriber in self._with_urls())]
         return sum([await thread.call(thread.store.purge, lane) for lane in lanes])
+
+    async def _measure(self, thread: StoreThread, observer: ClientObserver) -> int:
+        """Tells the observer how much is in the outbox; returns 0, as there is nothing further to do."""
+        pending, oldest, dead = await thread.call(Browser(thread.store.database).backlog, self.name)
+        observer.backlog(pending, oldest, dead)
+        return 0
 
     def _require_urls(self) -> None:
         for event, subscriptions in self._events.items():
