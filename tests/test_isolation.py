@@ -8,7 +8,10 @@ import sys
 
 from workspace import clean_environ
 
-PROTOCOLS = ("requests", "urllib3", "grpc", "google.protobuf", "pydantic", "psycopg", "psycopg2", "redis", "pymysql")
+PROTOCOLS = (
+    *("requests", "urllib3", "grpc", "google.protobuf", "pydantic", "psycopg", "psycopg2", "redis", "pymysql"),
+    *("aio_pika", "boto3", "architect_events", "architect_rabbitmq", "architect_sqs"),
+)
 
 
 def loaded_by(program: str, **environ: str) -> set[str]:
@@ -41,3 +44,12 @@ def test_resolving_a_datastore_imports_neither_a_driver_nor_a_protocol():
     modules = loaded_by(f"import architect.sdk as a; [a.datastore(name) for name in {engines}]", **environ)
     assert {f"architect_datastore.{engine}" for engine in engines} <= modules
     assert not modules & (set(PROTOCOLS) - {"pydantic"})
+
+
+def test_publishing_to_a_subscriber_imports_no_broker_and_no_database():
+    entries = {"a": {"subscriptions": {"e": {"m": {}}}}, "m": {"host": "127.0.0.1", "port": 1, "api": "rest"}}
+    environ = {"ARCHITECT": json.dumps(entries), "ARCHITECT_CURRENT_SERVICE": "a"}
+    modules = loaded_by("import architect.sdk as a; a.notification('e').publish({})", **environ)
+    assert "architect_events.webhooks.channel" in modules
+    assert not modules & (set(PROTOCOLS) - {"pydantic", "architect_events"})
+    assert not {name for name in modules if name.startswith("architect_events.consuming")}
