@@ -11,11 +11,12 @@ from contextlib import suppress
 from typing import Any
 
 from architect_core.contract import Consumer, Received
-from architect_sqs.aws import AwsError
+from architect_sqs.aws import LONG_POLL, AwsError
 from architect_sqs.queue import Queue, Token, on_each_queue
 from architect_sqs.topology import LEASE
 from architect_sqs.wire import decode, foreign
 
+_FIRST_POLL = 1.0  # seconds; each one that finds nothing is followed by one of twice as long
 _LOGGER = logging.getLogger("architect.events.sqs")
 
 
@@ -23,7 +24,8 @@ class SqsConsumer(Consumer):
     """Polls both queues at the same time, and keeps what the slower one has found for the next call.
 
     A long poll cannot be interrupted. It goes on after `receive` has returned; one that is under way at the end is
-    abandoned, and what it finds is given back.
+    abandoned, and what it finds is given back. That of a process that was killed takes messages to nobody, until their
+    leases end; so polls are long only if nothing has come for a while.
     """
 
     def __init__(
@@ -36,6 +38,7 @@ class SqsConsumer(Consumer):
         self._dead = dead
         self._queues: list[Queue] = []
         self._polls: dict[Queue, asyncio.Future[dict[str, Any]]] = {}
+        self._waits: dict[Queue, float] = {}
         self._found: deque[Token] = deque()
         self._held: dict[str, Token] = {}
         self._closed = asyncio.Event()
@@ -62,14 +65,17 @@ class SqsConsumer(Consumer):
         """Wait until a queue has something, and take it."""
         for queue in self._queues:
             if queue not in self._polls:
-                self._polls[queue] = await queue.poll(limit, timeout, self._orphaned)
+                seconds = min(timeout, self._waits.setdefault(queue, _FIRST_POLL))
+                self._polls[queue] = await queue.poll(limit, seconds, self._orphaned)
         await asyncio.wait(self._polls.values(), timeout=timeout, return_when=asyncio.FIRST_COMPLETED)
         problems = []
         for queue, poll in list(self._polls.items()):
             if poll.done():
                 del self._polls[queue]
                 try:
-                    self._found += queue.tokens(poll.result())
+                    tokens = queue.tokens(poll.result())
+                    self._waits[queue] = _FIRST_POLL if tokens else min(LONG_POLL, 2 * self._waits[queue])
+                    self._found += tokens
                 except AwsError as problem:
                     problems.append(problem)
         if problems:
@@ -148,6 +154,7 @@ class SqsConsumer(Consumer):
 
     def _abandon(self) -> None:
         self._queues = []
+        self._waits.clear()
         for queue, poll in self._polls.items():
             if poll.done() and not poll.cancelled() and poll.exception() is None:
                 self._found += queue.tokens(poll.result())
