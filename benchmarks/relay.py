@@ -28,7 +28,7 @@ from architect_core.contract import Message
 from architect_core.resolver.resolver import Resolver
 from architect_events.consuming.relaying import Relay, Settings
 from architect_events.outbox.selecting import outbox_of
-from architect_events.plugin import channels
+from architect_events.publishing import channels
 from architect_events.subscribers import topic_of
 
 BODY = b'{"order": "' + b"x" * 1011 + b'"}'

@@ -15,7 +15,7 @@ from standardwebhooks import Webhook
 
 from architect_core.contract import ClientObserver, Outcome
 from architect_events.consuming.relaying import Relay, Settings
-from architect_events.plugin import channels
+from architect_events.publishing import channels
 from architect_events.schedule import Schedule
 
 SECRET = "whsec_" + b64encode(b"k" * 32).decode()

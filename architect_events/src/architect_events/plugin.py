@@ -2,24 +2,12 @@
 
 from __future__ import annotations
 
-from functools import cache
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from architect_core import contract
 from architect_core.contract import Command, EventRuntime, EventTarget, Message, Once, Sender, hookimpl
 
-if TYPE_CHECKING:
-    from architect_events.publishing import Channels
-
 ARCHITECT_CONTRACT = 2
-
-
-@cache
-def channels() -> Channels:
-    """The channels of this process, whichever resolver uses them."""
-    from architect_events.publishing import Channels
-
-    return Channels()
 
 
 class Runtime(contract.EventRuntime):
@@ -27,7 +15,7 @@ class Runtime(contract.EventRuntime):
 
     def sender(self, target: EventTarget) -> Sender:
         """Returns what publishes the event."""
-        from architect_events.publishing import EventSender
+        from architect_events.publishing import EventSender, channels
 
         return EventSender(target, channels())
 
@@ -40,6 +28,7 @@ class Runtime(contract.EventRuntime):
     def consume(self, resolver: Any, concurrency: int) -> None:
         """See `architect.consume`."""
         from architect_events.consuming.run import consume
+        from architect_events.publishing import channels
 
         consume(resolver, channels(), concurrency)
 

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime
+from functools import cache
 from typing import Any
 from uuid import uuid4
 
@@ -53,6 +54,12 @@ class Channels:
         if own:
             with suppress(TimeoutError):
                 self.loop.run(close())
+
+
+@cache
+def channels() -> Channels:
+    """Returns the channels of this process, whichever resolver uses them."""
+    return Channels()
 
 
 class EventSender(Sender):

@@ -29,7 +29,7 @@ class RelayCommand(Command):
         from architect_events.consuming.relaying import Relay, Settings
         from architect_events.consuming.signals import stopping
         from architect_events.outbox.selecting import outbox_of
-        from architect_events.plugin import channels
+        from architect_events.publishing import channels
         from architect_events.schedule import DELIVERIES, Schedule
 
         resolver = Resolver()
