@@ -325,7 +325,7 @@ def environment(broker: str | None, folder: Path, stack: ExitStack) -> dict[str,
 def ministack(folder: Path) -> Iterator[str]:
     """Runs a server of SNS and SQS; yields the value of `ARCHITECT_EVENTS`."""
     port = free_port()
-    command = [sys.executable, "-m", "hypercorn", "--bind", f"127.0.0.1:{port}", "ministack.app:app"]
+    command = [sys.executable, "-m", "hypercorn", "--workers", "0", "--bind", f"127.0.0.1:{port}", "ministack.app:app"]
     environ = os.environ | {"SERVICES": "sqs,sns", "GATEWAY_PORT": str(port)}
     with (folder / "ministack.log").open("wb") as log:
         process = subprocess.Popen(command, env=environ, stdout=log, stderr=log, cwd=folder)
