@@ -175,7 +175,9 @@ def test_a_coroutine_is_cancelled_at_its_time_limit() -> None:
 
 
 @pytest.mark.parametrize("asynchronous", [False, True])
-def test_a_handler_that_hangs_has_failed_and_is_counted_as_running_until_it_ends(asynchronous: bool) -> None:
+def test_a_handler_that_hangs_has_failed_and_is_counted_as_running_until_it_ends(
+    asynchronous: bool, caplog: pytest.LogCaptureFixture
+) -> None:
     async def scenario() -> None:
         gate, running = threading.Event(), []
 
@@ -192,6 +194,7 @@ def test_a_handler_that_hangs_has_failed_and_is_counted_as_running_until_it_ends
         second = asyncio.create_task(calls([received("2")]))
         await asyncio.sleep(0.1)
         assert running == ["1"]
+        assert "waits for handlers that go on after their time limit" in caplog.text
         gate.set()
         await second
         assert running == ["1", "2"]
@@ -229,6 +232,26 @@ def test_threads_are_used_again_and_are_never_more_than_the_concurrency() -> Non
         calls = caller(function, concurrency=3)
         await asyncio.gather(*(calls([received()]) for _ in range(30)))
         assert names <= {"architect-handler-1", "architect-handler-2", "architect-handler-3"}
+
+    run(scenario)
+
+
+def test_if_no_thread_can_be_started_the_event_has_failed_and_later_ones_are_handled(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def start(thread: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    async def scenario() -> None:
+        handled: list[str] = []
+        calls = caller(lambda event: handled.append(event.id), concurrency=1)
+        with monkeypatch.context() as exhausted:
+            exhausted.setattr(threading.Thread, "start", start)
+            (receipt,) = await calls([received("1")])
+        assert "no thread can be started" in str(receipt.error)
+        (receipt,) = await calls([received("2")])
+        assert receipt.ok
+        assert handled == ["2"]
 
     run(scenario)
 

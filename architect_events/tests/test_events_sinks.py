@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 import pytest
 
 from architect_core.contract import Capabilities, Channel, Message, Receipt, Received, Topic
-from architect_events.consuming.outage import Outage
+from architect_events.consuming.repeating import Outage
 from architect_events.consuming.sinks import BrokerSink, UrlSink
 
 AWAY = Receipt(ConnectionRefusedError("refused"))
@@ -40,7 +40,7 @@ class Broker(Channel):
 
 @pytest.fixture(autouse=True)
 def _short_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("architect_events.consuming.outage._LONGEST", 0.001)
+    monkeypatch.setattr("architect_events.consuming.repeating._LONGEST", 0.001)
 
 
 def batch(count: int, size: int = 1) -> list[Received]:

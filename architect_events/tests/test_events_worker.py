@@ -471,6 +471,35 @@ def test_what_does_not_end_in_time_is_cancelled_and_not_acknowledged(caplog: pyt
     run(scenario)
 
 
+def test_what_waits_is_given_back_once_if_a_call_fails_while_that_is_done() -> None:
+    async def scenario() -> None:
+        releasing, gate, running = asyncio.Event(), asyncio.Event(), asyncio.Event()
+
+        class Slow(Memory):
+            async def release(self, received: Sequence[Received]) -> None:
+                await super().release(received)
+                releasing.set()
+                while not self.retried:
+                    await asyncio.sleep(0)
+
+        async def handle(received: Received) -> Receipt:
+            running.set()
+            await gate.wait()
+            return Receipt(OSError("away"))
+
+        consumer = Slow([message("1", "k"), message("2", "k")])
+        engine = worker(consumer, each(handle), capabilities=Capabilities(holds_back=True), grace=0.0)
+        task = asyncio.create_task(engine.run())
+        await running.wait()
+        engine.stop()
+        await releasing.wait()
+        gate.set()
+        await task
+        assert consumer.released == ["2"]
+
+    run(scenario)
+
+
 def test_a_sink_that_is_cancelled_by_itself_or_returns_too_few_receipts_has_failed() -> None:
     async def scenario() -> None:
         consumer = Memory(messages(2))

@@ -1,4 +1,4 @@
-"""Observing what happens to a message, for traces and metrics."""
+"""Observing what happens to a message, for logs, traces and metrics."""
 
 from __future__ import annotations
 
@@ -8,6 +8,14 @@ from dataclasses import replace
 from time import monotonic
 
 from architect_core.contract import ClientObserver, EventOperation, Message, Outcome
+
+
+def described(message: Message) -> str:
+    """Returns what logs call a message: its event, source, subscriber, id and trace, but nothing of its body."""
+    to = f" to {message.to.name}" if message.to else ""
+    trace = message.headers.get("traceparent")
+    traced = f", traceparent {trace}" if trace else ""
+    return f"event {message.event!r} of {message.source}{to} ({message.id}{traced})"
 
 
 def observed(

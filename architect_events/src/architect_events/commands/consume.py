@@ -7,7 +7,7 @@ import importlib
 import sys
 import traceback
 from collections.abc import Sequence
-from pathlib import Path
+from pathlib import Path, PurePath
 
 from architect_core.contract import Command, EventRuntime, hookimpl
 from architect_core.exceptions import ConfigError
@@ -43,6 +43,9 @@ class ConsumeCommand(Command):
 
 def _import_handlers(name: str) -> None:
     """Raises ConfigError if the module cannot be imported, or has no handler."""
+    if not all(part.isidentifier() for part in name.split(".")) or (Path.cwd() / name).is_file():
+        named = ".".join(filter(str.isidentifier, PurePath(name).with_suffix("").parts)) if name else ""
+        raise _error(name, f"is no name of a module; write it as in an import, such as {named or 'shop.letters'}")
     known = set(handlers.values())
     try:
         importlib.import_module(name)
@@ -58,8 +61,13 @@ def _import_handlers(name: str) -> None:
 
 
 def _described(problem: Exception) -> str:
-    last = traceback.extract_tb(problem.__traceback__)[-1]
-    return f"cannot be imported: {type(problem).__name__}: {problem} ({last.filename}, line {last.lineno})"
+    file: str | None
+    if isinstance(problem, SyntaxError):
+        text, file, line = problem.msg, problem.filename, problem.lineno
+    else:
+        last = traceback.extract_tb(problem.__traceback__)[-1]
+        text, file, line = str(problem), last.filename, last.lineno
+    return f"cannot be imported: {type(problem).__name__}: {text} ({file}, line {line})"
 
 
 def _error(module: str, reason: str) -> ConfigError:

@@ -27,7 +27,7 @@ class RelayCommand(Command):
         show_log()
         # not above, because `architect --help` imports this module
         from architect_events.consuming.relaying import Relay, Settings
-        from architect_events.consuming.signals import stopping
+        from architect_events.consuming.run import stopping
         from architect_events.outbox.selecting import outbox_of
         from architect_events.publishing import channels
         from architect_events.schedule import DELIVERIES, Schedule

@@ -16,9 +16,8 @@ from typing import Any, Protocol
 
 from architect_core.contract import ClientObserver, Event, Message, Receipt, Received
 from architect_core.exceptions import ArchitectError
-from architect_events.consuming.describing import described
 from architect_events.loop import LoopThread
-from architect_events.observing import observed
+from architect_events.observing import described, observed
 
 _log = logging.getLogger("architect.events")
 _FIELDS = [each.name for each in fields(Message)]
@@ -68,7 +67,6 @@ class Caller:
         handler = self._handlers.get((message.source, message.event))
         if handler is None:  # another version of this program may have one, or a subscription has ended
             return Receipt(HandlerError("there is no handler for it in the modules of this process"))
-        await self._free.acquire()
         try:
             with observed(self._observer, "handle", message) as begun:
                 values = {name: getattr(begun, name) for name in _FIELDS}
@@ -79,6 +77,9 @@ class Caller:
 
     async def _call(self, handler: Handler, event: Event) -> None:
         """Raises HandlerError if the handler fails, or has not ended at its time limit."""
+        if self._free.locked():  # the worker makes no more calls than that
+            _log.warning("%s waits for handlers that go on after their time limit", described(event))
+        await self._free.acquire()
         function = handler.function
         loop = asyncio.get_running_loop()
         outcome: asyncio.Future[BaseException | None] = loop.create_future()
@@ -91,11 +92,15 @@ class Caller:
         def report(problem: BaseException | None) -> None:
             loop.call_soon_threadsafe(ended, problem)
 
+        cancel = None
         if _is_asynchronous(function):
             cancel = _start(self._loop, _awaited(function, event), report)
         else:
-            cancel = None
-            self._threads.put(partial(copy_context().run, _called, function, event, report))
+            try:
+                self._threads.put(partial(copy_context().run, _called, function, event, report))
+            except RuntimeError as error:
+                self._free.release()
+                raise HandlerError(f"no thread can be started for it: {error}") from error
         name = getattr(function, "__qualname__", type(function).__qualname__)
         try:
             await asyncio.wait([outcome], timeout=handler.timeout)
@@ -122,11 +127,18 @@ class _Threads:
         self._calls: SimpleQueue[Callable[[], object]] = SimpleQueue()
 
     def put(self, call: Callable[[], object]) -> None:
-        """Have a thread call it, as soon as one is free; to be called by one thread only."""
-        self._calls.put(call)
+        """Have a thread call it, as soon as one is free; to be called by one thread only.
+
+        Raises RuntimeError if there is no thread, and none can be started.
+        """
         if self._started < self._limit:
-            self._started += 1
-            Thread(target=self._run, name=f"architect-handler-{self._started}", daemon=True).start()
+            try:
+                Thread(target=self._run, name=f"architect-handler-{self._started + 1}", daemon=True).start()
+                self._started += 1
+            except RuntimeError:  # the operating system has no more
+                if not self._started:
+                    raise
+        self._calls.put(call)
 
     def _run(self) -> None:
         while True:

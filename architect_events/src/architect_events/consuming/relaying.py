@@ -12,8 +12,7 @@ from architect_core.contract import Broker, Capabilities, ClientObserver, Consum
 from architect_core.exceptions import ConfigError
 from architect_core.resolver.events import EVENTS_VARIABLE
 from architect_core.resolver.observing import client_observer
-from architect_events.consuming.outage import Outage
-from architect_events.consuming.repeating import Repeating
+from architect_events.consuming.repeating import Outage, Repeating
 from architect_events.consuming.sinks import BrokerSink, UrlSink
 from architect_events.consuming.worker import Counts, Sink, Worker
 from architect_events.outbox.browsing import Browser

@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import logging
+import signal
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -11,14 +15,16 @@ from architect_core.exceptions import ConfigError
 from architect_core.resolver.events import EVENTS_VARIABLE, handlers
 from architect_core.resolver.observing import client_observer
 from architect_events.consuming.calling import Caller
-from architect_events.consuming.signals import stopping
 from architect_events.consuming.worker import Worker
 from architect_events.schedule import HANDLERS
 
 if TYPE_CHECKING:
+    from types import FrameType
+
     from architect_events.publishing import Channels
 
 _log = logging.getLogger("architect.events")
+_SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
 
 def consume(resolver: Any, channels: Channels, concurrency: int) -> None:
@@ -54,3 +60,30 @@ def consume(resolver: Any, channels: Channels, concurrency: int) -> None:
         channels.loop.run(worker.run())
     counts = worker.counts
     _log.info("%s stopped: %d handled, %d attempts failed, %d dead", name, counts.done, counts.failed, counts.dead)
+
+
+@contextmanager
+def stopping(stop: Callable[[], object]) -> Iterator[None]:
+    """Calls `stop` at the first SIGTERM or SIGINT; a second one does what it did before.
+
+    Only the main thread can handle signals; in another one, this does nothing.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    former = {number: signal.getsignal(number) for number in _SIGNALS}
+
+    def restore() -> None:
+        for number, handler in former.items():
+            signal.signal(number, signal.SIG_DFL if handler is None else handler)
+
+    def asked(_number: int, _frame: FrameType | None) -> None:
+        restore()
+        stop()
+
+    for number in _SIGNALS:
+        signal.signal(number, asked)
+    try:
+        yield
+    finally:
+        restore()

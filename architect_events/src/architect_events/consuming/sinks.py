@@ -22,7 +22,7 @@ from architect_core.contract import (
 from architect_core.exceptions import ConfigError, PayloadError
 
 if TYPE_CHECKING:
-    from architect_events.consuming.outage import Outage
+    from architect_events.consuming.repeating import Outage
 
 _SLACK = 1.0  # seconds after its timeout when a channel is no longer waited for
 

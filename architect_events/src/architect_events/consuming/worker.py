@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING
 
 from architect_core.contract import Capabilities, Consumer, Receipt, Received
 from architect_core.exceptions import ArchitectError, PluginError
-from architect_events.consuming.describing import described
 from architect_events.consuming.holding import Holding, text_of
-from architect_events.consuming.outage import Outage
+from architect_events.consuming.repeating import Outage
+from architect_events.observing import described
 
 if TYPE_CHECKING:
     from architect_events.schedule import Schedule
@@ -145,9 +145,12 @@ class Worker:
 
     async def _release_waiting(self) -> None:
         """Gives back what was not begun; if the channel does not hold back, the end of the consumer does that."""
-        chains = dict.fromkeys((*self._ready, *self._chains.values()))
         if self._capabilities.holds_back:
-            await self._held.release([each for chain in chains for each in chain.waiting])
+            chains = dict.fromkeys((*self._ready, *self._chains.values()))
+            waiting = [each for chain in chains for each in chain.waiting]
+            for chain in chains:
+                chain.waiting.clear()  # a call that still runs may end meanwhile, and would release them too
+            await self._held.release(waiting)
 
     async def _receive(self, until_empty: bool) -> None:
         prepared = self._prepare is None
