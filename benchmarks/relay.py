@@ -26,8 +26,8 @@ from events_campaign import database, ministack
 
 from architect_core.contract import Message
 from architect_core.resolver.resolver import Resolver
+from architect_events.commands.places import outbox_of
 from architect_events.consuming.relaying import Relay, Settings
-from architect_events.outbox.selecting import outbox_of
 from architect_events.publishing import channels
 from architect_events.subscribers import topic_of
 

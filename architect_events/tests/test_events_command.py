@@ -13,7 +13,7 @@ from events_databases import Database
 
 import architect.sdk as architect
 from architect_core.contract import Broker, Capabilities, Channel, Consumer, EventChannel, Message, Receipt, Received
-from architect_core.exceptions import ConfigError, RunError
+from architect_core.exceptions import ConfigError, NoCurrentServiceError, RunError
 from architect_core.resolver import Resolver
 from architect_events.commands.events import EventsCommand
 from architect_events.embedded import open_file
@@ -120,7 +120,14 @@ def test_json_has_the_same_and_payloads_only_where_they_are_wanted(database, out
 
 @pytest.mark.parametrize(
     ("body", "shown"),
-    [(b"text", {"payload": "text"}), (b"\xff", {"payload_base64": "/w=="}), (b"[1]", {"payload": [1]})],
+    [
+        (b"text", {"payload": "text"}),
+        (b"\xff", {"payload_base64": "/w=="}),
+        (b"[1]", {"payload": [1]}),
+        (b"[NaN]", {"payload": "[NaN]"}),
+        (b"1e999", {"payload": "1e999"}),
+    ],
+    ids=["text", "bytes", "JSON", "no number", "infinity"],
 )
 def test_any_payload_can_be_shown(shared, monkeypatch, architect_events, body, shown):
     database = shared("sqlite")
@@ -153,6 +160,11 @@ def test_a_row_in_delivery_is_shown_as_such_and_left_to_its_relay(database, outb
         with pytest.raises(RunError, match="or a relay delivers it at this moment"):
             architect_events(action, "e1")
     assert outbox.delivered([row]) == 1
+
+
+def test_an_id_that_is_no_unicode_text_is_one_message(outbox, architect_events):
+    with pytest.raises(RunError, match="surrogates not allowed"):
+        architect_events("show", "\udcff")
 
 
 def test_one_event_is_shown_with_everything_but_its_payload(database, outbox, architect_events):
@@ -213,11 +225,18 @@ def test_events_that_were_kept_after_their_delivery_are_replayed_since_a_time(da
     assert states(database)[0] == ("e0", "delivered")
 
 
-@pytest.mark.parametrize("since", ["yesterday", "5x", ""])
+@pytest.mark.parametrize("since", ["yesterday", "5x", "", "9999999999999d", "900000d", "0001-01-01T00:00+14:00"])
 def test_a_malformed_time_is_refused(since, architect_events, capsys):
     with pytest.raises(SystemExit):
         architect_events("replay", "--since", since)
-    assert "--since: invalid time value" in capsys.readouterr().err
+    assert f"--since: {since!r} is no time, such as" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("limit", ["0", "many", "1e3", "99999999999999999999"])
+def test_a_malformed_number_is_refused(limit, architect_events, capsys):
+    with pytest.raises(SystemExit):
+        architect_events("list", "--limit", limit)
+    assert f"--limit: {limit!r} is no whole number from 1 on" in capsys.readouterr().err
 
 
 def test_the_backlog_is_counted_for_one_service(database, outbox):
@@ -254,6 +273,13 @@ def test_a_service_without_an_outbox_or_a_broker_is_told_so(monkeypatch, archite
         with pytest.raises(
             ConfigError, match="has no datastore that can hold an outbox, and ARCHITECT_EVENTS names no"
         ):
+            architect_events(action)
+
+
+def test_a_command_of_no_service_is_told_so(monkeypatch, tmp_path, architect_events):
+    monkeypatch.chdir(tmp_path)
+    for action in ("list", "init"):
+        with pytest.raises(NoCurrentServiceError, match="Set ARCHITECT_CURRENT_SERVICE"):
             architect_events(action)
 
 
@@ -361,3 +387,9 @@ def test_a_datastore_without_tables_is_no_place_beside_a_broker(letters, new, mo
     assert [each["place"] for each in architect_events("list", "--json")] == ["the dead letters of the amqp broker"]
     configure(monkeypatch, db=new("sqlite").entry)
     assert len(architect_events("list", "--json")) == 2
+
+
+def test_dead_letters_of_a_broker_are_listed_beside_several_datastores(letters, new, monkeypatch, architect_events):
+    configure(monkeypatch, one=new("sqlite").entry, two=new("sqlite", tables=False).entry)
+    places = [each["place"] for each in architect_events("dead", "--json")]
+    assert places == ["the datastore 'one'", "the dead letters of the amqp broker"]

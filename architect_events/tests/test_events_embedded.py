@@ -170,6 +170,31 @@ def _receipts(file: Path, spoil: Callable[[], Any], timeout: float = 10.0) -> An
     return run(use)
 
 
+ENDING = """
+import atexit, sys, threading
+import architect.sdk as architect
+architect.configure({"acme/orders": {"subscriptions": {"placed": {"acme/mailer": {"handler": "letters"}}}}},
+                    current_service="acme/orders")
+publish = architect.notification("placed").publish
+"""
+
+
+@pytest.mark.parametrize(
+    "program",
+    [
+        "threading.Thread(target=lambda: (threading.main_thread().join(), publish(1), publish(2))).start()",
+        "atexit.register(publish, 2); publish(1)",
+        "publish(1); atexit.register(publish, 2)",
+    ],
+    ids=["a thread", "before the first", "after the first"],
+)
+def test_events_are_kept_at_the_end_of_a_process(file, program):
+    command = [sys.executable, "-c", ENDING + program]
+    done = subprocess.run(command, capture_output=True, check=False, text=True, timeout=30)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert bodies(file) == [b"1", b"2"]
+
+
 def test_a_full_disk_gives_receipts_that_say_so_and_keeps_none_of_the_batch(file, monkeypatch):
     limited = "PRAGMA max_page_count = 30"
     monkeypatch.setattr("architect_events.embedded._SETTINGS", ("PRAGMA journal_mode = WAL", limited))

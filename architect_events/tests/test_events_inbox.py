@@ -316,9 +316,11 @@ def test_postgresql_fails_the_second_of_two_isolated_transactions(shared):
         ("", "acme/mailer", "the event's id must have 1 to 255 bytes, not 0"),
         ("\N{SNOWMAN}" * 86, "acme/mailer", "the event's id must have 1 to 255 bytes, not 258"),
         ("7", "m" * 256, "the consumer's name must have 1 to 255 bytes, not 256"),
+        (7, "acme/mailer", "the event's id must be text, not int"),
+        (None, "acme/mailer", "the event's id must be text, not NoneType"),
     ],
 )
-def test_a_name_that_mysql_would_cut_off_is_refused(identifier, consumer, reason):
+def test_a_name_that_is_no_text_or_that_mysql_would_cut_off_is_refused(identifier, consumer, reason):
     with pytest.raises(InboxError, match=reason):
         Inbox(None, identifier, consumer)
 

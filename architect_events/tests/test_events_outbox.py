@@ -21,7 +21,7 @@ import pytest
 import sqlalchemy
 from django.db.utils import ConnectionHandler
 from django.utils.connection import ConnectionProxy
-from events_databases import LIBRARIES, Database
+from events_databases import LIBRARIES, Database, django_connection
 from sqlalchemy.ext.asyncio import create_async_engine
 from sqlalchemy.orm import sessionmaker
 
@@ -275,7 +275,7 @@ def test_a_connection_that_is_wrapped_puts_events(opened, library):
 
 def test_the_connection_that_django_shares_puts_events(shared):
     database = shared("sqlite")
-    handler = ConnectionHandler({"default": {"ENGINE": "django.db.backends.sqlite3", "NAME": database.name}})
+    handler = ConnectionHandler({"default": django_connection(database).settings_dict})
     event = message()
     put(ConnectionProxy(handler, "default"), event)
     assert kept(database) == [event.id]

@@ -171,6 +171,23 @@ def test_an_event_that_the_broker_does_not_keep_is_an_error(channel, monkeypatch
     assert "s3cret" not in repr(caught.value)
 
 
+@both
+def test_an_option_of_the_broker_that_is_wrong_is_an_error_of_the_configuration(channel, monkeypatch, how):
+    wrong = 'from architect_core.exceptions import ConfigError\n        raise ConfigError("it", [("", "is wrong")])'
+    channel("owl", keeps=True, source=CHANNEL.replace("return Memory(broker)", wrong))
+    monkeypatch.setenv("ARCHITECT_EVENTS", "owl://broker")
+    with pytest.raises(architect.ConfigError, match="it: is wrong"):
+        publish_by(how, configure(a="owl"), {})
+
+
+@both
+def test_what_keeps_no_events_is_no_broker(channel, monkeypatch, how):
+    channel("owl", keeps=False)
+    monkeypatch.setenv("ARCHITECT_EVENTS", "owl://broker")
+    with pytest.raises(architect.ConfigError, match="ARCHITECT_EVENTS: owl keeps no events, so it is no broker"):
+        publish_by(how, configure(a="owl"), {})
+
+
 def test_a_declaration_that_failed_is_tried_again_by_the_next_publication(channel, monkeypatch):
     owl = channel("owl", keeps=True, source=CHANNEL.replace("declared.extend(topics)", "declared.append(0); 1 / up"))
     monkeypatch.setenv("ARCHITECT_EVENTS", "owl://broker")

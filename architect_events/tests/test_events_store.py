@@ -468,6 +468,15 @@ def test_a_missing_driver_says_what_to_install(shared, monkeypatch):
         Store(Credentials("postgres", {}), "the datastore 'db'")
 
 
+def test_a_driver_that_cannot_be_imported_counts_as_missing(shared, monkeypatch, tmp_path):
+    (tmp_path / "brokendriver.py").write_text("raise ImportError('no library in C')")
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setattr("architect_events.outbox.database._DRIVERS", {"sqlite": (("brokendriver", "sqlite3"), "")})
+    store = Store(credentials(shared("sqlite")), "the datastore 'db'")
+    assert store.claim(ALL, "me", 1, 1.0) == []
+    store.database.close()
+
+
 def test_a_missing_table_is_recognised_by_every_driver(shared, monkeypatch):
     monkeypatch.setattr("architect_events.outbox.database._DRIVERS", {"postgres": (("psycopg2",), "")})
     store = Store(credentials(shared("postgres", tables=False)), "the datastore 'db'")
@@ -476,7 +485,9 @@ def test_a_missing_table_is_recognised_by_every_driver(shared, monkeypatch):
 
 
 @pytest.mark.parametrize(
-    "change", ["headers = 'no JSON'", "headers = '[]'", "occurred_at = 'yesterday'"], ids=["text", "array", "time"]
+    "change",
+    ["headers = 'no JSON'", "headers = '[]'", "headers = '{\"a\": 1}'", "occurred_at = 'yesterday'"],
+    ids=["text", "array", "number", "time"],
 )
 def test_a_row_that_cannot_be_read_is_dead_and_holds_no_other_up(database, store, change):
     broken, fine = publish(database, None, None)
@@ -485,6 +496,29 @@ def test_a_row_that_cannot_be_read_is_dead_and_holds_no_other_up(database, store
     (entry,) = Browser(store.database).find(Selection(states=["dead"]), 9)
     assert entry.id == broken
     assert str(entry.problem).startswith("this row cannot be read: ")
+
+
+def test_a_body_that_another_program_has_inserted_as_text_is_taken_as_bytes(shared):
+    database = shared("sqlite")
+    store = Store(credentials(database), "the datastore 'db'")
+    publish(database, None)
+    database.execute("UPDATE architect_outbox SET body = '{}'")
+    assert Browser(store.database).find(Selection(), 9, bodies=True)[0].body == b"{}"
+    assert [row.message.body for row in store.claim(ALL, "me", 9, 30.0)] == [b"{}"]
+    store.database.close()
+
+
+def test_a_claim_takes_no_more_rows_than_a_statement_has_parameters_for(shared):
+    database = shared("sqlite")
+    store = Store(credentials(database), "the datastore 'db'")
+    publish(database, None)
+    columns = "message_id, event, source, content_type, headers, body, occurred_at"
+    database.execute(
+        f"INSERT INTO architect_outbox ({columns}) WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n"
+        f" WHERE i < 40000) SELECT {columns} FROM architect_outbox, n"
+    )
+    assert 0 < len(store.claim(ALL, "me", 10**9, 30.0)) < 30_000
+    store.database.close()
 
 
 def test_a_time_without_an_offset_is_in_utc(database, store):

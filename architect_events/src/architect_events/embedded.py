@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, ClassVar
+from pathlib import Path
+from typing import Any, ClassVar
 from urllib.parse import quote
 from weakref import WeakSet
 
@@ -29,9 +30,6 @@ from architect_events.outbox.consumer import LEASE, OutboxConsumer, StoreThread
 from architect_events.outbox.insert import values_of
 from architect_events.outbox.store import Store
 from architect_events.outbox.tables import DEAD, OUTBOX, PENDING, PUBLISHED
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 ARCHITECT_CONTRACT = 2
 
@@ -79,7 +77,7 @@ def open_file(broker: Broker) -> EventsFile:
     name = broker.credentials.name
     if not name or name == ":memory:":
         raise ConfigError(broker.where, [("", "must name a file: sqlite:////absolute/path/events.db")])
-    return EventsFile(broker.credentials, f"the events file {name}", _SETTINGS)
+    return EventsFile(broker.credentials, f"the events file {Path(name).absolute()}", _SETTINGS)
 
 
 class EmbeddedChannel(Channel):
@@ -107,7 +105,7 @@ class EmbeddedChannel(Channel):
                 await future
         except TimeoutError:
             problem = TimeoutError(f"{self._file.database.where}: not written within {timeout:g} seconds")
-        except (OSError, ConfigError) as error:
+        except Exception as error:  # noqa: BLE001 - a receipt has it
             problem = error
         return [Receipt(problem, elapsed=time.monotonic() - since)] * len(messages)
 
@@ -138,7 +136,7 @@ class EmbeddedChannel(Channel):
                 if not self._is_created:
                     await self.declare([])
                 await self._thread.call(self._file.put, [row for rows, _ in waiting for row in rows])
-            except (OSError, ConfigError) as error:
+            except Exception as error:  # noqa: BLE001 - every sender gets it
                 problem = error
             for _, future in waiting:
                 if future.done():

@@ -44,8 +44,9 @@ class Channels:
         return channel or self._open.setdefault(key, factory.open(broker))
 
     def _close(self) -> None:
-        """Disconnects at the end of the process, as brokers expect it."""
-        own = [channel for (pid, *_), channel in self._open.items() if pid == os.getpid()]
+        """Disconnects at the end of the process, as brokers expect it; what is published even later connects anew."""
+        opened, self._open = self._open, {}
+        own = [channel for (pid, *_), channel in opened.items() if pid == os.getpid()]
 
         async def close() -> None:
             async with asyncio.timeout(_SLACK):
@@ -115,6 +116,8 @@ class EventSender(Sender):
         if receipt.ok:
             return
         error = receipt.error
+        if isinstance(error, ConfigError):
+            raise error
         if isinstance(error, TimeoutError):
             reason = f"did not confirm within {timeout:g} seconds that it is kept, which may or may not be so"
         else:

@@ -170,13 +170,19 @@ def broker_of(plugins: Plugins, find_root: Callable[[], Path]) -> Broker | None:
     entry = validate(DatastoreConfig, followed(data, _WHERE, os.environ)[0], _WHERE)
     scheme = scheme_of_url(entry.url) if scheme_of(entry.url or "") else None  # "broker:5672" has none
     if scheme is not None:  # before the credentials are read, because its error says what to install
-        plugins.get(EventChannel, f"events.{scheme}", EVENTS_VARIABLE)
+        _require_broker(plugins, scheme)
     elif entry.type is None:
         raise ConfigError(_WHERE, [("", "must be a URL, such as amqp://broker, or an object with a `url`")])
     credentials = credentials_of(EVENTS_VARIABLE, Found(entry, "environment", _WHERE, ""), None, plugins, find_root)
     scheme = scheme or scheme_of_url(credentials.url) or credentials.engine
-    plugins.get(EventChannel, f"events.{scheme}", EVENTS_VARIABLE)
+    _require_broker(plugins, scheme)
     return Broker(scheme, credentials, _WHERE)
+
+
+def _require_broker(plugins: Plugins, scheme: str) -> None:
+    """Raises ConfigError if the channel of `scheme` keeps no events, as that of webhooks."""
+    if not plugins.get(EventChannel, f"events.{scheme}", EVENTS_VARIABLE).capabilities.keeps:
+        raise ConfigError(_WHERE, [("", f"{scheme} keeps no events, so it is no broker")])
 
 
 def subscriptions_of(

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import argparse
-import json
 import re
 from collections.abc import Sequence
-from contextlib import closing
+from contextlib import closing, suppress
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
@@ -51,7 +50,7 @@ def _init(given: argparse.Namespace) -> str:
 
 def _list(given: argparse.Namespace) -> str:
     from architect_events.commands.places import places_of
-    from architect_events.commands.showing import as_json, summary, table
+    from architect_events.commands.showing import as_json, as_text, summary, table
 
     selection = _selection(given, [given.state] if given.state else ["pending", "dead"])
     shown, lines = [], list[str]()
@@ -61,12 +60,12 @@ def _list(given: argparse.Namespace) -> str:
             entries = place.find(selection, given.limit, bodies=given.payload) if counts else []
             shown.append(as_json(place.name, counts, entries))
             lines += [summary(place.name, counts), *table(entries, sum(each.count for each in counts))]
-    return json.dumps(shown, indent=2) if given.json else "\n".join(lines)
+    return as_text(shown) if given.json else "\n".join(lines)
 
 
 def _show(given: argparse.Namespace) -> str:
     from architect_events.commands.places import places_of
-    from architect_events.commands.showing import details, entry_as_json
+    from architect_events.commands.showing import as_text, details, entry_as_json
     from architect_events.outbox.browsing import Selection
 
     selection = Selection(ids=[given.id])
@@ -75,12 +74,13 @@ def _show(given: argparse.Namespace) -> str:
     if not found:
         raise RunError(f"there is no event {given.id!r} in {_names(places)}: it was delivered, or never kept")
     if given.json:
-        return json.dumps([{"place": name, **entry_as_json(each)} for name, each in found], indent=2)
+        return as_text([{"place": name, **entry_as_json(each)} for name, each in found])
     return "\n\n".join(details(name, each) for name, each in found)
 
 
 def _change(given: argparse.Namespace) -> str:
     from architect_events.commands.places import places_of
+    from architect_events.commands.showing import as_text
 
     action = given.action
     if action != "replay" and bool(given.ids) == given.all:
@@ -94,7 +94,7 @@ def _change(given: argparse.Namespace) -> str:
         reason = f"none of these is in {_names(places)}, or a relay delivers it at this moment"
         raise RunError(f"architect events {action}: {reason}")
     if given.json:
-        return json.dumps([{"place": name, "count": count} for name, count in changed.items()], indent=2)
+        return as_text([{"place": name, "count": count} for name, count in changed.items()])
     done = {"retry": "retried", "discard": "discarded", "replay": "replayed"}[action]
     return "\n".join(f"{name}: {count} {done}" for name, count in changed.items())
 
@@ -122,14 +122,13 @@ def _names(places: Sequence[Place]) -> str:
 
 def _time(text: str) -> datetime:
     """A type of arguments: a time, or how long ago it was."""
-    ago = re.fullmatch(r"(\d+)([smhd])", text)
-    if ago:
-        return datetime.now(UTC) - timedelta(seconds=int(ago[1]) * _UNITS[ago[2]])
-    time = datetime.fromisoformat(text)
-    return time.replace(tzinfo=time.tzinfo or UTC)
-
-
-_time.__name__ = "time"  # as argparse calls it in errors
+    with suppress(ValueError, OverflowError):
+        ago = re.fullmatch(r"(\d+)([smhd])", text)
+        if ago:
+            return datetime.now(UTC) - timedelta(seconds=int(ago[1]) * _UNITS[ago[2]])
+        time = datetime.fromisoformat(text)
+        return time.replace(tzinfo=time.tzinfo or UTC).astimezone(UTC)
+    raise argparse.ArgumentTypeError(f"{text!r} is no time, such as 2026-01-31T12:00, 90s, 30m, 2h or 7d")
 
 
 def _parser(summary: str) -> argparse.ArgumentParser:

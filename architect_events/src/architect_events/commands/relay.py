@@ -26,9 +26,9 @@ class RelayCommand(Command):
         given = _parser(self.summary).parse_args(arguments)
         show_log()
         # not above, because `architect --help` imports this module
+        from architect_events.commands.places import outbox_of
         from architect_events.consuming.relaying import Relay, Settings
         from architect_events.consuming.run import stopping
-        from architect_events.outbox.selecting import outbox_of
         from architect_events.publishing import channels
         from architect_events.schedule import DELIVERIES, Schedule
 
@@ -78,7 +78,7 @@ def _parser(summary: str) -> argparse.ArgumentParser:
 
 
 def _delays(text: str) -> tuple[float, ...]:
-    return tuple(positive(each) for each in text.split(","))
+    return tuple(map(positive, text.split(",")))
 
 
 @hookimpl

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+from argparse import ArgumentTypeError
+from contextlib import suppress
 
 
 def show_log() -> None:
@@ -15,15 +17,17 @@ def show_log() -> None:
 
 def at_least_one(text: str) -> int:
     """A type of arguments: a number of things."""
-    number = int(text)
-    if number < 1:
-        raise ValueError(text)
-    return number
+    with suppress(ValueError):
+        number = int(text)
+        if 0 < number < 2**31:
+            return number
+    raise ArgumentTypeError(f"{text!r} is no whole number from 1 on")
 
 
 def positive(text: str) -> float:
     """A type of arguments: a number of seconds or hours."""
-    number = float(text)
-    if not 0 < number < float("inf"):
-        raise ValueError(text)
-    return number
+    with suppress(ValueError):
+        number = float(text)
+        if 0 < number < float("inf"):
+            return number
+    raise ArgumentTypeError(f"{text!r} is no number above 0")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -56,6 +57,11 @@ def details(place: str, entry: Entry) -> str:
         "payload": None if entry.body is None else _text(entry.body),
     }
     return "\n".join(f"{name}: {_printable(value)}" for name, value in lines.items() if value is not None)
+
+
+def as_text(value: object) -> str:
+    """Returns JSON for people; raises ValueError for NaN and infinity, which Python reads, but which are no JSON."""
+    return json.dumps(value, indent=2, allow_nan=False)
 
 
 def as_json(place: str, counts: Sequence[Count], entries: Sequence[Entry]) -> dict[str, Any]:
@@ -121,14 +127,13 @@ def _next(entry: Entry) -> str:
 
 
 def _payload(body: bytes) -> dict[str, Any]:
-    try:
-        return {"payload": json.loads(body)}
-    except (ValueError, RecursionError):
-        pass
-    try:
+    with suppress(ValueError, RecursionError):
+        found = json.loads(body)
+        as_text([[[[found]]]])  # as deep as it is in the output
+        return {"payload": found}
+    with suppress(UnicodeDecodeError):
         return {"payload": body.decode()}
-    except UnicodeDecodeError:
-        return {"payload_base64": base64.b64encode(body).decode()}
+    return {"payload_base64": base64.b64encode(body).decode()}
 
 
 def _text(body: bytes) -> str:

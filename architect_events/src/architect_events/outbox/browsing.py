@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from architect_events.outbox.claiming import marks
+from architect_events.outbox.store import bytes_of
 from architect_events.outbox.tables import DEAD, DELIVERED, OUTBOX, PENDING
 
 if TYPE_CHECKING:
@@ -182,7 +183,7 @@ def _entry(row: Sequence[Any]) -> Entry:
         ended=None if ended_at is None else float(now) - float(ended_at),
         headers=_headers(headers),
         content_type=content_type,
-        body=None if body is None else bytes(body),
+        body=None if body is None else bytes_of(body),
     )
 
 
@@ -194,7 +195,7 @@ def _time(text: str) -> datetime:
     """A time as it is; 1970 for one that another program has written and that cannot be read."""
     try:
         time = datetime.fromisoformat(text)
-    except ValueError:
+    except (TypeError, ValueError):
         return datetime.fromtimestamp(0, UTC)
     return time.replace(tzinfo=time.tzinfo or UTC)
 
@@ -204,4 +205,4 @@ def _headers(text: str) -> dict[str, str]:
         found = json.loads(text)
     except ValueError:
         return {}
-    return found if isinstance(found, dict) else {}
+    return {name: str(value) for name, value in found.items()} if isinstance(found, dict) else {}

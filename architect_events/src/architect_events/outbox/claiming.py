@@ -16,7 +16,7 @@ MOST_BYTES = 32 * 1024 * 1024
 """Of the bodies that are taken together, unless a single one is larger."""
 
 _STEPS = 5  # how often further rows are looked at if all that were found have to wait
-_MOST_OF_KEYS = 2000  # rows of the found keys that are looked at in one step
+_MOST = 2000  # rows that are looked at in one step, as drivers limit the parameters of a statement
 _HELD_BACK = 0.5  # seconds until a row is looked at again that waits for one that someone else holds
 
 LANE = "source = ? AND subscriber = ? AND state = ?"
@@ -68,7 +68,7 @@ class Claim:
         self._now = now
         self._lane = lane
         self._holder = holder
-        self._limit = limit
+        self._limit = min(limit, _MOST)
         self._events = [] if events is None else list(events)
         self._wanted = "" if events is None else f"event IN {marks(events)}"
 
@@ -109,7 +109,7 @@ class Claim:
             f"SELECT id, ordering_key, length(body), next_at <= {self._now},"
             f" CASE WHEN lease IS NULL THEN next_at ELSE {self._now} + {_HELD_BACK} END FROM {OUTBOX}"
             f" WHERE {_LANE_OF_KEYS} AND ordering_key IN {marks(keys)} AND id <= ?"
-            f" AND (lease IS NULL OR lease <> ?){wanted} ORDER BY id LIMIT {_MOST_OF_KEYS:d}",
+            f" AND (lease IS NULL OR lease <> ?){wanted} ORDER BY id LIMIT {_MOST:d}",
             [*self._lane.values, *keys, max(row.id for row in due), self._holder, *self._events],
         )
         for row in rows:

@@ -7,7 +7,10 @@ import contextlib
 import logging
 import time
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future
+from functools import partial
+from queue import SimpleQueue
+from threading import Thread
 from typing import TYPE_CHECKING, Any, TypeVar
 from uuid import uuid4
 
@@ -26,22 +29,32 @@ Value = TypeVar("Value")
 
 
 class StoreThread:
-    """The one thread in which a store is used, so that it never blocks an event loop."""
+    """The one thread in which a store is used, so that it never blocks an event loop.
+
+    Executors refuse calls once the main thread has ended, while other threads may still publish.
+    """
 
     def __init__(self, store: Store) -> None:
         self.store = store
-        self._executor = ThreadPoolExecutor(1, thread_name_prefix="architect-store")
+        self._calls: SimpleQueue[tuple[Future[Any], Callable[[], Any]] | None] = SimpleQueue()
+        self._thread: Thread | None = None
         self._is_closed = False
 
     async def call(self, function: Callable[..., Value], *arguments: Any) -> Value:
         """Returns what a method of the store returns; it is completed even if the caller is cancelled."""
         return await asyncio.wrap_future(self.submit(function, *arguments))
 
-    def submit(self, function: Callable[..., Value], *arguments: Any) -> Any:
+    def submit(self, function: Callable[..., Value], *arguments: Any) -> Future[Value]:
         """Have a function called after those that were submitted before; returns its future."""
         if self._is_closed:
             raise OSError(f"{self.store.database.where}: it was closed")
-        return self._executor.submit(function, *arguments)
+        if self._thread is None:
+            self._thread = Thread(target=self._run, name="architect-store", daemon=True)
+            self._thread.start()
+        future: Future[Value] = Future()
+        future.set_running_or_notify_cancel()  # so that it cannot be cancelled
+        self._calls.put((future, partial(function, *arguments)))
+        return future
 
     async def close(self) -> None:
         """Disconnect once everything that was submitted has ended."""
@@ -49,8 +62,18 @@ class StoreThread:
             return
         disconnected = self.submit(self.store.database.close)
         self._is_closed = True
+        self._calls.put(None)
         await asyncio.wrap_future(disconnected)
-        self._executor.shutdown(wait=False)
+
+    def _run(self) -> None:
+        while (submitted := self._calls.get()) is not None:
+            future, function = submitted
+            try:
+                result = function()
+            except BaseException as problem:  # noqa: BLE001 - whoever waits for it gets it
+                future.set_exception(problem)
+            else:
+                future.set_result(result)
 
 
 class OutboxConsumer(Consumer):
@@ -160,7 +183,7 @@ class OutboxConsumer(Consumer):
             return []
         future = self._thread.submit(self._claim_now, limit)
         try:
-            rows: list[Row] = await asyncio.wrap_future(future)
+            rows = await asyncio.wrap_future(future)
         except asyncio.CancelledError:
             self._thread.submit(lambda: self._store.release(future.result()))  # nobody else knows of these rows
             raise
@@ -182,4 +205,4 @@ class OutboxConsumer(Consumer):
 
     def _report(self, wanted: int, done: int) -> None:
         if done < wanted:
-            _log.warning("the lease of %d events has ended before they were settled: delivered again", wanted - done)
+            _log.warning("the lease of %d events has ended too early: delivered again", wanted - done)

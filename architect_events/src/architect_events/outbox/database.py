@@ -8,7 +8,6 @@ import threading
 from collections.abc import Iterator, Mapping, Sequence
 from hashlib import sha256
 from importlib import import_module
-from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 from weakref import WeakSet
 
@@ -16,6 +15,8 @@ from architect_core.exceptions import ConfigError
 from architect_events.outbox.tables import DIALECTS, OUTBOX
 
 if TYPE_CHECKING:
+    from types import ModuleType
+
     from architect_core.contract import Credentials
 
 LOCK_TIMEOUT = 10
@@ -102,13 +103,13 @@ class Database:
         if engine not in _DRIVERS:
             raise ConfigError(where, [("", f"is {engine}; an outbox needs one of {', '.join(_DRIVERS)}")])
         names, package = _DRIVERS[engine]
-        name = next((each for each in names if find_spec(each) is not None), None)
-        if name is None:
+        module = _first_installed(names)
+        if module is None:
             raise ConfigError(where, [("", f"has no driver: run `pip install {package}`")])
         self.dialect = DIALECTS[engine]
         self.where = where
-        self._driver = name
-        self._module = import_module(name)
+        self._driver = module.__name__
+        self._module: Any = module
         self._credentials = credentials
         self._settings = (*_MYSQL_SESSION, *settings) if engine == "mysql" else tuple(settings)
         self._begin = {"postgres": _begin_postgres, "mysql": _begin_mysql, "sqlite": _begin_sqlite}[engine]
@@ -127,7 +128,7 @@ class Database:
                     self._connect()
                 with contextlib.closing(self._connection.cursor()) as cursor:
                     yield Cursor(cursor, self._mark)
-            except self._module.Error as problem:
+            except (self._module.Error, UnicodeError) as problem:  # a parameter that is no Unicode text
                 self._close()
                 raise self._error(problem) from None
             except BaseException:
@@ -186,6 +187,13 @@ class Database:
     def renew_lock(self) -> None:
         """Called in a forked child: a thread of the parent may hold the former lock."""
         self._lock = threading.Lock()
+
+
+def _first_installed(names: Sequence[str]) -> ModuleType | None:
+    for name in names:
+        with contextlib.suppress(ImportError):  # that of psycopg without its library in C, too
+            return import_module(name)
+    return None
 
 
 _databases: WeakSet[Database] = WeakSet()

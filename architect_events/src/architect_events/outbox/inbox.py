@@ -25,10 +25,12 @@ class Inbox(Once):
     """
 
     def __init__(self, connection: Any, event: Message | str, consumer: str) -> None:
-        """Raises InboxError if the event's id or the consumer's name is empty, or too long."""
-        identifier = event if isinstance(event, str) else event.id
+        """Raises InboxError if the event's id or the consumer's name is no text, empty, or too long."""
+        identifier = event.id if isinstance(event, Message) else event
         for name, text in (("event's id", identifier), ("consumer's name", consumer)):
-            length = len(text.encode())
+            if not isinstance(text, str):
+                raise InboxError(f"{INBOX}: the {name} must be text, not {type(text).__name__}")
+            length = len(text.encode(errors="surrogatepass"))
             if not 0 < length <= LONGEST_NAME:  # MySQL would cut it off, if it is not strict
                 raise InboxError(f"{INBOX}: the {name} must have 1 to {LONGEST_NAME} bytes, not {length}")
         self._connection = connection

@@ -78,7 +78,7 @@ class Store:
         for number, attempts, problem, *row in found:
             try:
                 message = _message(row, problem if lane.state == DEAD else None)
-            except ValueError as error:  # another program has inserted it
+            except (TypeError, ValueError) as error:  # another program has inserted it
                 self._bury(number, holder, f"this row cannot be read: {error}")
             else:
                 by_id[number] = Row(number, message, attempts, holder)
@@ -192,8 +192,14 @@ def _message(row: Sequence[Any], reason: str | None) -> Message:
     time = datetime.fromisoformat(occurred_at)
     time = time.replace(tzinfo=time.tzinfo or UTC)
     found = json.loads(headers)
-    if not isinstance(found, dict):
-        raise ValueError("its headers are no JSON object")  # noqa: TRY004 - as when they are no JSON at all
+    if not (isinstance(found, dict) and all(isinstance(value, str) for value in found.values())):
+        raise ValueError("its headers are no JSON object of texts")
     if reason is not None:
         found[REASON_HEADER] = reason
-    return Message(id_, event, source, time, bytes(body), key=key, content_type=content_type, headers=found)
+    content = bytes_of(body)
+    return Message(id_, event, source, time, content, key=key, content_type=content_type, headers=found)
+
+
+def bytes_of(body: Any) -> bytes:
+    """Returns a body; SQLite keeps a text as such if another program has inserted one."""
+    return body.encode() if isinstance(body, str) else bytes(body)
