@@ -3,8 +3,8 @@
     uv run python benchmarks/events_campaign.py --channel webhooks-postgres --events 100000
 
 Each event is published by the outbox, in the transaction of a row of its own, with one of 97 keys. The subscriber
-records each delivery and, once for each event by the inbox, an effect, in one transaction. PostgreSQL, MariaDB and
-RabbitMQ listen on their default local ports; for SQS it starts ministack.
+records each delivery and, once for each event by the inbox, an effect, in one transaction. PostgreSQL and MariaDB
+listen on their default local ports. It starts a RabbitMQ of its own, which is killed too, and ministack for SQS.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ CHANNELS = {
     "webhooks-postgres": ("postgres", None),
     "webhooks-mariadb": ("mariadb", None),
     "webhooks-sqlite": ("sqlite", None),
-    "rabbitmq": ("postgres", "amqp://guest:guest@127.0.0.1"),
+    "rabbitmq": ("postgres", "rabbitmq"),
     "sqs": ("postgres", "sqs"),
     "sqlite": ("sqlite", "sqlite"),
 }
@@ -140,27 +140,30 @@ def subscribe(port: int) -> None:
 
 @dataclass
 class Role:
-    """A process that is killed and started again; `process` is the one that runs."""
+    """A process that is killed and started again; `process` is the one that runs, for `least` seconds at least."""
 
     name: str
     command: list[str]
     environ: dict[str, str] = field(repr=False)
     folder: Path
+    least: float = 0.0
     process: subprocess.Popen[bytes] | None = None
+    since: float = 0.0
     kills: int = 0
 
     def start(self) -> None:
         """Starts it; its output is appended to a file of its name."""
         with (self.folder / f"{self.name}.log").open("ab") as log:
+            self.since, cwd = time.monotonic(), Path(__file__).parent
             self.process = subprocess.Popen(
-                self.command, env=self.environ, cwd=Path(__file__).parent, stdout=log, stderr=log
+                self.command, env=self.environ, cwd=cwd, stdout=log, stderr=log, start_new_session=True
             )
 
-    def kill(self, number: signal.Signals = signal.SIGKILL) -> None:
-        """Sends it a signal and waits for its end."""
+    def kill(self) -> None:
+        """Ends it, and what it has started."""
         if self.process is not None:
             with suppress(ProcessLookupError):
-                self.process.send_signal(number)
+                os.killpg(self.process.pid, signal.SIGKILL)
             self.process.wait(30)
 
 
@@ -190,7 +193,8 @@ def run(channel: str, events: int, every: float, seed: int, patience: float = 12
     engine, broker = CHANNELS[channel]
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="campaign-", ignore_cleanup_errors=True)))
-        environ, port = os.environ | environment(broker, folder, stack), free_port()
+        server, url = start_broker(broker, folder, stack)
+        environ, port = os.environ | ({} if url is None else {"ARCHITECT_EVENTS": url}), free_port()
         datastore = stack.enter_context(database(engine, folder))
         services = configuration(datastore, port, handled=broker is not None)
         environ |= {"ARCHITECT": json.dumps(services), "ARCHITECT_DISABLED_PLUGINS": ""}
@@ -216,6 +220,7 @@ def run(channel: str, events: int, every: float, seed: int, patience: float = 12
         for role in reversed(roles):
             role.start()
             stack.callback(role.kill)
+        roles += [] if server is None else [server]
         start = time.monotonic()
         await_effects(connection, roles, events, random.Random(seed), every, patience, folder)
         return count(connection, channel, events, {each.name: each.kills for each in roles}, time.monotonic() - start)
@@ -248,7 +253,7 @@ def await_effects(
         if now >= next_kill:
             next_kill = now + every * chance.uniform(0.3, 1.7)
             running = [each for each in roles if each.process is not None and each.process.poll() is None]
-            victim = chance.choice(running)
+            victim = chance.choice([each for each in running if now - each.since >= each.least] or running[:1])
             victim.kill()
             victim.kills += 1
             victim.start()
@@ -312,13 +317,26 @@ def database(engine: str, folder: Path) -> Iterator[dict[str, Any]]:
             cursor.execute(drop)
 
 
-def environment(broker: str | None, folder: Path, stack: ExitStack) -> dict[str, str]:
-    """Returns the variables that name the broker, which it starts if it is SQS."""
+def start_broker(broker: str | None, folder: Path, stack: ExitStack) -> tuple[Role | None, str | None]:
+    """Returns the broker, if it is killed as well, and the value of `ARCHITECT_EVENTS`."""
     if broker == "sqs":
-        return {"ARCHITECT_EVENTS": stack.enter_context(ministack(folder))}
+        return None, stack.enter_context(ministack(folder))
     if broker == "sqlite":
-        return {"ARCHITECT_EVENTS": f"sqlite:///{folder}/events.db"}
-    return {} if broker is None else {"ARCHITECT_EVENTS": broker}
+        return None, f"sqlite:///{folder}/events.db"
+    if broker is None:
+        return None, None
+    from architect_rabbitmq.provisioner import RabbitProvisioner
+
+    home = folder / "rabbitmq"
+    home.mkdir()
+    started = RabbitProvisioner().provision({}, home, free_port())
+    # a queue that was declared within the last seconds is lost with its server
+    role = Role("broker", list(started.command or ()), os.environ | dict(started.env), folder, least=15.0)
+    role.start()
+    stack.callback(role.kill)
+    if started.prepare is not None:
+        started.prepare()
+    return role, str(started.entry["url"])
 
 
 @contextmanager
