@@ -17,9 +17,10 @@ from typing import Any
 import pytest
 from events_databases import Database
 
-from architect_core.contract import Credentials, Message
+from architect_core.contract import Credentials, Message, Received
 from architect_core.exceptions import ConfigError
 from architect_core.resolver import Resolver
+from architect_events.consuming import relaying
 from architect_events.outbox.browsing import Browser, Selection
 from architect_events.outbox.claiming import Lane
 from architect_events.outbox.consumer import OutboxConsumer, StoreThread
@@ -438,6 +439,30 @@ def test_a_consumer_holds_no_more_than_its_limit(database, store):
         return [*held, *await consumer.receive(5, 1.0)]
 
     assert ids_of(consume(store, use, limit=2)) == published
+
+
+def test_what_is_acknowledged_while_its_lease_is_extended_is_not_held_any_more(database, store, caplog):
+    published = publish(database, None, None, None)
+
+    async def use(consumer: OutboxConsumer) -> list[Received]:
+        held = await consumer.receive(5, 1.0)
+        await asyncio.gather(consumer.ack(held[:1]), consumer.extend(held))
+        return [*held, *await consumer.receive(5, 0.0)]
+
+    assert ids_of(consume(store, use, limit=2)) == published
+    assert "lease" not in caplog.text
+
+
+def test_a_relay_that_ends_when_nothing_is_due_waits_for_what_another_one_has_looked_at(database, store):
+    _, second = publish(database, "ada", "ada")
+    (row,) = store.claim(ALL, "me", 1, 30.0)
+    assert store.claim(ALL, "you", 9, 30.0) == []
+    store.delivered([row])
+
+    async def use(consumer: OutboxConsumer) -> Any:
+        return await consumer.receive(5, relaying._EMPTY)
+
+    assert ids_of(consume(store, use)) == [second]
 
 
 DRIVERS = [("postgres", "psycopg2"), *([("mysql", "MySQLdb")] if importlib.util.find_spec("MySQLdb") else [])]

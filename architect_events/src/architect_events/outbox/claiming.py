@@ -17,7 +17,9 @@ MOST_BYTES = 32 * 1024 * 1024
 
 _STEPS = 5  # how often further rows are looked at if all that were found have to wait
 _MOST = 2000  # rows that are looked at in one step, as drivers limit the parameters of a statement
-_HELD_BACK = 0.5  # seconds until a row is looked at again that waits for one that someone else holds
+# seconds until a row is looked at again that waits for one that someone else holds; a relay that is to end once nothing
+# is due waits longer than that for the next one
+_HELD_BACK = 0.1
 
 LANE = "source = ? AND subscriber = ? AND state = ?"
 # keeps PostgreSQL from using the lane's index for keys, when it underestimates how much is pending

@@ -10,7 +10,7 @@ from architect_events.outbox.libraries import AWAITED, BLOCKING, class_name
 
 if TYPE_CHECKING:
     from architect_core.exceptions import ArchitectError
-    from architect_events.outbox.statement import Insert
+    from architect_events.outbox.libraries import Insert
 
 _BLOCKING_LIBRARIES = "psycopg, psycopg2, sqlite3, PyMySQL, mysqlclient, Django or SQLAlchemy"
 _AWAITED_LIBRARIES = "psycopg, asyncpg, aiomysql or SQLAlchemy"

@@ -159,8 +159,9 @@ class OutboxConsumer(Consumer):
         """Begin the leases anew."""
         rows = [each.token for each in received]
         held = await self._thread.call(self._store.extend, rows, self._lease)
-        self._report(len(rows), held)
-        self._held.update(dict.fromkeys((row.id for row in rows), time.monotonic() + self._lease))
+        ids = [row.id for row in rows if row.id in self._held]  # others were acknowledged meanwhile
+        self._report(len(ids), held)
+        self._held.update(dict.fromkeys(ids, time.monotonic() + self._lease))
 
     async def close(self) -> None:
         """Give back what is held, and end a `receive` that waits."""

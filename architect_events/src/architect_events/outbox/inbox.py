@@ -8,7 +8,7 @@ from typing import Any
 from architect_core.contract import Message, Once
 from architect_core.exceptions import InboxError
 from architect_events.outbox.connections import aio_execute, execute
-from architect_events.outbox.statement import Insert
+from architect_events.outbox.libraries import Insert
 from architect_events.outbox.tables import INBOX, LONGEST_NAME, RECEIVED
 
 _INSERT = Insert(INBOX, RECEIVED, InboxError, "`with`", "`async with`", once="received_at")

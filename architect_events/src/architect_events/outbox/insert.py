@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from architect_core.exceptions import PublishError
 from architect_events.outbox.connections import aio_execute, execute
-from architect_events.outbox.statement import Insert
+from architect_events.outbox.libraries import Insert
 from architect_events.outbox.tables import LONGEST_NAME, OUTBOX, PUBLISHED
 
 if TYPE_CHECKING:
