@@ -502,6 +502,16 @@ def test_a_driver_that_cannot_be_imported_counts_as_missing(shared, monkeypatch,
     store.database.close()
 
 
+def test_a_package_that_the_driver_needs_for_the_login_is_named(monkeypatch):
+    def connect(**_: Any) -> None:
+        raise RuntimeError("'cryptography' package is required")
+
+    monkeypatch.setattr("pymysql.connect", connect)
+    store = Store(Credentials("mysql", {}, drivers={"pymysql": lambda _: {}}), "the datastore 'db'")
+    with pytest.raises(ConfigError, match="the datastore 'db': 'cryptography' package is required"):
+        store.create()
+
+
 def test_a_missing_table_is_recognised_by_every_driver(shared, monkeypatch):
     monkeypatch.setattr("architect_events.outbox.database._DRIVERS", {"postgres": (("psycopg2",), "")})
     store = Store(credentials(shared("postgres", tables=False)), "the datastore 'db'")

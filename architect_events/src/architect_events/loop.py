@@ -26,7 +26,7 @@ class Calls:
     """
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
-        self._loop = ref(loop)  # whoever asks keeps it
+        self._loop = ref(loop)  # whoever runs it keeps it
         self._waiting: deque[Callable[[], object]] = deque()
         self._is_woken = False
 
@@ -54,10 +54,8 @@ class LoopThread:
     def __init__(self, name: str = "architect-events") -> None:
         self._name = name
         self._lock = threading.Lock()
-        self._loop: asyncio.AbstractEventLoop | None = None
         self._calls: Calls | None = None
         self._callers: WeakKeyDictionary[asyncio.AbstractEventLoop, Calls] = WeakKeyDictionary()
-        self.pid = 0
         os.register_at_fork(after_in_child=self._forget)
 
     def run(self, coroutine: Coroutine[Any, Any, Value]) -> Value:
@@ -128,12 +126,12 @@ class LoopThread:
             # hosts' names are looked up in it: one that takes long must not delay those of others
             loop.set_default_executor(ThreadPoolExecutor(_THREADS, thread_name_prefix=self._name))
         threading.Thread(target=loop.run_forever, name=self._name, daemon=True).start()
-        self.pid, self._loop, self._calls = os.getpid(), loop, Calls(loop)
+        self._calls = Calls(loop)
         return self._calls
 
     def _forget(self) -> None:
         self._lock = threading.Lock()
-        self._loop = self._calls = None  # the parent's, whose thread does not exist in this process
+        self._calls = None  # the parent's, whose thread does not exist in this process
         self._callers = WeakKeyDictionary()
 
 

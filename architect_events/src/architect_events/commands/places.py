@@ -11,7 +11,6 @@ from architect_core.exceptions import ConfigError, NoPluginError
 from architect_events.commands.dead_letters import DeadLetters
 from architect_events.embedded import open_file
 from architect_events.outbox.browsing import Browser
-from architect_events.outbox.database import NoTablesError
 from architect_events.outbox.store import Store
 from architect_events.outbox.tables import DIALECTS
 from architect_events.subscribers import topic_of
@@ -70,7 +69,7 @@ def places_of(resolver: Resolver, datastore: str | None) -> Iterator[list[Place]
             store = outbox_of(resolver, name)
             if store is not None:
                 browser = browse(store)
-                if broker is None or _has_tables(browser):
+                if broker is None or browser.exists():
                     found.append(browser)
         if broker is not None and broker.scheme == "sqlite":
             file = open_file(broker)
@@ -108,14 +107,6 @@ def _queues(resolver: Resolver) -> Mapping[str, Sequence[Topic]]:
             if service.name in subscribers and subscribers[service.name].consumes:
                 queues[service.name].append(Topic(event, name, (service.name,)))
     return queues
-
-
-def _has_tables(browser: Browser) -> bool:
-    try:
-        browser.check()
-    except NoTablesError:
-        return False
-    return True
 
 
 def _nowhere(resolver: Resolver) -> ConfigError:

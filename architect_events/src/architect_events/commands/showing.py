@@ -6,6 +6,7 @@ import base64
 import json
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -66,17 +67,9 @@ def as_text(value: object) -> str:
 
 def as_json(place: str, counts: Sequence[Count], entries: Sequence[Entry]) -> dict[str, Any]:
     """Returns the counts and events of a place."""
-    counted = [
-        {
-            "source": each.source,
-            "event": each.event,
-            "subscriber": each.subscriber,
-            "state": each.state,
-            "count": each.count,
-            "oldest_seconds": round(each.oldest, 3),
-        }
-        for each in counts
-    ]
+    counted = [asdict(each) for each in counts]
+    for each in counted:
+        each["oldest_seconds"] = round(each.pop("oldest"), 3)
     return {"place": place, "counts": counted, "events": [entry_as_json(each) for each in entries]}
 
 

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from architect_events.outbox.claiming import marks
+from architect_events.outbox.database import Database, NoTablesError
 from architect_events.outbox.store import bytes_of
 from architect_events.outbox.tables import DEAD, DELIVERED, OUTBOX, PENDING
-
-if TYPE_CHECKING:
-    from architect_events.outbox.database import Database
 
 _SHOWN = (
     "message_id, event, source, subscriber, ordering_key, state, attempts, occurred_at, next_at, lease, problem,"
@@ -99,10 +98,12 @@ class Browser:
         self._database = database
         self._now = database.dialect.now
 
-    def check(self) -> None:
-        """Raises NoTablesError if there is no outbox."""
-        with self._database.cursor() as cursor:
+    def exists(self) -> bool:
+        """Whether the database has an outbox."""
+        with suppress(NoTablesError), self._database.cursor() as cursor:
             cursor.rows(f"SELECT 1 FROM {OUTBOX} LIMIT 1")
+            return True
+        return False
 
     def counts(self, selection: Selection = Selection()) -> list[Count]:
         """Returns how many rows there are by service, event, subscriber and state."""

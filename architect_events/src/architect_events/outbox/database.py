@@ -158,7 +158,10 @@ class Database:
             _of_parents.append(self._connection)
             self._connection = None
         arguments = {**_DEFAULTS[self._driver], **self._credentials.for_driver(self._driver)}
-        connection = self._module.connect(**arguments)
+        try:
+            connection = self._module.connect(**arguments)
+        except RuntimeError as problem:  # PyMySQL's, if the server's logins need a package that is not installed
+            raise ConfigError(self.where, [("", str(problem))]) from None
         if self._driver == "psycopg2":
             connection.autocommit = True
         self._connection, self._pid = connection, os.getpid()
