@@ -123,10 +123,11 @@ def numbers(received: Sequence[Received]) -> list[int]:
 
 
 class Proxy:
-    """A way to RabbitMQ that can be cut, stopped and frozen."""
+    """A way to RabbitMQ that can be cut, stopped and frozen, and puts one text for another of the same length."""
 
-    def __init__(self, tls: ssl.SSLContext | None = None) -> None:
+    def __init__(self, tls: ssl.SSLContext | None = None, replaced: tuple[bytes, bytes] = (b"\0", b"\0")) -> None:
         self.port = 0
+        self._replaced = replaced
         self._tls = tls
         self._server: asyncio.Server | None = None
         self._writers: set[asyncio.StreamWriter] = set()
@@ -154,7 +155,7 @@ class Proxy:
         with suppress(OSError):
             while data := await source.read(65536):
                 await self._flows.wait()
-                target.write(data)
+                target.write(data.replace(*self._replaced))
                 await target.drain()
         target.close()
 

@@ -8,11 +8,12 @@ import os
 import signal
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import aio_pika
 import pytest
-from rabbit_tools import URL, Names, bare, count, drain, numbers, opened, proxied, receive
+from rabbit_tools import URL, Names, Proxy, bare, count, drain, numbers, opened, proxied, receive
 
 from architect_rabbitmq import consumer as consuming
 from architect_rabbitmq import topology
@@ -114,6 +115,26 @@ def test_acknowledging_in_any_order_and_twice_is_harmless(names: Names) -> None:
             assert sorted(numbers(await drain(consumer, 3))) == [6, 8, 9]
             await consumer.close()
             assert numbers(await drain(consumer_of(channel, names), 0)) == []
+
+    asyncio.run(main())
+
+
+def test_an_acknowledgement_does_not_overtake_what_gives_an_earlier_message_back(names: Names) -> None:
+    async def main() -> None:
+        async with opened() as channel:
+            await published(channel, names, 0, 1)
+            consumer = consumer_of(channel, names)
+            first, second = await receive(consumer, 2)
+            raw = first.token.session.channel.raw
+            nack = raw.basic_nack
+
+            async def slow(*arguments: object, **options: object) -> None:
+                await asyncio.sleep(0.05)  # as if the buffer for writing was full
+                await nack(*arguments, **options)
+
+            raw.basic_nack = slow
+            await asyncio.gather(consumer.release([first]), consumer.ack([second]))
+            assert numbers(await receive(consumer, 1)) == numbers([first])
 
     asyncio.run(main())
 
@@ -283,6 +304,53 @@ def test_what_is_no_event_becomes_a_dead_letter_and_the_consumer_goes_on(
     asyncio.run(main())
 
 
+def test_a_message_that_cannot_be_read_becomes_a_dead_letter_without_harm_to_others(
+    names: Names, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(topology, "_DELIVERIES", 5)
+
+    async def main() -> None:
+        corrupting = Proxy(replaced=(b"header", b"\xff\xff\xff\xff\xff\xff"))
+        await corrupting.start()
+        async with opened() as channel:
+            await published(channel, names, 0)
+            async with await aio_pika.connect(corrupting.url) as connection:
+                exchange = await (await connection.channel()).get_exchange(
+                    topology.exchange_of(names.source, "placed"), ensure=False
+                )
+                await exchange.publish(aio_pika.Message(b"", headers={"header": "x"}), "")
+            await published(channel, names, *range(1, 30))
+            consumer = consumer_of(channel, names)
+            attempts: dict[int, int] = {}
+            while len(attempts) < 30 or not await count(topology.dead_queue_of(names.mailer)):
+                with suppress(RabbitError):
+                    for each in await consumer.receive(10, 0.5):
+                        attempts[numbers([each])[0]] = each.attempt
+                        await consumer.ack([each])
+            assert sorted(attempts) == list(range(30))
+            assert max(attempts.values()) <= 3
+            with pytest.raises(RabbitError, match="has a message that cannot be read"):
+                await receive(consumer_of(channel, names, dead=True), 1)
+        await corrupting.close()
+
+    asyncio.run(asyncio.wait_for(main(), 30))
+
+
+def test_after_a_message_that_cannot_be_read_as_many_as_before_are_taken_at_once(names: Names) -> None:
+    async def main() -> None:
+        async with opened() as channel:
+            await published(channel, names, *range(8))
+            consumer = consumer_of(channel, names, limit=3)
+            consumer._is_careful = True
+            for _ in range(3):
+                (received,) = await consumer.receive(3, 10)
+                await consumer.ack([received])
+            assert sorted(numbers(await receive(consumer, 3))) == [3, 4, 5]
+            assert await consumer.receive(3, 0.2) == []
+
+    asyncio.run(main())
+
+
 def test_events_of_other_producers_are_read_by_both_forms_of_their_headers(names: Names) -> None:
     async def main() -> None:
         async with opened() as channel, bare() as raw:
@@ -346,6 +414,24 @@ def test_consumption_goes_on_after_the_broker_was_away(names: Names) -> None:
             await proxy.start()
             await published(channel, names, 1)
             assert numbers(await drain(consumer, 1)) == [1]
+
+    asyncio.run(main())
+
+
+def test_consumption_uses_one_channel_however_often_the_queue_was_deleted(names: Names) -> None:
+    async def main() -> None:
+        async with opened() as channel, bare() as raw:
+            consumer = consumer_of(channel, names)
+            for number in range(3):
+                await consumer.receive(1, 0.1)
+                await raw.queue_delete(topology.queue_of(names.mailer))
+                while consumer._session.value is not None:
+                    await asyncio.sleep(0.01)
+                await published(channel, names, number)
+                assert numbers(await drain(consumer, 1)) == [number]
+            connection, _ = await channel._consuming._connection.get()
+            assert connection.transport is not None
+            assert sum(each is not None for each in connection.transport.connection.channels.values()) == 1
 
     asyncio.run(main())
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import deque
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
@@ -35,9 +35,12 @@ class Session:
     def __init__(self, channel: OpenChannel) -> None:
         self.channel = channel
         self.arrived: deque[DeliveredMessage] = deque()
+        self.arrivals = 0
         self.changed = asyncio.Event()
+        self.over = asyncio.Event()
         self.ended: str | None = None
         self._unanswered: dict[int, None] = {}  # the tags of what was delivered, in order
+        self._answers = asyncio.Lock()
         channel.on_end(lambda: self.end(channel.ended or ""))
         channel.raw.on_consumer_cancel_callbacks.add(lambda _: self.end("RabbitMQ has deleted the queue"))
 
@@ -45,6 +48,7 @@ class Session:
         """RabbitMQ has delivered a message; it delivers no more than the prefetch count."""
         self._unanswered[delivered.delivery_tag or 0] = None
         self.arrived.append(delivered)
+        self.arrivals += 1
         self.changed.set()
 
     def end(self, reason: str) -> None:
@@ -52,6 +56,7 @@ class Session:
         self.ended = self.ended or reason
         self.arrived.clear()
         self.changed.set()
+        self.over.set()
 
     def require_open(self) -> None:
         """Raises RabbitError if it has ended: an answer on another channel would be one to another message."""
@@ -59,11 +64,13 @@ class Session:
             raise RabbitError(f"the message will be delivered again, because the connection was lost: {self.ended}")
 
     async def ack(self, tags: Sequence[int]) -> None:
-        """Have RabbitMQ forget messages; those that it already has are left out, because it closes the channel then."""
-        acked = {tag for tag in tags if tag in self._unanswered}
-        first = list(takewhile(acked.__contains__, self._unanswered))
-        single = acked.difference(first)
-        async with self._answering(acked):
+        """Have RabbitMQ forget messages; those that it already has are omitted, because it closes the channel then."""
+        async with self._answering():
+            acked = {tag for tag in tags if tag in self._unanswered}
+            first = list(takewhile(acked.__contains__, self._unanswered))
+            single = acked.difference(first)
+            for tag in acked:
+                del self._unanswered[tag]
             if first:  # RabbitMQ forgets everything up to the last one
                 await self.channel.raw.basic_ack(first[-1], multiple=True, wait=not single)
             for number, tag in enumerate(single, 1):
@@ -71,21 +78,21 @@ class Session:
 
     async def give_back(self, tag: int, *, requeue: bool) -> None:
         """Have RabbitMQ deliver a message again, or make it a dead letter."""
-        async with self._answering([tag]):
-            await self.channel.raw.basic_nack(tag, requeue=requeue)
+        async with self._answering():
+            if tag in self._unanswered:
+                del self._unanswered[tag]
+                await self.channel.raw.basic_nack(tag, requeue=requeue)
 
     @asynccontextmanager
-    async def _answering(self, tags: Iterable[int]) -> AsyncIterator[None]:
+    async def _answering(self) -> AsyncIterator[None]:
+        """One answer after another: one to all messages up to a tag must not overtake that to one of them."""
         self.require_open()
-        for tag in tags:
-            self._unanswered.pop(tag, None)
         try:
             with translated("answering"):
-                async with self.channel.within(_TIMEOUT):
+                async with self.channel.within(_TIMEOUT), self._answers:
                     yield
         except RabbitError as problem:  # nobody knows which answers were sent
             self.end(str(problem))
-            await self.channel.close()
             raise
 
 
@@ -114,43 +121,64 @@ class RabbitConsumer(Consumer):
         self._session: Lasting[Session] = Lasting(self._open, lambda session: session.ended is None)
         self._tasks: set[asyncio.Task[None]] = set()
         self._is_closed = False
+        self._former: Session | None = None
+        self._is_careful = False
 
     async def _open(self) -> Session:
         if self._is_closed:
             raise RabbitError(f"the consumer of {self._queue!r} is closed", lasting=True)
         await topology.declare(self._link, self._topics, [self._subscriber])
-        channel = await self._link.open_channel("consuming")
-        session = Session(channel)
+        if self._former is not None:
+            self._look_back(self._former)
+        session = self._former = Session(await self._link.open_channel("consuming"))
         try:
-            with translated(f"consuming {self._queue!r}"):
-                async with channel.within(_TIMEOUT):
-                    await channel.raw.basic_qos(prefetch_count=self._limit)
-                    await channel.raw.basic_consume(self._queue, session.arrive)
+            await self._consume(session, 1 if self._is_careful else self._limit)
         except BaseException:
-            await channel.close()
+            await session.channel.close()
             raise
-        self._start(self._check(session))
+        self._start(self._watch(session))
         return session
+
+    async def _consume(self, session: Session, prefetch: int) -> None:
+        with translated(f"consuming {self._queue!r}"):
+            async with session.channel.within(_TIMEOUT):
+                await session.channel.raw.basic_qos(prefetch_count=prefetch)
+                await session.channel.raw.basic_consume(self._queue, session.arrive)
 
     def _start(self, coroutine: Any) -> None:
         task = asyncio.get_running_loop().create_task(coroutine)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
-    async def _check(self, session: Session) -> None:
-        """Ends the session if RabbitMQ does not answer on it, or knows of no consumer any more."""
+    async def _watch(self, session: Session) -> None:
+        """Ends the session if RabbitMQ does not answer on it, or knows of no consumer any more; then, closes it."""
         while session.ended is None:
-            await asyncio.sleep(_CHECK)
+            with suppress(TimeoutError):
+                async with asyncio.timeout(_CHECK):
+                    await session.over.wait()
+                    break
             try:
                 with translated("checking"):
                     async with session.channel.within(_TIMEOUT):
                         found = await session.channel.raw.queue_declare(self._queue, passive=True)
-                problem = None if found.consumer_count else "RabbitMQ had forgotten the consumer"
-            except RabbitError as error:
-                problem = str(error)
-            if problem is not None:
-                session.end(problem)
-                await session.channel.close()
+                if not found.consumer_count:
+                    session.end("RabbitMQ had forgotten the consumer")
+            except RabbitError as problem:
+                session.end(str(problem))
+        await session.channel.close()
+
+    def _look_back(self, former: Session) -> None:
+        """Says why the former session has ended.
+
+        A message that aio-pika cannot read, such as one with a header whose name is no UTF-8, ends the connection each
+        time that it is delivered, until RabbitMQ makes it a dead letter. Then messages are taken one by one, because
+        RabbitMQ would count these deliveries for all others that are held, too.
+        """
+        self._is_careful = former.channel.malformed
+        if self._is_careful and self._dead:
+            reason = f"{self._queue!r} has a message that cannot be read; remove it with RabbitMQ's own tools"
+            raise RabbitError(f"{reason}: {former.ended}", lasting=True)
+        _logger.warning("consuming %r again: %s", self._queue, former.ended)
 
     async def receive(self, limit: int, timeout: float) -> Sequence[Received]:
         """Returns what has arrived; consumes again if the connection was lost. Raises RabbitError."""
@@ -159,13 +187,15 @@ class RabbitConsumer(Consumer):
                 while True:
                     session = await self._session.get()
                     received = self._take(session, limit)
+                    if self._is_careful and session.arrivals > self._limit:  # what was held has been answered
+                        self._is_careful = False
+                        if self._limit > 1:
+                            await self._consume(session, self._limit - 1)  # beside the consumer of one
                     if received:
                         return received
                     session.changed.clear()
                     if session.ended is None:
                         await session.changed.wait()
-                    if session.ended is not None and not self._is_closed:
-                        _logger.warning("consuming %r again: %s", self._queue, session.ended)
         return []
 
     def _take(self, session: Session, limit: int) -> list[Received]:

@@ -17,7 +17,7 @@ from aio_pika.exceptions import (
 )
 from yarl import URL
 
-from architect_rabbitmq.logs import hide_payloads
+from architect_rabbitmq.logs import filter_logs
 from architect_rabbitmq.writing import Connection
 
 if TYPE_CHECKING:
@@ -123,10 +123,12 @@ class Lifetime:
 
     Attributes:
         ended: why it was closed; None while it is open.
+        malformed: whether that was because aio-pika cannot read what RabbitMQ has sent.
     """
 
     def __init__(self, resource: Base) -> None:
         self.ended: str | None = None
+        self.malformed = False
         self._limits: set[asyncio.Timeout] = set()
         self._closing = resource.closing
         self._closing.add_done_callback(self._end)
@@ -134,6 +136,7 @@ class Lifetime:
     def _end(self, closing: asyncio.Future[Any]) -> None:
         problem = None if closing.cancelled() else closing.exception()
         self.ended = reason_of(problem) if isinstance(problem, Exception) else _CLOSED
+        self.malformed = isinstance(problem, InvalidFrameError)
         now = asyncio.get_running_loop().time()
         for limit in self._limits:
             limit.reschedule(now)
@@ -183,7 +186,7 @@ class Link:
 
     def __init__(self, arguments: Mapping[str, Any], purpose: str) -> None:
         """`arguments` are those of `aio_pika.connect`; `purpose` is shown by RabbitMQ's tools."""
-        hide_payloads()
+        filter_logs()
         url = URL(arguments["url"])
         self._url = url if "heartbeat" in url.query else url.update_query(heartbeat=_HEARTBEAT)
         self._arguments = {name: value for name, value in arguments.items() if name not in {"url", "timeout"}}
