@@ -327,6 +327,41 @@ def test_acknowledging_after_the_lease_is_logged_and_no_error(cloud: Cloud, shor
     assert "the lease of a message has ended before its handler" in caplog.text
 
 
+def test_what_could_not_be_acknowledged_leaves_room_for_others_after_its_lease(cloud: Cloud, short_lease):
+    async def check() -> None:
+        async with cloud.opened() as channel:
+            await channel.declare([TOPIC])
+            first = message()
+            await sent(channel, first)
+            consumer = channel.consumer(SUBSCRIBER, [TOPIC], 1)
+            for _ in range(2):
+                (again,) = await received(consumer, 1)
+                assert again.message.id == first.id
+            await consumer.close()
+
+    run(check())
+
+
+def test_without_a_dead_letter_queue_what_is_no_event_keeps_no_others_back_and_the_queue_is_created(
+    cloud: Cloud, caplog
+):
+    async def check() -> None:
+        async with cloud.opened() as channel:
+            await channel.declare([TOPIC])
+            consumer = channel.consumer(SUBSCRIBER, [TOPIC], 10)
+            assert not await consumer.receive(1, 0.1)
+            cloud.sqs.delete_queue(QueueUrl=cloud.queue(dead=True))
+            cloud.sqs.send_message(QueueUrl=cloud.queue(), MessageBody="canary")
+            await sent(channel, message())
+            await consumer.ack(await received(consumer, 1))
+            assert not await consumer.receive(1, 0.1)
+            assert cloud.queue(dead=True)
+            await consumer.close()
+
+    run(check())
+    assert "it could not become one" in caplog.text
+
+
 def test_a_queue_that_was_deleted_is_created_again(cloud: Cloud):
     async def check() -> None:
         async with cloud.opened() as channel:

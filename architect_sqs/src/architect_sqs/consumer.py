@@ -48,18 +48,25 @@ class SqsConsumer(Consumer):
         """Returns what the queues have; raises AwsError."""
         end = time.monotonic() + timeout
         while True:
+            self._drop_expired()
             room = min(limit, self._limit - len(self._held))
             received = [each for token in self._take(room) if (each := await self._read(token))]
             left = end - time.monotonic()
             if received or left <= 0 or self._closed.is_set():
                 return received
             if room <= 0:
+                expiry = min((token.until for token in self._held.values()), default=end) - time.monotonic()
                 with suppress(TimeoutError):
-                    await asyncio.wait_for(self._closed.wait(), left)
-                return []
+                    await asyncio.wait_for(self._closed.wait(), min(left, expiry))
+                continue
             if not self._queues:
                 self._queues = await self._connect()
             await self._poll(room, left)
+
+    def _drop_expired(self) -> None:
+        """What could not be acknowledged is delivered again after its lease, and must not take room from others."""
+        now = time.monotonic()
+        self._held = {handle: token for handle, token in self._held.items() if now < token.until}
 
     async def _poll(self, limit: int, timeout: float) -> None:
         """Wait until a queue has something, and take it."""
@@ -99,7 +106,10 @@ class SqsConsumer(Consumer):
         except ValueError as problem:
             if not self._dead:
                 _LOGGER.warning("a message of a queue is no event, and becomes a dead letter: %s", problem)
-                await self._bury(token, str(problem))
+                try:
+                    await self._bury(token, str(problem))
+                except AwsError as error:  # it is received again, and keeps no others from being returned
+                    _LOGGER.warning("it could not become one: %s", error)
                 return None
             message = foreign(token.wire, token.id)
         self._held[token.handle] = token
@@ -178,8 +188,14 @@ class SqsConsumer(Consumer):
         await on_each_queue(tokens, lambda queue, each: queue.change(each, 0))
 
     async def _bury(self, token: Token, reason: str) -> None:
-        # a group of its own, so that one that is looked at hides no other
-        await token.queue.move(token, token.wire.with_reason(reason), group=token.id)
+        try:
+            # a group of its own, so that one that is looked at hides no other
+            await token.queue.move(token, token.wire.with_reason(reason), group=token.id)
+        except AwsError as problem:
+            if problem.missing:  # the next call of `receive` creates it again
+                self._abandon()
+                self._forget()
+            raise
 
     def _let_go(self, received: Sequence[Received]) -> None:
         for each in received:
