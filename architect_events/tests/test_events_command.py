@@ -276,6 +276,17 @@ def test_a_service_without_an_outbox_or_a_broker_is_told_so(monkeypatch, archite
             architect_events(action)
 
 
+def test_a_database_in_memory_holds_no_outbox(shared, monkeypatch, architect_events):
+    memory = {"type": "sqlite", "name": ":memory:"}
+    configure(monkeypatch, db=shared("sqlite").entry, cache=memory)
+    assert architect_events("list") == "the datastore 'db': none\n"
+    with pytest.raises(ConfigError, match="the datastore 'cache': is in memory"):
+        architect_events("init", "--datastore", "cache")
+    configure(monkeypatch, cache=memory)
+    with pytest.raises(ConfigError, match="has no datastore that can hold an outbox"):
+        architect_events("init")
+
+
 def test_a_command_of_no_service_is_told_so(monkeypatch, tmp_path, architect_events):
     monkeypatch.chdir(tmp_path)
     for action in ("list", "init"):

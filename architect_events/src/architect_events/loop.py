@@ -70,8 +70,8 @@ class LoopThread:
 
     async def aio(self, coroutine: Coroutine[Any, Any, Value]) -> Value:
         """The same without blocking; the coroutine is cancelled with the task that awaits it."""
-        result, settle = self.future()
-        cancel = self._submit(coroutine, lambda task: settle(partial(_copy, result, task)))
+        result, call_soon = self.future()
+        cancel = self._submit(coroutine, lambda task: call_soon(partial(_copy, result, task)))
         try:
             return cast("Value", await result)
         except asyncio.CancelledError:
@@ -86,11 +86,11 @@ class LoopThread:
             with self._lock:
                 caller = self._callers.setdefault(loop, Calls(loop))
 
-        def settle(function: Callable[[], object]) -> None:
+        def call_soon(function: Callable[[], object]) -> None:
             with suppress(RuntimeError):  # the loop was closed meanwhile
                 caller.soon(function)
 
-        return loop.create_future(), settle
+        return loop.create_future(), call_soon
 
     def call(self, function: Callable[[], object]) -> None:
         """Have the loop call a function, which raises nothing; for any thread, and for a handler of signals."""

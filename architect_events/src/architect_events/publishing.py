@@ -79,7 +79,7 @@ class EventSender(Sender):
             self._together = Together(channels.loop, self._send, self._factory.capabilities.batch)
 
     def publish(self, body: bytes, key: str | None, outbox: Any, timeout: float) -> list[Delivery]:
-        """Keep the event, or ask its subscribers."""
+        """Keep the event, or deliver it to its subscribers."""
         with observed(self._observer, "publish", self._message(body, key)) as message:
             if outbox is not None:
                 put(outbox, message)
@@ -140,7 +140,7 @@ class EventSender(Sender):
             await asyncio.shield(task)
 
     async def _deliver(self, message: Message, timeout: float) -> list[Delivery]:
-        """Asks all subscribers at once; a broken channel affects its own subscribers only."""
+        """Delivers to all subscribers at once; a broken channel affects its own subscribers only."""
         subscriptions = self._target.subscriptions
         messages = [replace(message, to=each) for each in subscriptions]
         groups: dict[str, list[int]] = {}

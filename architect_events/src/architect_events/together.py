@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from architect_events.loop import LoopThread
 
 Send = Callable[[Sequence[Message], float], Awaitable[Sequence[Receipt]]]
-Settle = Callable[[Receipt], object]
+Report = Callable[[Receipt], object]
 
 
 class Together:
@@ -31,7 +31,7 @@ class Together:
         self._send = send
         self._most = most
         self._loop: asyncio.AbstractEventLoop | None = None
-        self._waiting: dict[float, list[tuple[Message, Settle]]] = {}  # by their timeout
+        self._waiting: dict[float, list[tuple[Message, Report]]] = {}  # by their timeout
         self._calls: set[asyncio.Task[None]] = set()
 
     def send(self, message: Message, timeout: float) -> Receipt:
@@ -42,16 +42,16 @@ class Together:
 
     async def aio_send(self, message: Message, timeout: float) -> Receipt:
         """The same without blocking."""
-        receipt, settle = self._thread.future()
+        receipt, call_soon = self._thread.future()
 
         def end(given: Receipt) -> None:
             if not receipt.done():  # the caller has not given up
                 receipt.set_result(given)
 
-        self._thread.call(partial(self._add, message, timeout, lambda given: settle(partial(end, given))))
+        self._thread.call(partial(self._add, message, timeout, lambda given: call_soon(partial(end, given))))
         return cast("Receipt", await receipt)
 
-    def _add(self, message: Message, timeout: float, settle: Settle) -> None:
+    def _add(self, message: Message, timeout: float, report: Report) -> None:
         loop = asyncio.get_running_loop()
         if self._loop is not loop:  # in a forked child, what is waiting is the parent's
             self._loop, self._waiting = loop, {}
@@ -61,7 +61,7 @@ class Together:
             call = loop.create_task(self._call(timeout))
             self._calls.add(call)
             call.add_done_callback(self._calls.discard)
-        waiting.append((message, settle))
+        waiting.append((message, report))
 
     async def _call(self, timeout: float) -> None:
         """Sends all that has come until this task began."""
@@ -72,7 +72,7 @@ class Together:
         else:
             await asyncio.gather(*(self._send_part(part, timeout) for part in parts))
 
-    async def _send_part(self, entries: Sequence[tuple[Message, Settle]], timeout: float) -> None:
+    async def _send_part(self, entries: Sequence[tuple[Message, Report]], timeout: float) -> None:
         try:
             async with asyncio.timeout(timeout):
                 receipts = await self._send([message for message, _ in entries], timeout)
@@ -81,5 +81,5 @@ class Together:
         if len(receipts) != len(entries):
             reason = f"the channel returned {len(receipts)} receipts for {len(entries)} messages"
             receipts = [Receipt(PluginError(reason))] * len(entries)
-        for (_, settle), receipt in zip(entries, receipts, strict=True):
-            settle(receipt)
+        for (_, report), receipt in zip(entries, receipts, strict=True):
+            report(receipt)

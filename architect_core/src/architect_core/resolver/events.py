@@ -55,7 +55,7 @@ class Notification:
     def publish(
         self, payload: object, *, key: str | None = None, outbox: Any = None, timeout: float = 10.0
     ) -> list[Delivery]:
-        """Publish `payload`; returns once the event is kept, or once every subscriber has been asked.
+        """Publish `payload`; returns once the event is kept, or once every subscriber has answered or failed.
 
             failed = [each for each in architect.notification("order_placed").publish({"id": 7}) if not each.ok]
 
@@ -71,13 +71,13 @@ class Notification:
             timeout: seconds that one subscriber or the broker may take, connecting included.
 
         Returns:
-            One `Delivery` for each subscriber that was asked, in the order of `subscriptions`; none if the event is
-            kept. A failure is reported in its `Delivery` and does not affect the others. A redirect is not followed,
-            and is a failure.
+            One `Delivery` for each subscriber, in the order of `subscriptions`; none if the event is kept. A failure is
+            reported in its `Delivery` and does not affect the others. A redirect is not followed, and is a failure.
 
         Raises:
             PayloadError: the payload cannot be written as JSON, or is too large; nothing was sent then.
             PublishError: the broker or the outbox has not kept the event.
+            ConfigError: `ARCHITECT_EVENTS` is malformed.
             ValueError: `timeout` is not a positive number of seconds.
         """
         return self._sender.publish(*_checked(payload, key, outbox, timeout))

@@ -18,6 +18,7 @@ from architect_events.subscribers import topic_of
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
+    from architect_core.contract import Credentials
     from architect_core.resolver.resolver import Resolver
 
 Place = Browser | DeadLetters
@@ -37,7 +38,10 @@ def outbox_of(resolver: Resolver, name: str | None) -> Store | None:
             reason = f"several datastores can hold an outbox: say --datastore and one of {', '.join(names)}"
             raise ConfigError(f"the service {resolver.current_name}", [("", reason)])
         name = names[0]
-    return Store(resolver.datastore(name), f"the datastore {name!r}")
+    credentials, where = resolver.datastore(name), f"the datastore {name!r}"
+    if _is_in_memory(credentials):
+        raise ConfigError(where, [("", "is in memory, where no relay can read an outbox: name a file")])
+    return Store(credentials, where)
 
 
 def store_of(resolver: Resolver, datastore: str | None) -> Store:
@@ -87,9 +91,14 @@ def _able(resolver: Resolver) -> list[str]:
     found = []
     for name in resolver.catalog.names("datastores", resolver.current_name):
         with suppress(NoPluginError):  # of an engine that is not one of ours
-            if resolver.datastore(name).engine in DIALECTS:
+            credentials = resolver.datastore(name)
+            if credentials.engine in DIALECTS and not _is_in_memory(credentials):
                 found.append(name)
     return found
+
+
+def _is_in_memory(credentials: Credentials) -> bool:
+    return credentials.engine == "sqlite" and credentials.name in {None, "", ":memory:"}
 
 
 def _queues(resolver: Resolver) -> Mapping[str, Sequence[Topic]]:

@@ -140,20 +140,20 @@ class OutboxConsumer(Consumer):
     async def ack(self, received: Sequence[Received]) -> None:
         """Delete the rows, or keep them as delivered."""
         rows = [each.token for each in received]
-        self._settled(rows, await self._thread.call(self._store.delivered, rows, self._keep))
+        self._let_go(rows, await self._thread.call(self._store.delivered, rows, self._keep))
 
     async def retry(self, received: Received, delay: float) -> None:
         """Have the row claimed again after `delay` seconds."""
-        self._settled([received.token], await self._thread.call(self._store.retry, received.token, delay))
+        self._let_go([received.token], await self._thread.call(self._store.retry, received.token, delay))
 
     async def dead(self, received: Received, reason: str) -> None:
         """Keep the row as a dead letter."""
-        self._settled([received.token], await self._thread.call(self._store.dead, received.token, reason))
+        self._let_go([received.token], await self._thread.call(self._store.dead, received.token, reason))
 
     async def release(self, received: Sequence[Received]) -> None:
         """Give back rows that were not attempted."""
         rows = [each.token for each in received]
-        self._settled(rows, await self._thread.call(self._store.release, rows))
+        self._let_go(rows, await self._thread.call(self._store.release, rows))
 
     async def extend(self, received: Sequence[Received]) -> None:
         """Begin the leases anew."""
@@ -199,7 +199,7 @@ class OutboxConsumer(Consumer):
         self._lanes = [*self._lanes[1:], *self._lanes[:1]]  # so that none of them waits for ever
         return rows
 
-    def _settled(self, rows: Sequence[Row], done: int) -> None:
+    def _let_go(self, rows: Sequence[Row], done: int) -> None:
         self._report(len(rows), done)
         for row in rows:
             self._held.pop(row.id, None)
