@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import json
 import socket
 import threading
@@ -130,6 +131,20 @@ def test_a_server_that_never_answers_is_waited_for_until_the_deadline():
         assert time.monotonic() - started < 3
     assert isinstance(receipt.error, TimeoutError)
     assert "within 1 seconds" in str(receipt.error)
+
+
+def test_a_failure_that_nobody_waits_for_any_more_is_no_traceback(cloud: Cloud, caplog):
+    async def check() -> None:
+        async with Cloud(closed_port(), cloud.prefix).opened() as channel:
+            (receipt,) = await channel.send([message()], 0.05)
+            assert isinstance(receipt.error, TimeoutError)
+            while not all(task.done() for task in channel._topology._tasks.values()):
+                await asyncio.sleep(0.01)
+            channel._topology.forget()
+            gc.collect()
+
+    run(check())
+    assert "never retrieved" not in caplog.text
 
 
 def test_without_a_login_it_says_how_to_give_one(cloud: Cloud, monkeypatch, tmp_path):

@@ -75,6 +75,7 @@ class Topology:
         task = self._tasks.get(key)
         if task is None or (task.done() and (task.cancelled() or task.exception() is not None)):
             task = self._tasks[key] = asyncio.create_task(run())
+            task.add_done_callback(lambda done: done.cancelled() or done.exception())  # somebody may have given up
         value: Value = await asyncio.shield(task)
         return value
 
