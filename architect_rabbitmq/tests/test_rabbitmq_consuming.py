@@ -418,6 +418,22 @@ def test_consumption_goes_on_after_the_broker_was_away(names: Names) -> None:
     asyncio.run(main())
 
 
+def test_an_outage_is_not_in_the_log_of_aiormq_too(names: Names, caplog: pytest.LogCaptureFixture) -> None:
+    async def main() -> None:
+        async with proxied() as (proxy, channel):
+            consumer = consumer_of(channel, names)
+            await consumer.receive(1, 0.1)
+            await proxy.stop()
+            with pytest.raises(RabbitError, match="cannot connect"):
+                await consumer.receive(1, 5)
+            await proxy.start()
+            assert await consumer.receive(1, 0.5) == []
+
+    asyncio.run(main())
+    assert [each.getMessage() for each in caplog.records if each.name.startswith("aiormq.connection")] == []
+    assert "consuming" in caplog.text
+
+
 def test_consumption_uses_one_channel_however_often_the_queue_was_deleted(names: Names) -> None:
     async def main() -> None:
         async with opened() as channel, bare() as raw:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 
 from aiormq.abc import ChannelFrame, DeliveredMessage
-from aiormq.exceptions import InvalidFrameError
+from aiormq.exceptions import AMQPError
 
 _PAYLOADS = (ChannelFrame, DeliveredMessage)
 
@@ -14,8 +14,8 @@ class _Filter(logging.Filter):
     def filter(self, record: logging.LogRecord) -> bool:
         if isinstance(record.args, tuple):
             record.args = tuple(type(arg).__name__ if isinstance(arg, _PAYLOADS) else arg for arg in record.args)
-        unreadable = record.exc_info is not None and isinstance(record.exc_info[1], InvalidFrameError)
-        return not unreadable and not record.msg.startswith("error when creating transport")
+        lost = record.exc_info is not None and isinstance(record.exc_info[1], AMQPError)
+        return not lost and not str(record.msg).startswith("error when creating transport")
 
 
 _FILTER = _Filter()

@@ -71,11 +71,11 @@ def in_thread(function: Callable[[], Value], orphaned: Callable[[Value], None] |
 
     def run() -> None:
         try:
-            settle = partial(succeed, function())
+            finish = partial(succeed, function())
         except Exception as problem:  # noqa: BLE001 - it is the future's
-            settle = partial(fail, problem)
+            finish = partial(fail, problem)
         with suppress(RuntimeError):  # the loop was closed: nobody waits
-            loop.call_soon_threadsafe(settle)
+            loop.call_soon_threadsafe(finish)
 
     def succeed(value: Value) -> None:
         if not future.done():

@@ -1,4 +1,4 @@
-"""The messages that a worker holds, until it has told the consumer what became of them."""
+"""The messages that a worker holds, until the consumer knows what became of them."""
 
 from __future__ import annotations
 
@@ -68,16 +68,16 @@ class Holding:
 
     async def retry(self, received: Received, delay: float) -> None:
         """Have a message delivered again after `delay` seconds."""
-        await self._settle([received], "retry", partial(self._consumer.retry, received, delay))
+        await self._answer([received], "retry", partial(self._consumer.retry, received, delay))
 
     async def bury(self, received: Received, reason: str) -> None:
         """Make a message a dead letter."""
-        await self._settle([received], "bury", partial(self._consumer.dead, received, reason))
+        await self._answer([received], "bury", partial(self._consumer.dead, received, reason))
 
     async def release(self, received: Sequence[Received]) -> None:
         """Give back messages that were not attempted."""
         if received:
-            await self._settle(received, "release", partial(self._consumer.release, received))
+            await self._answer(received, "release", partial(self._consumer.release, received))
 
     async def extend_leases(self, lease: float) -> None:
         """Extends the leases of all messages at half of the lease, for ever; sooner again if that fails."""
@@ -108,7 +108,7 @@ class Holding:
             if len(self._succeeded) < min(_ENOUGH, self._limit / 2):
                 await asyncio.sleep(pause)
             batch, self._succeeded = self._succeeded, []
-            if not await self._settle(batch, "acknowledge", partial(self._consumer.ack, batch)) and len(batch) > 1:
+            if not await self._answer(batch, "acknowledge", partial(self._consumer.ack, batch)) and len(batch) > 1:
                 await self._acknowledge_each(batch)
         self._acknowledging = None
 
@@ -120,17 +120,17 @@ class Holding:
                     with suppress(Exception):  # which is in the log already
                         await self._consumer.ack([each])
 
-    async def _settle(self, received: Iterable[Received], what: str, settle: Callable[[], Awaitable[None]]) -> bool:
-        """Tells the consumer, some times if it fails; then the messages are no longer held. Returns whether it worked.
+    async def _answer(self, received: Iterable[Received], what: str, answer: Callable[[], Awaitable[None]]) -> bool:
+        """Calls the consumer, some times if it fails; then the messages are no longer held. Returns whether it worked.
 
         If it never works, the lease or the connection has ended, or will, and they are delivered again.
         """
-        settled = False
+        answered = False
         for number in range(_ATTEMPTS):
             try:
                 async with asyncio.timeout(_TIMEOUT):
-                    await settle()
-                settled = True
+                    await answer()
+                answered = True
                 break
             except Exception as problem:  # noqa: BLE001 - see above
                 if number == _ATTEMPTS - 1 or not isinstance(problem, OSError):
@@ -139,9 +139,9 @@ class Holding:
                     break
                 await asyncio.sleep(0.1 * 2**number)
         for each in received:
-            del self._held[id(each)]
+            self._held.pop(id(each), None)
         self._changed.set()
-        return settled
+        return answered
 
 
 def text_of(problem: Exception) -> str:
