@@ -9,6 +9,7 @@ import multiprocessing
 import os
 import signal
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from datetime import UTC, datetime
@@ -499,6 +500,30 @@ def test_a_driver_that_cannot_be_imported_counts_as_missing(shared, monkeypatch,
     monkeypatch.setattr("architect_events.outbox.database._DRIVERS", {"sqlite": (("brokendriver", "sqlite3"), "")})
     store = Store(credentials(shared("sqlite")), "the datastore 'db'")
     assert store.claim(ALL, "me", 1, 1.0) == []
+    store.database.close()
+
+
+def test_a_child_that_is_forked_during_a_transaction_in_a_file_can_write_to_it(shared):
+    login = credentials(shared("sqlite"))
+    store, begun = Store(login, "the datastore 'db'"), threading.Event()
+
+    def write() -> None:
+        with store.database.transaction() as cursor:
+            cursor.run("DELETE FROM architect_outbox")
+            begun.set()
+            time.sleep(0.2)
+
+    writer = threading.Thread(target=write)
+    writer.start()
+    begun.wait()
+    pid = os.fork()
+    if pid == 0:
+        signal.alarm(5)
+        Store(login, "the child's").purge(ALL)
+        os._exit(0)
+    writer.join()
+    assert os.waitpid(pid, 0)[1] == 0
+    assert store.purge(ALL) == 0
     store.database.close()
 
 

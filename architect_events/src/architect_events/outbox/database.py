@@ -187,9 +187,19 @@ class Database:
             return NoTablesError(self.where, [("", f"has no table {OUTBOX}; `architect events init` creates it")])
         return OSError(f"{self.where}: {text}")
 
-    def renew_lock(self) -> None:
-        """Called in a forked child: a thread of the parent may hold the former lock."""
-        self._lock = threading.Lock()
+    def hold_for_fork(self) -> bool:
+        """Waits for the end of a transaction in a file: what SQLite keeps about it in memory would be the child's, too.
+
+        The child could not write to the file any more. Returns whether nothing happens here until `fork_has_ended`.
+        """
+        return self.dialect.engine == "sqlite" and self._lock.acquire(timeout=LOCK_TIMEOUT)
+
+    def fork_has_ended(self, *, in_child: bool) -> None:
+        """Go on; in the child, a thread of the parent may hold the lock."""
+        if in_child:
+            self._lock = threading.Lock()
+        else:
+            self._lock.release()
 
 
 def _first_installed(names: Sequence[str]) -> ModuleType | None:
@@ -202,12 +212,26 @@ def _first_installed(names: Sequence[str]) -> ModuleType | None:
 _databases: WeakSet[Database] = WeakSet()
 
 
-def _after_fork() -> None:
+_held_for_fork: list[Database] = []
+
+
+def _before_fork() -> None:
+    held = [each for each in sorted(_databases, key=id) if each.hold_for_fork()]  # all threads in the same order
+    _held_for_fork.extend(held)
+
+
+def _after_fork_in_parent() -> None:
+    while _held_for_fork:
+        _held_for_fork.pop().fork_has_ended(in_child=False)
+
+
+def _after_fork_in_child() -> None:
+    _held_for_fork.clear()
     for each in list(_databases):
-        each.renew_lock()
+        each.fork_has_ended(in_child=True)
 
 
-os.register_at_fork(after_in_child=_after_fork)
+os.register_at_fork(before=_before_fork, after_in_parent=_after_fork_in_parent, after_in_child=_after_fork_in_child)
 
 
 def _begin_postgres(cursor: Cursor, lock: str) -> str:
