@@ -10,6 +10,7 @@ import shutil
 import subprocess
 from collections.abc import Callable, Iterator, Mapping
 from functools import partial
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
@@ -48,12 +49,14 @@ def over_aiomysql(arguments: dict[str, Any], query: str) -> tuple[Any, ...]:
 
 
 try:
-    import MySQLdb
-except ImportError:  # it has to be compiled, with headers that few machines have; Django takes PyMySQL for it
+    version("mysqlclient")
+except PackageNotFoundError:  # it has to be compiled, with headers that few machines have; Django takes PyMySQL for it
     pymysql.version_info = (2, 2, 1, "final", 0)
     pymysql.install_as_MySQLdb()
     COMPILED = {}
 else:
+    import MySQLdb
+
     COMPILED = {
         "mysqlclient": partial(over_dbapi, MySQLdb.connect),
         "sqlalchemy": over_sqlalchemy,

@@ -15,6 +15,7 @@ import tempfile
 import time
 from collections.abc import Callable, Coroutine, Iterator
 from dataclasses import dataclass, field
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
@@ -39,13 +40,13 @@ from architect_events.outbox.insert import aio_put, put
 from architect_events.outbox.tables import DIALECTS
 
 try:
-    import MySQLdb
-except ImportError:  # it has to be compiled, with headers that few machines have; Django takes PyMySQL for it
+    version("mysqlclient")
+except PackageNotFoundError:  # it has to be compiled, with headers that few machines have; Django takes PyMySQL for it
     pymysql.version_info = (2, 2, 1, "final", 0)
     pymysql.install_as_MySQLdb()
     COMPILED = False
 else:
-    COMPILED = MySQLdb is not pymysql
+    COMPILED = True
 
 HOST = "127.0.0.1"
 _LOGIN = (("host", "host"), ("port", "port"), ("username", "user"), ("password", "password"))
@@ -283,6 +284,8 @@ def over_pymysql(database: Database) -> Client:
 
 
 def over_mysqlclient(database: Database) -> Client:
+    import MySQLdb
+
     return _dbapi(MySQLdb.connect(**database.login, database=database.name))
 
 

@@ -195,11 +195,12 @@ def test_without_a_transaction_psycopg2_is_refused(opened):
     new_within(client.connection)
 
 
-@pytest.mark.skipif(not COMPILED, reason="mysqlclient is not installed")
-def test_without_a_transaction_mysqlclient_is_refused(shared):
-    with closing(over_mysqlclient(shared("mysql"))) as client:
-        client.connection.autocommit(True)
-        refused(client.connection)
+if COMPILED:
+
+    def test_without_a_transaction_mysqlclient_is_refused(shared):
+        with closing(over_mysqlclient(shared("mysql"))) as client:
+            client.connection.autocommit(True)
+            refused(client.connection)
 
 
 def test_without_a_transaction_django_is_refused(database):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import importlib.util
 import itertools
 import multiprocessing
 import os
@@ -16,7 +15,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from events_databases import Database
+from events_databases import COMPILED, Database
 
 from architect_core.contract import Credentials, Message, Received
 from architect_core.exceptions import ConfigError
@@ -466,7 +465,7 @@ def test_a_relay_that_ends_when_nothing_is_due_waits_for_what_another_one_has_lo
     assert ids_of(consume(store, use)) == [second]
 
 
-DRIVERS = [("postgres", "psycopg2"), *([("mysql", "MySQLdb")] if importlib.util.find_spec("MySQLdb") else [])]
+DRIVERS = [("postgres", "psycopg2"), *([("mysql", "MySQLdb")] if COMPILED else [])]
 
 
 @pytest.mark.parametrize(("engine", "driver"), DRIVERS)

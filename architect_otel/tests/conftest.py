@@ -60,6 +60,12 @@ def spans() -> Callable[[], list[ReadableSpan]]:
 
 
 @pytest.fixture
+def finished() -> Callable[[], tuple[ReadableSpan, ...]]:
+    """All spans that have ended."""
+    return EXPORTER.get_finished_spans
+
+
+@pytest.fixture
 def points() -> Callable[[], dict[str, list[tuple[dict[str, Any], Any]]]]:
     """Returns the measurements of the meter "architect" since the last call: name -> attributes and point."""
 

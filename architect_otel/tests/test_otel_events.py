@@ -24,13 +24,6 @@ def observer():
     return found
 
 
-@pytest.fixture
-def finished():
-    from conftest import EXPORTER
-
-    return EXPORTER.get_finished_spans
-
-
 def test_publication_relay_and_handling_are_one_trace(observer, finished):
     published = observer.begin_event("publish", PLACED)
     sent = replace(PLACED, headers=dict(published.headers))
