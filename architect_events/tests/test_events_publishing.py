@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import os
+import sqlite3
 import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from typing import Any
 
 import pytest
@@ -33,7 +35,7 @@ class Memory(Channel):
         declared.extend(topics)
 
 class Factory(EventChannel):
-    capabilities = Capabilities(keeps=KEEPS, max_bytes=100)
+    capabilities = Capabilities(keeps=KEEPS, max_bytes=100, orders=ORDERS)
     def open(self, broker):
         return Memory(broker)
 
@@ -48,10 +50,14 @@ def channel(install_plugin):
     """Installs a channel in memory under a name; returns its module."""
     made: list[str] = []
 
-    def install(name: str, *, keeps: bool = False, source: str = CHANNEL) -> Any:
+    def install(name: str, *, keeps: bool = False, orders: bool = True, source: str = CHANNEL) -> Any:
         module = f"channel_{len(made)}_{name.replace('.', '_')}"
         made.append(module)
-        install_plugin(f"architect-{module}", {f"events.{name}": module}, {module: source.replace("KEEPS", str(keeps))})
+        install_plugin(
+            f"architect-{module}",
+            {f"events.{name}": module},
+            {module: source.replace("KEEPS", str(keeps)).replace("ORDERS", str(orders))},
+        )
         return __import__(module)
 
     yield install
@@ -206,6 +212,26 @@ def test_a_payload_above_the_broker_s_limit_is_an_error_that_names_it(channel, m
     with pytest.raises(architect.PayloadError, match=r"has 101 bytes, and events\.owl takes 100 at most"):
         configure(a="owl").publish(b"x" * 101)
     assert owl.sent == []
+
+
+@both
+def test_a_key_whose_order_the_broker_cannot_keep_is_an_error(channel, monkeypatch, how):
+    owl = channel("owl", keeps=True, orders=False)
+    monkeypatch.setenv("ARCHITECT_EVENTS", "owl://broker")
+    placed = configure(a="owl")
+    with pytest.raises(
+        architect.PublishError, match=r"events\.owl does not keep the order .* Publish it without a key"
+    ):
+        publish_by(how, placed, {}, key="ada")
+    assert owl.sent == []
+    assert publish_by(how, placed, {}) == []
+
+
+def test_what_the_broker_cannot_carry_is_not_put_into_an_outbox(channel, monkeypatch):
+    channel("owl", keeps=True)
+    monkeypatch.setenv("ARCHITECT_EVENTS", "owl://broker")
+    with closing(sqlite3.connect(":memory:")) as connection, pytest.raises(architect.PayloadError, match="100 at most"):
+        configure(a="owl").publish(b"x" * 101, outbox=connection)
 
 
 @pytest.mark.parametrize("key", ["", "a\nb", 7])

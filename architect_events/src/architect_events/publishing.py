@@ -81,10 +81,10 @@ class EventSender(Sender):
     def publish(self, body: bytes, key: str | None, outbox: Any, timeout: float) -> list[Delivery]:
         """Keep the event, or deliver it to its subscribers."""
         with observed(self._observer, "publish", self._message(body, key)) as message:
+            self._require_carried(message)
             if outbox is not None:
                 put(outbox, message)
             elif self._together is not None:
-                self._check_size(message)
                 self._check(message, self._together.send(message, timeout), timeout)
             else:
                 return self._channels.loop.run(self._deliver(message, timeout))
@@ -93,10 +93,10 @@ class EventSender(Sender):
     async def aio_publish(self, body: bytes, key: str | None, outbox: Any, timeout: float) -> list[Delivery]:
         """The same for asyncio."""
         with observed(self._observer, "publish", self._message(body, key)) as message:
+            self._require_carried(message)
             if outbox is not None:
                 await aio_put(outbox, message)
             elif self._together is not None:
-                self._check_size(message)
                 self._check(message, await self._together.aio_send(message, timeout), timeout)
             else:
                 return await self._channels.loop.aio(self._deliver(message, timeout))
@@ -105,11 +105,18 @@ class EventSender(Sender):
     def _message(self, body: bytes, key: str | None) -> Message:
         return Message(str(uuid4()), self._target.event, self._target.source, datetime.now(UTC), body, key=key)
 
-    def _check_size(self, message: Message) -> None:
-        limit = self._factory.capabilities.max_bytes
+    def _require_carried(self, message: Message) -> None:
+        """Raises an error for what the broker cannot carry, also for an outbox, which could not get rid of it."""
+        if self._broker is None:
+            return
+        capabilities = self._factory.capabilities
+        limit = capabilities.max_bytes
         if limit is not None and len(message.body) > limit:
             size = f"has {len(message.body):,} bytes, and {self._name} takes {limit:,} at most"
             raise PayloadError(f"event {message.event!r}: the payload {size}. Publish a reference to it instead")
+        if message.key is not None and not capabilities.orders:
+            reason = f"{self._name} does not keep the order of events with the same key"
+            raise PublishError(f"event {message.event!r}: {reason}. Publish it without a key, or use another broker")
 
     def _check(self, message: Message, receipt: Receipt, timeout: float) -> None:
         """Raises PublishError if the broker has not kept the message."""
