@@ -1,7 +1,8 @@
-"""What publishing to a broker costs, as ratios to its bare library: `uv run python benchmarks/events.py [BROKER]`.
+"""What publishing to an outbox or a broker costs: `uv run python benchmarks/events.py [outbox] [rabbitmq] [sqs]`.
 
-Both sides publish 1 KiB to one durable queue, and wait for the broker's confirmation; the wall clock is what counts.
-SNS and SQS are those of ministack, which both sides wait for most of the time; boto3 sends batches of ten.
+The wall clock is what counts. The outbox is in PostgreSQL, on its default local port. To a broker, both sides publish
+1 KiB to one durable queue, and wait for the confirmation. SNS and SQS are those of ministack, which both sides wait for
+most of the time; boto3 sends batches of ten.
 """
 
 from __future__ import annotations
@@ -11,20 +12,25 @@ import os
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Awaitable, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
+from pathlib import Path
+from uuid import uuid4
 
 from measure import HEADER, Comparison, compare
 
 import architect.sdk as architect
+from architect_events.outbox.tables import POSTGRES
 
 Publish = Callable[[], Awaitable[object]]
 
 IN_FLIGHT = 100
 BODY = b'{"order": "' + b"x" * 1011 + b'"}'
-CONFIG = {"acme/orders": {"subscriptions": {"benchmark": {"acme/benchmark": {"handler": "benchmark"}}}}}
+SUBSCRIPTIONS = {"benchmark": {"acme/benchmark": {"handler": "benchmark"}}}
+CONFIG: dict[str, dict[str, object]] = {"acme/orders": {"subscriptions": SUBSCRIPTIONS}}
 
 
 def rabbitmq() -> Iterator[Comparison]:
@@ -147,13 +153,52 @@ def against(
     architect.reset()
 
 
-BROKERS = {"rabbitmq": rabbitmq, "sqs": sqs}
+def outbox() -> Iterator[Comparison]:
+    """A transaction in PostgreSQL that publishes, against the same without that, and with any second statement."""
+    import psycopg
+    from events_campaign import database
+
+    with tempfile.TemporaryDirectory() as folder, database("postgres", Path(folder)) as entry:
+        services = {"acme/orders": {**CONFIG["acme/orders"], "datastores": {"db": entry}}}
+        architect.configure(services, current_service="acme/orders")
+        event = architect.notification("benchmark")
+        with psycopg.connect(**architect.datastore("db").for_driver("psycopg")) as connection:
+            connection.execute("CREATE TABLE orders (id uuid PRIMARY KEY, note text)")
+            connection.execute("CREATE TABLE log (id uuid PRIMARY KEY, note text)")
+            for statement in POSTGRES.create:
+                connection.execute(statement.encode())
+            connection.commit()
+
+            def insert(table: bytes) -> None:
+                connection.execute(b"INSERT INTO " + table + b" VALUES (%s, %s)", (uuid4(), "two espresso cups"))
+
+            def plain() -> None:
+                insert(b"orders")
+                connection.commit()
+
+            def second() -> None:
+                insert(b"orders")
+                insert(b"log")
+                connection.commit()
+
+            def publishing() -> None:
+                insert(b"orders")
+                event.publish({"order": 7}, outbox=connection)
+                connection.commit()
+
+            for name, baseline in (("with a second statement", second), ("without it", plain)):
+                title = f"a transaction that publishes / {name}"
+                yield compare(title, publishing, baseline, repeat=100, rounds=15, clock=time.perf_counter)
+        architect.reset()
+
+
+PARTS = {"outbox": outbox, "rabbitmq": rabbitmq, "sqs": sqs}
 
 
 def main() -> None:
     print(f"Python {sys.version.split()[0]}\n{HEADER}")
-    for name in sys.argv[1:] or BROKERS:
-        for comparison in BROKERS[name]():
+    for name in sys.argv[1:] or PARTS:
+        for comparison in PARTS[name]():
             print(comparison, flush=True)
 
 
