@@ -51,6 +51,7 @@ class Shell:
     def run(self, command: str) -> tuple[int, str]:
         """Run a command; returns its exit code and its output."""
         self._count += 1
+        before = self._children()
         done, output = self.folder / f".done-{self._count}", self.folder / f".output-{self._count}"
         assert self._process.stdin is not None
         self._process.stdin.write(
@@ -64,16 +65,15 @@ class Shell:
             time.sleep(0.02)
         code, _, self.here = done.read_text().rstrip("\n").partition(" ")
         if command.endswith("&"):  # a server, which has to listen before the next command
-            while not self._listens():
+            while not any(map(_listens, self._children() - before)):
                 assert time.monotonic() < deadline, f"{command!r} does not listen: {output.read_text()}"
                 time.sleep(0.02)
         return int(code), output.read_text()
 
     here: str
 
-    def _listens(self) -> bool:
-        newest = max(psutil.Process(self._process.pid).children(recursive=True), key=psutil.Process.create_time)
-        return any(each.status == psutil.CONN_LISTEN for each in newest.net_connections("tcp"))
+    def _children(self) -> set[psutil.Process]:
+        return set(psutil.Process(self._process.pid).children(recursive=True))
 
     def close(self) -> None:
         """Kill it and all that it started."""
@@ -83,6 +83,13 @@ class Shell:
             with contextlib.suppress(BrokenPipeError):
                 self._process.stdin.close()
         self._process.wait()
+
+
+def _listens(process: psutil.Process) -> bool:
+    try:
+        return any(each.status == psutil.CONN_LISTEN for each in process.net_connections("tcp"))
+    except psutil.NoSuchProcess:
+        return False
 
 
 @contextlib.contextmanager
