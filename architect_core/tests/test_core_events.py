@@ -175,7 +175,7 @@ def test_an_object_names_the_broker_and_its_values_may_be_pointers(owl, monkeypa
 
 
 @pytest.mark.parametrize(
-    ("text", "told"),
+    ("text", "reason"),
     [
         (f"guest:{SECRET}@tree", "must be a URL, such as amqp://broker, or an object with a `url`"),
         (f"localhost:{SECRET}", "must be a URL"),
@@ -189,12 +189,12 @@ def test_an_object_names_the_broker_and_its_values_may_be_pointers(owl, monkeypa
         (f"owl://malformed:{SECRET}@tree", "url: is malformed"),
     ],
 )
-def test_a_malformed_variable_is_an_error_that_names_it_and_shows_no_secret(owl, monkeypatch, text, told):
+def test_a_malformed_variable_is_an_error_that_names_it_and_shows_no_secret(owl, monkeypatch, text, reason):
     monkeypatch.setenv("ARCHITECT_EVENTS", text)
     with pytest.raises(architect.ConfigError) as caught:
         architect.Resolver({}).broker()
     assert str(caught.value).startswith("the environment variable ARCHITECT_EVENTS: ")
-    assert told in str(caught.value)
+    assert reason in str(caught.value)
     assert SECRET not in repr((str(caught.value), caught.value.__context__))
 
 

@@ -123,6 +123,8 @@ def postgres_server() -> Iterator[Database]:
             process.send_signal(provisioned.stop_signal)
             process.wait()
     except RunError as problem:
+        if "there is no such program" not in str(problem):
+            raise
         pytest.skip(str(problem))
     finally:
         shutil.rmtree(folder)

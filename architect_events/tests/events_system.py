@@ -189,7 +189,7 @@ class Process:
 
 
 def eventually(condition: Callable[[], object], seconds: float = 20.0) -> None:
-    """Returns once the condition holds; for what no event tells of."""
+    """Returns once the condition holds; for what no event announces."""
     end = monotonic() + seconds
     while not condition():
         assert monotonic() < end, "it did not happen in time"

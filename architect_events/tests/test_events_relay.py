@@ -293,14 +293,14 @@ def test_a_channel_that_keeps_nothing_is_no_broker(system: System, mailer: Subsc
 def test_an_observer_is_told_how_much_is_in_the_outbox(
     system: System, mailer: Subscriber, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    told: list[tuple[int, float, int]] = []
+    reported: list[tuple[int, float, int]] = []
 
     class Observer(ClientObserver):
         def ended(self, outcome: Outcome) -> None:
             raise AssertionError
 
         def backlog(self, pending: int, oldest: float, dead: int) -> None:
-            told.append((pending, oldest, dead))
+            reported.append((pending, oldest, dead))
 
     monkeypatch.setattr("architect_events.consuming.relaying.client_observer", lambda *_: Observer())
     mailer.statuses.extend([500, 500])
@@ -309,6 +309,6 @@ def test_an_observer_is_told_how_much_is_in_the_outbox(
     for _ in range(2):
         relay = Relay(system.resolver(), channels(), system.store(), Settings())
         channels().loop.run(relay.run(until_empty=True))
-    assert told[-1][0] == 2
-    assert 0 < told[-1][1] < 60
-    assert told[-1][2] == 0
+    assert reported[-1][0] == 2
+    assert 0 < reported[-1][1] < 60
+    assert reported[-1][2] == 0

@@ -19,7 +19,7 @@ TOPICS = [Topic("placed", "acme/orders", ("acme/mailer",))]
 
 
 class Broker(Channel):
-    """Answers as `answer` says, and records what it is sent and told to declare."""
+    """Answers as `answer` says, and records what is sent and declared."""
 
     def __init__(self, answer: Callable[[Message], Receipt]) -> None:
         self.answer = answer

@@ -1,4 +1,4 @@
-"""Publishing to a real RabbitMQ: what was confirmed is there, and what was not is told in time."""
+"""Publishing to a real RabbitMQ: what was confirmed is there, and what was not is an error in time."""
 
 from __future__ import annotations
 

@@ -32,10 +32,10 @@ class Calls:
 
     async def let(self, number: int) -> None:
         self._gates[number].set()
-        await settled()
+        await all_begun()
 
 
-async def settled() -> None:
+async def all_begun() -> None:
     for _ in range(10):
         await asyncio.sleep(0)
 
@@ -44,9 +44,9 @@ def test_the_first_is_sent_at_once_and_the_others_in_full_batches_meanwhile():
     async def check() -> None:
         calls = Calls()
         first = calls.put("first")
-        await settled()
+        await all_begun()
         others = [calls.put(str(number)) for number in range(14)]
-        await settled()
+        await all_begun()
         assert calls.batches == [["first"], [str(number) for number in range(10)]]
         await calls.let(0)
         await calls.let(1)
@@ -62,7 +62,7 @@ def test_no_more_calls_than_allowed_are_made_at_once():
     async def check() -> None:
         calls = Calls(parallel=2)
         tasks = [calls.put(str(number)) for number in range(40)]
-        await settled()
+        await all_begun()
         assert len(calls.batches) == 2
         for number in range(4):
             await calls.let(number)
@@ -75,7 +75,7 @@ def test_a_batch_has_no_more_bytes_than_allowed():
     async def check() -> None:
         calls = Calls(max_bytes=100)
         tasks = [calls.put(str(number), size=size) for number, size in enumerate([60, 40, 1, 500, 99])]
-        await settled()
+        await all_begun()
         for number in range(4):
             await calls.let(number)
         assert calls.batches == [["0", "1"], ["2"], ["3"], ["4"]]
@@ -88,7 +88,7 @@ def test_items_with_the_same_key_are_sent_one_after_another():
     async def check() -> None:
         calls = Calls()
         tasks = [calls.put(item, key=item[0]) for item in ("a1", "a2", "b1", "a3", "b2")]
-        await settled()
+        await all_begun()
         assert calls.batches == [["a1", "b1"]]
         await calls.let(0)
         assert calls.batches[1:] == [["a2", "b2"]]
@@ -105,7 +105,7 @@ def test_what_follows_a_failed_item_with_the_same_key_fails_too():
         calls = Calls()
         calls.failing = {"a1"}
         tasks = [calls.put(item, key=item[0]) for item in ("a1", "a2", "b1", "b2")]
-        await settled()
+        await all_begun()
         await calls.let(0)
         await calls.let(1)
         assert await asyncio.gather(*tasks) == ["failed a1", "failed a1", "sent b1", "sent b2"]
@@ -118,9 +118,9 @@ def test_an_item_that_nobody_waits_for_any_more_is_not_sent():
     async def check() -> None:
         calls = Calls()
         first = calls.put("first")
-        await settled()
+        await all_begun()
         given_up, other = calls.put("given up"), calls.put("other")
-        await settled()
+        await all_begun()
         given_up.cancel()
         await calls.let(0)
         await calls.let(1)
@@ -134,10 +134,10 @@ def test_an_item_that_is_given_up_during_its_call_holds_back_its_key_until_the_e
     async def check() -> None:
         calls = Calls()
         given_up = calls.put("a1", key="a")
-        await settled()
+        await all_begun()
         given_up.cancel()
         other = calls.put("a2", key="a")
-        await settled()
+        await all_begun()
         assert calls.batches == [["a1"]]
         await calls.let(0)
         await calls.let(1)
