@@ -256,6 +256,7 @@ def test_a_broker_that_does_not_answer_costs_no_more_than_the_timeout(names: Nam
                 receipts = await channel.send(large, 0.5)
                 assert time.monotonic() - started < 2
                 assert all(isinstance(receipt.error, TimeoutError) for receipt in receipts)
+                assert len({id(receipt.error) for receipt in receipts}) == len(receipts)  # each keeps its own traceback
             proxy.thaw()
             (receipt,) = await channel.send([names.message(7)], 10)
             assert receipt.ok

@@ -20,7 +20,6 @@ if TYPE_CHECKING:
 _UNDRAINED = 64 * 1024  # bytes that are written before one waits for the socket to take them
 _DECLARED = 3600.0  # seconds after which what is published to is declared again, because unused queues may expire
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.05, 1.0  # seconds before trying again
-_UNCONFIRMED = TimeoutError("RabbitMQ did not confirm it in time")
 _TOO_LARGE = re.compile(r"message size (\d+)")
 
 
@@ -154,7 +153,7 @@ class Publisher:
 
     async def _publish(self, items: Sequence[_Item]) -> None:
         for item in items:
-            item.problem = _UNCONFIRMED
+            item.problem = _unconfirmed()
         try:
             session = await self._session.get()
             async with session.channel.within():
@@ -164,11 +163,16 @@ class Publisher:
                     await asyncio.gather(*(item.publish(session) for item in items))
         except RabbitError as problem:
             for item in items:
-                item.problem = problem if item.problem is _UNCONFIRMED else item.problem
+                item.problem = problem if isinstance(item.problem, TimeoutError) else item.problem
 
     async def close(self) -> None:
         """End."""
         await self._session.stop()
+
+
+def _unconfirmed() -> TimeoutError:
+    # a new one each time: one that is raised again and again keeps all the frames that it has passed
+    return TimeoutError("RabbitMQ did not confirm it in time")
 
 
 class _Item:
@@ -177,7 +181,7 @@ class _Item:
     def __init__(self, outgoing: Outgoing) -> None:
         self._outgoing = outgoing
         self._returned = 0
-        self.problem: OSError | None = _UNCONFIRMED
+        self.problem: OSError | None = _unconfirmed()
 
     @property
     def again(self) -> bool:
