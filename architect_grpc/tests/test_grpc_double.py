@@ -190,6 +190,21 @@ def test_several_services_are_implemented_by_one_servicer_or_by_several(doubles,
     assert several.client.Refunds.Create(word) == several.client.Orders.Create(word) == word
 
 
+def test_a_servicer_that_extends_the_class_of_all_services_leaves_to_others_what_it_does_not_implement(
+    doubles, project
+):
+    base = load(project.services, "acme/several").servicer
+    orders, refunds = (
+        type(name, (base,), {name: lambda self, request, context, name=name: type(request)(text=name)})
+        for name in ("List", "Undo")
+    )
+    doubles.service("acme/several", "grpc", [orders, refunds])
+    several = architect.service("acme/several")
+    word = several.defs.Word()
+    assert several.client.Orders.List(word).text == "List"
+    assert several.client.Refunds.Undo(word).text == "Undo"
+
+
 def test_the_first_of_two_servicers_with_the_same_rpc_serves_it(payments):
     first = SimpleNamespace(Pay=lambda request, context: answer(1))
     service, _ = payments((first, Servicer))

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import grpc
 
 from architect_core.contract import STUBS_FOLDER, Double, DoubleFactory
+from architect_grpc.servicer import extended_services, implements
 from architect_grpc.stubs import load
 
 if TYPE_CHECKING:
@@ -44,7 +45,7 @@ class GrpcDoubleFactory(DoubleFactory):
             TypeError: the behaviour has a method for none of the rpcs, or an async one.
         """
         stubs = load(target.find_root() / STUBS_FOLDER, target.name)
-        services = [base.architect_service for base in stubs.servicers]
+        services = stubs.rpc_services
         implemented: dict[RpcService, dict[str, Callable[..., Any]]] = {service: {} for service in services}
         behaviours = target.behaviour if isinstance(target.behaviour, list | tuple) else [target.behaviour]
         for behaviour in behaviours:
@@ -56,10 +57,9 @@ class GrpcDoubleFactory(DoubleFactory):
 
 def _rpcs_of(servicer: Any, services: Sequence[RpcService], name: str) -> list[tuple[RpcService, Rpc]]:
     """The rpcs that `servicer` implements: of the services whose class it extends, or else of all services."""
-    bases = [vars(base).get("architect_service") for base in type(servicer).__mro__]
-    extended = {base.full_name for base in bases if base is not None}
+    extended = extended_services(servicer)
     served = [service for service in services if not extended or service.full_name in extended]
-    found = [(service, rpc) for service in served for rpc in service.rpcs if hasattr(servicer, rpc.name)]
+    found = [(service, rpc) for service in served for rpc in service.rpcs if implements(servicer, rpc)]
     if not found:
         rpcs = ", ".join(rpc.name for service in services for rpc in service.rpcs)
         raise TypeError(

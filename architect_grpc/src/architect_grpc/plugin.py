@@ -69,10 +69,10 @@ class GrpcClientFactory(contract.ClientFactory):
         return _stubs(target).servicer
 
     def add_servicer(self, target: Target, servicer: Any, server: Any) -> None:
-        """Register an implementation with a `grpc.Server` or `grpc.aio.Server`; TypeError if it serves no rpc."""
+        """Register an implementation with a `grpc.Server` or `grpc.aio.Server`; TypeError if it serves none."""
         from architect_grpc.servicer import add_servicer
 
-        add_servicer(_stubs(target).servicers, servicer, server)
+        add_servicer(_stubs(target).rpc_services, servicer, server)
 
     # the following call methods of the class, because an rpc may have the name of the client's method
 

@@ -57,6 +57,7 @@ class Stubs:
         self._files = files
         self._listed = listed
         self._modules: dict[str, ModuleType] = {}
+        self._servicer_classes: dict[str, type[ServicerBase]] = {}
         in_pool = {descriptor.name: file for file, descriptor in files.items()}
         for file, descriptor in files.items():
             public = [self._modules[in_pool[each.name]] for each in descriptor.public_dependencies]
@@ -76,7 +77,7 @@ class Stubs:
         module = f"{self._package}.{module_name(file)}_grpc"
         for service in self._described([file]):
             found[f"{service.name}Stub"] = stub_class(service, module)
-            found[f"{service.name}Servicer"] = servicer_class(service, module)
+            found[f"{service.name}Servicer"] = self._servicer_class(service)
             found[f"add_{service.name}Servicer_to_server"] = partial(add_to_server, service)
         return found
 
@@ -87,19 +88,21 @@ class Stubs:
         Raises:
             StubError: the definitions have no service.
         """
-        return [stub_class(service, self._package) for service in self._served()]
-
-    @cached_property
-    def servicers(self) -> list[type[ServicerBase]]:
-        """The base classes of their servicers; raises as `services`."""
-        return [servicer_class(service, self._package) for service in self._served()]
+        return [stub_class(service, self._package) for service in self.rpc_services]
 
     @cached_property
     def servicer(self) -> type[ServicerBase]:
-        """The class that `current_service().Servicer` is."""
-        return combined(self.servicers)
+        """The class that `current_service().Servicer` is; raises as `services`."""
+        return combined([self._servicer_class(service) for service in self.rpc_services])
 
-    def _served(self) -> list[RpcService]:
+    def _servicer_class(self, service: RpcService) -> type[ServicerBase]:
+        """The class of the service, which is the same for `.Servicer` and for the generated module."""
+        module = f"{self._package}.{module_name(service.file)}_grpc"
+        return self._servicer_classes.setdefault(service.full_name, servicer_class(service, module))
+
+    @cached_property
+    def rpc_services(self) -> list[RpcService]:
+        """The services of the listed definitions, or of those they import if these have none; raises as `services`."""
         own = [file for file in self._files if not is_well_known(file)]
         services = self._described(self._listed) or self._described(own)
         if not services:
