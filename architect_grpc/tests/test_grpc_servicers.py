@@ -66,10 +66,16 @@ def shop(project, serve):
 @pytest.fixture
 def generated(project, monkeypatch):
     """The generated module with the classes of both services, imported by name."""
+    forget_generated_modules()
     monkeypatch.syspath_prepend(str(project.root))
+    yield lambda: importlib.import_module("architect_services.shop.shop_pb2_grpc")
+    forget_generated_modules()
+
+
+def forget_generated_modules():
+    """Each test has a folder of its own."""
     for name in [name for name in sys.modules if name.split(".")[0] == "architect_services"]:
-        monkeypatch.delitem(sys.modules, name)
-    return lambda: importlib.import_module("architect_services.shop.shop_pb2_grpc")
+        del sys.modules[name]
 
 
 def test_a_subclass_of_one_service_s_class_answers_no_other_service(shop):
