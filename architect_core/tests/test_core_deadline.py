@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import subprocess
+import sys
 import threading
 
 import pytest
+from freezegun import freeze_time
 
 import architect.sdk as architect
 
@@ -60,3 +63,26 @@ def test_each_thread_and_task_has_its_own_deadline():
 def test_seconds_that_are_no_number_are_an_error_before_the_block_runs():
     with pytest.raises(TypeError), architect.deadline("5"):
         pytest.fail("it was entered")
+
+
+def test_a_deadline_passes_in_frozen_time_and_lasts_no_longer_afterwards():
+    with freeze_time("2012-01-14"):
+        with architect.deadline(0.02):
+            threading.Event().wait(0.03)
+            assert architect.remaining() < 0
+        scope = architect.deadline(5)
+        scope.__enter__()
+    assert 0 < architect.remaining() <= 5
+    scope.__exit__(None, None, None)
+
+
+def test_the_clock_is_real_even_if_it_is_imported_in_frozen_time():
+    program = (
+        "import time; from freezegun import freeze_time; real = time.monotonic()\n"
+        "with freeze_time('2012-01-14'):\n"
+        "    from architect_core.clock import monotonic\n"
+        "    assert abs(monotonic() - real) < 60\n"
+        "with freeze_time('2012-01-14'):\n"
+        "    assert abs(monotonic() - real) < 60\n"
+    )
+    subprocess.run([sys.executable, "-c", program], check=True)

@@ -10,6 +10,7 @@ import threading
 import time
 
 import pytest
+from freezegun import freeze_time
 
 import architect.sdk as architect
 
@@ -189,6 +190,14 @@ def test_a_former_client_is_closed_when_calls_on_it_have_had_time_to_end(file):
     file(services(port=2))
     architect.reload(drain=0.3)
     assert not client.is_closed
+    wait_until(lambda: client.is_closed)
+
+
+def test_a_former_client_is_closed_in_real_time_after_a_reload_in_frozen_time(file):
+    client = architect.service("a").client
+    file(services(port=2))
+    with freeze_time("2012-01-14"):
+        architect.reload(drain=0.05)
     wait_until(lambda: client.is_closed)
 
 

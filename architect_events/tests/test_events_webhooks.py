@@ -14,6 +14,7 @@ from datetime import date
 
 import pytest
 from cloudevents.core.bindings.http import HTTPMessage, from_http_event
+from freezegun import freeze_time
 from webhook_servers import recording
 
 from architect_core.exceptions import NoPluginError, PayloadError
@@ -41,6 +42,13 @@ def announce(subscribers, **more):
     subscriptions = {"order_placed": {name: wanted for name, (_, wanted) in subscribers.items()}}
     services["acme/orders"] = {"host": "orders", "port": 1, "api": "rest", "subscriptions": subscriptions}
     return Resolver(services | more, current_service="acme/orders").notification("order_placed")
+
+
+def test_publishing_in_frozen_time_ends_with_its_timeout(server):
+    with freeze_time("2012-01-14"):
+        (delivery,) = announce({"acme/mailer": ({"host": server.url}, {"uri": "/?hold=1"})}).publish({}, timeout=0.2)
+    assert isinstance(delivery.error, TimeoutError)
+    assert 0.1 < delivery.elapsed < 9
 
 
 def test_every_subscriber_gets_the_payload_and_its_own_headers_only(server, other):

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar, Token
-from time import monotonic
+
+from architect_core.clock import monotonic
 
 _deadline: ContextVar[float | None] = ContextVar("architect_deadline", default=None)
 

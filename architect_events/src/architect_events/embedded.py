@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 from urllib.parse import quote
 from weakref import WeakSet
 
+from architect_core.clock import monotonic
 from architect_core.contract import (
     Broker,
     Capabilities,
@@ -93,7 +93,7 @@ class EmbeddedChannel(Channel):
 
     async def send(self, messages: Sequence[Message], timeout: float) -> Sequence[Receipt]:
         """Keep messages; those that are sent meanwhile are committed together."""
-        since = time.monotonic()
+        since = monotonic()
         problem: Exception | None = None
         rows: list[Sequence[Any]] = [(*values_of(each), each.source, each.event) for each in messages]
         future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
@@ -107,7 +107,7 @@ class EmbeddedChannel(Channel):
             problem = TimeoutError(f"{self._file.database.where}: not written within {timeout:g} seconds")
         except Exception as error:  # noqa: BLE001 - a receipt has it
             problem = error
-        return [Receipt(problem, elapsed=time.monotonic() - since)] * len(messages)
+        return [Receipt(problem, elapsed=monotonic() - since)] * len(messages)
 
     async def declare(self, topics: Sequence[Topic]) -> None:
         """Remember the topics' subscribers."""

@@ -14,6 +14,8 @@ from functools import partial
 from typing import Any, TypeVar, cast
 from weakref import WeakKeyDictionary, ref
 
+from architect_core.clock import monotonic
+
 Value = TypeVar("Value")
 
 _THREADS = 64  # for calls that block
@@ -120,6 +122,7 @@ class LoopThread:
 
     def _start(self) -> Calls:
         loop = asyncio.new_event_loop()
+        loop.time = monotonic  # type: ignore[method-assign] # a test that freezes time must not stop timers
         with suppress(RuntimeError):  # the interpreter is ending: not even the import works then
             from concurrent.futures import ThreadPoolExecutor
 

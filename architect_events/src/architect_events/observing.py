@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import replace
-from time import monotonic
 
+from architect_core.clock import monotonic
 from architect_core.contract import ClientObserver, EventOperation, Message, Outcome
 
 

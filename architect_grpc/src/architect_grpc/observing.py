@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import weakref
-from time import monotonic
 from typing import TYPE_CHECKING, Any
 
 import grpc
 
+from architect_core.clock import monotonic
 from architect_core.contract import Outcome
 
 if TYPE_CHECKING:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import Sequence
 from functools import partial
 from typing import Any
 from weakref import WeakSet
 
+from architect_core.clock import monotonic
 from architect_core.contract import Channel, Consumer, Message, Receipt, Topic
 from architect_sqs.aws import Aws, AwsError, refusal
 from architect_sqs.batching import Batcher
@@ -41,7 +41,7 @@ class SqsChannel(Channel):
         return await asyncio.gather(*(self._send(message, timeout) for message in messages))
 
     async def _send(self, message: Message, timeout: float) -> Receipt:
-        started = time.monotonic()
+        started = monotonic()
         try:
             wire = encode(message)
         except ValueError as problem:
@@ -57,7 +57,7 @@ class SqsChannel(Channel):
         except OSError as problem:
             error = problem
         permanent = isinstance(error, AwsError) and error.malformed
-        return Receipt(error, elapsed=time.monotonic() - started, permanent=permanent)
+        return Receipt(error, elapsed=monotonic() - started, permanent=permanent)
 
     def _publisher(self, topic: str) -> Batcher[_Entry, _Result]:
         found = self._publishers.get(topic)

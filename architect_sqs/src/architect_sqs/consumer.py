@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import time
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from typing import Any
 
+from architect_core.clock import monotonic
 from architect_core.contract import Consumer, Received
 from architect_sqs.aws import LONG_POLL, AwsError
 from architect_sqs.queue import Queue, Token, on_each_queue
@@ -46,16 +46,16 @@ class SqsConsumer(Consumer):
 
     async def receive(self, limit: int, timeout: float) -> Sequence[Received]:
         """Returns what the queues have; raises AwsError."""
-        end = time.monotonic() + timeout
+        end = monotonic() + timeout
         while True:
             self._drop_expired()
             room = min(limit, self._limit - len(self._held))
             received = [each for token in self._take(room) if (each := await self._read(token))]
-            left = end - time.monotonic()
+            left = end - monotonic()
             if received or left <= 0 or self._closed.is_set():
                 return received
             if room <= 0:
-                expiry = min((token.until for token in self._held.values()), default=end) - time.monotonic()
+                expiry = min((token.until for token in self._held.values()), default=end) - monotonic()
                 with suppress(TimeoutError):
                     await asyncio.wait_for(self._closed.wait(), min(left, expiry))
                 continue
@@ -65,7 +65,7 @@ class SqsConsumer(Consumer):
 
     def _drop_expired(self) -> None:
         """What could not be acknowledged is delivered again after its lease, and must not take room from others."""
-        now = time.monotonic()
+        now = monotonic()
         self._held = {handle: token for handle, token in self._held.items() if now < token.until}
 
     async def _poll(self, limit: int, timeout: float) -> None:
@@ -96,7 +96,7 @@ class SqsConsumer(Consumer):
         taken: list[Token] = []
         while self._found and len(taken) < limit:
             token = self._found.popleft()
-            if time.monotonic() < token.until:
+            if monotonic() < token.until:
                 taken.append(token)
         return taken
 

@@ -6,11 +6,11 @@ import asyncio
 import itertools
 import logging
 import math
-import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from architect_core.clock import monotonic
 from architect_sqs.aws import LONG_POLL, Aws, AwsError, refusal
 from architect_sqs.batching import BATCH, Batcher
 from architect_sqs.names import fifo_id
@@ -30,7 +30,7 @@ class Token:
 
     Attributes:
         id: that SQS has given it.
-        since: when it was received, by `time.monotonic`.
+        since: when it was received, by `architect_core.clock`.
         until: when its lease ends; likewise.
         attempt: how often it was received.
     """
@@ -71,7 +71,7 @@ class Queue:
 
     def tokens(self, answer: Mapping[str, Any]) -> list[Token]:
         """Returns the messages of an answer."""
-        now = time.monotonic()
+        now = monotonic()
         return [
             Token(
                 self,
@@ -103,7 +103,7 @@ class Queue:
 
     async def change(self, tokens: Sequence[Token], seconds: float) -> None:
         """Have these be invisible for `seconds` from now; raises AwsError."""
-        now = time.monotonic()
+        now = monotonic()
         entries = [
             {
                 "Id": str(number),

@@ -6,10 +6,10 @@ import threading
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass
-from time import monotonic
 from typing import Any, Self
 
 from architect_core._base.files import Signatures, signatures
+from architect_core.clock import monotonic
 
 
 @dataclass(frozen=True)

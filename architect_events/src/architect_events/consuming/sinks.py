@@ -5,9 +5,9 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from time import monotonic
 from typing import TYPE_CHECKING
 
+from architect_core.clock import monotonic
 from architect_core.contract import (
     Capabilities,
     Channel,

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from functools import partial
@@ -14,6 +13,7 @@ from threading import Thread
 from typing import TYPE_CHECKING, Any, TypeVar
 from uuid import uuid4
 
+from architect_core.clock import monotonic
 from architect_core.contract import Consumer, Received
 
 if TYPE_CHECKING:
@@ -119,11 +119,11 @@ class OutboxConsumer(Consumer):
 
     async def receive(self, limit: int, timeout: float) -> Sequence[Received]:
         """Returns at most `limit` messages as soon as one is due; none if that takes `timeout` seconds."""
-        deadline = time.monotonic() + timeout
+        deadline = monotonic() + timeout
         pause = self._idle / 16
         while not self._is_closed:
             rows = await self._claim(min(limit, self._free(limit)))
-            left = deadline - time.monotonic()
+            left = deadline - monotonic()
             if rows or left <= 0:
                 return [Received(row.message, row.attempts, row) for row in rows]
             with contextlib.suppress(TimeoutError):
@@ -161,7 +161,7 @@ class OutboxConsumer(Consumer):
         held = await self._thread.call(self._store.extend, rows, self._lease)
         ids = [row.id for row in rows if row.id in self._held]  # others were acknowledged meanwhile
         self._report(len(ids), held)
-        self._held.update(dict.fromkeys(ids, time.monotonic() + self._lease))
+        self._held.update(dict.fromkeys(ids, monotonic() + self._lease))
 
     async def close(self) -> None:
         """Give back what is held, and end a `receive` that waits."""
@@ -175,7 +175,7 @@ class OutboxConsumer(Consumer):
     def _free(self, limit: int) -> int:
         if self._limit is None:
             return limit
-        now = time.monotonic()
+        now = monotonic()
         self._held = {number: ends for number, ends in self._held.items() if ends > now}
         return self._limit - len(self._held)
 
@@ -188,7 +188,7 @@ class OutboxConsumer(Consumer):
         except asyncio.CancelledError:
             self._thread.submit(lambda: self._store.release(future.result()))  # nobody else knows of these rows
             raise
-        self._held.update(dict.fromkeys((row.id for row in rows), time.monotonic() + self._lease))
+        self._held.update(dict.fromkeys((row.id for row in rows), monotonic() + self._lease))
         return rows
 
     def _claim_now(self, limit: int) -> list[Row]:

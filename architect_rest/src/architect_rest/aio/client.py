@@ -5,11 +5,11 @@ from __future__ import annotations
 import asyncio
 import re
 from functools import wraps
-from time import monotonic
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import httpx2
 
+from architect_core.clock import monotonic
 from architect_rest.aio.errors import DeadlineError, ForeignOriginError, PathParameterError
 from architect_rest.aio.transport import OF_THE_SERVICE, Sending, ServiceTransport, origin_of, sending
 from architect_rest.policy.attempts import Upstream

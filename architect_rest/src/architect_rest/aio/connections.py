@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import ssl
 from contextlib import aclosing
-from time import monotonic
 from typing import TYPE_CHECKING, Any
 
 import httpx2
 
+from architect_core.clock import monotonic
 from architect_rest.aio.errors import AnswerTooLargeError
 from architect_rest.policy.limits import too_large
 

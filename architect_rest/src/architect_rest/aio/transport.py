@@ -9,11 +9,11 @@ from contextvars import ContextVar
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
-from time import monotonic
 from typing import TYPE_CHECKING, Any
 
 import httpx2
 
+from architect_core.clock import monotonic
 from architect_rest.aio.connections import Connections, OnceBody, read
 from architect_rest.aio.errors import (
     OF_THE_CALLER,
@@ -50,7 +50,7 @@ _SCHEMES = {"ws": "http", "wss": "https"}  # a web socket begins as a request
 class Sending:
     """What a client knows about a call, and its transport needs."""
 
-    end: float | None  # when it has to end, in seconds of `time.monotonic()`; None for never
+    end: float | None  # when it has to end, in seconds of `clock.monotonic()`; None for never
     is_streamed: bool  # whether the caller reads the response, part by part
     follows: bool = False  # whether redirects are followed
     # httpx2 removes the header from a redirect to another origin, which may be another instance of the service

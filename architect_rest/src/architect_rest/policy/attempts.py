@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import logging
 from dataclasses import dataclass, field
-from time import monotonic
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from architect_core.clock import monotonic
 from architect_core.contract import Outcome
 from architect_rest.policy import retry
 from architect_rest.policy.endpoints import Endpoints
@@ -30,7 +30,7 @@ class Call:
     headers: Mapping[str, Any]  # looked up without regard to case
     rewind: Callable[[], bool]  # prepares the body to be sent again; returns False if that is impossible
     is_read_once: Callable[[], bool]  # whether the body is produced while it is sent, so that an error may be its own
-    end: float | None  # when the call has to end, in seconds of `time.monotonic()`; None for never
+    end: float | None  # when the call has to end, in seconds of `clock.monotonic()`; None for never
     tried: list[Endpoint] = field(default_factory=list)  # the endpoints of all attempts so far
     status: int = 0  # that of the last answer
 
@@ -44,7 +44,7 @@ class Attempt:
     """A step of a call: send the request to `endpoint`, then report with `answered` or `failed`."""
 
     endpoint: Endpoint
-    began: float  # in seconds of `time.monotonic()`
+    began: float  # in seconds of `clock.monotonic()`
     status: int = 0  # that of the answer
     headers: Mapping[str, Any] | None = None  # those of the answer
     failure: str = ""  # the name of the error's type, if there was no answer

@@ -6,8 +6,8 @@ import random
 import threading
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
-from time import monotonic
 
+from architect_core.clock import monotonic
 from architect_rest.policy.health import Circuit, Ejection
 
 
@@ -85,7 +85,7 @@ class Endpoints:
     def failed(
         self,
         endpoint: Endpoint,
-        began: float,  # in seconds of `time.monotonic()`
+        began: float,  # in seconds of `clock.monotonic()`
         *,
         unreachable: bool,  # no connection could be made
         answered: bool = False,  # something answered, so that the circuit closes

@@ -16,7 +16,7 @@ class Ejection:
     """Whether one endpoint is ejected: it gets no attempts until the ejection time is over.
 
     It is ejected at once if it cannot be connected to, otherwise after five consecutive failures. The ejection time is
-    half a second at first, and doubles with each ejection up to 30 s. Times are those of `time.monotonic()`.
+    half a second at first, and doubles with each ejection up to 30 s. Times are those of `clock.monotonic()`.
     """
 
     failures: int = 0  # consecutive ones
@@ -61,7 +61,7 @@ class Circuit:
     It opens when each endpoint has left five consecutive attempts without any answer. After half a second it is
     half-open: one attempt is let through. Any answer closes it; without one it stays open for twice as long, up to 5 s.
     Counting consecutive failures and not a rate makes it work for a service that is called twice a minute too. Times
-    are those of `time.monotonic()`.
+    are those of `clock.monotonic()`.
     """
 
     def __init__(self, endpoints: Iterable[Hashable], *, enabled: bool = True) -> None:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from time import monotonic
 
+from architect_core.clock import monotonic
 from architect_core.deadline import remaining
 
 MAX_ANSWER_BYTES = 268_435_456
@@ -26,7 +26,7 @@ def shortest(limits: Iterable[float | None]) -> float | None:
 
 
 def end_of_call(total: float | None, stated: tuple[float | None, ...] = ()) -> float | None:
-    """When a call that begins now has to end, in seconds of `time.monotonic()`; None for never.
+    """When a call that begins now has to end, in seconds of `clock.monotonic()`; None for never.
 
     `total` is the number of seconds for all of its attempts. It is raised to the longest timeout that the call itself
     has (`stated`).

@@ -10,6 +10,7 @@ from requests.adapters import HTTPAdapter
 from requests.exceptions import UnrewindableBodyError
 from requests.utils import rewind_body
 
+from architect_core.clock import monotonic
 from architect_rest.policy.attempts import Call, Pause, Steps
 from architect_rest.policy.limits import REMAINING_HEADER, remaining_header, too_large
 from architect_rest.sync.connections import POOL_CLASSES, TimedConnection, Timeouts, current
@@ -85,7 +86,7 @@ class ServiceAdapter(HTTPAdapter):
         end = timeout.end if isinstance(timeout, Timeouts) else None
         is_once = partial(_is_read_once, request)
         call = Call(request.method or "", request.headers, partial(_rewind, request), is_once, end)
-        began = time.monotonic()
+        began = monotonic()
         response = failure = None
         try:
             with Steps(self.policy, call) as steps:
@@ -121,10 +122,10 @@ class ServiceAdapter(HTTPAdapter):
             if endpoint is not None and current.timeouts.end is not None and REMAINING_HEADER not in request.headers:
                 current.header = REMAINING_HEADER, remaining_header(timeout[1])
         current.endpoint = endpoint
-        started = time.monotonic()
+        started = monotonic()
         try:
             response = super().send(request, stream, timeout, **tls)
-            response._until_head = time.monotonic() - started  # type: ignore[attr-defined] # noqa: SLF001 - our mark
+            response._until_head = monotonic() - started  # type: ignore[attr-defined] # noqa: SLF001 - our mark
             if response.is_redirect:
                 pass  # requests reads its body, and ignores what is wrong with it
             elif not stream:

@@ -8,12 +8,12 @@ from __future__ import annotations
 import http.client
 import io
 import threading
-from time import monotonic
 from typing import TYPE_CHECKING, Any
 
 import urllib3
 import urllib3.connection
 
+from architect_core.clock import monotonic
 from architect_rest.policy.limits import NO_TIME_LEFT, end_of_call, seconds_until, shortest
 from architect_rest.policy.origin import is_address
 from architect_rest.sync.errors import DeadlineError
@@ -40,7 +40,7 @@ class Timeouts(tuple[Any, ...]):
     requests passes it on to every redirect of a call, so that all of them share the end.
     """
 
-    end: float | None  # in seconds of `time.monotonic()`; None for never
+    end: float | None  # in seconds of `clock.monotonic()`; None for never
 
     def of_attempt(self) -> tuple[float | None, float | None]:
         """The timeouts of an attempt that begins now.
