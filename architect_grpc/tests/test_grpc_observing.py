@@ -15,7 +15,8 @@ from test_grpc_calls import PAYMENTS
 
 from architect_core.contract import ClientObserver, Target
 from architect_grpc.observing import ObservedCall
-from architect_grpc.plugin import GrpcClientFactory, GrpcOptions
+from architect_grpc.plugin import GrpcClientFactory
+from architect_grpc.settings import GrpcOptions
 
 
 class Recorder(ClientObserver):

@@ -10,6 +10,7 @@ import grpc
 
 from architect_core.deadline import remaining
 from architect_grpc.observing import ObservedCall, observed
+from architect_grpc.settings import LONGEST
 
 if TYPE_CHECKING:
     from architect_core.contract import ClientObserver
@@ -82,7 +83,8 @@ def _limit(timeout: float | None, left: float) -> float:
     """Seconds that a call may take if `left` are left of the deadline around it."""
     if left <= 0:
         return _OVER
-    return left if timeout is None else min(timeout, left)
+    # with a longer one, such as of an infinite deadline, gRPC's clock overflows and the call ends at once
+    return min(left, LONGEST) if timeout is None else min(timeout, left)
 
 
 def _merged(defaults: tuple[Any, ...], own: tuple[Any, ...]) -> tuple[Any, ...]:

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Any
-
-from pydantic import Field, PositiveFloat, PositiveInt
+from typing import TYPE_CHECKING, Any
 
 from architect_core import contract
-from architect_core.contract import STUBS_FOLDER, Auth, Tls, hookimpl
+from architect_core.contract import STUBS_FOLDER, hookimpl
+from architect_grpc.settings import GrpcOptions
 
 if TYPE_CHECKING:
     from types import ModuleType
@@ -20,27 +19,6 @@ if TYPE_CHECKING:
 ARCHITECT_CONTRACT = 2
 
 # This module imports neither grpc nor protobuf: they are imported with the first client.
-
-
-class GrpcOptions(contract.Options):
-    """The `options` of a gRPC service.
-
-    Attributes:
-        total_timeout: seconds that a call with a single response may take, unless it passes `timeout`; None for no
-            limit.
-        retries: how often gRPC sends a failed call of an idempotent rpc again: 0 to 4. With 0, it sends no call again.
-        tls: the authorities that may have signed the server's certificate, and the client's own certificate.
-        auth: what is sent with every call to say who calls.
-        max_receive_message_bytes: the largest response message; None for gRPC's own limit, 4 MiB.
-        max_send_message_bytes: the largest request message; None for no limit.
-    """
-
-    total_timeout: PositiveFloat | None = 30.0
-    retries: Annotated[int, Field(ge=0, le=4)] = 2  # gRPC itself makes at most five attempts
-    tls: Tls | None = None
-    auth: Auth | None = None
-    max_receive_message_bytes: PositiveInt | None = None
-    max_send_message_bytes: PositiveInt | None = None
 
 
 class GrpcClientFactory(contract.ClientFactory):
