@@ -13,7 +13,7 @@ from requests.utils import rewind_body
 from architect_core.clock import monotonic
 from architect_rest.policy.attempts import Call, Pause, Steps
 from architect_rest.policy.limits import REMAINING_HEADER, remaining_header, too_large
-from architect_rest.sync.connections import POOL_CLASSES, TimedConnection, Timeouts, current
+from architect_rest.sync.connections import TimedConnection, TimedPools, Timeouts, current
 from architect_rest.sync.errors import FAILURES, AnswerTooLargeError, CircuitOpenError, is_distrust, is_unsent
 from architect_rest.sync.urls import origin_of, origin_sent_to
 
@@ -52,7 +52,7 @@ class ServiceAdapter(HTTPAdapter):
     def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
         """Called by requests for an adapter that is new or unpickled, and by `RestClient` in a forked child."""
         super().init_poolmanager(*args, **kwargs)
-        self.poolmanager.pool_classes_by_scheme = POOL_CLASSES
+        _time(self.poolmanager)
         self.policy = self.upstream.policy(CircuitOpenError, self.observer)
         self._pools: dict[Any, Pool] = {}
         self._prefixes = tuple(f"{url}/" for url in self.upstream.urls)
@@ -66,7 +66,7 @@ class ServiceAdapter(HTTPAdapter):
     def proxy_manager_for(self, proxy: str, **kwargs: Any) -> Any:
         """Called by requests for connections through a proxy."""
         manager = super().proxy_manager_for(proxy, **kwargs)
-        manager.pool_classes_by_scheme = POOL_CLASSES
+        _time(manager)
         return manager
 
     def send(
@@ -130,8 +130,8 @@ class ServiceAdapter(HTTPAdapter):
                 pass  # requests reads its body, and ignores what is wrong with it
             elif not stream:
                 _read(response, self.upstream.max_answer_bytes)  # so that an error while reading is one of the attempt
-            elif isinstance(response.raw.connection, TimedConnection):
-                response.raw.connection.relax()
+            elif isinstance(connection := getattr(response.raw, "connection", None), TimedConnection):
+                connection.relax()
         finally:
             current.timeouts = current.header = current.endpoint = None
         return response
@@ -167,6 +167,12 @@ class ServiceAdapter(HTTPAdapter):
         if not proxies and not path.startswith("//"):
             return path  # requests would parse the URL twice
         return super().request_url(_at(request, current.endpoint) if proxies and current.endpoint else request, proxies)
+
+
+def _time(manager: Any) -> None:
+    """Have a pool manager make `TimedConnection`s."""
+    if not isinstance(manager.pool_classes_by_scheme, TimedPools):
+        manager.pool_classes_by_scheme = TimedPools(manager.pool_classes_by_scheme)
 
 
 def _at(request: PreparedRequest, endpoint: Endpoint) -> PreparedRequest:

@@ -5,13 +5,13 @@ That of urllib3 starts again whenever bytes arrive.
 
 from __future__ import annotations
 
-import http.client
 import io
 import threading
+from collections import UserDict
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import urllib3
-import urllib3.connection
 
 from architect_core.clock import monotonic
 from architect_rest.policy.limits import NO_TIME_LEFT, end_of_call, seconds_until, shortest
@@ -20,10 +20,14 @@ from architect_rest.sync.errors import DeadlineError
 
 if TYPE_CHECKING:
     import socket
+    from http.client import HTTPResponse
 
     from _typeshed import WriteableBuffer
+    from urllib3.connection import HTTPConnection
 
     from architect_rest.policy.endpoints import Endpoint
+else:
+    HTTPConnection = object  # whatever class a pool has; that of urllib3 may be replaced while this is imported
 
 _MAX_AGE = 30.0  # seconds
 _MAX_JOINED_BODY = 16_384  # bytes, or characters of a str
@@ -117,8 +121,8 @@ class _Reader(io.RawIOBase):
         super().close()
 
 
-class TimedConnection(urllib3.connection.HTTPConnection):
-    """A connection whose read timeout covers the whole response.
+class TimedConnection(HTTPConnection):
+    """A connection whose read timeout covers the whole response, mixed into the connection class of a pool.
 
     A connection to a host name is not reused after 30 seconds, so that a change in DNS takes effect.
     """
@@ -170,11 +174,12 @@ class TimedConnection(urllib3.connection.HTTPConnection):
         """Called by urllib3 before it reuses a connection."""
         return (self._reusable_until is None or monotonic() < self._reusable_until) and super().is_connected
 
-    def response_class(self, sock: socket.socket, *args: Any, **kwargs: Any) -> http.client.HTTPResponse:  # type: ignore[override]
+    def response_class(self, sock: socket.socket, *args: Any, **kwargs: Any) -> HTTPResponse:  # type: ignore[override]
         """Called by http.client to read a response."""
-        response = http.client.HTTPResponse(sock, *args, **kwargs)
-        self._reader = _Reader(sock, response.fp)
-        response.fp = io.BufferedReader(self._reader)
+        response = super().response_class(sock, *args, **kwargs)
+        if isinstance(response.fp, io.BufferedReader):  # a socket that a test has replaced may return another file
+            self._reader = _Reader(sock, response.fp)
+            response.fp = io.BufferedReader(self._reader)
         return response
 
     def relax(self) -> None:
@@ -183,21 +188,41 @@ class TimedConnection(urllib3.connection.HTTPConnection):
             self._reader.relax()
 
 
-class TimedTLSConnection(TimedConnection, urllib3.connection.HTTPSConnection):
-    """A `TimedConnection` over TLS."""
+class _ConnectionCls:
+    """The connection class that a pool class has now, which a test may have replaced, as a `TimedConnection`.
+
+    One that does not send as `http.client` does, such as vcrpy's, is used as it is.
+    """
+
+    def __init__(self, pool: Any) -> None:
+        self._pool = pool
+
+    def __get__(self, *_: object) -> type:
+        found: type = self._pool.ConnectionCls
+        sender = next((each for each in found.__mro__ if "send" in vars(each)), object)
+        return _connection_class(found) if sender.__module__ == "http.client" else found
 
 
-class HTTPConnectionPool(urllib3.HTTPConnectionPool):
-    """A pool of `TimedConnection`s, named like urllib3's because errors show the name of the class."""
-
-    ConnectionCls = TimedConnection
-
-
-class HTTPSConnectionPool(urllib3.HTTPSConnectionPool):
-    """A pool of `TimedTLSConnection`s, named like urllib3's too."""
-
-    ConnectionCls = TimedTLSConnection
+@cache
+def _connection_class(known: type) -> type:
+    return _derived(known, TimedConnection, known)
 
 
-POOL_CLASSES = {"http": HTTPConnectionPool, "https": HTTPSConnectionPool}
-"""For urllib3's `PoolManager.pool_classes_by_scheme`."""
+@cache
+def _pool_class(known: type) -> type:
+    return _derived(known, known, ConnectionCls=_ConnectionCls(known))
+
+
+def _derived(known: type, *bases: type, **attributes: Any) -> type:
+    """A class with the name of `known`, which errors show."""
+    return type(known.__name__, bases, {"__module__": known.__module__, "__doc__": known.__doc__, **attributes})
+
+
+class TimedPools(UserDict[str, type]):
+    """For urllib3's `PoolManager.pool_classes_by_scheme`: the classes of another such mapping, with timeouts."""
+
+    def __init__(self, pools: Any) -> None:
+        self.data = pools
+
+    def __getitem__(self, scheme: str) -> type:
+        return _pool_class(self.data[scheme])
