@@ -175,7 +175,7 @@ class Server:
                     self._count += 1
                     number = self._count
                 self._report(head.decode("latin-1").replace("\r\n", "|"))
-                self._answer(connection, number)
+                self._answer(connection, number, head)
         except (OSError, ValueError):
             pass  # the client is gone
         finally:
@@ -183,7 +183,7 @@ class Server:
                 self._connections.discard(connection)
             connection.close()
 
-    def _answer(self, connection: socket.socket, number: int) -> None:
+    def _answer(self, connection: socket.socket, number: int, head: bytes) -> None:
         """Answer request number `number`, from 1."""
         kind = self._kind
         if kind == "resets-first-dozen":
@@ -192,6 +192,8 @@ class Server:
             kind = "resets" if number <= 12 else "works"
         if kind.endswith("-first"):
             kind = kind.removesuffix("-first") if number == 1 else "works"
+        if kind.endswith("-for-impatient"):
+            kind = "works" if b" /patient " in head else kind.removesuffix("-for-impatient")
         if kind in FAULTS:
             FAULTS[kind](self, connection)
         else:

@@ -10,13 +10,16 @@ from pydantic import Field, PositiveFloat, PositiveInt
 
 from architect_core import contract
 from architect_core.contract import Auth, Tls, parse_address, raising
+from architect_rest.policy.endpoints import SharedEndpoints
 from architect_rest.policy.limits import MAX_ANSWER_BYTES
+from architect_rest.policy.retry import IDEMPOTENT, Method
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from architect_core.contract import Address, Target
 
+_COMMON = {"total_timeout", "retries", "retries_for", "circuit_breaker", "max_answer_bytes"}
 _LATIN_1 = 0xFF  # the last character of ISO 8859-1, in which headers are sent
 
 
@@ -28,6 +31,8 @@ class RestOptions(contract.Options):
         read_timeout: seconds for one attempt once it is connected; None waits for ever.
         total_timeout: seconds for a call with all of its attempts; None for no limit.
         retries: how many attempts may follow the first one, if the request may be sent again.
+        retries_for: the methods of requests that may be sent again although they may have been processed; by default
+            those that are idempotent. A request with an `Idempotency-Key`, or that was not sent, may always be.
         circuit_breaker: whether calls fail at once for a while after five consecutive attempts without an answer.
         max_answer_bytes: the largest decoded response, in bytes, unless it is streamed; None for no limit.
         tls: the service's authorities, and the client's certificate.
@@ -38,6 +43,7 @@ class RestOptions(contract.Options):
     read_timeout: PositiveFloat | None = 10.0
     total_timeout: PositiveFloat | None = 30.0
     retries: Annotated[int, Field(ge=0, le=10)] = 2
+    retries_for: list[Method] = sorted(IDEMPOTENT)
     circuit_breaker: bool = True
     max_answer_bytes: PositiveInt | None = MAX_ANSWER_BYTES
     tls: Tls | None = None
@@ -79,10 +85,11 @@ def settings(target: Target) -> Settings:
     has_login = first if auth.username is None else auth
     login = None if has_login.username is None else (has_login.username.encode(), (has_login.password or "").encode())
     common = {
-        **target.options.model_dump(include={"total_timeout", "retries", "circuit_breaker", "max_answer_bytes"}),
+        **target.options.model_dump(include=_COMMON),
         "instances": urls if len(urls) > 1 else [],
         "weights": [each.weight for each in target.config.instances],
         "server_name": tls.server_name,
+        "shared": target.shared.setdefault("endpoints", SharedEndpoints()),
         "observer": target.observer,
     }
     return Settings(

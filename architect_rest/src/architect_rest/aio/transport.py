@@ -24,7 +24,14 @@ from architect_rest.aio.errors import (
     is_distrust,
 )
 from architect_rest.policy.attempts import Call, Pause, Steps
-from architect_rest.policy.limits import NO_TIME_LEFT, REMAINING_HEADER, remaining_header, seconds_until, shortest
+from architect_rest.policy.limits import (
+    NO_TIME_LEFT,
+    PATIENT,
+    REMAINING_HEADER,
+    remaining_header,
+    seconds_until,
+    shortest,
+)
 from architect_rest.policy.origin import (
     DEFAULT_PORTS,
     REDIRECT_WITH_BODY,
@@ -52,6 +59,7 @@ class Sending:
 
     end: float | None  # when it has to end, in seconds of `clock.monotonic()`; None for never
     is_streamed: bool  # whether the caller reads the response, part by part
+    is_hurried: tuple[bool, bool] = PATIENT
     follows: bool = False  # whether redirects are followed
     # httpx2 removes the header from a redirect to another origin, which may be another instance of the service
     authorization: str | None = None
@@ -106,7 +114,7 @@ class ServiceTransport(httpx2.AsyncBaseTransport):
     async def _send_own(self, request: httpx2.Request, now: Sending) -> httpx2.Response:
         body = request.stream if isinstance(request.stream, httpx2.ByteStream) else OnceBody(request.stream)
         is_begun = partial(getattr, body, "is_begun", False)
-        call = Call(request.method, request.headers, lambda: not is_begun(), is_begun, now.end)
+        call = Call(request.method, request.headers, lambda: not is_begun(), is_begun, now.end, now.is_hurried)
         attempt = partial(self._attempt, request, body, now)
         response = failure = None
         try:
@@ -124,8 +132,12 @@ class ServiceTransport(httpx2.AsyncBaseTransport):
                         except httpx2.TransportError as problem:
                             if self._is_closed or isinstance(problem, OF_THE_CALLER):
                                 raise
-                            is_unsent = isinstance(problem, UNSENT)
-                            step.failed(type(problem).__name__, is_unsent=is_unsent, is_final=is_distrust(problem))
+                            step.failed(
+                                type(problem).__name__,
+                                is_unsent=isinstance(problem, UNSENT),
+                                is_final=is_distrust(problem),
+                                is_timeout=isinstance(problem, httpx2.TimeoutException),
+                            )
                             failure = problem
                         else:
                             step.answered(response.status_code, response.headers)

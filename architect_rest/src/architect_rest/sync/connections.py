@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import urllib3
 
 from architect_core.clock import monotonic
-from architect_rest.policy.limits import NO_TIME_LEFT, end_of_call, seconds_until, shortest
+from architect_rest.policy.limits import NO_TIME_LEFT, PATIENT, end_of_call, is_hurried, seconds_until, shortest
 from architect_rest.policy.origin import is_address
 from architect_rest.sync.errors import DeadlineError
 from architect_rest.sync.heads import Response, is_original, joined
@@ -46,6 +46,7 @@ class Timeouts(tuple[Any, ...]):
     """
 
     end: float | None  # in seconds of `clock.monotonic()`; None for never
+    is_hurried: tuple[bool, bool]
 
     def of_attempt(self) -> tuple[float | None, float | None]:
         """The timeouts of an attempt that begins now.
@@ -60,20 +61,30 @@ class Timeouts(tuple[Any, ...]):
         return shortest((connect, left)), shortest((read, left))
 
 
-def timeouts(timeout: Any, total: float | None, *, is_own: bool) -> Any:
+def timeouts(timeout: Any, usual: Any, total: float | None) -> Any:
     """The timeouts of a call that begins now; a malformed `timeout` is returned as it is, for requests to refuse.
 
-    `total` is the number of seconds for all attempts. It is raised to `timeout` if that is longer and the call's own.
+    `usual` is the client's `timeout`, and `total` the number of seconds for all attempts. It is raised to `timeout` if
+    that is longer and the call's own.
     """
+    pair = _pair(timeout)
+    if pair is None:
+        return timeout
+    found = Timeouts(pair)
+    is_own = timeout != usual
+    found.end = end_of_call(total, pair if is_own else ())
+    found.is_hurried = is_hurried(pair, _pair(usual) or (None, None)) if is_own else PATIENT
+    return found
+
+
+def _pair(timeout: Any) -> tuple[float | None, float | None] | None:
+    """`(connect, read)`, or None if a `timeout=` is malformed."""
     if isinstance(timeout, urllib3.Timeout):
         read = timeout.read_timeout if timeout.total is None else timeout.total
         timeout = timeout.resolve_default_timeout(timeout.connect_timeout), timeout.resolve_default_timeout(read)
     pair = timeout if isinstance(timeout, tuple) else (timeout, timeout)
-    if len(pair) != 2 or not (isinstance(pair[0], _SECONDS) and isinstance(pair[1], _SECONDS)):
-        return timeout
-    found = Timeouts(pair)
-    found.end = end_of_call(total, pair if is_own else ())
-    return found
+    is_sound = len(pair) == 2 and isinstance(pair[0], _SECONDS) and isinstance(pair[1], _SECONDS)
+    return pair if is_sound else None
 
 
 class Current(threading.local):
