@@ -14,6 +14,7 @@ import sys
 import threading
 import zlib
 from collections.abc import Callable
+from urllib.parse import parse_qs, urlsplit
 
 ANSWER = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
 UNAVAILABLE = b"HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\n%s\r\n"
@@ -82,6 +83,29 @@ def redirect(to: str) -> bytes:
 def broken_redirect(to: str) -> bytes:
     """One with a body that is not what it says."""
     return redirect(to).replace(b"Length: 0", b"Length: 5\r\nContent-Encoding: gzip") + b"moved"
+
+
+def told(server: Server, connection: socket.socket, head: bytes) -> None:
+    """Answers with the head of the request, and does what its query says.
+
+    `to` is the target of a redirect, in which `{host}` is the host that the client named; `cookie` is set; `body` is
+    "endless", or "broken" if what has no end is no gzip either.
+    """
+    target, *headers = head.decode("latin-1").split("\r\n")
+    host = next((line[6:] for line in headers if line.startswith("Host: ")), "")
+    query = {key: values[0] for key, values in parse_qs(urlsplit(target.split(" ")[1]).query).items()}
+    answer = [f"HTTP/1.1 {query.get('status', '302' if 'to' in query else '200')} As told"]
+    answer += [f"Location: {query['to'].replace('{host}', host)}"] if "to" in query else []
+    answer += [f"Set-Cookie: {query['cookie']}"] if "cookie" in query else []
+    answer += ['WWW-Authenticate: Digest realm="r", nonce="n", qop="auth"'] if query.get("status") == "401" else []
+    if "body" not in query:
+        answer += [f"Content-Length: {len(head)}", "", head.decode("latin-1")]
+        connection.sendall("\r\n".join(answer).encode("latin-1"))
+        return
+    answer += ["Content-Encoding: gzip"] if query["body"] == "broken" else []
+    connection.sendall("\r\n".join([*answer, "Transfer-Encoding: chunked", "", ""]).encode("latin-1"))
+    while not server.stopped.is_set():
+        connection.sendall(b"10000\r\n" + bytes(65536) + b"\r\n")
 
 
 def unavailable(retry_after: str) -> bytes:
@@ -192,9 +216,9 @@ class Server:
             kind = "resets" if number <= 12 else "works"
         if kind.endswith("-first"):
             kind = kind.removesuffix("-first") if number == 1 else "works"
-        if kind.endswith("-for-impatient"):
-            kind = "works" if b" /patient " in head else kind.removesuffix("-for-impatient")
-        if kind in FAULTS:
+        if kind == "told":
+            told(self, connection, head)
+        elif kind in FAULTS:
             FAULTS[kind](self, connection)
         else:
             connection.sendall(ANSWERS[kind](self.argument))

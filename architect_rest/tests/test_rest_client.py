@@ -42,7 +42,17 @@ def test_a_set_of_what_is_no_text_is_refused(client, server):
 
 
 @pytest.mark.parametrize(
-    "name", ["policy.limits", "policy.origin", "policy.path_params", "policy.retry", "sync.client", "sync.urls"]
+    "name",
+    [
+        "aio.guard",
+        "policy.limits",
+        "policy.origin",
+        "policy.path_params",
+        "policy.retry",
+        "policy.scope",
+        "sync.client",
+        "sync.urls",
+    ],
 )
 def test_the_examples_in_the_docstrings_run(name):
     assert doctest.testmod(importlib.import_module(f"architect_rest.{name}")).failed == 0

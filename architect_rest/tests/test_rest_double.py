@@ -252,14 +252,16 @@ def test_an_application_gets_no_variable_of_the_process_environment(billing):
 
 
 def test_a_base_path_is_where_the_application_is_mounted(billing):
-    client, double = billing(echo, host="https://billing.internal/v1", port=8443)
+    anywhere = {"jail": "origin"}
+    client, double = billing(echo, host="https://billing.internal/v1", port=8443, options=anywhere)
     got = client.get("/invoices").json()
     assert (got["SCRIPT_NAME"], got["PATH_INFO"]) == ("/v1", "/invoices")
     assert (got["wsgi.url_scheme"], got["HTTP_HOST"], got["SERVER_PORT"]) == ("https", "billing.internal:8443", "8443")
     assert double.requests[0].url == "https://billing.internal:8443/v1/invoices"
     got = client.get("https://billing.internal:8443/v11").json()
     assert (got["SCRIPT_NAME"], got["PATH_INFO"]) == ("", "/v11")
-    client, _ = billing({"GET /invoices": "below", "GET /other": "beside"}, host="http://billing.internal/v1")
+    answers = {"GET /invoices": "below", "GET /other": "beside"}
+    client, _ = billing(answers, host="http://billing.internal/v1", options=anywhere)
     assert client.get("/invoices").text == "below"
     assert client.get("http://billing.internal/other").text == "beside"
 

@@ -12,6 +12,7 @@ from architect_core.exceptions import ArchitectError, OriginError
 from architect_rest import ForeignOriginError, PathParameterError, RestClient
 from architect_rest.policy.origin import Origin
 from architect_rest.policy.path_params import fill
+from architect_rest.policy.scope import Scope
 from architect_rest.sync.urls import join, origin_of
 
 BASE = "http://billing:8080"
@@ -97,8 +98,9 @@ def test_a_prepared_request_to_another_origin_is_refused(client, other):
 @example("\u2028//evil")
 def test_any_url_stays_with_the_origin_or_is_refused(url):
     origin = Origin("http", "billing", 8080)
+    scope = Scope(origin, frozenset([origin]))
     try:
-        joined = join(BASE, url, origin)
+        joined = join(BASE, url, scope)
         prepared = requests.Request("GET", joined).prepare()
     except (ArchitectError, requests.RequestException):
         return

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import re
+import weakref
+from dataclasses import replace
 from functools import wraps
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -11,19 +13,20 @@ import httpx2
 
 from architect_core.clock import monotonic
 from architect_rest.aio.errors import DeadlineError, ForeignOriginError, PathParameterError
-from architect_rest.aio.transport import OF_THE_SERVICE, Sending, ServiceTransport, origin_of, sending
+from architect_rest.aio.guard import CHAIN, Guard, origin_of
+from architect_rest.aio.transport import Sending, ServiceTransport, sending
 from architect_rest.policy.attempts import Upstream
-from architect_rest.policy.endpoints import SharedEndpoints
-from architect_rest.policy.limits import MAX_ANSWER_BYTES, PATIENT, end_of_call, is_hurried
+from architect_rest.policy.limits import MAX_ANSWER_BYTES, end_of_call
 from architect_rest.policy.origin import LEAVES_THE_BASE
 from architect_rest.policy.path_params import fill
-from architect_rest.policy.retry import IDEMPOTENT
+from architect_rest.policy.scope import Chain, Scope
 
 if TYPE_CHECKING:
     import ssl
-    from collections.abc import Callable, Collection, Generator, Mapping, Sequence
+    from collections.abc import Callable, Generator, Mapping, Sequence
 
     from architect_core.contract import ClientObserver
+    from architect_rest.policy.scope import Jail
 
 Returned = TypeVar("Returned")
 
@@ -56,14 +59,15 @@ class AioRestClient(httpx2.AsyncClient):
 
     All that httpx2 documents holds. Beyond it:
 
-    - A URL of another origin is refused before anything is sent. A redirect to one, if redirects are followed, gets
-      none of the client's headers, cookies, credentials and certificate; one that would carry a body there is refused.
+    - A URL of another origin, or outside of the base path, is refused before anything is sent. A redirect to another
+      origin, if redirects are followed, gets no cookie, credential or certificate of the client, and no header that
+      could identify the caller; one that would carry a body there is refused.
+    - All instances are one service: a URL of any of them may be asked and redirected to, and has its cookies.
     - A call ends after `total_timeout`, and no call outlives an `architect_core.deadline.deadline` that it is made in.
       An attempt takes no longer than `timeout` allows to connect and to read together; of a streamed response, its
       head.
     - A failed request is sent again if that is safe: idempotent methods, requests with an `Idempotency-Key`, and
-      whatever was not sent at all. The option `retries_for` names other methods. A DELETE that was retried may get
-      status 404, because the first attempt has deleted the resource.
+      whatever was not sent at all.
     - `path_params=` fills `:name` placeholders, percent-encoded.
 
     Attributes:
@@ -83,10 +87,9 @@ class AioRestClient(httpx2.AsyncClient):
         verify: ssl.SSLContext | bool = True,
         server_name: str | None = None,
         max_answer_bytes: int | None = MAX_ANSWER_BYTES,
+        jail: Jail = "base",
         auth: Any = None,
         headers: Mapping[bytes, bytes] | Mapping[str, str] | None = None,
-        retries_for: Collection[str] = IDEMPOTENT,
-        shared: SharedEndpoints | None = None,
         observer: ClientObserver | None = None,
     ) -> None:
         """Make a client. `timeout`, `verify`, `auth` and `headers` are those of httpx2, the others as in `RestClient`.
@@ -98,23 +101,32 @@ class AioRestClient(httpx2.AsyncClient):
         if origin is None or origin.scheme not in {"http", "https"}:
             raise ValueError("base_url must be an absolute http or https URL")
         urls = instances or ["/".join(base_url.split("/")[:3])]
-        upstream = Upstream(
-            urls,
-            weights,
-            retries,
-            retries_for,
-            circuit_breaker,
-            server_name,
-            max_answer_bytes,
-            shared or SharedEndpoints(),
-        )
+        upstream = Upstream(urls, weights, retries, circuit_breaker, server_name, max_answer_bytes)
         self._service = ServiceTransport(upstream, verify=verify, observer=observer)
-        super().__init__(base_url=base_url, timeout=timeout, auth=auth, headers=headers, transport=self._service)
+        self._jail = jail
+        self._scope = Scope(origin, frozenset({origin, *filter(None, map(origin_of, urls))}))
+        self._guard = Guard(self._scope, self._service)
+        super().__init__(base_url=base_url, timeout=timeout, auth=auth, headers=headers, transport=self._guard)
+        self.base_url = httpx2.URL(base_url)
         self.total_timeout = total_timeout
+
+    @property
+    def base_url(self) -> httpx2.URL:
+        """The base URL, with "/" at its end. Only its path may be changed."""
+        return self._base_url
+
+    @base_url.setter
+    def base_url(self, url: httpx2.URL | str) -> None:
+        found = origin_of(url)
+        if found != self._scope.origin:
+            raise ForeignOriginError(self._scope.foreign_message(found, "base_url"))
+        self._base_url = self._enforce_trailing_slash(httpx2.URL(url))
+        base = self._base_url.raw_path.decode().rstrip("/") if self._jail == "base" else ""
+        self._scope = replace(self._scope, base=base)
 
     def send_through(self, transport: httpx2.AsyncBaseTransport) -> None:
         """Send through another transport instead, without the retries and instances of this client's own."""
-        self._transport = transport
+        self._guard.transport = transport
 
     def build_request(self, method: str, url: httpx2.URL | str, **named: Any) -> httpx2.Request:
         """Build a request, whose URL may be a path of the service, even one with a colon such as "urn:acme:7".
@@ -124,10 +136,22 @@ class AioRestClient(httpx2.AsyncClient):
         """
         if isinstance(url, str) and not _ABSOLUTE.match(url):
             if LEAVES_THE_BASE.match(url):
-                raise ForeignOriginError(self._service.foreign_message(httpx2.URL(url)))
+                raise ForeignOriginError(self._scope.foreign_message(origin_of(url)))
             if url[:1] not in {"", "/", "?", "#"}:
                 url = f"/{url}"
+        else:
+            url = self._at_service(httpx2.URL(url))
         return super().build_request(method, url, **named)
+
+    def _at_service(self, url: httpx2.URL) -> httpx2.URL:
+        """`url`, at the service's origin if it leads to another instance."""
+        found, origin = origin_of(url), self._scope.origin
+        if found == origin or found not in self._scope.origins:
+            return url
+        return url.copy_with(host=origin.host, port=origin.port)
+
+    def _redirect_url(self, request: httpx2.Request, response: httpx2.Response) -> httpx2.URL:
+        return self._at_service(super()._redirect_url(request, response))
 
     async def send(
         self,
@@ -140,16 +164,14 @@ class AioRestClient(httpx2.AsyncClient):
         """Send a request, within the client's total timeout.
 
         Raises:
-            ForeignOriginError: its URL has another origin, and it is no redirect of the service; or it is one that
-                would take the request's body along (status 307 and 308).
+            ForeignOriginError: its URL has another origin or leaves the base path, and it is no redirect of the
+                service; or it is one that would take the request's body to another origin (status 307 and 308).
             DeadlineError: no time is left.
         """
-        if not self._service.is_own(request.url) and OF_THE_SERVICE not in request.extensions:
-            raise ForeignOriginError(self._service.foreign_message(request.url))
-        request.extensions = {**request.extensions, OF_THE_SERVICE: True}
+        self._admit(request)
         follows = self.follow_redirects if follow_redirects is httpx2.USE_CLIENT_DEFAULT else follow_redirects
-        end, hurried = self._limits(request)
-        before = sending.set(Sending(end, is_streamed=stream, is_hurried=hurried, follows=follows))
+        end = self._end(request)
+        before = sending.set(Sending(end, is_streamed=stream, follows=follows))
         try:
             # httpx2 reads the answer to an auth flow's request outside of any attempt
             async with asyncio.timeout(None if end is None else end - monotonic() + _GRACE) as limit:
@@ -161,13 +183,33 @@ class AioRestClient(httpx2.AsyncClient):
         finally:
             sending.reset(before)
 
-    def _limits(self, request: httpx2.Request) -> tuple[float | None, tuple[bool, bool]]:
-        """When a call that begins now has to end, and whether it is hurried."""
-        stated, usual = request.extensions.get("timeout", {}), (self.timeout.connect, self.timeout.read)
+    def _admit(self, request: httpx2.Request) -> None:
+        """Mark a request as the first of its call, unless it is a redirect that the caller follows.
+
+        Raises:
+            ForeignOriginError: it must not be sent.
+        """
+        chain = request.extensions.get(CHAIN)
+        if isinstance(chain, Chain) and chain.service == self._scope.origin and chain.first() is not request:
+            return
+        found = origin_of(request.url)
+        path = request.url.raw_path.decode().partition("?")[0] if self._scope.base else ""
+        reason = self._scope.reason_to_refuse(found, path)
+        if reason is not None:
+            raise ForeignOriginError(reason)
+        if found != self._scope.origin:
+            former, request.url = request.url, self._at_service(request.url)
+            if request.headers.get("Host") == former.netloc.decode():
+                request.headers["Host"] = request.url.netloc.decode()
+        chain = Chain(self._scope.origin, first=weakref.ref(request))
+        request.extensions = {**request.extensions, CHAIN: chain}
+
+    def _end(self, request: httpx2.Request) -> float | None:
+        """When a call that begins now has to end."""
+        stated = request.extensions.get("timeout", {})
         pair = stated.get("connect"), stated.get("read")
-        if not stated or pair == usual:
-            return end_of_call(self.total_timeout), PATIENT
-        return end_of_call(self.total_timeout, pair), is_hurried(pair, usual)
+        is_own = bool(stated) and pair != (self.timeout.connect, self.timeout.read)
+        return end_of_call(self.total_timeout, pair if is_own else ())
 
     request = _with_path_params(httpx2.AsyncClient.request)
     stream = _with_path_params(httpx2.AsyncClient.stream)

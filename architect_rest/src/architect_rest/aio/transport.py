@@ -15,31 +15,11 @@ import httpx2
 
 from architect_core.clock import monotonic
 from architect_rest.aio.connections import Connections, OnceBody, read
-from architect_rest.aio.errors import (
-    OF_THE_CALLER,
-    UNSENT,
-    CircuitOpenError,
-    DeadlineError,
-    ForeignOriginError,
-    is_distrust,
-)
+from architect_rest.aio.errors import OF_THE_CALLER, UNSENT, CircuitOpenError, DeadlineError, is_distrust
+from architect_rest.aio.guard import origin_of
 from architect_rest.policy.attempts import Call, Pause, Steps
-from architect_rest.policy.limits import (
-    NO_TIME_LEFT,
-    PATIENT,
-    REMAINING_HEADER,
-    remaining_header,
-    seconds_until,
-    shortest,
-)
-from architect_rest.policy.origin import (
-    DEFAULT_PORTS,
-    REDIRECT_WITH_BODY,
-    Origin,
-    foreign_message,
-    is_address,
-    private_headers,
-)
+from architect_rest.policy.limits import NO_TIME_LEFT, REMAINING_HEADER, remaining_header, seconds_until, shortest
+from architect_rest.policy.origin import is_address
 from architect_rest.policy.proxies import proxy_for
 
 if TYPE_CHECKING:
@@ -50,7 +30,6 @@ if TYPE_CHECKING:
     from architect_rest.policy.endpoints import Endpoint
 
 _MOST_CALLS = 256  # at a time; more wait
-_SCHEMES = {"ws": "http", "wss": "https"}  # a web socket begins as a request
 
 
 @dataclass
@@ -59,17 +38,10 @@ class Sending:
 
     end: float | None  # when it has to end, in seconds of `clock.monotonic()`; None for never
     is_streamed: bool  # whether the caller reads the response, part by part
-    is_hurried: tuple[bool, bool] = PATIENT
     follows: bool = False  # whether redirects are followed
-    # httpx2 removes the header from a redirect to another origin, which may be another instance of the service
-    authorization: str | None = None
-    # whether a redirect led to another origin; one that leads back has a URL of that origin's choice
-    has_left: bool = False
 
 
 sending: ContextVar[Sending] = ContextVar("sending")
-OF_THE_SERVICE = "architect_rest.is_of_the_service"
-"""The extension of a request that the client was given, which the requests that redirects make of it have too."""
 
 
 class ServiceTransport(httpx2.AsyncBaseTransport):
@@ -96,14 +68,10 @@ class ServiceTransport(httpx2.AsyncBaseTransport):
         self._turns = asyncio.Semaphore(_MOST_CALLS)
         self._is_closed = False
 
-    def is_own(self, url: httpx2.URL) -> bool:
-        """Whether a URL leads to the service."""
-        return origin_of(url) in self._origins
-
     async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
         """Called by httpx2 to send `request`, also for redirects."""
         now, began = sending.get(None) or Sending(None, is_streamed=True), monotonic()
-        if self.is_own(request.url):
+        if origin_of(request.url) in self._origins:
             response = await self._send_own(request, now)
         else:
             response = await self._send_elsewhere(request, now)
@@ -114,7 +82,7 @@ class ServiceTransport(httpx2.AsyncBaseTransport):
     async def _send_own(self, request: httpx2.Request, now: Sending) -> httpx2.Response:
         body = request.stream if isinstance(request.stream, httpx2.ByteStream) else OnceBody(request.stream)
         is_begun = partial(getattr, body, "is_begun", False)
-        call = Call(request.method, request.headers, lambda: not is_begun(), is_begun, now.end, now.is_hurried)
+        call = Call(request.method, request.headers, lambda: not is_begun(), is_begun, now.end)
         attempt = partial(self._attempt, request, body, now)
         response = failure = None
         try:
@@ -132,12 +100,8 @@ class ServiceTransport(httpx2.AsyncBaseTransport):
                         except httpx2.TransportError as problem:
                             if self._is_closed or isinstance(problem, OF_THE_CALLER):
                                 raise
-                            step.failed(
-                                type(problem).__name__,
-                                is_unsent=isinstance(problem, UNSENT),
-                                is_final=is_distrust(problem),
-                                is_timeout=isinstance(problem, httpx2.TimeoutException),
-                            )
+                            is_unsent = isinstance(problem, UNSENT)
+                            step.failed(type(problem).__name__, is_unsent=is_unsent, is_final=is_distrust(problem))
                             failure = problem
                         else:
                             step.answered(response.status_code, response.headers)
@@ -164,12 +128,6 @@ class ServiceTransport(httpx2.AsyncBaseTransport):
         """Send `request` once, to `endpoint`."""
         url, own = request.url, self._urls[endpoint]
         headers = request.headers.copy()
-        if OF_THE_SERVICE in request.extensions:
-            if now.has_left:
-                _remove_identity(headers)
-            now.authorization = headers.get("Authorization", now.authorization)
-            if now.authorization is not None:
-                headers["Authorization"] = now.authorization
         if origin_of(url) != origin_of(own):
             if headers.get("Host") == url.netloc.decode("ascii"):
                 headers["Host"] = own.netloc.decode("ascii")
@@ -184,18 +142,16 @@ class ServiceTransport(httpx2.AsyncBaseTransport):
         return await self._send(self._connections[endpoint], moved, seconds, now)
 
     async def _send_elsewhere(self, request: httpx2.Request, now: Sending) -> httpx2.Response:
-        """Send a redirected call to another origin, without headers of the service; or a request of the call's auth."""
-        headers = request.headers.copy()
-        if OF_THE_SERVICE in request.extensions:
-            if _has_body(request):
-                raise ForeignOriginError(self.foreign_message(request.url, REDIRECT_WITH_BODY))
-            _remove_identity(headers)
-            now.has_left, now.authorization = True, None
+        """Send a redirected call to another origin, or a request of the call's auth."""
         proxy = proxy_for(str(request.url))
         if proxy not in self._elsewhere:
             self._elsewhere[proxy] = Connections(proxy, verify=True, lasting=False)
         moved = httpx2.Request(
-            request.method, request.url, headers=headers, stream=request.stream, extensions=dict(request.extensions)
+            request.method,
+            request.url,
+            headers=request.headers,
+            stream=request.stream,
+            extensions=dict(request.extensions),
         )
         return await self._send(self._elsewhere[proxy], moved, _seconds(request, now), now)
 
@@ -219,22 +175,11 @@ class ServiceTransport(httpx2.AsyncBaseTransport):
             raise httpx2.ReadTimeout(f"no answer within {seconds:.1f} s") from None
         return response
 
-    def foreign_message(self, url: httpx2.URL, what: str = "the URL") -> str:
-        """The message for a URL that does not lead to the service."""
-        own = origin_of(self._policy.endpoints.all[0].url)
-        assert own is not None  # noqa: S101 - it was checked when the client was made
-        return foreign_message(origin_of(url), own, what)
-
     async def aclose(self) -> None:
         """Close all connections."""
         self._is_closed = True
         for each in (*self._connections.values(), *self._elsewhere.values()):
             await each.aclose()
-
-
-def _remove_identity(headers: httpx2.Headers) -> None:
-    for name in private_headers(headers, but="host"):
-        del headers[name]
 
 
 def _context(urls: Sequence[str], verify: ssl.SSLContext | bool) -> ssl.SSLContext:
@@ -257,25 +202,3 @@ def _seconds(request: httpx2.Request, now: Sending) -> float | None:
         raise DeadlineError(NO_TIME_LEFT)
     connect, read = timeouts.get("connect"), timeouts.get("read")
     return shortest((left, None if connect is None or read is None else connect + read))
-
-
-def _has_body(request: httpx2.Request) -> bool:
-    return "Transfer-Encoding" in request.headers or request.headers.get("Content-Length", "0") != "0"
-
-
-def origin_of(url: httpx2.URL | str) -> Origin | None:
-    """The origin of a URL; None if it has none.
-
-    >>> str(origin_of("wss://user@Billing/v1"))
-    'https://billing:443'
-    """
-    if isinstance(url, str):
-        try:
-            url = httpx2.URL(url)
-        except httpx2.InvalidURL:
-            return None
-    scheme = _SCHEMES.get(url.scheme, url.scheme)
-    if not scheme or not url.host:
-        return None
-    host = f"[{url.host}]" if ":" in url.host else url.host
-    return Origin(scheme, host, url.port or DEFAULT_PORTS.get(scheme))

@@ -7,14 +7,14 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from requests.adapters import HTTPAdapter
-from requests.exceptions import UnrewindableBodyError
+from requests.exceptions import ChunkedEncodingError, ContentDecodingError, UnrewindableBodyError
 from requests.utils import rewind_body
 
 from architect_core.clock import monotonic
 from architect_rest.policy.attempts import Call, Pause, Steps
-from architect_rest.policy.limits import PATIENT, REMAINING_HEADER, remaining_header, too_large
+from architect_rest.policy.limits import REMAINING_HEADER, remaining_header, too_large
 from architect_rest.sync.connections import TimedConnection, TimedPools, Timeouts, current
-from architect_rest.sync.errors import FAILURES, AnswerTooLargeError, CircuitOpenError, signs
+from architect_rest.sync.errors import FAILURES, AnswerTooLargeError, CircuitOpenError, is_distrust, is_unsent
 from architect_rest.sync.urls import origin_of, origin_sent_to
 
 if TYPE_CHECKING:
@@ -83,9 +83,9 @@ class ServiceAdapter(HTTPAdapter):
         url = request.url or ""
         if not url.startswith(self._prefixes) and origin_sent_to(url) not in self._origins:
             return attempt(None)
-        end, is_hurried = (timeout.end, timeout.is_hurried) if isinstance(timeout, Timeouts) else (None, PATIENT)
+        end = timeout.end if isinstance(timeout, Timeouts) else None
         is_once = partial(_is_read_once, request)
-        call = Call(request.method or "", request.headers, partial(_rewind, request), is_once, end, is_hurried)
+        call = Call(request.method or "", request.headers, partial(_rewind, request), is_once, end)
         began = monotonic()
         response = failure = None
         try:
@@ -100,7 +100,7 @@ class ServiceAdapter(HTTPAdapter):
                     try:
                         response = attempt(step.endpoint)
                     except FAILURES as problem:
-                        step.failed(type(problem).__name__, **signs(problem))
+                        step.failed(type(problem).__name__, is_unsent=is_unsent(problem), is_final=is_distrust(problem))
                         failure = problem
                     else:
                         step.answered(response.status_code, response.headers)
@@ -126,9 +126,7 @@ class ServiceAdapter(HTTPAdapter):
         try:
             response = super().send(request, stream, timeout, **tls)
             response._until_head = monotonic() - started  # type: ignore[attr-defined] # noqa: SLF001 - our mark
-            if response.is_redirect:
-                pass  # requests reads its body, and ignores what is wrong with it
-            elif not stream:
+            if response.is_redirect or not stream:  # requests reads every redirect
                 _read(response, self.upstream.max_answer_bytes)  # so that an error while reading is one of the attempt
             elif isinstance(connection := getattr(response.raw, "connection", None), TimedConnection):
                 connection.relax()
@@ -206,14 +204,17 @@ def _read(response: Response, max_answer_bytes: int | None) -> None:
     Raises:
         AnswerTooLargeError: it is longer than `max_answer_bytes`, once decoded. Its connection is closed.
     """
-    if max_answer_bytes is None:
-        _ = response.content
-        return
     parts, size = [], 0
-    for part in response.iter_content(_PART):
-        size += len(part)
-        if size > max_answer_bytes:
-            response.close()
-            raise AnswerTooLargeError(too_large(max_answer_bytes, "stream=True"))
-        parts.append(part)
+    try:
+        for part in response.iter_content(_PART):
+            size += len(part)
+            if max_answer_bytes is not None and size > max_answer_bytes:
+                response.close()
+                raise AnswerTooLargeError(too_large(max_answer_bytes, "stream=True"))
+            parts.append(part)
+    except (ChunkedEncodingError, ContentDecodingError) as problem:
+        if isinstance(problem, AnswerTooLargeError) or not response.is_redirect:
+            raise
+        response.close()  # requests ignores what is wrong with a redirect's body
+        parts.clear()
     response._content = b"".join(parts)  # noqa: SLF001 - where `content` keeps the body

@@ -7,6 +7,7 @@ import weakref
 from copy import copy
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urljoin, urlsplit
 
 import requests
 from requests.auth import AuthBase
@@ -14,26 +15,24 @@ from requests.sessions import merge_setting
 from requests.structures import CaseInsensitiveDict
 
 from architect_rest.policy.attempts import Upstream
-from architect_rest.policy.endpoints import SharedEndpoints
 from architect_rest.policy.limits import MAX_ANSWER_BYTES
-from architect_rest.policy.origin import REDIRECT_WITH_BODY, foreign_message, private_headers
 from architect_rest.policy.path_params import fill
-from architect_rest.policy.retry import IDEMPOTENT
+from architect_rest.policy.scope import Chain, Scope
 from architect_rest.sync.adapter import ServiceAdapter
 from architect_rest.sync.connections import Timeouts, timeouts
 from architect_rest.sync.errors import ForeignOriginError, PathParameterError
 from architect_rest.sync.fast import FastPath, keep_authorization
-from architect_rest.sync.urls import join, origin_of, origin_sent_to, prepared_url
+from architect_rest.sync.urls import join, moved, origin_of, origin_sent_to, prepared_url
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
     from http.cookiejar import CookieJar
     from types import EllipsisType
 
     from requests import _types as _t
 
     from architect_core.contract import ClientObserver
-    from architect_rest.policy.origin import Origin
+    from architect_rest.policy.scope import Jail
     from architect_rest.sync.connections import Timeout
 
 
@@ -45,17 +44,18 @@ class RestClient(requests.Session):
 
     All that requests documents holds. Beyond it:
 
-    - A URL of another origin is refused before anything is sent. A redirect to one is followed without the session's
-      headers, cookies, credentials and client certificate; one that would carry a body there is refused.
+    - A URL of another origin, or outside of the base path, is refused before anything is sent. A redirect to another
+      origin is followed without the session's cookies, credentials and client certificate, and without all headers
+      that could identify the caller; one that would carry a body there is refused.
+    - All instances are one service: a URL of any of them may be asked and redirected to, and has its cookies.
     - Without `timeout=` a call has the client's own; `timeout=None` waits for ever. No call outlives an
       `architect_core.deadline.deadline` that it is made in.
     - A failed request is sent again if that is safe: idempotent methods, requests with an `Idempotency-Key`, and
-      whatever was not sent at all. The option `retries_for` names other methods. A DELETE that was retried may get
-      status 404, because the first attempt has deleted the resource.
+      whatever was not sent at all.
     - `path_params=` fills `:name` placeholders, percent-encoded.
 
     Attributes:
-        base_url: scheme, host, port and base path, without "/" at its end.
+        base_url: scheme, host, port and base path, without "/" at its end. Only its path may be changed.
         timeout: seconds to connect, and seconds for an attempt from then on; for a streamed response, seconds to wait
             for its head and for each part.
         total_timeout: seconds for all attempts of a call and all redirects that it follows; None for no limit.
@@ -63,8 +63,9 @@ class RestClient(requests.Session):
         ca: the file with the authorities that may have signed its certificate; those of requests unless given.
     """
 
-    # what requests' pickling reads
-    __attrs__ = [*requests.Session.__attrs__, "base_url", "timeout", "total_timeout", "ca", "instances"]  # noqa: RUF012
+    _scope: Scope
+    # what requests' pickling reads; the base URL comes last because it is combined with the others
+    __attrs__ = [*requests.Session.__attrs__, "timeout", "total_timeout", "ca", "instances", "_jail", "base_url"]  # noqa: RUF012
 
     def __init__(
         self,
@@ -79,50 +80,48 @@ class RestClient(requests.Session):
         ca: str | None = None,
         server_name: str | None = None,
         max_answer_bytes: int | None = MAX_ANSWER_BYTES,
-        retries_for: Collection[str] = IDEMPOTENT,
-        shared: SharedEndpoints | None = None,
+        jail: Jail = "base",
         observer: ClientObserver | None = None,
     ) -> None:
         """Make a client. Most arguments are attributes, or options of the same name, see `RestOptions`.
 
         `weights` are the shares of the attempts that the instances get, `server_name` is the host name in the server's
-        certificate unless it is that of the URL, `shared` makes clients of one service share its retry budget and its
-        circuit, and `observer` reports the calls.
+        certificate unless it is that of the URL, and `observer` reports the calls.
 
         Raises:
             ValueError: `base_url` is no absolute HTTP URL.
         """
         super().__init__()
-        self.base_url = base_url.rstrip("/")
         self.timeout = timeout
         self.total_timeout = total_timeout
         self.ca = ca
         if ca is not None:
             self.verify = ca
         self.instances = tuple(map(prepared_url, instances))
-        self._prepare()
+        self._jail = jail
+        self.base_url = base_url
         urls = self.instances or [self._fast.origin]
-        upstream = Upstream(
-            urls,
-            weights,
-            retries,
-            retries_for,
-            circuit_breaker,
-            server_name,
-            max_answer_bytes,
-            shared or SharedEndpoints(),
-        )
+        upstream = Upstream(urls, weights, retries, circuit_breaker, server_name, max_answer_bytes)
         adapter = ServiceAdapter(upstream, observer)
         self.mount("http://", adapter)
         self.mount("https://", adapter)
 
-    def _prepare(self) -> None:
-        origin = origin_of(self.base_url)
+    @property
+    def base_url(self) -> str:  # noqa: D102 - documented by the class
+        return self._base_url
+
+    @base_url.setter
+    def base_url(self, url: str) -> None:
+        origin = origin_of(url)
         if origin is None or origin.scheme not in {"http", "https"}:
             raise ValueError("base_url must be an absolute http or https URL")
-        self._origin = origin
-        self._origins = {origin, *filter(None, map(origin_of, self.instances))}
-        self._fast = FastPath(self.base_url)
+        former: Scope | None = self.__dict__.get("_scope")
+        if former is not None and origin != former.origin:
+            raise ForeignOriginError(former.foreign_message(origin, "base_url"))
+        self._base_url = url.rstrip("/")
+        self._fast = FastPath(self._base_url, jailed=self._jail == "base")
+        origins = frozenset({origin, *filter(None, map(origin_of, self.instances))})
+        self._scope = Scope(origin, origins, self._fast.path if self._jail == "base" else "")
         _alive.add(self)
 
     def request(  # noqa: D102 - documented by requests
@@ -159,11 +158,11 @@ class RestClient(requests.Session):
         url = _text(request.url or "")
         if isinstance(request.data, set | frozenset):
             request.data = _accepted(request.data)
-        prepared = self._fast.prepare(self, self.base_url, request, url)
+        prepared = self._fast.prepare(self, self._base_url, request, url)
         if prepared is not None:
             return prepared
         request = copy(request)
-        request.url = join(self.base_url, url, self._origin)
+        request.url = join(self._base_url, url, self._scope)
         headers = merge_setting(request.headers, self.headers, dict_class=CaseInsensitiveDict)
         if "Authorization" in headers and self.trust_env and not (request.auth or self.auth):
             request.auth = keep_authorization
@@ -180,16 +179,15 @@ class RestClient(requests.Session):
         """Send a prepared request, with the client's timeouts unless `timeout` is given.
 
         Raises:
-            ForeignOriginError: its URL has another origin, and it is no redirect of the service; or it is one that
-                would take the request's body along (status 307 and 308).
+            ForeignOriginError: its URL has another origin or leaves the base path, and it is no redirect of the
+                service; or it is one that would take the request's body to another origin (status 307 and 308).
             DeadlineError: no time is left.
         """
-        url = request.url or ""
-        if not self._fast.is_own(url):
-            self._check_origin(request, origin_sent_to(url), kwargs)
+        if not self._fast.is_inside(request.url or ""):
+            request = self._admit(request, kwargs)
         timeout = kwargs.get("timeout", self.timeout)
         if not isinstance(timeout, Timeouts):
-            kwargs["timeout"] = timeouts(timeout, self.timeout, self.total_timeout)
+            kwargs["timeout"] = timeouts(timeout, self.total_timeout, is_own=timeout != self.timeout)
         response = super().send(request, **kwargs)
         # requests' `elapsed` ends with the head, but the adapter has read the body as well
         until_head = getattr(response, "_until_head", None)
@@ -197,43 +195,64 @@ class RestClient(requests.Session):
             response.elapsed = timedelta(seconds=until_head)
         return response
 
-    def _check_origin(self, request: requests.PreparedRequest, found: Origin | None, kwargs: dict[str, Any]) -> None:
-        """Refuse a request to another origin, unless the service has redirected it there, without its body."""
-        if found in self._origins:
-            return
-        if getattr(request, "_left_by_redirect", None) is not self._origin:
-            raise ForeignOriginError(foreign_message(found, self._origin))
-        if request.body is not None:
-            raise ForeignOriginError(foreign_message(found, self._origin, REDIRECT_WITH_BODY))
-        kwargs["cert"] = None  # a client certificate is for the service alone
+    def _admit(self, request: requests.PreparedRequest, kwargs: dict[str, Any]) -> requests.PreparedRequest:
+        """`request` as it may be sent.
+
+        Raises:
+            ForeignOriginError: it must not be sent.
+        """
+        url, scope = request.url or "", self._scope
+        found = origin_sent_to(url)
+        chain = self._chain(request)
+        path = "" if found is None else urlsplit(url).path
+        reason = scope.reason_to_refuse(found, path, chain, has_body=request.body is not None)
+        if reason is not None:
+            raise ForeignOriginError(reason)
+        if found not in scope.origins:
+            kwargs["cert"] = None  # a client certificate is for the service alone, and so are its authorities
+            if self.ca is not None and kwargs.get("verify") == self.ca:
+                kwargs["verify"] = super().merge_environment_settings(url, {}, None, True, None)["verify"]
+        elif found != scope.origin:
+            request = request.copy()
+            request.url = moved(url, scope.origin)
+        return request
+
+    def _chain(self, request: requests.PreparedRequest) -> Chain | None:
+        """The chain of redirects that a request belongs to; None if it is the caller's own."""
+        chain = getattr(request, "_chain", None)
+        return chain if isinstance(chain, Chain) and chain.service == self._scope.origin else None
+
+    def get_redirect_target(self, resp: requests.Response) -> str | None:
+        """Called by requests for the URL of a redirect, which may be that of another instance."""
+        target = super().get_redirect_target(resp)
+        if target is None or len(self._scope.origins) == 1:
+            return target
+        absolute = urljoin(resp.url, target) if target.startswith("//") else target
+        found = origin_sent_to(absolute)
+        is_instance = found in self._scope.origins and found != self._scope.origin
+        return moved(absolute, self._scope.origin) if is_instance else target
 
     def rebuild_auth(self, prepared_request: requests.PreparedRequest, response: requests.Response) -> None:
-        """Called by requests for every redirect: one to another origin takes nothing of the session along.
+        """Called by requests for every redirect, to remove what must not be taken along.
 
-        A redirect is refused only when it is sent: requests prepares it also if redirects are not followed.
+        Within the service nothing is, nor is a netrc file read, which would replace the configured credentials. A
+        redirect is refused only when it is sent: requests prepares it also if redirects are not followed.
         """
-        found = origin_sent_to(prepared_request.url or "")
-        if found in self._origins:
-            if found == self._origin:
-                super().rebuild_auth(prepared_request, response)
-            return
-        for name in private_headers(prepared_request.headers, but="proxy-authorization"):
-            del prepared_request.headers[name]
-        # such as the response to a digest challenge; the new dictionary keeps the redirected request, which shares
-        # the old one and may be sent again, as it is
-        prepared_request.hooks = {
-            event: [hook for hook in hooks if not isinstance(getattr(hook, "__self__", None), AuthBase)]
-            for event, hooks in prepared_request.hooks.items()
-        }
-        if found is not None:
-            prepared_request._left_by_redirect = self._origin  # type: ignore[attr-defined] # noqa: SLF001 - our mark
-
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        super().__setstate__(state)
-        self._prepare()
+        chain = self._chain(response.request) or Chain(self._scope.origin)
+        prepared_request._chain = chain  # type: ignore[attr-defined] # noqa: SLF001 - our mark
+        found, headers = origin_sent_to(prepared_request.url or ""), prepared_request.headers
+        for name in self._scope.private_headers(headers, found, chain, but="proxy-authorization"):
+            del headers[name]
+        if chain.has_left:
+            # such as the response to a digest challenge; the new dictionary keeps the redirected request, which shares
+            # the old one and may be sent again, as it is
+            prepared_request.hooks = {
+                event: [hook for hook in hooks if not isinstance(getattr(hook, "__self__", None), AuthBase)]
+                for event, hooks in prepared_request.hooks.items()
+            }
 
     def __repr__(self) -> str:
-        return f"{type(self).__name__}({str(self._origin)!r})"
+        return f"{type(self).__name__}({str(self._scope.origin)!r})"
 
 
 class BearerAuth(AuthBase):

@@ -35,18 +35,26 @@ class FastPath:
 
     Attributes:
         origin: scheme, host and port of the base URL, as requests prepares them.
+        path: its path likewise, without "/" at its end.
     """
 
-    def __init__(self, base_url: str) -> None:
+    def __init__(self, base_url: str, *, jailed: bool) -> None:
         self._base_url = base_url
+        self._jailed = jailed
         self._prepared = prepared_url(base_url)
         self.origin = "/".join(self._prepared.split("/")[:3])
+        self.path = self._prepared.removeprefix(self.origin)
         self._own = f"{self.origin}/"
+        self._inside = f"{self._prepared}/" if jailed else self._own
         self._memory: tuple[Any, dict[str, Any]] = (None, {})  # one object, so that threads see both or neither
 
     def is_own(self, url: str) -> bool:
         """Whether a URL begins with the base URL's origin; no parser finds another host in one that does."""
         return url.startswith(self._own)
+
+    def is_inside(self, url: str) -> bool:
+        """Whether a URL is certainly one that callers may use; whether others are has to be found out."""
+        return url.startswith(self._inside) and not (self._jailed and (".." in url or "%" in url))
 
     def prepare(self, session: Session, base_url: str, request: Request, path: str) -> PreparedRequest | None:
         """`request` for a plain `path`; None if it is not plain, or another base URL was assigned since."""

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 import requests
 from urllib3.exceptions import LocationParseError
 from urllib3.util import parse_url
 
-from architect_rest.policy.origin import DEFAULT_PORTS, LEAVES_THE_BASE, Origin, foreign_message
+from architect_rest.policy.origin import DEFAULT_PORTS, LEAVES_THE_BASE, Origin
 from architect_rest.sync.errors import ForeignOriginError
+
+if TYPE_CHECKING:
+    from architect_rest.policy.scope import Scope
 
 _SKIPPED = "".join(map(chr, range(33))) + "\x7f\xa0\u200b\ufeff"  # white space that URL parsers skip
 
@@ -49,10 +53,12 @@ def origin_sent_to(url: str) -> Origin | None:
     return found
 
 
-def join(base_url: str, url: str, origin: Origin) -> str:
-    """`url` below `base_url`; an absolute URL as it is, if it has the same origin.
+def join(base_url: str, url: str, scope: Scope) -> str:
+    """`url` below `base_url`; an absolute URL at the service's origin, if it leads to one of its instances.
 
-    >>> join("http://billing:8080/v1", "/invoices", Origin("http", "billing", 8080))
+    >>> from architect_rest.policy.scope import Scope
+    >>> origin = Origin("http", "billing", 8080)
+    >>> join("http://billing:8080/v1", "/invoices", Scope(origin, frozenset([origin])))
     'http://billing:8080/v1/invoices'
 
     Raises:
@@ -61,10 +67,19 @@ def join(base_url: str, url: str, origin: Origin) -> str:
     stripped = url.lstrip(_SKIPPED)
     if LEAVES_THE_BASE.match(stripped):
         found = origin_of(stripped)
-        if found != origin:
-            raise ForeignOriginError(foreign_message(found, origin))
-        return stripped
+        if found not in scope.origins:
+            raise ForeignOriginError(scope.foreign_message(found))
+        return stripped if found == scope.origin else moved(stripped, scope.origin)
     return base_url + url if url[:1] in {"", "/", "?", "#"} else f"{base_url}/{url}"
+
+
+def moved(url: str, origin: Origin) -> str:
+    """`url` at another origin.
+
+    >>> moved("http://10.0.0.2:8080/x?a=1", Origin("http", "billing", 80))
+    'http://billing:80/x?a=1'
+    """
+    return parse_url(url)._replace(scheme=origin.scheme, host=origin.host, port=origin.port).url
 
 
 def prepared_url(url: str) -> str:
