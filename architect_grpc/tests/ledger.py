@@ -44,11 +44,13 @@ def serve(root: str, port: int, notes: str, address: str, connection: Any) -> No
 
         def serve(self, rpc, request, context):
             note = f"{rpc} {request.text}"
-            is_first = "die" in note and note not in Path(notes).read_text().splitlines()
+            is_first = note not in Path(notes).read_text().splitlines()
             with Path(notes).open("a") as file:
                 file.write(f"{note}\n")
-            if is_first:
+            if is_first and "die" in note:
                 os.kill(os.getpid(), signal.SIGKILL)
+            if is_first and "hang" in note:
+                time.sleep(10)
             if "unavailable" in note:
                 context.abort(grpc.StatusCode.UNAVAILABLE, "for now")
             time.sleep(0.2 if "slow" in note else 0.005)

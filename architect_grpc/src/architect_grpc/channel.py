@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from architect_core.contract import Target
     from architect_grpc.endpoint import Endpoint
     from architect_grpc.rpc import RpcService
+    from architect_grpc.service_config import ServiceConfig
 
 # https://grpc.github.io/grpc/core/group__grpc__arg__keys.html, in milliseconds
 CONNECTING = {
@@ -78,45 +79,80 @@ def _arguments(target: Target, address: Endpoint, services: Sequence[RpcService]
     # `localhost` is one machine, however many addresses it has
     balanced = address.several or not address.local
     server_name = options.tls and options.tls.server_name
+    policies = options.service_config.policies() if options.service_config else []
+    config = _service_config(options.service_config, services, retries=options.retries, balanced=balanced)
     arguments: dict[str, int | str | None] = {
         **CONNECTING,
-        "grpc.service_config": _service_config(services, retries=options.retries, balanced=balanced),
-        "grpc.enable_retries": None if options.retries else 0,
+        "grpc.service_config": json.dumps(config),
+        "grpc.enable_retries": None if options.retries or policies else 0,
+        # without it, gRPC ignores the time-out of an attempt
+        "grpc.experimental.enable_hedging": 1 if any(each.per_attempt_recv_timeout for each in policies) else None,
         "grpc.max_receive_message_length": options.max_receive_message_bytes,
         "grpc.max_send_message_length": options.max_send_message_bytes,
-        # the server's certificate must have this name
         "grpc.default_authority": server_name or address.authority,
+        # the server's certificate must have this name, whatever the authority is
+        "grpc.ssl_target_name_override": server_name,
         # the environment's proxy is for other machines
         "grpc.enable_http_proxy": 0 if address.local else None,
+        **options.channel_options,
     }
     return {name: value for name, value in arguments.items() if value is not None}
 
 
-def _service_config(services: Iterable[RpcService], *, retries: int, balanced: bool) -> str:
+def _service_config(
+    own: ServiceConfig | None, services: Iterable[RpcService], *, retries: int, balanced: bool
+) -> dict[str, Any]:
     """https://github.com/grpc/grpc/blob/master/doc/service_config.md: what gRPC itself does for a call.
 
     Args:
+        own: what the configuration says, which takes precedence.
         services: the services whose rpcs are called.
         retries: how often a call with the status UNAVAILABLE is sent again if its rpc is idempotent. A server may have
             served another and failed to say so.
         balanced: whether calls go to all addresses in turn, instead of to the first that accepts a connection.
     """
-    config: dict[str, Any] = {"loadBalancingConfig": [{"round_robin": {}}]} if balanced else {}
-    idempotent = [(service, rpc) for service in services for rpc in service.rpcs if rpc.idempotent]
+    config: dict[str, Any] = {} if own is None else own.model_dump(by_alias=True, exclude_unset=True)
+    # the policy for one address does not check health
+    if (balanced or "healthCheckConfig" in config) and not {"loadBalancingConfig", "loadBalancingPolicy"} & {*config}:
+        config["loadBalancingConfig"] = [{"round_robin": {}}]
+    idempotent = [(service.full_name, rpc.name) for service in services for rpc in service.rpcs if rpc.idempotent]
     if idempotent and retries:
-        policy = {
-            "maxAttempts": retries + 1,
-            "initialBackoff": "0.1s",
-            "maxBackoff": "1s",
-            "backoffMultiplier": 2,
-            "retryableStatusCodes": ["UNAVAILABLE"],
-        }
-        names = [{"service": service.full_name, "method": rpc.name} for service, rpc in idempotent]
-        config["methodConfig"] = [{"name": names, "retryPolicy": policy}]
+        config["methodConfig"] = _with_retries(config.get("methodConfig", []), idempotent, retries)
         # A failed call takes a token, ten successful ones return one, and below half of them nothing is sent again. So
         # all 50 calls that a killed instance loses are, and a failing service gets a tenth more calls at most.
-        config["retryThrottling"] = {"maxTokens": 100, "tokenRatio": 0.1}
-    return json.dumps(config)
+        config.setdefault("retryThrottling", {"maxTokens": 100, "tokenRatio": 0.1})
+    return config
+
+
+def _with_retries(
+    configs: list[dict[str, Any]], idempotent: Iterable[tuple[str, str]], retries: int
+) -> list[dict[str, Any]]:
+    """`configs`, and a retry policy for the rpcs `idempotent` that have none.
+
+    gRPC applies only the most precise config, so that of an rpc has what is configured for its service or for all.
+    """
+    policy = {
+        "maxAttempts": retries + 1,
+        "initialBackoff": "0.1s",
+        "maxBackoff": "1s",
+        "backoffMultiplier": 2,
+        "retryableStatusCodes": ["UNAVAILABLE"],
+    }
+    found = {
+        (name.get("service", ""), name.get("method", "")): {key: each[key] for key in each.keys() - {"name"}}
+        for each in configs
+        for name in each["name"]
+    }
+    for service, method in idempotent:
+        names = ((service, method), (service, ""), ("", ""))
+        precise = next((found[name] for name in names if name in found), {})
+        if "retryPolicy" not in precise:
+            found[service, method] = precise | {"retryPolicy": policy}
+    grouped: dict[str, list[dict[str, str]]] = {}
+    for (service, method), settings in found.items():
+        name = {"service": service, "method": method}
+        grouped.setdefault(json.dumps(settings, sort_keys=True), []).append({k: v for k, v in name.items() if v})
+    return [{"name": names, **json.loads(settings)} for settings, names in grouped.items()]
 
 
 def _tls_credentials(target: Target) -> grpc.ChannelCredentials:

@@ -15,7 +15,9 @@ if TYPE_CHECKING:
 SECURE = ("https", "grpcs")
 _SCHEMES = ("", "http", "grpc", *SECURE)
 # https://github.com/grpc/grpc/blob/master/doc/naming.md
-_GRPC_NAME = re.compile(r"(?:unix|unix-abstract|dns|ipv4|ipv6):")
+_GRPC_NAME = re.compile(r"(?:unix|unix-abstract|vsock|dns|ipv4|ipv6|xds):")
+# of other languages' gRPC: the address is connected to as it is, and so is one in dns: that has no other
+_PASSTHROUGH = re.compile(r"passthrough:(?:///)?")
 
 
 @dataclass(frozen=True)
@@ -49,6 +51,8 @@ def endpoint(target: Target) -> Endpoint:
     host = target.config.host or ""
     if _GRPC_NAME.match(host):
         return Endpoint(host, "", local=host.startswith("unix"))
+    if passthrough := _PASSTHROUGH.match(host):
+        target = replace(target, config=target.config.model_copy(update={"host": host[passthrough.end() :]}))
     address = _checked(target.address(), target, "")
     ip = _ip(address.host)
     local = address.host == "localhost" if ip is None else ip.is_loopback
