@@ -9,6 +9,7 @@ from typing import Any
 from architect_core.contract import Definitions, stub_folder
 from architect_core.resolver import Resolver
 from architect_grpc.generator import GrpcStubGenerator
+from architect_grpc.protoc import compile_definitions, include_paths
 
 
 class Project:
@@ -44,6 +45,18 @@ class Project:
                 (folder / "__init__.py").touch()
         self.config[service] = {"host": "127.0.0.1", "port": 1, "api": "grpc"}
         return self._generator.finish(self._stubs, self.services)
+
+    def distribution(self, name: str, files: Mapping[str, str], *, recorded: bool = True) -> Path:
+        """A folder for `sys.path` with the modules that protoc generates, installed as the distribution `name`."""
+        folder = self.define(f"{name}-source", files).folder
+        site = self.folder / name
+        info = site / f"{name}-1.0.dist-info"
+        info.mkdir(parents=True)
+        compile_definitions(include_paths(folder, []), list(files), f"--python_out={site}")
+        modules = [path.relative_to(site).as_posix() for path in site.rglob("*_pb2.py")]
+        if recorded:
+            (info / "RECORD").write_text("".join(f"{module},sha256=0,1\n" for module in modules))
+        return site
 
     def resolver(self, current: str | None = None, **ports: int) -> Resolver:
         """A resolver of all services; `ports` are of those whose name has no slash."""

@@ -1,7 +1,7 @@
 """The files of `architect_services` that the runtime reads, except for generated modules.
 
-Each service's folder has `definitions.binpb`, all its definitions in compiled form. Beside the folders, `isolated.txt`
-lists those whose definitions clash with another's, so that loading them does not depend on which is loaded first.
+Each service's folder has `definitions.binpb`, all its definitions in compiled form. Beside the folders, `clashes.txt`
+lists what services define differently, so that loading them does not depend on which is loaded first.
 """
 
 from __future__ import annotations
@@ -13,11 +13,11 @@ from google.protobuf.descriptor_pb2 import FileDescriptorProto, FileDescriptorSe
 from google.protobuf.message import DecodeError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
     from pathlib import Path
 
 FILE_NAME = "definitions.binpb"
-_ISOLATED = "isolated.txt"
+_CLASHES = "clashes.txt"
 
 # A FileDescriptorSet (google/protobuf/descriptor.proto) does not say which of its files the others only import. So it
 # ends with a file of this name, which is empty and imports the files that the service's manifest lists.
@@ -47,21 +47,23 @@ def unpack(content: bytes) -> tuple[list[FileDescriptorProto], list[str]]:
     return files, list(listing.dependency)
 
 
-def write_isolated(folder: Path, stubs: Iterable[Path]) -> None:
-    """Write `isolated.txt` in `folder` with the folders `stubs` in it; remove it if there are none."""
-    path = folder / _ISOLATED
-    content = "".join(f"{each.relative_to(folder).as_posix()}\n" for each in stubs).encode()
+def write_clashing(folder: Path, clashing: Mapping[str, Iterable[str]]) -> None:
+    """Write `clashes.txt` in `folder`, or remove it if nothing clashes: the name of a folder in it -> what clashes."""
+    path = folder / _CLASHES
+    content = "".join(f"{name}\t{key}\n" for name, keys in sorted(clashing.items()) for key in sorted(keys)).encode()
     if not content:
         path.unlink(missing_ok=True)
     elif not path.is_file() or path.read_bytes() != content:
-        new = path.with_name(f".{_ISOLATED}.{os.getpid()}")
+        new = path.with_name(f".{_CLASHES}.{os.getpid()}")
         new.write_bytes(content)
         new.replace(path)
 
 
-def is_isolated(folder: Path, name: str) -> bool:
-    """Whether `isolated.txt` in `folder` lists the service's folder `name`."""
+def clashing(folder: Path, name: str) -> set[str]:
+    """What `clashes.txt` in `folder` lists for the service's folder `name`."""
     try:
-        return name.encode() in (folder / _ISOLATED).read_bytes().splitlines()
+        lines = (folder / _CLASHES).read_bytes().splitlines()
     except FileNotFoundError:
-        return False
+        return set()
+    prefix = f"{name}\t".encode()
+    return {line.removeprefix(prefix).decode(errors="replace") for line in lines if line.startswith(prefix)}

@@ -14,7 +14,8 @@ from google.protobuf.descriptor_pb2 import FileDescriptorSet
 from architect_core.contract import StubGenerator
 from architect_core.exceptions import StubError
 from architect_grpc import definition_set, source
-from architect_grpc.descriptors import digests, extension_numbers, is_well_known, messages_of, module_name, symbols
+from architect_grpc.definition import definitions_of
+from architect_grpc.descriptors import is_well_known, json_name, messages_of, module_name
 from architect_grpc.protoc import compile_definitions, include_paths, plain_path
 
 if TYPE_CHECKING:
@@ -63,22 +64,23 @@ class GrpcStubGenerator(StubGenerator):
 
     def finish(self, stubs: Mapping[str, Path], folder: Path) -> list[str]:
         """Write down, for `load`, which services' definitions clash, and return a note for the user on each pair."""
-        defined = {name: _definitions_by_symbol(path) for name, path in sorted(stubs.items())}
-        clashing: set[str] = set()
+        defined = {name: _digests(path) for name, path in sorted(stubs.items())}
+        clashing: dict[str, set[str]] = {}
         notes = []
         for one, other in combinations(defined, 2):
             different = sorted(
                 symbol for symbol, digest in defined[one].items() if defined[other].get(symbol, digest) != digest
             )
             if different:
-                clashing |= {one, other}
+                for name in (one, other):
+                    clashing.setdefault(stubs[name].relative_to(folder).as_posix(), set()).update(different)
                 more = f" and {len(different) - 1} more" if different[1:] else ""
                 notes.append(
                     f"{one} and {other} define {different[0]}{more} differently. Both work in one process, each with "
-                    "message classes of its own: pass dicts and datetimes where a field is a google.protobuf message, "
-                    "such as a Timestamp"
+                    "classes of its own for these messages and those that use them: pass dicts and datetimes where a "
+                    "field of one is a google.protobuf message, such as a Timestamp"
                 )
-        definition_set.write_isolated(folder, [stubs[name] for name in sorted(clashing)])
+        definition_set.write_clashing(folder, clashing)
         return notes
 
 
@@ -126,28 +128,18 @@ def _as_generated(file: FileDescriptorProto) -> FileDescriptorProto:
     """
     own = (field for _, message in messages_of(file) for field in (*message.field, *message.extension))
     for field in chain(file.extension, own):
-        if field.json_name == _derived_json_name(field.name):
+        if field.json_name == json_name(field.name):
             field.ClearField("json_name")
     return file
 
 
-def _derived_json_name(name: str) -> str:
-    first, *others = name.split("_")
-    return first + "".join(part[:1].upper() + part[1:] for part in others)
-
-
-def _definitions_by_symbol(stubs: Path) -> dict[str, str]:
-    """The symbols and extension numbers that a service defines -> the digest of the file that defines them."""
+def _digests(stubs: Path) -> dict[str, str]:
+    """The `Definition.keys` of a service -> the digest of the definition."""
     path = stubs / definition_set.FILE_NAME
     try:
         files, _ = definition_set.unpack(path.read_bytes())
     except (FileNotFoundError, ValueError) as problem:
         reason = "is missing" if isinstance(problem, FileNotFoundError) else str(problem)
         raise StubError(f"{path} {reason}. Run `architect install` again") from None
-    by_file = digests(files)
-    return {
-        name: by_file[file.name]
-        for file in files
-        if not is_well_known(file.name)
-        for name in (*symbols(file), *extension_numbers(file))
-    }
+    definitions = (each for file in files if not is_well_known(file.name) for each in definitions_of(file))
+    return {key: digest for each in definitions for digest in [each.digest()] for key in each.keys}

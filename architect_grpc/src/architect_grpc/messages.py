@@ -5,50 +5,44 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from google.protobuf.internal.enum_type_wrapper import EnumTypeWrapper
-from google.protobuf.message import Message
-from google.protobuf.reflection import GeneratedProtocolMessageType
 
 from architect_core.contract import did_you_mean, listing
-from architect_grpc.descriptors import module_name
+from architect_grpc.descriptors import full_name, module_name
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
     from types import ModuleType
 
-    from google.protobuf.descriptor import Descriptor, FileDescriptor
+    from google.protobuf.descriptor_pb2 import FileDescriptorProto
+
+    from architect_grpc.pool import Pools
 
 
-def contents(file: FileDescriptor, module: str) -> dict[str, Any]:
-    """The content of a generated module: messages, enums, their values, extensions, and the file's DESCRIPTOR.
-
-    Args:
-        file: the descriptor.
-        module: the `__module__` of the classes.
-    """
-    found: dict[str, Any] = {"DESCRIPTOR": file}
-    for name, enum in file.enum_types_by_name.items():
-        found[name] = EnumTypeWrapper(enum)
-        found |= {value.name: value.number for value in enum.values}
-    for name, extension in file.extensions_by_name.items():
-        found[name] = extension
-        found[f"{name.upper()}_FIELD_NUMBER"] = extension.number
-    for name, message in file.message_types_by_name.items():
-        found[name] = _message_class(message, module, "")
+def contents(file: FileDescriptorProto, pools: Pools) -> dict[str, Any]:
+    """The content of a generated module: messages, enums, their values, extensions, and the file's DESCRIPTOR."""
+    found: dict[str, Any] = {"DESCRIPTOR": pools.descriptor(file)}
+    for enum in file.enum_type:
+        name = full_name(file, enum.name)
+        found[enum.name] = EnumTypeWrapper(pools.pool_of(name).FindEnumTypeByName(name))
+        found |= {value.name: value.number for value in enum.value}
+    for extension in file.extension:
+        name = full_name(file, extension.name)
+        found[extension.name] = pools.pool_of(name).FindExtensionByName(name)
+        found[_number_name(extension.name)] = extension.number
+    for message in file.message_type:
+        found[message.name] = pools.message_class(full_name(file, message.name))
     return found
 
 
-def _message_class(message: Descriptor, module: str, outer: str) -> Any:
-    # like protoc's, but not registered with the default pool, which may have another message of that name
-    name = f"{outer}{message.name}"
-    content = {each.name: _message_class(each, module, f"{name}.") for each in message.nested_types}
-    content |= {"DESCRIPTOR": message, "__module__": module, "__qualname__": name}
-    return GeneratedProtocolMessageType(message.name, (Message,), content)
+def _names(file: FileDescriptorProto) -> set[str]:
+    values = [value.name for enum in file.enum_type for value in enum.value]
+    groups = (file.message_type, file.enum_type, file.extension)
+    named = [each.name for group in groups for each in group]
+    return {*named, *values, *(_number_name(each.name) for each in file.extension)}
 
 
-def _names(file: FileDescriptor) -> set[str]:
-    values = (value.name for enum in file.enum_types_by_name.values() for value in enum.values)
-    numbers = (f"{name.upper()}_FIELD_NUMBER" for name in file.extensions_by_name)
-    return {*file.message_types_by_name, *file.enum_types_by_name, *file.extensions_by_name, *values, *numbers}
+def _number_name(extension: str) -> str:
+    return f"{extension.upper()}_FIELD_NUMBER"
 
 
 class Messages:
@@ -62,7 +56,7 @@ class Messages:
     over a module's. Equal names of one rank are ambiguous, and available by full name or by file.
     """
 
-    def __init__(self, service: str, ranks: Sequence[Iterable[tuple[FileDescriptor, ModuleType]]]) -> None:
+    def __init__(self, service: str, ranks: Sequence[Iterable[tuple[FileDescriptorProto, ModuleType]]]) -> None:
         """Collect the content of the files and modules of `ranks`; the first rank wins."""
         # mangled, because a message may have any other name
         self.__service = service
@@ -74,9 +68,8 @@ class Messages:
             found: dict[str, list[tuple[str, Any]]] = {}
             for file, module in rank:
                 for name in _names(file):
-                    full_name = f"{file.package}.{name}" if file.package else name
-                    self.__by_full_name[full_name] = vars(module)[name]
-                    found.setdefault(name, []).append((full_name, vars(module)[name]))
+                    self.__by_full_name[full_name(file, name)] = vars(module)[name]
+                    found.setdefault(name, []).append((full_name(file, name), vars(module)[name]))
                 last = module_name(file.name).rpartition(".")[2]
                 modules.setdefault(last, []).append((file.name, module))
             chosen = found | chosen

@@ -1,4 +1,4 @@
-"""The services and rpcs of definitions, read from protobuf's descriptors."""
+"""The services and rpcs of definitions, as data."""
 
 from __future__ import annotations
 
@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 import grpc
 from google.protobuf.descriptor_pb2 import MethodOptions
-from google.protobuf.message_factory import GetMessageClass
+
+from architect_grpc.descriptors import full_name
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from google.protobuf.descriptor import MethodDescriptor, ServiceDescriptor
+    from google.protobuf.descriptor_pb2 import FileDescriptorProto, MethodDescriptorProto, ServiceDescriptorProto
     from google.protobuf.message import Message
 
 
@@ -52,19 +53,22 @@ class RpcService:
     rpcs: tuple[Rpc, ...]
 
 
-def rpc_service(descriptor: ServiceDescriptor, file: str) -> RpcService:
-    """The service of `descriptor`, which the definition file `file` defines."""
-    rpcs = tuple(_rpc(descriptor.full_name, method) for method in descriptor.methods)
-    return RpcService(descriptor.name, descriptor.full_name, file, rpcs)
+def rpc_service(
+    service: ServiceDescriptorProto, file: FileDescriptorProto, message_class: Callable[[str], type[Message]]
+) -> RpcService:
+    """The service, which `file` defines; `message_class` returns the class of a message by its full name."""
+    path = full_name(file, service.name)
+    rpcs = tuple(_rpc(path, method, message_class) for method in service.method)
+    return RpcService(service.name, path, file.name, rpcs)
 
 
-def _rpc(service: str, method: MethodDescriptor) -> Rpc:
+def _rpc(service: str, method: MethodDescriptorProto, message_class: Callable[[str], type[Message]]) -> Rpc:
     streams = method.client_streaming, method.server_streaming
     return Rpc(
         name=method.name,
         kind="_".join("stream" if each else "unary" for each in streams),
         path=f"/{service}/{method.name}",
-        request=GetMessageClass(method.input_type),
-        response=GetMessageClass(method.output_type),
-        idempotent=method.GetOptions().idempotency_level != MethodOptions.IDEMPOTENCY_UNKNOWN,
+        request=message_class(method.input_type[1:]),
+        response=message_class(method.output_type[1:]),
+        idempotent=method.options.idempotency_level != MethodOptions.IDEMPOTENCY_UNKNOWN,
     )

@@ -15,18 +15,20 @@ from architect_core.exceptions import StubError
 from architect_grpc import definition_set
 from architect_grpc.client import stub_class
 from architect_grpc.descriptors import is_well_known, module_name
+from architect_grpc.installed import import_owners
 from architect_grpc.messages import Messages, contents
-from architect_grpc.pool import isolate, share
+from architect_grpc.pool import add
 from architect_grpc.rpc import rpc_service
 from architect_grpc.servicer import add_to_server, combined, servicer_class
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable
     from pathlib import Path
 
-    from google.protobuf.descriptor import FileDescriptor
+    from google.protobuf.descriptor_pb2 import FileDescriptorProto
 
     from architect_grpc.client import ServiceStub
+    from architect_grpc.pool import Pools
     from architect_grpc.rpc import RpcService
     from architect_grpc.servicer import ServicerBase
 
@@ -39,33 +41,30 @@ class Stubs:
 
     Attributes:
         messages: all messages and enums, by name.
-        shared: whether they are in protobuf's default pool, and so accept `google.protobuf`'s own objects.
     """
 
-    def __init__(self, service: str, files: Mapping[str, FileDescriptor], listed: list[str], *, shared: bool) -> None:
+    def __init__(self, service: str, pools: Pools, listed: list[str]) -> None:
         """Make the classes of the messages; those of the services follow on first use.
 
         Args:
             service: the service's name, such as "acme/payment-api".
-            files: definition file -> its descriptor in a pool, each after those it imports.
+            pools: the descriptors of the definitions.
             listed: the files that the service's manifest lists.
-            shared: whether the pool is protobuf's default one.
         """
-        self.shared = shared
         self._service = service
-        self._package = f"{STUBS_FOLDER}.{stub_folder(service).replace('/', '.')}"
-        self._files = files
+        self._package = _package(service)
+        self._pools = pools
+        self._files = {file.name: file for file in pools.files}
         self._listed = listed
         self._modules: dict[str, ModuleType] = {}
         self._servicer_classes: dict[str, type[ServicerBase]] = {}
-        in_pool = {descriptor.name: file for file, descriptor in files.items()}
-        for file, descriptor in files.items():
-            public = [self._modules[in_pool[each.name]] for each in descriptor.public_dependencies]
-            self._modules[file] = self._module(file, descriptor, public)
-        others = [file for file in files if file not in listed]
+        for file in pools.files:
+            self._modules[file.name] = self._module(file)
+        others = [file for file in self._files if file not in listed]
         imported = [file for file in others if not is_well_known(file)]
         ranks = (listed, imported, [file for file in others if is_well_known(file)])
-        self.messages = Messages(service, [[(files[file], self._modules[file]) for file in rank] for rank in ranks])
+        modules = [[(self._files[file], self._modules[file]) for file in rank] for rank in ranks]
+        self.messages = Messages(service, modules)
 
     def messages_of(self, file: str) -> dict[str, Any]:
         """The content of the module `x_pb2` of a definition file."""
@@ -109,18 +108,23 @@ class Stubs:
             raise StubError(f"the definitions of {self._service} ({', '.join(self._listed)}) define no service")
         return services
 
-    def _described(self, files: Sequence[str]) -> list[RpcService]:
-        return [rpc_service(service, file) for file in files for service in self._files[file].services_by_name.values()]
+    def _described(self, files: Iterable[str]) -> list[RpcService]:
+        found = [self._files[file] for file in files]
+        return [rpc_service(each, file, self._pools.message_class) for file in found for each in file.service]
 
-    def _module(self, file: str, descriptor: FileDescriptor, public: Sequence[ModuleType]) -> ModuleType:
-        if self.shared and is_well_known(file):
-            return import_module(module_name(file))
-        name = f"{self._package}.{module_name(file)}"
-        module = ModuleType(name, f"The messages of {file}.")
-        for imported in public:  # protoc generates `from imported import *`
-            vars(module).update({key: value for key, value in vars(imported).items() if not key.startswith("_")})
-        vars(module).update(contents(descriptor, name))
+    def _module(self, file: FileDescriptorProto) -> ModuleType:
+        if is_well_known(file.name) and self._pools.is_shared(file):
+            return import_module(module_name(file.name))
+        module = ModuleType(f"{self._package}.{module_name(file.name)}", f"The messages of {file.name}.")
+        for index in file.public_dependency:  # protoc generates `from imported import *`
+            imported = vars(self._modules[file.dependency[index]])
+            vars(module).update({key: value for key, value in imported.items() if not key.startswith("_")})
+        vars(module).update(contents(file, self._pools))
         return module
+
+
+def _package(service: str) -> str:
+    return f"{STUBS_FOLDER}.{stub_folder(service).replace('/', '.')}"
 
 
 def load(folder: Path, service: str) -> Stubs:
@@ -136,11 +140,22 @@ def load(folder: Path, service: str) -> Stubs:
     content = _read(stubs, name, service)
     # resolved, because the classes of a private pool must exist once, however the folder is spelled
     key = stubs.resolve(), content
-    with _lock:  # a pool may be changed by one thread at a time
-        if key not in _loaded:
-            isolated = definition_set.is_isolated(folder, name)
-            _loaded[key] = _load(stubs, name, service, content, isolated=isolated)
-        return _loaded[key]
+    if key not in _loaded:
+        try:
+            files, listed = definition_set.unpack(content)
+            taken = import_owners(files)  # without the lock, because a module may load stubs when it is imported
+            with _lock:  # a pool may be changed by one thread at a time
+                if key not in _loaded:
+                    pools = add(files, _package(service), definition_set.clashing(folder, name), taken)
+                    _loaded[key] = Stubs(service, pools, listed)
+        except ValueError as problem:
+            reason = str(problem)
+        except (TypeError, KeyError):  # protobuf's errors for definitions that contradict themselves
+            reason = "is not accepted by the installed protobuf"
+        else:
+            return _loaded[key]
+        raise _error(f"{stubs / definition_set.FILE_NAME} {reason}", stubs, name)
+    return _loaded[key]
 
 
 def messages_of(stubs: Path, file: str) -> dict[str, Any]:
@@ -156,19 +171,6 @@ def services_of(stubs: Path, file: str) -> dict[str, Any]:
 def _load_from(stubs: Path) -> Stubs:
     folder = next((parent for parent in stubs.parents if parent.name == STUBS_FOLDER), stubs.parent)
     return load(folder, stubs.relative_to(folder).as_posix())
-
-
-def _load(stubs: Path, name: str, service: str, content: bytes, *, isolated: bool) -> Stubs:
-    try:
-        files, listed = definition_set.unpack(content)
-        shared = None if isolated else share(files, f"{STUBS_FOLDER}/{name}")
-        descriptors = isolate(files) if shared is None else shared
-        return Stubs(service, descriptors, listed, shared=shared is not None)
-    except ValueError as problem:
-        reason = str(problem)
-    except (TypeError, KeyError):  # protobuf's errors for definitions that contradict themselves
-        reason = "is not accepted by the installed protobuf"
-    raise _error(f"{stubs / definition_set.FILE_NAME} {reason}", stubs, name)
 
 
 def _read(stubs: Path, name: str, service: str) -> bytes:
