@@ -27,6 +27,10 @@ PAGES = {
     "how-to/read-configuration-from-elsewhere.md": ("core", "sources"),
     "how-to/limit-how-long-a-call-takes.md": ("core", "rest"),
     "how-to/call-from-coroutines.md": ("core", "rest[aio]"),
+    "how-to/use-libraries-for-requests.md": (
+        *("core", "rest", "requests-cache", "requests-oauthlib", "locust", "responses", "requests-mock", "betamax"),
+        *("vcrpy", "pytest-recording"),
+    ),
     "how-to/rotate-a-secret.md": ("core", "datastore"),
     "how-to/use-an-outbox.md": ("core", "events", "cli", "sqlalchemy", "django"),
     "how-to/verify-a-signature.md": ("core", "events", "flask", "fastapi", "hypercorn"),

@@ -131,6 +131,7 @@ ANSWERS: dict[str, Callable[[str], bytes]] = {
     "redirects": redirect,
     "redirects-307": lambda to: redirect(to).replace(b"302 Found", b"307 Temporary Redirect"),
     "works": lambda _: ANSWER,
+    "answers": lambda text: b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%b" % (len(text), text.encode()),
 }
 
 

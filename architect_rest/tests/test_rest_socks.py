@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import socket
 import subprocess
 import sys
@@ -13,6 +14,7 @@ import requests
 import trustme
 
 from architect_core.deadline import deadline
+from architect_core.resolver import Resolver
 from architect_rest import RestClient
 
 
@@ -145,11 +147,26 @@ def test_instances_are_reached_through_the_proxy(start_server, proxy):
     assert {proxy.read(), proxy.read()} == {f"5 address 127.0.0.1:{each.port}" for each in servers}
 
 
+@pytest.mark.parametrize("login", ["", "us er:p@ss"])
+def test_a_call_from_a_coroutine_goes_through_the_proxy(server, proxies, monkeypatch, login):
+    pytest.importorskip("httpx2", reason="the extra aio is not installed")
+    user = "us%20er:p%40ss@" if login else ""
+    monkeypatch.setenv("ALL_PROXY", f"socks5h://{user}{proxies[login].address}")
+
+    async def call():
+        resolver = Resolver({"acme/billing": {"api": "rest", "host": f"http://localhost:{server.port}"}})
+        return (await resolver.service("acme/billing").aio.client.get("/x")).json()
+
+    assert asyncio.run(call())["path"] == "/x"
+    assert proxies[login].read() == f"5 name localhost:{server.port} {login.partition(':')[0]}".rstrip()
+
+
 def test_without_pysocks_the_error_says_what_is_missing_as_that_of_requests(server, monkeypatch):
     program = f"""
 import sys
 sys.modules["socks"] = None
 import requests
+from architect_core.resolver import Resolver
 from architect_rest import RestClient
 errors = []
 for session, url in ((RestClient({server.url!r}), "/x"), (requests.Session(), {server.url!r} + "/x")):

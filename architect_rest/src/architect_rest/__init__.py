@@ -16,6 +16,7 @@ if TYPE_CHECKING:
         ForeignOriginError,
         PathParameterError,
     )
+    from architect_rest.sync.mixin import with_mixin
 
 __all__ = [
     "AnswerTooLargeError",
@@ -26,6 +27,7 @@ __all__ = [
     "ForeignOriginError",
     "PathParameterError",
     "RestClient",
+    "with_mixin",
 ]
 
 _HOMES = {
@@ -33,6 +35,7 @@ _HOMES = {
     "AsgiDeadlineMiddleware": "architect_rest.serving",
     "DeadlineMiddleware": "architect_rest.serving",
     "RestClient": "architect_rest.sync.client",
+    "with_mixin": "architect_rest.sync.mixin",
 }
 
 

@@ -63,7 +63,7 @@ class RestClient(requests.Session):
         ca: the file with the authorities that may have signed its certificate; those of requests unless given.
     """
 
-    _scope: Scope
+    _service_scope: Scope  # OAuth2Session has a `_scope`
     # what requests' pickling reads; the base URL comes last because it is combined with the others
     __attrs__ = [*requests.Session.__attrs__, "timeout", "total_timeout", "ca", "instances", "_jail", "base_url"]  # noqa: RUF012
 
@@ -115,13 +115,13 @@ class RestClient(requests.Session):
         origin = origin_of(url)
         if origin is None or origin.scheme not in {"http", "https"}:
             raise ValueError("base_url must be an absolute http or https URL")
-        former: Scope | None = self.__dict__.get("_scope")
+        former: Scope | None = self.__dict__.get("_service_scope")
         if former is not None and origin != former.origin:
             raise ForeignOriginError(former.foreign_message(origin, "base_url"))
         self._base_url = url.rstrip("/")
         self._fast = FastPath(self._base_url, jailed=self._jail == "base")
         origins = frozenset({origin, *filter(None, map(origin_of, self.instances))})
-        self._scope = Scope(origin, origins, self._fast.path if self._jail == "base" else "")
+        self._service_scope = Scope(origin, origins, self._fast.path if self._jail == "base" else "")
         _alive.add(self)
 
     def request(  # noqa: D102 - documented by requests
@@ -153,6 +153,12 @@ class RestClient(requests.Session):
             verify, cert, json,
         )  # fmt: skip
 
+    def _absolute(self, url: _t.UriType, path_params: Mapping[str, object] | None = None) -> str:
+        """The URL that a call with these arguments requests."""
+        if path_params is not None:
+            url = fill(_text(url), path_params, PathParameterError)
+        return join(self._base_url, _text(url), self._service_scope)
+
     def prepare_request(self, request: requests.Request) -> requests.PreparedRequest:
         """Prepare `request`, whose URL may be a path of the service."""
         url = _text(request.url or "")
@@ -162,7 +168,7 @@ class RestClient(requests.Session):
         if prepared is not None:
             return prepared
         request = copy(request)
-        request.url = join(self._base_url, url, self._scope)
+        request.url = self._absolute(url)
         headers = merge_setting(request.headers, self.headers, dict_class=CaseInsensitiveDict)
         if "Authorization" in headers and self.trust_env and not (request.auth or self.auth):
             request.auth = keep_authorization
@@ -201,7 +207,7 @@ class RestClient(requests.Session):
         Raises:
             ForeignOriginError: it must not be sent.
         """
-        url, scope = request.url or "", self._scope
+        url, scope = request.url or "", self._service_scope
         found = origin_sent_to(url)
         chain = self._chain(request)
         path = "" if found is None else urlsplit(url).path
@@ -220,17 +226,17 @@ class RestClient(requests.Session):
     def _chain(self, request: requests.PreparedRequest) -> Chain | None:
         """The chain of redirects that a request belongs to; None if it is the caller's own."""
         chain = getattr(request, "_chain", None)
-        return chain if isinstance(chain, Chain) and chain.service == self._scope.origin else None
+        return chain if isinstance(chain, Chain) and chain.service == self._service_scope.origin else None
 
     def get_redirect_target(self, resp: requests.Response) -> str | None:
         """Called by requests for the URL of a redirect, which may be that of another instance."""
         target = super().get_redirect_target(resp)
-        if target is None or len(self._scope.origins) == 1:
+        if target is None or len(self._service_scope.origins) == 1:
             return target
         absolute = urljoin(resp.url, target) if target.startswith("//") else target
         found = origin_sent_to(absolute)
-        is_instance = found in self._scope.origins and found != self._scope.origin
-        return moved(absolute, self._scope.origin) if is_instance else target
+        is_instance = found in self._service_scope.origins and found != self._service_scope.origin
+        return moved(absolute, self._service_scope.origin) if is_instance else target
 
     def rebuild_auth(self, prepared_request: requests.PreparedRequest, response: requests.Response) -> None:
         """Called by requests for every redirect, to remove what must not be taken along.
@@ -238,10 +244,10 @@ class RestClient(requests.Session):
         Within the service nothing is, nor is a netrc file read, which would replace the configured credentials. A
         redirect is refused only when it is sent: requests prepares it also if redirects are not followed.
         """
-        chain = self._chain(response.request) or Chain(self._scope.origin)
+        chain = self._chain(response.request) or Chain(self._service_scope.origin)
         prepared_request._chain = chain  # type: ignore[attr-defined] # noqa: SLF001 - our mark
         found, headers = origin_sent_to(prepared_request.url or ""), prepared_request.headers
-        for name in self._scope.private_headers(headers, found, chain, but="proxy-authorization"):
+        for name in self._service_scope.private_headers(headers, found, chain, but="proxy-authorization"):
             del headers[name]
         if chain.has_left:
             # such as the response to a digest challenge; the new dictionary keeps the redirected request, which shares
@@ -252,7 +258,7 @@ class RestClient(requests.Session):
             }
 
     def __repr__(self) -> str:
-        return f"{type(self).__name__}({str(self._scope.origin)!r})"
+        return f"{type(self).__name__}({str(self._service_scope.origin)!r})"
 
 
 class BearerAuth(AuthBase):
