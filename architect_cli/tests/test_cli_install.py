@@ -52,6 +52,31 @@ def test_stubs_of_the_service_and_its_dependencies_are_written_with_a_package_at
     assert stubs(root)["acme/pay_api/service.py"] == b"TEXT = 'plain'\n"
 
 
+def test_a_pattern_stands_for_the_files_that_match(system, define):
+    root = define("acme/orders")
+    for name in ("toys/a.toy", "toys/deep/b.toy", "toys/.hidden/c.toy", "toys/[d].toy", "toys/notes.txt"):
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        (root / name).write_text(name)
+
+    def installed(*definitions: str) -> set[str]:
+        system.service("acme/orders", api={"type": "toy", "definitions": ["service.toy", *definitions]})
+        system.succeeds("install", cwd=root)
+        return {Path(path).stem for path in stubs(root) if "/inner/" not in path} - {"__init__", "checksum", "finished"}
+
+    assert installed("toys/**/*.toy") == {"service", "[d]", "a", "b"}
+    assert installed("./toys/?.toy") == {"service", "a"}
+    assert installed("toys/[d].toy") == {"service", "[d]"}  # a file's name, and no pattern
+    assert installed("toys/*/*.toy", "toys/a.toy") == {"service", "b", "a"}
+
+
+@pytest.mark.parametrize("pattern", ["nothing/*.toy", "*.toys", "**/nowhere.toy"])
+def test_a_pattern_that_matches_nothing_is_an_error(system, define, pattern):
+    root = define("acme/orders")
+    system.service("acme/orders", api={"type": "toy", "definitions": [pattern]})
+    message = system.fails("install", cwd=root)
+    assert f"acme/orders: no file in {root} matches {pattern} (api.definitions)" in message
+
+
 def test_the_stubs_can_be_imported(system, define):
     root = define("acme/orders", "imported")
     system.succeeds("install", cwd=root)

@@ -9,7 +9,7 @@ from typing import Any
 from architect_core.contract import Definitions, stub_folder
 from architect_core.resolver import Resolver
 from architect_grpc.generator import GrpcStubGenerator
-from architect_grpc.protoc import compile_definitions, include_paths
+from architect_grpc.protoc import compiler_root, run_compiler
 
 
 class Project:
@@ -52,7 +52,7 @@ class Project:
         site = self.folder / name
         info = site / f"{name}-1.0.dist-info"
         info.mkdir(parents=True)
-        compile_definitions(include_paths(folder, []), list(files), f"--python_out={site}")
+        run_compiler(f"-I{folder}", f"-I{compiler_root()}", f"--python_out={site}", *files)
         modules = [path.relative_to(site).as_posix() for path in site.rglob("*_pb2.py")]
         if recorded:
             (info / "RECORD").write_text("".join(f"{module},sha256=0,1\n" for module in modules))

@@ -17,7 +17,7 @@ from grpc_processes import run_program
 from architect_core.exceptions import StubError
 from architect_core.resolver import Resolver
 from architect_grpc.generator import GrpcStubGenerator
-from architect_grpc.protoc import compile_definitions, include_paths
+from architect_grpc.protoc import compiler_root, run_compiler
 
 TIME = 'import "google/protobuf/timestamp.proto";'
 PAY = "service Pay { rpc Do (Order) returns (Order); }"
@@ -230,7 +230,7 @@ def test_a_copy_of_google_s_definitions_does_not_break_an_installed_distribution
     original = project.define("original", {"google/probe/status.proto": copy.replace("code", "number")})
     site = tmp_path / "site"
     site.mkdir()
-    compile_definitions([original.folder], ["google/probe/status.proto"], f"--python_out={site}")
+    run_compiler(f"-I{original.folder}", f"--python_out={site}", "google/probe/status.proto")
     text = f'package pay; import "google/probe/status.proto"; message Order {{ google.probe.Status s = 1; }} {PAY}'
     project.install("pay", {"service.proto": text, "google/probe/status.proto": copy})
     program = f"""
@@ -294,8 +294,8 @@ def test_a_clash_with_definitions_of_another_library_is_resolved_when_loading(pr
 def test_protoc_s_generated_code_and_stubs_share_message_classes(project, tmp_path):
     text = f"package same_thing; {TIME} message Order {{ int32 order_id = 1; google.protobuf.Timestamp at = 2; }} {PAY}"
     project.install("same", {"same_thing.proto": text})
-    includes = include_paths(project.folder / "definitions" / "same", ["same_thing.proto"])
-    compile_definitions(includes, ["same_thing.proto"], f"--python_out={tmp_path}")
+    includes = [f"-I{folder}" for folder in (project.folder / "definitions" / "same", compiler_root())]
+    run_compiler(*includes, f"--python_out={tmp_path}", "same_thing.proto")
     program = f"""
         import sys
         sys.path.insert(0, {str(tmp_path)!r})

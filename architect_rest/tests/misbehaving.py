@@ -217,6 +217,8 @@ class Server:
             kind = "resets" if number <= 12 else "works"
         if kind.endswith("-first"):
             kind = kind.removesuffix("-first") if number == 1 else "works"
+        if kind.endswith("-for-impatient"):
+            kind = "works" if b" /patient " in head else kind.removesuffix("-for-impatient")
         if kind == "told":
             told(self, connection, head)
         elif kind in FAULTS:

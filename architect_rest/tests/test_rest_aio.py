@@ -646,6 +646,17 @@ def test_calls_are_spread_over_the_instances_each_with_its_own_host(start, use):
         assert all(each.startswith("GET /v1/x ") and f"|Host: 127.0.0.1:{server.port}|" in each for each in asked)
 
 
+def test_a_caller_who_waits_less_than_is_configured_opens_the_circuit_for_nobody(start, use):
+    server = start("hangs-for-impatient")
+
+    async def call(client):
+        for timeout in [0.05] * 6 + [httpx2.Timeout(10, read=0.05)]:
+            assert await outcome(client.get("/x", timeout=timeout)) is httpx2.ReadTimeout
+        return await outcome(client.get("/patient"))
+
+    assert use(call, port=server.port, options={"retries": 0}) == 200
+
+
 def test_the_circuit_opens_for_a_service_that_hangs(start, use):
     server = start("hangs")
 

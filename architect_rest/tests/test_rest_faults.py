@@ -121,6 +121,14 @@ def test_without_retries_nothing_is_sent_again(start, resolve):
     assert len(server.stop()) == 1
 
 
+@pytest.mark.parametrize(("stated", "asked"), [([], 1), (["GET"], 1), (["DELETE"], 2)])
+def test_a_service_states_which_methods_are_retried(start, resolve, stated, asked):
+    server = start("resets-first")
+    client = resolve(host="127.0.0.1", port=server.port, options={"retries_for": stated})
+    assert outcome(lambda: client.delete("/x")) == (200 if asked == 2 else requests.ConnectionError)
+    assert len(server.stop()) == asked
+
+
 def test_another_adapter_sends_without_retries(start, resolve):
     server = start("unavailable")
     client = resolve(host="127.0.0.1", port=server.port)
@@ -407,6 +415,8 @@ def test_a_call_s_own_authorization_wins_over_the_configured_one_and_over_a_netr
         ({"auth": {"bearer": "a", "username": "b", "password": "c"}}, r"options\.auth"),
         ({"auth": {"username": "b"}}, r"options\.auth"),
         ({"retries": -1}, r"options\.retries"),
+        ({"retries_for": ["GTE"]}, r"options\.retries_for.0.: .*'GET'"),
+        ({"retries_for": "GET"}, r"options\.retries_for: must be a JSON array"),
         ({"total_timeout": 0}, r"options\.total_timeout"),
     ],
 )

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 import requests
+import urllib3
 from faults import free_port
 
 from architect_core.deadline import deadline
@@ -228,6 +229,42 @@ def test_the_circuit_opens_for_a_service_that_hangs(start, resolve):
         with pytest.raises(CircuitOpenError, match="the circuit is open"):
             client.get("/x")
     assert len(server.wait(5)) == 5
+
+
+@pytest.mark.parametrize("timeout", [0.05, (3, 0.05), urllib3.Timeout(connect=1, read=0.05)])
+@pytest.mark.parametrize("kind", ["hangs", "drips"])
+def test_a_caller_who_waits_less_than_is_configured_opens_the_circuit_for_nobody(start, resolve, kind, timeout):
+    server = start(f"{kind}-for-impatient")
+    client = resolve(host="127.0.0.1", port=server.port, options={"retries": 0})
+    for _ in range(7):
+        with pytest.raises(requests.RequestException) as caught:
+            client.get("/x", timeout=timeout)
+        assert not isinstance(caught.value, CircuitOpenError)
+    assert client.get("/patient").status_code == 200
+
+
+def test_a_caller_who_waits_less_ejects_no_instance_and_one_who_waits_as_long_does(start, resolve):
+    servers = [start("hangs") for _ in range(2)]
+    options = {"read_timeout": 0.1, "retries": 0}
+    instances = [{"host": "127.0.0.1", "port": each.port} for each in servers]
+    client = resolve(instances=instances, options=options)
+    endpoints = client.get_adapter("http://x").policy.endpoints
+    for timeout, is_counted in ((0.03, False), (0.2, True)):
+        seen = set()
+        for _ in range(12):
+            with pytest.raises(requests.RequestException):
+                client.get("/x", timeout=timeout)
+            seen.update(endpoints.ejected)
+        assert bool(seen) is is_counted
+
+
+def test_a_refused_connection_counts_however_short_the_caller_would_have_waited(resolve):
+    client = resolve(host="127.0.0.1", port=free_port(), options={"retries": 0})
+    for _ in range(5):
+        with pytest.raises(requests.ConnectionError):
+            client.get("/x", timeout=1)
+    with pytest.raises(CircuitOpenError):
+        client.get("/x")
 
 
 def test_without_a_circuit_breaker_every_call_is_made(start, resolve):

@@ -61,6 +61,14 @@ def test_only_what_may_be_repeated_in_time_is_repeated(made, attempts):
     assert all(isinstance(each, Pause) for each in seen[1::2])
 
 
+@pytest.mark.parametrize(("method", "attempts"), [("GET", 1), ("POST", 3)])
+def test_the_methods_that_a_service_states_are_repeated_and_no_others(method, attempts):
+    policy = Policy(Endpoints(["http://a"]), 2, CircuitOpenError, retries_for=["POST"])
+    assert follow(policy, call(method), break_off)[::2] == ["http://a"] * attempts
+    keyed = call("PATCH", headers={"Idempotency-Key": "1"})
+    assert follow(Policy(Endpoints(["http://a"]), 1, CircuitOpenError, retries_for=[]), keyed, break_off)[2:]
+
+
 def test_what_was_not_sent_is_repeated_whatever_the_method():
     policy = Policy(Endpoints(["http://a"]), 2, CircuitOpenError)
     seen = follow(policy, call("POST"), lambda step: step.failed("ConnectError", is_unsent=True, is_final=False))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import glob
 import hashlib
 import os
 import shutil
@@ -13,10 +14,10 @@ from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
 from architect_core.contract import STUBS_FOLDER, Definitions, StubGenerator, stub_folder
-from architect_core.exceptions import RunError
+from architect_core.exceptions import RunError, StubError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from architect_cli.tree import Node
     from architect_core.plugins import Plugins
@@ -116,10 +117,27 @@ def _install(node: Node, plugins: Plugins, progress: Callable[[str], None]) -> I
 def _wanted(node: Node) -> dict[str, tuple[str, Definitions]]:
     """The services whose stubs the service needs: name -> protocol and definitions."""
     return {
-        name: (api.type, Definitions(name, service.folder, tuple(api.definitions)))
+        name: (
+            api.type,
+            Definitions(name, service.folder, tuple(_matching(service, api.definitions)), tuple(api.roots)),
+        )
         for name, service in ((node.name, node), *node.dependencies.items())
         if (api := service.manifest.api) is not None and api.definitions
     }
+
+
+def _matching(service: Node, definitions: Sequence[str]) -> Iterator[str]:
+    """The files of `definitions`, in which patterns are replaced by the files that match."""
+    for name in definitions:
+        if not glob.has_magic(name) or (service.folder / name).exists():
+            yield name
+            continue
+        # unlike Path.glob, it leaves out hidden folders and follows links
+        found = sorted(glob.glob(name, root_dir=service.folder, recursive=True))  # noqa: PTH207
+        files = [Path(path).as_posix() for path in found if (service.folder / path).is_file()]
+        if not files:
+            raise StubError(f"{service.name}: no file in {service.folder} matches {name} (api.definitions)")
+        yield from files
 
 
 def _check_nesting(names: dict[str, tuple[str, Definitions]]) -> None:

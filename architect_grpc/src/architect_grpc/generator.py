@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-import tempfile
 from importlib.metadata import version
 from itertools import chain, combinations
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from google.protobuf.descriptor_pb2 import FileDescriptorSet
@@ -16,10 +14,12 @@ from architect_core.exceptions import StubError
 from architect_grpc import definition_set, source
 from architect_grpc.definition import definitions_of
 from architect_grpc.descriptors import is_well_known, json_name, messages_of, module_name
-from architect_grpc.protoc import compile_definitions, include_paths, plain_path
+from architect_grpc.imports import find_sources
+from architect_grpc.protoc import compile_texts, compile_types, compiler_root
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Mapping
+    from pathlib import Path
 
     from google.protobuf.descriptor_pb2 import FileDescriptorProto
 
@@ -37,21 +37,20 @@ class GrpcStubGenerator(StubGenerator):
 
     def __init__(self) -> None:
         # the results of `checksum`, which `generate` usually follows
-        self._compiled: dict[Definitions, tuple[bytes, Sequence[Path]]] = {}
+        self._compiled: dict[Definitions, bytes] = {}
 
     def checksum(self, definitions: Definitions) -> str:
         """A hash of the compiled definitions, imported ones included, and of the compiler's version."""
-        content, _ = self._compiled[definitions] = _compile(definitions)
+        content = self._compiled[definitions] = _compile(definitions)
         return hashlib.sha256(f"{_FORMAT} {version('grpcio-tools')} ".encode() + content).hexdigest()
 
     def generate(self, definitions: Definitions) -> Mapping[str, bytes]:
         """The stubs: path -> content."""
-        compiled = self._compiled.pop(definitions, None)
-        content, includes = compiled or _compile(definitions)
+        content = self._compiled.pop(definitions, None) or _compile(definitions)
         files, _ = definition_set.unpack(content)
         own = [file for file in files if not is_well_known(file.name)]
         stubs = {definition_set.FILE_NAME: content}
-        types = _message_types(includes, own)
+        types = _message_types(content, own)
         classes = source.class_names(files)
         for file in own:
             module = module_name(file.name)
@@ -84,41 +83,21 @@ class GrpcStubGenerator(StubGenerator):
         return notes
 
 
-def _message_types(includes: Sequence[Path], own: list[FileDescriptorProto]) -> dict[str, str]:
+def _message_types(content: bytes, own: list[FileDescriptorProto]) -> dict[str, str]:
     """Module -> the type stubs that protoc generates, with relative imports of each other."""
-    modules = [module_name(file.name) for file in own]
-    with tempfile.TemporaryDirectory() as folder:
-        compile_definitions(includes, [file.name for file in own], f"--pyi_out={folder}")
-        paths = {module: Path(folder, *module.split(".")).with_suffix(".pyi") for module in modules}
-        texts = {module: path.read_text(encoding="utf-8") for module, path in paths.items()}
-    return {module: source.with_relative_imports(text, module, modules) for module, text in texts.items()}
+    texts = compile_types(content, [file.name for file in own])
+    return {module: source.with_relative_imports(text, module, texts) for module, text in texts.items()}
 
 
-def _compile(definitions: Definitions) -> tuple[bytes, Sequence[Path]]:
-    """The content of `definitions.binpb`, and the include paths with which it compiles."""
-    for file in definitions.files:
-        if not plain_path(definitions.folder / file).is_file():
-            raise StubError(f"{definitions.service}: there is no file {file} in {definitions.folder} (api.definitions)")
-    paths = list(dict.fromkeys(plain_path(definitions.folder / file) for file in definitions.files))
-    folder, *others, protobuf = include_paths(definitions.folder, definitions.files)
-    first_error = ""
-    # listed files may import each other by their path in the service's folder, or else by the path in their own folder
-    for includes in dict.fromkeys([(folder, *others, protobuf), (*others, folder, protobuf)]):
-        try:
-            return _definition_set(includes, paths), includes
-        except StubError as problem:
-            first_error = first_error or str(problem)
-    raise StubError(f"{definitions.service}: {first_error}")
-
-
-def _definition_set(includes: Sequence[Path], paths: list[Path]) -> bytes:
-    with tempfile.TemporaryDirectory() as folder:
-        output = Path(folder) / "set"
-        compile_definitions(includes, paths, f"--descriptor_set_out={output}")
-        found = [_as_generated(file) for file in FileDescriptorSet.FromString(output.read_bytes()).file]
-    # the compiler's name of a file is its path below the first include path that holds it
-    parents = {path: next(each for each in includes if path.is_relative_to(each)) for path in paths}
-    return definition_set.pack(found, [path.relative_to(parent).as_posix() for path, parent in parents.items()])
+def _compile(definitions: Definitions) -> bytes:
+    """The content of `definitions.binpb`."""
+    sources = find_sources(definitions, compiler_root())
+    try:
+        content = compile_texts(sources.texts, sources.paths, sources.listed)
+    except StubError as problem:
+        raise StubError(f"{definitions.service}: {problem}") from None
+    files = [_as_generated(file) for file in FileDescriptorSet.FromString(content).file]
+    return definition_set.pack(files, sources.listed)
 
 
 def _as_generated(file: FileDescriptorProto) -> FileDescriptorProto:

@@ -10,7 +10,9 @@ from pydantic import Field, PositiveFloat, PositiveInt
 
 from architect_core import contract
 from architect_core.contract import Auth, Tls, parse_address, raising
+from architect_rest.policy.endpoints import SharedEndpoints
 from architect_rest.policy.limits import MAX_ANSWER_BYTES
+from architect_rest.policy.retry import IDEMPOTENT, Method
 from architect_rest.policy.scope import Jail  # noqa: TC001 - pydantic reads it
 
 if TYPE_CHECKING:
@@ -18,7 +20,9 @@ if TYPE_CHECKING:
 
     from architect_core.contract import Address, Target
 
-_COMMON = {"total_timeout", "retries", "circuit_breaker", "max_answer_bytes", "jail"}  # for both clients
+_COMMON = {  # for both clients
+    "total_timeout", "retries", "retries_for", "circuit_breaker", "max_answer_bytes", "jail"
+}  # fmt: skip
 _LATIN_1 = 0xFF  # the last character of ISO 8859-1, in which headers are sent
 
 
@@ -30,6 +34,8 @@ class RestOptions(contract.Options):
         read_timeout: seconds for one attempt once it is connected; None waits for ever.
         total_timeout: seconds for a call with all of its attempts; None for no limit.
         retries: how many attempts may follow the first one, if the request may be sent again.
+        retries_for: the methods of requests that may be sent again although they may have been processed; by default
+            those that are idempotent. A request with an `Idempotency-Key`, or that was not sent, may always be.
         circuit_breaker: whether calls fail at once for a while after five consecutive attempts without an answer.
         max_answer_bytes: the largest decoded response, in bytes, unless it is streamed; None for no limit.
         jail: where the URLs of calls stay: "base", below the base URL, or "origin", at any path of the host.
@@ -41,6 +47,7 @@ class RestOptions(contract.Options):
     read_timeout: PositiveFloat | None = 10.0
     total_timeout: PositiveFloat | None = 30.0
     retries: Annotated[int, Field(ge=0, le=10)] = 2
+    retries_for: list[Method] = sorted(IDEMPOTENT)
     circuit_breaker: bool = True
     max_answer_bytes: PositiveInt | None = MAX_ANSWER_BYTES
     jail: Jail = "base"
@@ -87,6 +94,7 @@ def settings(target: Target) -> Settings:
         "instances": urls if len(urls) > 1 else [],
         "weights": [each.weight for each in target.config.instances],
         "server_name": tls.server_name,
+        "shared": target.shared.setdefault("endpoints", SharedEndpoints()),
         "observer": target.observer,
     }
     return Settings(

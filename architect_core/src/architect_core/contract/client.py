@@ -34,6 +34,7 @@ class Target:
         find_root: searches the running service's own folder, which holds generated stubs; raises ArchitectError if
             there is none.
         observer: observes the client's calls, and never makes one fail; None if observing is off.
+        shared: what all clients of this entry share, such as a circuit breaker; filled by the factory, in any thread.
     """
 
     name: str
@@ -42,6 +43,7 @@ class Target:
     where: str
     find_root: Callable[[], Path] = field(repr=False)
     observer: ClientObserver | None = field(default=None, repr=False)
+    shared: dict[str, Any] = field(default_factory=dict, repr=False, compare=False)
 
     def address(self) -> Address:
         """Returns the configured host and port, split; raises ConfigError if they are malformed."""

@@ -15,11 +15,19 @@ from architect_core.contract.hooks import Options, Provided
 
 @dataclass(frozen=True)
 class Definitions:
-    """The definition files of one service, whose paths are relative to its `folder`."""
+    """The definition files of one service, whose paths are relative to its `folder`.
+
+    Attributes:
+        service: its name.
+        folder: the folder of its manifest.
+        files: `api.definitions` of the manifest, with patterns replaced by the files that match.
+        roots: `api.roots` of the manifest.
+    """
 
     service: str
     folder: Path
     files: tuple[str, ...]
+    roots: tuple[str, ...] = ()
 
 
 class StubGenerator(Provided):

@@ -56,11 +56,17 @@ class ManifestDatastore(Strict):
 class Api(Strict):
     """What the service serves, and the files that define it, relative to the service's folder.
 
-    `readiness` has options of the protocol's readiness probe for `architect run`, which its plugin checks.
+    Attributes:
+        type: the protocol.
+        definitions: the files, or patterns of such: `proto/**/*.proto` are those in `proto` and all folders below.
+        roots: where the files that these import are looked for first: folders, or names of installed distributions,
+            such as googleapis-common-protos.
+        readiness: options of the protocol's readiness probe for `architect run`, which its plugin checks.
     """
 
     type: fields.Protocol
     definitions: list[fields.RelativePath] = Field(default_factory=list)
+    roots: list[fields.RelativePath] = Field(default_factory=list)
     readiness: dict[str, Any] = Field(default_factory=dict)
 
 

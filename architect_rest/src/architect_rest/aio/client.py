@@ -16,14 +16,16 @@ from architect_rest.aio.errors import DeadlineError, ForeignOriginError, PathPar
 from architect_rest.aio.guard import CHAIN, Guard, origin_of
 from architect_rest.aio.transport import Sending, ServiceTransport, sending
 from architect_rest.policy.attempts import Upstream
-from architect_rest.policy.limits import MAX_ANSWER_BYTES, end_of_call
+from architect_rest.policy.endpoints import SharedEndpoints
+from architect_rest.policy.limits import MAX_ANSWER_BYTES, PATIENT, end_of_call, is_hurried
 from architect_rest.policy.origin import LEAVES_THE_BASE
 from architect_rest.policy.path_params import fill
+from architect_rest.policy.retry import IDEMPOTENT
 from architect_rest.policy.scope import Chain, Scope
 
 if TYPE_CHECKING:
     import ssl
-    from collections.abc import Callable, Generator, Mapping, Sequence
+    from collections.abc import Callable, Collection, Generator, Mapping, Sequence
 
     from architect_core.contract import ClientObserver
     from architect_rest.policy.scope import Jail
@@ -67,7 +69,8 @@ class AioRestClient(httpx2.AsyncClient):
       An attempt takes no longer than `timeout` allows to connect and to read together; of a streamed response, its
       head.
     - A failed request is sent again if that is safe: idempotent methods, requests with an `Idempotency-Key`, and
-      whatever was not sent at all.
+      whatever was not sent at all. The option `retries_for` names other methods. A DELETE that was retried may get
+      status 404, because the first attempt has deleted the resource.
     - `path_params=` fills `:name` placeholders, percent-encoded.
 
     Attributes:
@@ -90,6 +93,8 @@ class AioRestClient(httpx2.AsyncClient):
         jail: Jail = "base",
         auth: Any = None,
         headers: Mapping[bytes, bytes] | Mapping[str, str] | None = None,
+        retries_for: Collection[str] = IDEMPOTENT,
+        shared: SharedEndpoints | None = None,
         observer: ClientObserver | None = None,
     ) -> None:
         """Make a client. `timeout`, `verify`, `auth` and `headers` are those of httpx2, the others as in `RestClient`.
@@ -101,7 +106,16 @@ class AioRestClient(httpx2.AsyncClient):
         if origin is None or origin.scheme not in {"http", "https"}:
             raise ValueError("base_url must be an absolute http or https URL")
         urls = instances or ["/".join(base_url.split("/")[:3])]
-        upstream = Upstream(urls, weights, retries, circuit_breaker, server_name, max_answer_bytes)
+        upstream = Upstream(
+            urls,
+            weights,
+            retries,
+            retries_for,
+            circuit_breaker,
+            server_name,
+            max_answer_bytes,
+            shared or SharedEndpoints(),
+        )
         self._service = ServiceTransport(upstream, verify=verify, observer=observer)
         self._jail = jail
         self._scope = Scope(origin, frozenset({origin, *filter(None, map(origin_of, urls))}))
@@ -170,8 +184,8 @@ class AioRestClient(httpx2.AsyncClient):
         """
         self._admit(request)
         follows = self.follow_redirects if follow_redirects is httpx2.USE_CLIENT_DEFAULT else follow_redirects
-        end = self._end(request)
-        before = sending.set(Sending(end, is_streamed=stream, follows=follows))
+        end, hurried = self._limits(request)
+        before = sending.set(Sending(end, is_streamed=stream, is_hurried=hurried, follows=follows))
         try:
             # httpx2 reads the answer to an auth flow's request outside of any attempt
             async with asyncio.timeout(None if end is None else end - monotonic() + _GRACE) as limit:
@@ -204,12 +218,13 @@ class AioRestClient(httpx2.AsyncClient):
         chain = Chain(self._scope.origin, first=weakref.ref(request))
         request.extensions = {**request.extensions, CHAIN: chain}
 
-    def _end(self, request: httpx2.Request) -> float | None:
-        """When a call that begins now has to end."""
-        stated = request.extensions.get("timeout", {})
+    def _limits(self, request: httpx2.Request) -> tuple[float | None, tuple[bool, bool]]:
+        """When a call that begins now has to end, and whether it is hurried."""
+        stated, usual = request.extensions.get("timeout", {}), (self.timeout.connect, self.timeout.read)
         pair = stated.get("connect"), stated.get("read")
-        is_own = bool(stated) and pair != (self.timeout.connect, self.timeout.read)
-        return end_of_call(self.total_timeout, pair if is_own else ())
+        if not stated or pair == usual:
+            return end_of_call(self.total_timeout), PATIENT
+        return end_of_call(self.total_timeout, pair), is_hurried(pair, usual)
 
     request = _with_path_params(httpx2.AsyncClient.request)
     stream = _with_path_params(httpx2.AsyncClient.stream)

@@ -18,7 +18,14 @@ from architect_rest.aio.connections import Connections, OnceBody, read
 from architect_rest.aio.errors import OF_THE_CALLER, UNSENT, CircuitOpenError, DeadlineError, is_distrust
 from architect_rest.aio.guard import origin_of
 from architect_rest.policy.attempts import Call, Pause, Steps
-from architect_rest.policy.limits import NO_TIME_LEFT, REMAINING_HEADER, remaining_header, seconds_until, shortest
+from architect_rest.policy.limits import (
+    NO_TIME_LEFT,
+    PATIENT,
+    REMAINING_HEADER,
+    remaining_header,
+    seconds_until,
+    shortest,
+)
 from architect_rest.policy.origin import is_address
 from architect_rest.policy.proxies import proxy_for
 
@@ -38,6 +45,7 @@ class Sending:
 
     end: float | None  # when it has to end, in seconds of `clock.monotonic()`; None for never
     is_streamed: bool  # whether the caller reads the response, part by part
+    is_hurried: tuple[bool, bool] = PATIENT
     follows: bool = False  # whether redirects are followed
 
 
@@ -82,7 +90,7 @@ class ServiceTransport(httpx2.AsyncBaseTransport):
     async def _send_own(self, request: httpx2.Request, now: Sending) -> httpx2.Response:
         body = request.stream if isinstance(request.stream, httpx2.ByteStream) else OnceBody(request.stream)
         is_begun = partial(getattr, body, "is_begun", False)
-        call = Call(request.method, request.headers, lambda: not is_begun(), is_begun, now.end)
+        call = Call(request.method, request.headers, lambda: not is_begun(), is_begun, now.end, now.is_hurried)
         attempt = partial(self._attempt, request, body, now)
         response = failure = None
         try:
@@ -100,8 +108,12 @@ class ServiceTransport(httpx2.AsyncBaseTransport):
                         except httpx2.TransportError as problem:
                             if self._is_closed or isinstance(problem, OF_THE_CALLER):
                                 raise
-                            is_unsent = isinstance(problem, UNSENT)
-                            step.failed(type(problem).__name__, is_unsent=is_unsent, is_final=is_distrust(problem))
+                            step.failed(
+                                type(problem).__name__,
+                                is_unsent=isinstance(problem, UNSENT),
+                                is_final=is_distrust(problem),
+                                is_timeout=isinstance(problem, httpx2.TimeoutException),
+                            )
                             failure = problem
                         else:
                             step.answered(response.status_code, response.headers)

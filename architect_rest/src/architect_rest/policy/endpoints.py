@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import os
 import random
 import threading
-from collections.abc import Collection, Sequence
+import weakref
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 
 from architect_core.clock import monotonic
 from architect_rest.policy.health import Circuit, Ejection
+from architect_rest.policy.retry import Budget
 
 
 @dataclass(eq=False, repr=False)
@@ -36,11 +39,18 @@ class Endpoints:
     If all endpoints are ejected and the circuit is not open, the one whose ejection ends first is used: a wrong guess
     must not make a working service unreachable. What `begin` returns has to be ended by `succeeded`, `failed` or
     `released`. All methods may be called from any thread.
+
+    Attributes:
+        all: the endpoints.
+        budget: limits the retries.
+        failover: limits those at another endpoint than the one that failed; a dying endpoint loses many calls at once.
     """
 
     def __init__(self, urls: Sequence[str], weights: Sequence[int] = (), *, circuit_breaker: bool = True) -> None:
         """Make the endpoints of `urls`, with equal weights unless `weights` has one for each."""
         self.all = [Endpoint(url, weight) for url, weight in zip(urls, weights or [1] * len(urls), strict=True)]
+        self.budget = Budget(10)
+        self.failover = Budget(100)
         self._is_weighted = len({each.weight for each in self.all}) > 1
         self._circuit = Circuit(self.all, enabled=circuit_breaker)
         self._lock = threading.Lock()
@@ -123,3 +133,35 @@ class Endpoints:
         """For how many seconds the circuit stays open; 0 if something would be sent now."""
         now = monotonic()
         return self._circuit.seconds_open(now) if all(each.ejection.is_active(now) for each in self.all) else 0.0
+
+
+class SharedEndpoints:
+    """The `Endpoints` of all clients of one service in one process; a forked child begins with new ones."""
+
+    def __init__(self) -> None:
+        self._made: dict[str, Endpoints] = {}
+        _alive.add(self)
+
+    def get(self, make: Callable[[], Endpoints]) -> Endpoints:
+        """The endpoints, which `make` makes for the first client."""
+        return self._made.get("") or self._made.setdefault("", make())  # which, of two threads, gives both the same
+
+    def forget(self) -> None:
+        """Have the next client begin with new ones."""
+        self._made = {}
+
+    def __reduce__(self) -> tuple[type[SharedEndpoints], tuple[()]]:
+        return type(self), ()  # what another process has counted says nothing about this one
+
+
+_alive: weakref.WeakSet[SharedEndpoints] = weakref.WeakSet()
+
+
+def _forget_all() -> None:
+    """In a forked child: another thread may have held a lock."""
+    for each in list(_alive):
+        each.forget()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_forget_all)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from architect_core.clock import monotonic
 from architect_core.deadline import remaining
@@ -12,6 +12,9 @@ MAX_ANSWER_BYTES = 268_435_456
 
 REMAINING_HEADER = "x-envoy-expected-rq-timeout-ms"
 """The request header with the milliseconds that the caller still waits; Envoy and other proxies know it."""
+
+PATIENT = (False, False)
+"""What `is_hurried` returns for a call without timeouts of its own."""
 
 NO_TIME_LEFT = "no time is left: total_timeout, or the deadline that the call is made in, has passed"
 
@@ -36,6 +39,18 @@ def end_of_call(total: float | None, stated: tuple[float | None, ...] = ()) -> f
         total = max(longest) if len(longest) == len(stated) + 1 else None
     seconds = shortest([total, remaining()])
     return None if seconds is None else monotonic() + seconds
+
+
+def is_hurried(stated: Sequence[float | None], usual: Sequence[float | None]) -> tuple[bool, bool]:
+    """Whether a call's own timeouts are shorter than its client's: that to connect, and that to read.
+
+    >>> is_hurried((3.0, 2.0), (3.0, 10.0))
+    (False, True)
+    """
+    connect, read = (
+        own is not None and (limit is None or own < limit) for own, limit in zip(stated, usual, strict=True)
+    )
+    return connect, read
 
 
 def seconds_until(end: float | None) -> float | None:

@@ -8,13 +8,16 @@ import threading
 import time
 from collections.abc import Mapping
 from email.utils import mktime_tz, parsedate_tz
-from typing import Any
+from typing import Any, Literal
 
 RETRYABLE_STATUSES = frozenset({408, 429, 502, 503, 504})
 """Statuses after which the same request may succeed."""
 
-# https://www.rfc-editor.org/rfc/rfc9110#section-9.2.2
-_IDEMPOTENT = frozenset({"GET", "HEAD", "OPTIONS", "TRACE", "PUT", "DELETE"})
+Method = Literal["DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT", "QUERY", "TRACE"]
+
+IDEMPOTENT: frozenset[Method] = frozenset({"GET", "HEAD", "OPTIONS", "TRACE", "PUT", "DELETE"})
+"""The methods of which a repetition changes nothing (RFC 9110, section 9.2.2)."""
+
 _KEY = "Idempotency-Key"  # draft-ietf-httpapi-idempotency-key-header
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.1, 2.0  # seconds
 _LONGEST_RETRY_AFTER = 30.0  # seconds; for a longer one the caller gets the response at once
@@ -46,9 +49,9 @@ class Budget:
             return self._tokens > self._most / 2
 
 
-def is_idempotent(method: str, headers: Mapping[str, Any]) -> bool:
-    """Whether a request that may have been processed can be sent again."""
-    return method in _IDEMPOTENT or _KEY in headers
+def has_key(headers: Mapping[str, Any]) -> bool:
+    """Whether a request has a key by which the service recognises its repetition."""
+    return _KEY in headers
 
 
 def retry_after(text: str | None) -> float | None:

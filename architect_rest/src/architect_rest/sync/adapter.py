@@ -12,9 +12,9 @@ from requests.utils import rewind_body
 
 from architect_core.clock import monotonic
 from architect_rest.policy.attempts import Call, Pause, Steps
-from architect_rest.policy.limits import REMAINING_HEADER, remaining_header, too_large
+from architect_rest.policy.limits import PATIENT, REMAINING_HEADER, remaining_header, too_large
 from architect_rest.sync.connections import TimedConnection, TimedPools, Timeouts, current
-from architect_rest.sync.errors import FAILURES, AnswerTooLargeError, CircuitOpenError, is_distrust, is_unsent
+from architect_rest.sync.errors import FAILURES, AnswerTooLargeError, CircuitOpenError, signs
 from architect_rest.sync.urls import origin_of, origin_sent_to
 
 if TYPE_CHECKING:
@@ -83,9 +83,9 @@ class ServiceAdapter(HTTPAdapter):
         url = request.url or ""
         if not url.startswith(self._prefixes) and origin_sent_to(url) not in self._origins:
             return attempt(None)
-        end = timeout.end if isinstance(timeout, Timeouts) else None
+        end, is_hurried = (timeout.end, timeout.is_hurried) if isinstance(timeout, Timeouts) else (None, PATIENT)
         is_once = partial(_is_read_once, request)
-        call = Call(request.method or "", request.headers, partial(_rewind, request), is_once, end)
+        call = Call(request.method or "", request.headers, partial(_rewind, request), is_once, end, is_hurried)
         began = monotonic()
         response = failure = None
         try:
@@ -100,7 +100,7 @@ class ServiceAdapter(HTTPAdapter):
                     try:
                         response = attempt(step.endpoint)
                     except FAILURES as problem:
-                        step.failed(type(problem).__name__, is_unsent=is_unsent(problem), is_final=is_distrust(problem))
+                        step.failed(type(problem).__name__, **signs(problem))
                         failure = problem
                     else:
                         step.answered(response.status_code, response.headers)

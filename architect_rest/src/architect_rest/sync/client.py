@@ -15,8 +15,10 @@ from requests.sessions import merge_setting
 from requests.structures import CaseInsensitiveDict
 
 from architect_rest.policy.attempts import Upstream
+from architect_rest.policy.endpoints import SharedEndpoints
 from architect_rest.policy.limits import MAX_ANSWER_BYTES
 from architect_rest.policy.path_params import fill
+from architect_rest.policy.retry import IDEMPOTENT
 from architect_rest.policy.scope import Chain, Scope
 from architect_rest.sync.adapter import ServiceAdapter
 from architect_rest.sync.connections import Timeouts, timeouts
@@ -25,7 +27,7 @@ from architect_rest.sync.fast import FastPath, keep_authorization
 from architect_rest.sync.urls import join, moved, origin_of, origin_sent_to, prepared_url
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Collection, Mapping, Sequence
     from http.cookiejar import CookieJar
     from types import EllipsisType
 
@@ -51,7 +53,8 @@ class RestClient(requests.Session):
     - Without `timeout=` a call has the client's own; `timeout=None` waits for ever. No call outlives an
       `architect_core.deadline.deadline` that it is made in.
     - A failed request is sent again if that is safe: idempotent methods, requests with an `Idempotency-Key`, and
-      whatever was not sent at all.
+      whatever was not sent at all. The option `retries_for` names other methods. A DELETE that was retried may get
+      status 404, because the first attempt has deleted the resource.
     - `path_params=` fills `:name` placeholders, percent-encoded.
 
     Attributes:
@@ -81,12 +84,15 @@ class RestClient(requests.Session):
         server_name: str | None = None,
         max_answer_bytes: int | None = MAX_ANSWER_BYTES,
         jail: Jail = "base",
+        retries_for: Collection[str] = IDEMPOTENT,
+        shared: SharedEndpoints | None = None,
         observer: ClientObserver | None = None,
     ) -> None:
         """Make a client. Most arguments are attributes, or options of the same name, see `RestOptions`.
 
         `weights` are the shares of the attempts that the instances get, `server_name` is the host name in the server's
-        certificate unless it is that of the URL, and `observer` reports the calls.
+        certificate unless it is that of the URL, `shared` makes clients of one service share its retry budget and its
+        circuit, and `observer` reports the calls.
 
         Raises:
             ValueError: `base_url` is no absolute HTTP URL.
@@ -101,7 +107,16 @@ class RestClient(requests.Session):
         self._jail = jail
         self.base_url = base_url
         urls = self.instances or [self._fast.origin]
-        upstream = Upstream(urls, weights, retries, circuit_breaker, server_name, max_answer_bytes)
+        upstream = Upstream(
+            urls,
+            weights,
+            retries,
+            retries_for,
+            circuit_breaker,
+            server_name,
+            max_answer_bytes,
+            shared or SharedEndpoints(),
+        )
         adapter = ServiceAdapter(upstream, observer)
         self.mount("http://", adapter)
         self.mount("https://", adapter)
@@ -193,7 +208,7 @@ class RestClient(requests.Session):
             request = self._admit(request, kwargs)
         timeout = kwargs.get("timeout", self.timeout)
         if not isinstance(timeout, Timeouts):
-            kwargs["timeout"] = timeouts(timeout, self.total_timeout, is_own=timeout != self.timeout)
+            kwargs["timeout"] = timeouts(timeout, self.timeout, self.total_timeout)
         response = super().send(request, **kwargs)
         # requests' `elapsed` ends with the head, but the adapter has read the body as well
         until_head = getattr(response, "_until_head", None)

@@ -5,6 +5,7 @@ That of urllib3 starts again whenever bytes arrive.
 
 from __future__ import annotations
 
+import http.client
 import io
 import threading
 from collections import UserDict
@@ -14,13 +15,13 @@ from typing import TYPE_CHECKING, Any
 import urllib3
 
 from architect_core.clock import monotonic
-from architect_rest.policy.limits import NO_TIME_LEFT, end_of_call, seconds_until, shortest
+from architect_rest.policy.limits import NO_TIME_LEFT, PATIENT, end_of_call, is_hurried, seconds_until, shortest
 from architect_rest.policy.origin import is_address
 from architect_rest.sync.errors import DeadlineError
+from architect_rest.sync.heads import Response, is_original, joined
 
 if TYPE_CHECKING:
     import socket
-    from http.client import HTTPResponse
 
     from _typeshed import WriteableBuffer
     from urllib3.connection import HTTPConnection
@@ -45,6 +46,7 @@ class Timeouts(tuple[Any, ...]):
     """
 
     end: float | None  # in seconds of `clock.monotonic()`; None for never
+    is_hurried: tuple[bool, bool]
 
     def of_attempt(self) -> tuple[float | None, float | None]:
         """The timeouts of an attempt that begins now.
@@ -59,20 +61,30 @@ class Timeouts(tuple[Any, ...]):
         return shortest((connect, left)), shortest((read, left))
 
 
-def timeouts(timeout: Any, total: float | None, *, is_own: bool) -> Any:
+def timeouts(timeout: Any, usual: Any, total: float | None) -> Any:
     """The timeouts of a call that begins now; a malformed `timeout` is returned as it is, for requests to refuse.
 
-    `total` is the number of seconds for all attempts. It is raised to `timeout` if that is longer and the call's own.
+    `usual` is the client's `timeout`, and `total` the number of seconds for all attempts. It is raised to `timeout` if
+    that is longer and the call's own.
     """
+    pair = _pair(timeout)
+    if pair is None:
+        return timeout
+    found = Timeouts(pair)
+    is_own = timeout != usual
+    found.end = end_of_call(total, pair if is_own else ())
+    found.is_hurried = is_hurried(pair, _pair(usual) or (None, None)) if is_own else PATIENT
+    return found
+
+
+def _pair(timeout: Any) -> tuple[float | None, float | None] | None:
+    """`(connect, read)`, or None if a `timeout=` is malformed."""
     if isinstance(timeout, urllib3.Timeout):
         read = timeout.read_timeout if timeout.total is None else timeout.total
         timeout = timeout.resolve_default_timeout(timeout.connect_timeout), timeout.resolve_default_timeout(read)
     pair = timeout if isinstance(timeout, tuple) else (timeout, timeout)
-    if len(pair) != 2 or not (isinstance(pair[0], _SECONDS) and isinstance(pair[1], _SECONDS)):
-        return timeout
-    found = Timeouts(pair)
-    found.end = end_of_call(total, pair if is_own else ())
-    return found
+    is_sound = len(pair) == 2 and isinstance(pair[0], _SECONDS) and isinstance(pair[1], _SECONDS)
+    return pair if is_sound else None
 
 
 class Current(threading.local):
@@ -129,6 +141,7 @@ class TimedConnection(HTTPConnection):
 
     _reader: _Reader | None = None
     _held: list[bytes] | None = None
+    _fields: list[tuple[Any, Any]] | None = None
     _reusable_until: float | None = None
 
     def connect(self) -> None:
@@ -138,22 +151,37 @@ class TimedConnection(HTTPConnection):
 
     def request(self, method: str, url: str, body: Any = None, *args: Any, **kwargs: Any) -> None:
         """Called by urllib3 to send a request: a small one in one packet, not its head and body in two."""
-        if not isinstance(body, str | bytes) or len(body) > _MAX_JOINED_BODY:
+        if body is not None and not (isinstance(body, str | bytes) and len(body) <= _MAX_JOINED_BODY):
             super().request(method, url, body, *args, **kwargs)
             return
         held: list[bytes] = []
-        self._held = held
+        self._held, self._fields = held, []
         try:
             super().request(method, url, body, *args, **kwargs)
         finally:
-            self._held = None
+            self._held = self._fields = None
         self.send(b"".join(held))
+
+    def putheader(self, header: Any, *values: Any) -> None:
+        """Called by urllib3 for each header of a request."""
+        if self._fields is None or len(values) != 1:
+            super().putheader(header, *values)
+        else:
+            self._fields.append((header, values[0]))
 
     def endheaders(self, *args: Any, **kwargs: Any) -> None:
         """Called by urllib3 after the last header of a request."""
         if current.header is not None:
             self.putheader(*current.header)
+        fields, self._fields = self._fields or (), None
+        writers = http.client.HTTPConnection.putheader, getattr(super().putheader, "__func__", None)
+        lines = joined(fields) if all(map(is_original, writers)) else None
+        if lines is None:
+            for field in fields:
+                self.putheader(*field)
         super().endheaders(*args, **kwargs)
+        if lines is not None and self._held:
+            self._held[0] = self._held[0][:-2] + lines + b"\r\n"  # before the empty line that ends the head
 
     def send(self, data: Any) -> None:
         """Called by http.client for each part of a request."""
@@ -174,9 +202,10 @@ class TimedConnection(HTTPConnection):
         """Called by urllib3 before it reuses a connection."""
         return (self._reusable_until is None or monotonic() < self._reusable_until) and super().is_connected
 
-    def response_class(self, sock: socket.socket, *args: Any, **kwargs: Any) -> HTTPResponse:  # type: ignore[override]
+    def response_class(self, sock: socket.socket, *args: Any, **kwargs: Any) -> http.client.HTTPResponse:  # type: ignore[override]
         """Called by http.client to read a response."""
-        response = super().response_class(sock, *args, **kwargs)
+        known = super().response_class
+        response = (Response if known is http.client.HTTPResponse else known)(sock, *args, **kwargs)
         if isinstance(response.fp, io.BufferedReader):  # a socket that a test has replaced may return another file
             self._reader = _Reader(sock, response.fp)
             response.fp = io.BufferedReader(self._reader)

@@ -6,7 +6,7 @@ import ssl
 from typing import Any
 
 from requests import exceptions
-from urllib3.exceptions import ConnectTimeoutError, MaxRetryError, NewConnectionError
+from urllib3.exceptions import ConnectTimeoutError, MaxRetryError, NewConnectionError, ReadTimeoutError
 
 from architect_core.exceptions import ArchitectError, OriginError
 
@@ -34,7 +34,24 @@ class PathParameterError(ArchitectError, exceptions.InvalidURL):
     """`path_params` do not fit the URL's placeholders. Also a `requests.exceptions.InvalidURL`."""
 
 
-def is_unsent(problem: Exception) -> bool:
+def signs(problem: Exception) -> dict[str, bool]:
+    """What an error of an attempt without an answer says about it, for `Attempt.failed`."""
+    return {
+        "is_unsent": _is_unsent(problem),
+        "is_final": _is_distrust(problem),
+        "is_timeout": isinstance(problem, exceptions.Timeout) or _has_timed_out(problem),
+    }
+
+
+def _has_timed_out(problem: Exception) -> bool:
+    """Whether a time-out broke a connection: while a request was sent, or in the middle of a response."""
+    cause: Any = problem
+    while isinstance(cause, Exception) and not isinstance(cause, TimeoutError | ReadTimeoutError):
+        cause = cause.args[-1] if cause.args else None
+    return isinstance(cause, TimeoutError | ReadTimeoutError)
+
+
+def _is_unsent(problem: Exception) -> bool:
     """Whether an error proves that nothing was sent: there was no connection.
 
     A connection that breaks later proves nothing: the request may have been processed.
@@ -43,7 +60,7 @@ def is_unsent(problem: Exception) -> bool:
     return isinstance(cause, MaxRetryError) and isinstance(cause.reason, NewConnectionError | ConnectTimeoutError)
 
 
-def is_distrust(problem: Exception) -> bool:
+def _is_distrust(problem: Exception) -> bool:
     """Whether a certificate is not trusted, or TLS cannot be negotiated, so that another attempt would fail too.
 
     A connection that breaks during the TLS handshake is an `SSLError` as well, but not this.
