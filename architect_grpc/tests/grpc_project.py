@@ -30,7 +30,7 @@ class Project:
         for name, text in files.items():
             path = folder / name
             path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_text(f'syntax = "proto3";\n{text}')
+            path.write_text(text if text.startswith("edition") else f'syntax = "proto3";\n{text}')
         return Definitions(service, folder, tuple(listed or [f"./{next(iter(files))}"]))
 
     def install(self, service: str, files: Mapping[str, str], listed: list[str] | None = None) -> list[str]:

@@ -96,6 +96,33 @@ def test_listed_files_import_each_other_by_their_path_in_the_service_s_folder_or
     assert project.resolver().service("listed").defs.Order(id={"n": 1}).id.n == 1
 
 
+@pytest.mark.parametrize("implementation", ["upb", "python"])
+def test_edition_2024_imports_files_for_their_options_alone(project, implementation):
+    files = {
+        "service.proto": """edition = "2024"; package editions; import option "note.proto";
+            import option "google/protobuf/java_features.proto"; option features.(pb.java).utf8_validation = VERIFY;
+            message Order { int32 id = 1 [(editions.note) = "said"]; } service Pay { rpc Do (Order) returns (Order); }""",
+        "note.proto": """edition = "2024"; package editions; import "google/protobuf/descriptor.proto";
+            extend google.protobuf.FieldOptions { string note = 50003; }""",
+    }
+    project.install("acme/pay", files)
+    program = f"""
+        import sys
+        from architect_core.resolver import Resolver
+        from google.protobuf.internal import api_implementation
+        assert api_implementation.Type() == {implementation!r}
+        sys.path.insert(0, {str(project.root)!r})
+        defs = Resolver({project.config!r}, root={str(project.root)!r}).service("acme/pay").defs
+        from architect_services.acme.pay import note_pb2, service_pb2
+        from architect_services.acme.pay.google.protobuf import java_features_pb2
+        assert service_pb2.Order is defs.Order
+        assert defs.Order(id=1).DESCRIPTOR.fields_by_name["id"].GetOptions().Extensions[note_pb2.note] == "said"
+        assert defs["pb.JavaFeatures"] is java_features_pb2.JavaFeatures
+    """
+    env = {**os.environ, "PROTOCOL_BUFFERS_PYTHON_IMPLEMENTATION": implementation}
+    subprocess.run([sys.executable, "-c", textwrap.dedent(program)], check=True, env=env, timeout=60)
+
+
 def test_a_message_and_an_enum_value_may_have_the_name_of_a_module_s_attribute(project):
     text = "message Order {} message __name__ {} enum Kind { DESCRIPTOR = 0; ONE = 1; }"
     project.install("had", {"a.proto": f"package had; {text} {PAY}"})
@@ -373,6 +400,27 @@ def test_a_generated_module_has_the_public_imports_of_its_file(project, monkeypa
     assert a_pb2.Id is b_pb2.Id
     assert a_pb2.Empty is b_pb2.Empty
     assert a_pb2.DESCRIPTOR.package == "pub"
+
+
+@pytest.mark.parametrize("imported", ["java_features", "go_features", "compiler/plugin"])
+def test_a_definition_of_protobuf_s_own_has_a_module_unless_protobuf_installs_one(project, imported):
+    module = f"google.protobuf.{imported.replace('/', '.')}_pb2"
+    package = "taken" + "".join(each for each in imported if each.isalpha())
+    text = f'package {package}; import "google/protobuf/{imported}.proto"; message Order {{}} {PAY}'
+    project.install("acme/pay", {"a.proto": text})
+    # in a new process, because the compiler makes modules of definitions when they are imported
+    program = f"""
+        import sys
+        from importlib import import_module
+        from architect_core.resolver import Resolver
+        sys.path.insert(0, {str(project.root)!r})
+        defs = Resolver({project.config!r}, root={str(project.root)!r}).service("acme/pay").defs
+        module = import_module({module!r} if {imported == "compiler/plugin"} else "architect_services.acme.pay.{module}")
+        assert module.DESCRIPTOR.name.endswith("google/protobuf/{imported}.proto")
+        assert defs.{module.rpartition(".")[2]}.DESCRIPTOR == module.DESCRIPTOR
+        assert defs.Order.DESCRIPTOR.full_name == "{package}.Order"
+    """
+    run_program(textwrap.dedent(program))
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")

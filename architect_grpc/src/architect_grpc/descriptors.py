@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import lru_cache
+from importlib.machinery import PathFinder
 from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
@@ -27,7 +28,10 @@ def is_well_known(file: str) -> bool:
     if not file.startswith("google/protobuf/"):
         return False
     try:
-        return find_spec(module_name(file)) is not None
+        package = find_spec(module_name(file).rpartition(".")[0])
+        # not `find_spec`: once grpcio-tools is imported, it makes a module of any definition that it finds
+        folders = package and package.submodule_search_locations
+        return PathFinder.find_spec(module_name(file), folders) is not None
     except ModuleNotFoundError:  # of a package above it
         return False
 
