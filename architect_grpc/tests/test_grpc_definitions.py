@@ -101,7 +101,8 @@ def test_edition_2024_imports_files_for_their_options_alone(project, implementat
     files = {
         "service.proto": """edition = "2024"; package editions; import option "note.proto";
             import option "google/protobuf/java_features.proto"; option features.(pb.java).utf8_validation = VERIFY;
-            message Order { int32 id = 1 [(editions.note) = "said"]; } service Pay { rpc Do (Order) returns (Order); }""",
+            message Order { int32 id = 1 [(editions.note) = "said"]; }
+            service Pay { rpc Do (Order) returns (Order); }""",
         "note.proto": """edition = "2024"; package editions; import "google/protobuf/descriptor.proto";
             extend google.protobuf.FieldOptions { string note = 50003; }""",
     }
@@ -404,7 +405,8 @@ def test_a_generated_module_has_the_public_imports_of_its_file(project, monkeypa
 
 @pytest.mark.parametrize("imported", ["java_features", "go_features", "compiler/plugin"])
 def test_a_definition_of_protobuf_s_own_has_a_module_unless_protobuf_installs_one(project, imported):
-    module = f"google.protobuf.{imported.replace('/', '.')}_pb2"
+    name = f"google.protobuf.{imported.replace('/', '.')}_pb2"
+    module = name if imported == "compiler/plugin" else f"architect_services.acme.pay.{name}"
     package = "taken" + "".join(each for each in imported if each.isalpha())
     text = f'package {package}; import "google/protobuf/{imported}.proto"; message Order {{}} {PAY}'
     project.install("acme/pay", {"a.proto": text})
@@ -415,7 +417,7 @@ def test_a_definition_of_protobuf_s_own_has_a_module_unless_protobuf_installs_on
         from architect_core.resolver import Resolver
         sys.path.insert(0, {str(project.root)!r})
         defs = Resolver({project.config!r}, root={str(project.root)!r}).service("acme/pay").defs
-        module = import_module({module!r} if {imported == "compiler/plugin"} else "architect_services.acme.pay.{module}")
+        module = import_module({module!r})
         assert module.DESCRIPTOR.name.endswith("google/protobuf/{imported}.proto")
         assert defs.{module.rpartition(".")[2]}.DESCRIPTOR == module.DESCRIPTOR
         assert defs.Order.DESCRIPTOR.full_name == "{package}.Order"

@@ -30,7 +30,7 @@ def is_well_known(file: str) -> bool:
     try:
         package = find_spec(module_name(file).rpartition(".")[0])
         # not `find_spec`: once grpcio-tools is imported, it makes a module of any definition that it finds
-        folders = package and package.submodule_search_locations
+        folders = package.submodule_search_locations if package else None
         return PathFinder.find_spec(module_name(file), folders) is not None
     except ModuleNotFoundError:  # of a package above it
         return False
