@@ -23,6 +23,15 @@ TIME = 'import "google/protobuf/timestamp.proto";'
 PAY = "service Pay { rpc Do (Order) returns (Order); }"
 
 
+@pytest.fixture
+def importable(project, monkeypatch):
+    """The generated modules can be imported by name, and are not left to other tests."""
+    monkeypatch.syspath_prepend(str(project.root))
+    yield
+    for name in [name for name in sys.modules if name.split(".")[0] == "architect_services"]:
+        del sys.modules[name]
+
+
 def test_a_service_may_be_called_architect_something(project):
     project.install("architect/addition-service", {"service.proto": f"message Order {{ int32 id = 1; }} {PAY}"})
     service = project.resolver().service("architect/addition-service")
@@ -130,6 +139,20 @@ def test_a_message_and_an_enum_value_may_have_the_name_of_a_module_s_attribute(p
     defs = project.resolver().service("had").defs
     assert (defs.DESCRIPTOR, defs.Kind.Value("ONE")) == (0, 1)
     assert defs["had.__name__"].DESCRIPTOR.full_name == "had.__name__"
+
+
+@pytest.mark.usefixtures("importable")
+def test_a_message_or_an_enum_may_be_called_like_a_keyword(project):
+    text = "package words; message None { int32 class = 1; } enum True { import = 0; }"
+    text += " message lambda {} message lambda_ {}"
+    project.install("words", {"a.proto": f"{text} service Pay {{ rpc Do (None) returns (None); }}"})
+    from architect_services.words import a_pb2, a_pb2_grpc
+
+    assert a_pb2.None_ is getattr(a_pb2, "None")
+    assert (a_pb2.True_.Value("import"), a_pb2.import_) == (0, 0)
+    assert a_pb2.lambda_.DESCRIPTOR.full_name == "words.lambda_"
+    assert a_pb2.None_(**{"class": 3}).SerializeToString() == b"\x08\x03"
+    assert a_pb2_grpc.PayAsyncStub is a_pb2_grpc.PayStub
 
 
 def test_a_file_s_name_may_have_letters_that_are_not_ascii(project):
@@ -368,14 +391,14 @@ def test_stubs_are_found_from_any_working_directory_without_a_change_of_sys_path
     assert done.stdout.strip() == str(elsewhere)
 
 
-def test_generated_modules_have_the_same_classes_and_messages_can_be_pickled(project, monkeypatch):
+@pytest.mark.usefixtures("importable")
+def test_generated_modules_have_the_same_classes_and_messages_can_be_pickled(project):
     files = {
         "api/service.proto": f'import "base.proto"; message Order {{ Id id = 1; }} {PAY}',
         "base.proto": "message Id { int32 n = 1; }",
     }
     project.install("pickle/pay-api", files)
     defs = project.resolver().service("pickle/pay-api").defs
-    monkeypatch.syspath_prepend(str(project.root))
     from architect_services.pickle.pay_api import base_pb2
     from architect_services.pickle.pay_api.api import service_pb2, service_pb2_grpc
 
@@ -383,19 +406,15 @@ def test_generated_modules_have_the_same_classes_and_messages_can_be_pickled(pro
     assert base_pb2.Id is defs.Id
     assert pickle.loads(pickle.dumps(defs.Order(id={"n": 5}))).id.n == 5
     assert {"PayStub", "PayServicer", "add_PayServicer_to_server"} <= set(vars(service_pb2_grpc))
-    for name in [name for name in sys.modules if name.startswith("architect_services")]:
-        monkeypatch.delitem(sys.modules, name)
 
 
-def test_a_generated_module_has_the_public_imports_of_its_file(project, monkeypatch):
+@pytest.mark.usefixtures("importable")
+def test_a_generated_module_has_the_public_imports_of_its_file(project):
     files = {
         "a.proto": f'package pub; import public "b.proto"; message Order {{ Id id = 1; }} {PAY}',
         "b.proto": 'package pub; import public "google/protobuf/empty.proto"; message Id { int32 n = 1; }',
     }
     project.install("public", files)
-    for name in [name for name in sys.modules if name.startswith("architect_services")]:
-        monkeypatch.delitem(sys.modules, name)
-    monkeypatch.syspath_prepend(str(project.root))
     from architect_services.public import a_pb2, b_pb2
 
     assert a_pb2.Id is b_pb2.Id

@@ -79,20 +79,25 @@ def test_type_stubs_import_each_other_relatively(project):
     assert "from ..api.more_pb2 import More as More" in messages
     assert "Do: grpc.UnaryStreamMultiCallable[_base_pb2.Id, _api_more_pb2.More.Inner]" in services
     assert "Up: grpc.StreamUnaryMultiCallable[_base_pb2.Id, _google_protobuf_empty_pb2.Empty]" in services
-    assert (
-        "def Do(self, request: _base_pb2.Id, context: grpc.ServicerContext) -> Iterator[_api_more_pb2.More.Inner]"
-        in services
-    )
+    assert "Do: grpc.aio.UnaryStreamMultiCallable[_base_pb2.Id, _api_more_pb2.More.Inner]" in services
     assert "api/more_pb2_grpc.py" not in stubs
 
 
-def test_type_stubs_are_valid_python_if_names_are_keywords(project):
-    text = """package kw; message Order { int32 class = 1; } enum True { import = 0; }
-        service Pay { rpc import (Order) returns (Order); rpc None (Order) returns (Order); }"""
-    stubs = GrpcStubGenerator().generate(project.define("acme/pay", {"in/service.proto": text}))
-    for path in ("in/service_pb2.pyi", "in/service_pb2_grpc.pyi"):
+def test_only_types_from_a_folder_called_like_a_keyword_are_unknown(project):
+    files = {
+        "a.proto": """import public "in/b.proto"; import public "c.proto";
+            message Order { Line line = 1; repeated Part parts = 2; } service Pay { rpc Do (Line) returns (Order); }""",
+        "in/b.proto": "message Line { int32 class = 1; int32 n = 2; }",
+        "c.proto": "message Part {}",
+    }
+    stubs = GrpcStubGenerator().generate(project.define("acme/pay", files, list(files)))
+    for path in ("a_pb2.pyi", "a_pb2_grpc.pyi", "in/b_pb2.pyi"):
         ast.parse(stubs[path], path)
-        assert b"def __getattr__(name: str) -> Any: ..." in stubs[path]
+    assert (
+        b"    line: _Any\n    parts: _containers.RepeatedCompositeFieldContainer[_c_pb2.Part]\n" in stubs["a_pb2.pyi"]
+    )
+    assert b"    Do: grpc.UnaryUnaryMultiCallable[Any, _a_pb2.Order]\n" in stubs["a_pb2_grpc.pyi"]
+    assert b"    n: int\n    def __init__(self, n: _Optional[int] = ..., **kwargs: _Any)" in stubs["in/b_pb2.pyi"]
 
 
 def test_without_the_compiler_the_error_says_what_to_install(project, monkeypatch):

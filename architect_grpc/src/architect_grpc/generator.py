@@ -15,7 +15,8 @@ from architect_grpc import definition_set, source
 from architect_grpc.definition import definitions_of
 from architect_grpc.descriptors import is_well_known, json_name, messages_of, module_name
 from architect_grpc.imports import find_sources
-from architect_grpc.protoc import compile_texts, compile_types, compiler_root
+from architect_grpc.protoc import compile_texts, compiler_root
+from architect_grpc.type_stubs import type_stubs
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
 
     from architect_core.contract import Definitions
 
-_FORMAT = "1"  # of the generated files; a new one makes every `architect install` generate them again
+_FORMAT = "2"  # of the generated files; a new one makes every `architect install` generate them again
 
 
 class GrpcStubGenerator(StubGenerator):
@@ -50,15 +51,15 @@ class GrpcStubGenerator(StubGenerator):
         files, _ = definition_set.unpack(content)
         own = [file for file in files if not is_well_known(file.name)]
         stubs = {definition_set.FILE_NAME: content}
-        types = _message_types(content, own)
-        classes = source.class_names(files)
+        types = type_stubs(files)
         for file in own:
             module = module_name(file.name)
-            texts = {".py": source.module(file, "messages_of"), ".pyi": source.valid_types(types[module])}
+            texts = {module: source.module(file, "messages_of")}
             if file.service:
-                service_types = source.valid_types(source.service_types(file, classes))
-                texts |= {"_grpc.py": source.module(file, "services_of"), "_grpc.pyi": service_types}
-            stubs |= {module.replace(".", "/") + suffix: text.encode() for suffix, text in texts.items()}
+                texts[f"{module}_grpc"] = source.module(file, "services_of")
+            for name, text in texts.items():
+                path = name.replace(".", "/")
+                stubs |= {f"{path}.py": text.encode(), f"{path}.pyi": source.types(types[name]).encode()}
         return stubs
 
     def finish(self, stubs: Mapping[str, Path], folder: Path) -> list[str]:
@@ -81,12 +82,6 @@ class GrpcStubGenerator(StubGenerator):
                 )
         definition_set.write_clashing(folder, clashing)
         return notes
-
-
-def _message_types(content: bytes, own: list[FileDescriptorProto]) -> dict[str, str]:
-    """Module -> the type stubs that protoc generates, with relative imports of each other."""
-    texts = compile_types(content, [file.name for file in own])
-    return {module: source.with_relative_imports(text, module, texts) for module, text in texts.items()}
 
 
 def _compile(definitions: Definitions) -> bytes:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from keyword import iskeyword
 from typing import TYPE_CHECKING, Any
 
 from google.protobuf.internal.enum_type_wrapper import EnumTypeWrapper
@@ -19,7 +20,10 @@ if TYPE_CHECKING:
 
 
 def contents(file: FileDescriptorProto, pools: Pools) -> dict[str, Any]:
-    """The content of a generated module: messages, enums, their values, extensions, and the file's DESCRIPTOR."""
+    """The content of a generated module: messages, enums, their values, extensions, and the file's DESCRIPTOR.
+
+    What is called like a keyword, such as None, is also there as None_.
+    """
     found: dict[str, Any] = {"DESCRIPTOR": pools.descriptor(file)}
     for enum in file.enum_type:
         name = full_name(file, enum.name)
@@ -31,7 +35,7 @@ def contents(file: FileDescriptorProto, pools: Pools) -> dict[str, Any]:
         found[_number_name(extension.name)] = extension.number
     for message in file.message_type:
         found[message.name] = pools.message_class(full_name(file, message.name))
-    return found
+    return {f"{name}_": value for name, value in found.items() if iskeyword(name)} | found
 
 
 def _names(file: FileDescriptorProto) -> set[str]:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import ast
 import re
 from typing import TYPE_CHECKING
 
-from architect_grpc.descriptors import full_name, is_well_known, messages_of, module_name
+from architect_grpc.descriptors import module_name
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable
 
     from google.protobuf.descriptor_pb2 import FileDescriptorProto
 
@@ -47,60 +46,6 @@ def with_relative_imports(text: str, module: str, modules: Iterable[str]) -> str
     return "\n".join(relative(line) for line in text.split("\n"))
 
 
-def valid_types(text: str) -> str:
-    """Returns `text`, or types that accept everything if a name in it is a keyword of Python."""
-    try:
-        ast.parse(text)
-    except SyntaxError:
-        return f'"""{_MARK}"""\n\nfrom typing import Any\n\ndef __getattr__(name: str) -> Any: ...\n'
-    return text
-
-
-def service_types(file: FileDescriptorProto, classes: Mapping[str, tuple[str, str]]) -> str:
-    """The types of the module `x_pb2_grpc`: each service's stub, base class and registration.
-
-    Args:
-        file: the definitions of the services.
-        classes: `class_names` of `file` and all that it imports.
-    """
-    used: set[str] = set()
-    lines: list[str] = []
-
-    def spelled(message: str) -> str:
-        file_name, name = classes[message]
-        used.add(file_name)
-        return f"{_alias(file_name)}.{name}"
-
-    for service in file.service:
-        stub = ["", f"class {service.name}Stub:", "    def __init__(self, channel: grpc.Channel) -> None: ..."]
-        servicer = ["", f"class {service.name}Servicer:"]
-        for rpc in service.method:
-            request, response = spelled(rpc.input_type), spelled(rpc.output_type)
-            kind = "".join("Stream" if streams else "Unary" for streams in (rpc.client_streaming, rpc.server_streaming))
-            stub.append(f"    {rpc.name}: grpc.{kind}MultiCallable[{request}, {response}]")
-            argument = f"request_iterator: Iterator[{request}]" if rpc.client_streaming else f"request: {request}"
-            returned = f"Iterator[{response}]" if rpc.server_streaming else response
-            servicer.append(f"    def {rpc.name}(self, {argument}, context: grpc.ServicerContext) -> {returned}: ...")
-        register = (
-            f"def add_{service.name}Servicer_to_server(servicer: {service.name}Servicer, server: Any) -> None: ..."
-        )
-        lines += [*stub, *servicer, *([] if service.method else ["    ..."]), "", register]
-    head = [f'"""{_MARK}"""', "", "from collections.abc import Iterator", "from typing import Any", "", "import grpc"]
-    imports = [_import(name, module_name(file.name), own=not is_well_known(name)) for name in sorted(used)]
-    return "\n".join([*head, *imports, *lines]) + "\n"
-
-
-def _import(file: str, module: str, *, own: bool) -> str:
-    imported = module_name(file)
-    package, _, name = imported.rpartition(".")
-    line = f"{f'from {package} ' if package else ''}import {name} as {_alias(file)}"
-    return with_relative_imports(line, module, [imported] if own else [])
-
-
-def _alias(file: str) -> str:
-    return "_" + module_name(file).replace(".", "_")
-
-
-def class_names(files: Iterable[FileDescriptorProto]) -> dict[str, tuple[str, str]]:
-    """A message's full name after a dot, as rpcs refer to it -> its file, and its name there, such as "Order.Line"."""
-    return {f".{full_name(file, name)}": (file.name, name) for file in files for name, _ in messages_of(file)}
+def types(text: str) -> str:
+    """The type stub `text`, with what a reader must know."""
+    return f'"""{_MARK}"""\n\n{text}'

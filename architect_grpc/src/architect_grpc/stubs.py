@@ -75,7 +75,7 @@ class Stubs:
         found: dict[str, Any] = {}
         module = f"{self._package}.{module_name(file)}_grpc"
         for service in self._described([file]):
-            found[f"{service.name}Stub"] = stub_class(service, module)
+            found[f"{service.name}Stub"] = found[f"{service.name}AsyncStub"] = stub_class(service, module)
             found[f"{service.name}Servicer"] = self._servicer_class(service)
             found[f"add_{service.name}Servicer_to_server"] = partial(add_to_server, service)
         return found
