@@ -13,9 +13,13 @@ from architect_grpc.observing import ObservedCall, observed
 from architect_grpc.settings import LONGEST
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from architect_core.contract import ClientObserver
     from architect_grpc.observing import Watch
     from architect_grpc.rpc import Rpc
+
+Metadata = tuple[tuple[str, str | bytes], ...]
 
 # Not an interceptor: one that adds deadline and metadata costs 17 % of a call, these classes 2 %. Besides, interceptors
 # make the multicallable anew for each call, which crashes on a closed channel, and intercepted calls of grpc.aio lack
@@ -35,11 +39,13 @@ class Defaults:
             limit. A response stream has no limit, because it may be meant to last.
         metadata: pairs that are sent with each call, unless its own metadata has the same key.
         observer: is notified when a call ends; None if observing is off.
+        wrap: what the calls of a channel with interceptors are made through; None for one without.
     """
 
     total_timeout: float | None = None
-    metadata: tuple[tuple[str, str | bytes], ...] = field(default=(), repr=False)
+    metadata: Metadata = field(default=(), repr=False)
     observer: ClientObserver | None = None
+    wrap: Callable[[Callable[..., Any]], Callable[..., Any]] | None = None
 
 
 class _Call:
@@ -48,6 +54,8 @@ class _Call:
     _most_positional = 1 + len(_ORDER)
 
     def __init__(self, call: Any, rpc: Rpc, defaults: Defaults, watch: Watch = ObservedCall.watch) -> None:
+        if defaults.wrap is not None:
+            call = defaults.wrap(call)
         self._call = call if defaults.observer is None else observed(call, defaults.observer, rpc.path, watch)
         self._timeout = defaults.total_timeout if rpc.kind.endswith("_unary") else None
         self._metadata = defaults.metadata
@@ -60,10 +68,10 @@ class _Call:
             timeout = self._timeout
         left = remaining()
         if left is not None:
-            timeout = _limit(timeout, left)
+            timeout = limited(timeout, left)
         if self._metadata:
             own = named.get("metadata")
-            named["metadata"] = _merged(self._metadata, tuple(own)) if own else self._metadata
+            named["metadata"] = merged(self._metadata, tuple(own)) if own else self._metadata
         return self._call(*arguments, timeout=timeout, **named)
 
 
@@ -79,7 +87,7 @@ class _SingleResponseCall(_Call):
         self.future = _Call(call.future, rpc, defaults)
 
 
-def _limit(timeout: float | None, left: float) -> float:
+def limited(timeout: float | None, left: float) -> float:
     """Seconds that a call may take if `left` are left of the deadline around it."""
     if left <= 0:
         return _OVER
@@ -87,7 +95,8 @@ def _limit(timeout: float | None, left: float) -> float:
     return min(left, LONGEST) if timeout is None else min(timeout, left)
 
 
-def _merged(defaults: tuple[Any, ...], own: tuple[Any, ...]) -> tuple[Any, ...]:
+def merged(defaults: Metadata, own: Metadata) -> Metadata:
+    """`own` metadata, and the pairs of `defaults` whose keys it does not have."""
     keys = {key for key, _ in own}
     return (*(pair for pair in defaults if pair[0] not in keys), *own)
 

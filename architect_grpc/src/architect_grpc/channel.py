@@ -6,19 +6,23 @@ import json
 import re
 from base64 import b64encode
 from codecs import BOM_UTF8
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import grpc
 
 from architect_core.contract import Tls
 from architect_grpc.endpoint import SECURE, endpoint
+from architect_grpc.interceptors import aio_interceptors, intercepted
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
     from types import ModuleType
 
     from architect_core.contract import Target
+    from architect_grpc.call import Metadata
     from architect_grpc.endpoint import Endpoint
+    from architect_grpc.interceptors import Additions
     from architect_grpc.rpc import RpcService
     from architect_grpc.service_config import ServiceConfig
 
@@ -38,7 +42,9 @@ _KEY = re.compile(r"(?!grpc-)[0-9a-z_.-]+(?<!-bin)")
 _VALUE = re.compile(r"[\x20-\x7e]*")
 
 
-def open_channel(target: Target, services: Sequence[RpcService], library: ModuleType) -> Any:
+def open_channel(
+    target: Target, services: Sequence[RpcService], library: ModuleType, additions: Additions, metadata: Metadata
+) -> Any:
     """A channel to `target` for the rpcs of `services`. It connects with the first call.
 
     It uses TLS for `https://` and `grpcs://`, and with the option `tls` for a host without a scheme; otherwise plain
@@ -48,6 +54,8 @@ def open_channel(target: Target, services: Sequence[RpcService], library: Module
         target: the service.
         services: the services in its definitions.
         library: `grpc`, or `grpc.aio`, for which an event loop must be running.
+        additions: the application's interceptors and call credentials.
+        metadata: what interceptors must not take away from calls.
 
     Raises:
         ConfigError: as `endpoint`; a file of `tls` cannot be read or has no PEM of its kind; or `tls` or `auth` does
@@ -55,9 +63,27 @@ def open_channel(target: Target, services: Sequence[RpcService], library: Module
     """
     address = endpoint(target)
     arguments = list(_arguments(target, address, services).items())
+    credentials = _credentials(target, address, additions.call_credentials)
+    if credentials is None:
+        make = partial(library.insecure_channel, address.name, arguments)
+    else:
+        make = partial(library.secure_channel, address.name, credentials, arguments)
+    interceptors = additions.interceptors_of(library)
+    if library is grpc.aio:
+        return make(interceptors=aio_interceptors(interceptors, metadata))
+    return intercepted(make(), interceptors, metadata) if interceptors else make()
+
+
+def _credentials(
+    target: Target, address: Endpoint, call_credentials: grpc.CallCredentials | None
+) -> grpc.ChannelCredentials | None:
+    """Returns None if the channel is plain text."""
     if _is_secure(target, address):
-        return library.secure_channel(address.name, _tls_credentials(target), arguments)
-    return library.insecure_channel(address.name, arguments)
+        tls = _tls_credentials(target)
+        return tls if call_credentials is None else grpc.composite_channel_credentials(tls, call_credentials)
+    if call_credentials is not None and not address.local:
+        raise target.error("host", "call credentials are sent over TLS only; give the host the scheme grpcs://")
+    return None
 
 
 def _is_secure(target: Target, address: Endpoint) -> bool:
@@ -165,7 +191,7 @@ def _tls_credentials(target: Target) -> grpc.ChannelCredentials:
     return grpc.ssl_channel_credentials(ca, key or certificate, certificate)
 
 
-def auth_metadata(target: Target) -> tuple[tuple[str, str], ...]:
+def auth_metadata(target: Target) -> Metadata:
     """The pairs of key, in lower case, and value that are sent with each call.
 
     They are not gRPC's call credentials, which run in a thread of their own and cost 70 % of a call.

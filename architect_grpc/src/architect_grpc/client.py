@@ -32,7 +32,8 @@ class ServiceStub:
                 rpc.path,
                 request_serializer=rpc.request.SerializeToString,
                 response_deserializer=rpc.response.FromString,
-                _registered_method=True,
+                # an intercepted channel registers it for each call, which crashes when the channel is closed
+                _registered_method=defaults is None or defaults.wrap is None,
             )
             if defaults is not None:
                 call = call_class(rpc.kind, is_aio=is_aio)(call, rpc, defaults)

@@ -73,10 +73,13 @@ def _client(target: Target, library: ModuleType) -> Client:
     from architect_grpc.call import Defaults
     from architect_grpc.channel import auth_metadata, open_channel
     from architect_grpc.client import Client
+    from architect_grpc.interceptors import additions_of, holding
 
     stubs = _stubs(target).services  # first, because it may raise, and an open channel would be left
-    defaults = Defaults(target.options.total_timeout, auth_metadata(target), target.observer)
-    channel = open_channel(target, [stub.service for stub in stubs], library)
+    additions, metadata = additions_of(target.name), auth_metadata(target)
+    wrap = holding if additions.interceptors_of(library) else None
+    defaults = Defaults(target.options.total_timeout, metadata, target.observer, wrap)
+    channel = open_channel(target, [stub.service for stub in stubs], library, additions, metadata)
     return Client(target.name, channel, stubs, defaults)
 
 
