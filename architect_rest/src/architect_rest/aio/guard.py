@@ -80,8 +80,9 @@ def origin_of(url: httpx2.URL | str) -> Origin | None:
             url = httpx2.URL(url)
         except httpx2.InvalidURL:
             return None
-    scheme = _SCHEMES.get(url.scheme, url.scheme)
-    if not scheme or not url.host:
+    scheme, host = url.scheme, url.host  # once: each time they are parsed anew
+    scheme = _SCHEMES.get(scheme, scheme)
+    if not scheme or not host:
         return None
-    host = f"[{url.host}]" if ":" in url.host else url.host
+    host = f"[{host}]" if ":" in host else host
     return Origin(scheme, host, url.port or DEFAULT_PORTS.get(scheme))

@@ -66,7 +66,8 @@ class ServiceTransport(httpx2.AsyncBaseTransport):
         self._upstream = upstream
         self._policy = upstream.policy(CircuitOpenError, observer)
         self._urls = {each: httpx2.URL(each.url) for each in self._policy.endpoints.all}
-        self._origins = set(map(origin_of, self._urls.values()))
+        self._origin_at = {each: origin_of(url) for each, url in self._urls.items()}
+        self._origins = set(self._origin_at.values())
         context = _context(upstream.urls, verify)
         self._connections = {
             each: Connections(proxy_for(each.url), context, lasting=is_address(url.host))
@@ -140,7 +141,7 @@ class ServiceTransport(httpx2.AsyncBaseTransport):
         """Send `request` once, to `endpoint`."""
         url, own = request.url, self._urls[endpoint]
         headers = request.headers.copy()
-        if origin_of(url) != origin_of(own):
+        if origin_of(url) != self._origin_at[endpoint]:
             if headers.get("Host") == url.netloc.decode("ascii"):
                 headers["Host"] = own.netloc.decode("ascii")
             url = url.copy_with(scheme=own.scheme, host=own.host, port=own.port)
