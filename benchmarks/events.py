@@ -1,13 +1,14 @@
 """What publishing to an outbox or a broker costs: `uv run python benchmarks/events.py [outbox] [rabbitmq] [sqs]`.
 
 The wall clock is what counts. The outbox is in PostgreSQL, on its default local port. To a broker, both sides publish
-1 KiB to one durable queue, and wait for the confirmation. SNS and SQS are those of ministack, which both sides wait for
-most of the time; boto3 sends batches of ten.
+events of 1 KiB with the same headers, those of CloudEvents, to one durable queue, and wait for the confirmation. SNS
+and SQS are those of ministack, which both sides wait for most of the time; boto3 sends batches of ten.
 """
 
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import socket
 import subprocess
@@ -17,7 +18,9 @@ import time
 from collections.abc import Awaitable, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
+from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 from uuid import uuid4
 
 from measure import HEADER, Comparison, compare
@@ -26,6 +29,7 @@ import architect.sdk as architect
 from architect_events.outbox.tables import POSTGRES
 
 Publish = Callable[[], Awaitable[object]]
+Headers = dict[str, Any]
 
 IN_FLIGHT = 100
 BODY = b'{"order": "' + b"x" * 1011 + b'"}'
@@ -47,7 +51,11 @@ def rabbitmq() -> Iterator[Comparison]:
             return connection, channel
 
         async def publish() -> None:
-            message = aio_pika.Message(BODY, delivery_mode=2, content_type="application/json")
+            headers = event_headers("cloudEvents:")
+            id_ = headers["cloudEvents:id"]
+            message = aio_pika.Message(
+                BODY, headers=headers, message_id=id_, delivery_mode=2, content_type="application/json"
+            )
             await channel.default_exchange.publish(message, queue, mandatory=True)
 
         async def disconnect() -> None:
@@ -78,13 +86,19 @@ def sqs() -> Iterator[Comparison]:
         sns.subscribe(TopicArn=arn, Protocol="sqs", Endpoint=arn.replace("sns", "sqs"), Attributes=raw)
         text = BODY.decode()
 
+        def attributes() -> dict[str, dict[str, str]]:
+            headers = {"content-type": "application/json", **event_headers("ce-")}
+            return {"headers": {"DataType": "String", "StringValue": json.dumps(headers)}}
+
         def singly() -> None:
             for _ in range(IN_FLIGHT):
-                sns.publish(TopicArn=arn, Message=text)
+                sns.publish(TopicArn=arn, Message=text, MessageAttributes=attributes())
 
         def batches() -> None:
             for _ in range(IN_FLIGHT // 10):
-                entries = [{"Id": str(number), "Message": text} for number in range(10)]
+                entries = [
+                    {"Id": str(number), "Message": text, "MessageAttributes": attributes()} for number in range(10)
+                ]
                 assert not sns.publish_batch(TopicArn=arn, PublishBatchRequestEntries=entries).get("Failed")
 
         url = f"sqs://key:secret@eu-central-1/ours?endpoint={endpoint}"
@@ -107,6 +121,17 @@ def ministack() -> Iterator[str]:
             yield f"http://127.0.0.1:{port}"
         finally:
             server.kill()
+
+
+def event_headers(prefix: str) -> Headers:
+    """What says which event a message is."""
+    return {
+        f"{prefix}specversion": "1.0",
+        f"{prefix}id": str(uuid4()),
+        f"{prefix}source": "acme/orders",
+        f"{prefix}type": "benchmark",
+        f"{prefix}time": datetime.now(UTC).isoformat(),
+    }
 
 
 async def one_by_one(publish: Publish) -> None:
@@ -148,7 +173,7 @@ def against(
     )
     for way, ours, baseline in ways:
         name = f"publish, {way} / {library}"
-        yield compare(name, ours, baseline, repeat=3, rounds=9, unrolled=IN_FLIGHT, clock=time.perf_counter)
+        yield compare(name, ours, baseline, repeat=2, rounds=25, unrolled=IN_FLIGHT, clock=time.perf_counter)
     threads.shutdown()
     architect.reset()
 

@@ -15,7 +15,7 @@ from architect_testing import EventChannelSuite
 
 class TestRabbitmqChannel(EventChannelSuite):
     channel = "events.amqp"
-    capabilities = Capabilities(orders=True, max_bytes=16 * 1024 * 1024, max_delay=7 * 24 * 3600.0)
+    capabilities = Capabilities(orders=True, max_bytes=16 * 1024 * 1024, max_delay=7 * 24 * 3600.0, per_loop=True)
 
     @pytest.fixture
     def broker(self, server: tuple[str, int]) -> Iterator[str]:

@@ -402,7 +402,7 @@ if child:
 """
 
 
-def test_a_forked_child_publishes_over_a_connection_of_its_own(names: Names) -> None:
+def published_by(program: str, names: Names, *options: str) -> subprocess.CompletedProcess[str]:
     config = {names.source: {"subscriptions": {"placed": {names.mailer: {"handler": "x"}}}}}
     environ = {
         **os.environ,
@@ -410,12 +410,60 @@ def test_a_forked_child_publishes_over_a_connection_of_its_own(names: Names) -> 
         "ARCHITECT_CURRENT_SERVICE": names.source,
         "ARCHITECT_EVENTS": URL,
     }
-    subprocess.run([sys.executable, "-c", textwrap.dedent(PROGRAM)], env=environ, check=True, timeout=60)
+    command = [sys.executable, *options, "-c", textwrap.dedent(program)]
+    result = subprocess.run(command, env=environ, check=False, timeout=60, capture_output=True, text=True)
+    assert result.returncode == 0, result.stderr
+    return result
+
+
+def test_a_forked_child_publishes_over_a_connection_of_its_own(names: Names) -> None:
+    published_by(PROGRAM, names)
 
     async def main() -> None:
         async with opened() as channel:
             consumer = channel.consumer(names.mailer, [names.topic], 10)
             assert sorted(numbers(await drain(consumer, 3))) == [1, 2, 3]
+
+    asyncio.run(main())
+
+
+LOOPS = """
+import asyncio
+import os
+import threading
+import architect.sdk as architect
+
+placed = architect.notification("placed")
+
+def sockets() -> int:
+    return sum(os.readlink(f"/proc/self/fd/{number}").startswith("socket:") for number in fds())
+
+def fds():
+    for number in os.listdir("/proc/self/fd"):
+        if os.path.exists(f"/proc/self/fd/{number}"):
+            yield number
+
+async def main(first: int) -> None:
+    await asyncio.gather(*(placed.aio.publish({"number": first + number}) for number in range(5)))
+
+asyncio.run(main(0))
+assert not [thread.name for thread in threading.enumerate() if thread.name == "architect-events"]
+before = sockets()
+for loop in range(1, 10):
+    asyncio.run(main(loop * 5))
+assert sockets() == before, (sockets(), before)
+placed.publish({"number": 50})
+"""
+
+
+def test_each_event_loop_publishes_over_a_connection_that_is_closed_with_it(names: Names) -> None:
+    result = published_by(LOOPS, names, "-W", "always")
+    assert result.stderr == "", "a warning, such as that of a connection that was not closed"
+
+    async def main() -> None:
+        async with opened() as channel:
+            consumer = channel.consumer(names.mailer, [names.topic], 100)
+            assert sorted(numbers(await drain(consumer, 51))) == list(range(51))
 
     asyncio.run(main())
 

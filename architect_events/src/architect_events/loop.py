@@ -56,9 +56,15 @@ class LoopThread:
     def __init__(self, name: str = "architect-events") -> None:
         self._name = name
         self._lock = threading.Lock()
+        self._thread: threading.Thread | None = None
         self._calls: Calls | None = None
         self._callers: WeakKeyDictionary[asyncio.AbstractEventLoop, Calls] = WeakKeyDictionary()
         os.register_at_fork(after_in_child=self._forget)
+
+    @property
+    def is_current(self) -> bool:
+        """Whether the caller is in this loop."""
+        return threading.current_thread() is self._thread
 
     def run(self, coroutine: Coroutine[Any, Any, Value]) -> Value:
         """Blocks until the coroutine has ended; returns its result, or raises what it raises."""
@@ -128,13 +134,14 @@ class LoopThread:
 
             # hosts' names are looked up in it: one that takes long must not delay those of others
             loop.set_default_executor(ThreadPoolExecutor(_THREADS, thread_name_prefix=self._name))
-        threading.Thread(target=loop.run_forever, name=self._name, daemon=True).start()
+        self._thread = threading.Thread(target=loop.run_forever, name=self._name, daemon=True)
+        self._thread.start()
         self._calls = Calls(loop)
         return self._calls
 
     def _forget(self) -> None:
         self._lock = threading.Lock()
-        self._calls = None  # the parent's, whose thread does not exist in this process
+        self._calls = self._thread = None  # the parent's, which does not exist in this process
         self._callers = WeakKeyDictionary()
 
 

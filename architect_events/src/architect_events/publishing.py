@@ -5,13 +5,14 @@ from __future__ import annotations
 import asyncio
 import atexit
 import os
-from collections.abc import Sequence
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime
 from functools import cache
 from typing import Any
 from uuid import uuid4
+from weakref import WeakKeyDictionary
 
 from architect_core.contract import Broker, Channel, Delivery, EventChannel, EventTarget, Message, Receipt, Sender
 from architect_core.exceptions import ConfigError, PayloadError, PluginError, PublishError
@@ -20,41 +21,67 @@ from architect_events.loop import LoopThread
 from architect_events.observing import observed
 from architect_events.outbox.insert import aio_put, put
 from architect_events.subscribers import topic_of
-from architect_events.together import Together
+from architect_events.together import Together, receipts_of
+
+_Owner = asyncio.AbstractEventLoop | int
 
 _SLACK = 1.0  # seconds after its timeout when a channel is no longer waited for
 
 
 class Channels:
-    """The channels of this process, each opened once; a forked child opens its own."""
+    """The channels of this process: of its own event loop for them, and of others, with which they end."""
 
     def __init__(self) -> None:
         self.loop = LoopThread()
-        self._open: dict[tuple[int, type[EventChannel], str], Channel] = {}
-        atexit.register(self._close)
+        self._open: dict[tuple[_Owner, type[EventChannel], str], Channel] = {}
+        self._ends: dict[asyncio.AbstractEventLoop, AsyncGenerator[None]] = {}
+        atexit.register(self._close_own)
 
     def open(self, factory: EventChannel, broker: Broker | None) -> Channel:
-        """Returns the channel that `factory` opens."""
-        key = (
-            os.getpid(),
-            type(factory),
-            "" if broker is None else f"{broker.credentials.url} {broker.credentials.options}",
-        )
+        """Returns the channel that `factory` opens, once for the running event loop; if none runs, for our own."""
+        where = "" if broker is None else f"{broker.credentials.url} {broker.credentials.options}"
+        key = self._owner(), type(factory), where
         channel = self._open.get(key)
         return channel or self._open.setdefault(key, factory.open(broker))
 
-    def _close(self) -> None:
-        """Disconnects at the end of the process, as brokers expect it; what is published even later connects anew."""
-        opened, self._open = self._open, {}
-        own = [channel for (pid, *_), channel in opened.items() if pid == os.getpid()]
+    def _owner(self) -> _Owner:
+        """Returns the running event loop, or the process for its own one; a forked child has another."""
+        if self.loop.is_current:
+            return os.getpid()
+        try:
+            loop = asyncio.get_running_loop()
+        except RuntimeError:
+            return os.getpid()
+        if loop not in self._ends:
+            for ended in [each for each in list(self._ends) if each.is_closed()]:
+                self._forget(ended)
+            # before asyncio closes a loop it closes the asynchronous generators that began in it
+            end = self._ends[loop] = self._until_the_end(loop)
+            with suppress(StopIteration):  # its first step awaits nothing, so it ends in the value that is yielded
+                end.__anext__().send(None)
+        return loop
 
-        async def close() -> None:
+    async def _until_the_end(self, loop: asyncio.AbstractEventLoop) -> AsyncGenerator[None]:
+        try:
+            yield
+        finally:
+            await self._close(loop)
+
+    def _forget(self, owner: _Owner) -> list[Channel]:
+        if not isinstance(owner, int):
+            self._ends.pop(owner, None)
+        return [self._open.pop(key) for key in list(self._open) if key[0] == owner]
+
+    async def _close(self, owner: _Owner) -> None:
+        with suppress(TimeoutError):
             async with asyncio.timeout(_SLACK):
-                await asyncio.gather(*(channel.close() for channel in own), return_exceptions=True)
+                await asyncio.gather(*(each.close() for each in self._forget(owner)), return_exceptions=True)
 
-        if own:
-            with suppress(TimeoutError):
-                self.loop.run(close())
+    def _close_own(self) -> None:
+        """Disconnects at the end of the process, as brokers expect it; what is published even later connects anew."""
+        owner = os.getpid()
+        if any(key[0] == owner for key in self._open):
+            self.loop.run(self._close(owner))
 
 
 @cache
@@ -71,7 +98,7 @@ class EventSender(Sender):
         self._channels = channels
         self._broker = target.broker()
         self._observer = client_observer(target.source, "events")
-        self._declarations: dict[Channel, asyncio.Task[None]] = {}
+        self._declarations: WeakKeyDictionary[Channel, asyncio.Task[None]] = WeakKeyDictionary()
         self._together: Together | None = None
         if self._broker is not None:
             self._name = f"events.{self._broker.scheme}"
@@ -97,7 +124,11 @@ class EventSender(Sender):
             if outbox is not None:
                 await aio_put(outbox, message)
             elif self._together is not None:
-                self._check(message, await self._together.aio_send(message, timeout), timeout)
+                if self._factory.capabilities.per_loop:
+                    (receipt,) = await receipts_of(self._send, [message], timeout)
+                else:
+                    receipt = await self._together.aio_send(message, timeout)
+                self._check(message, receipt, timeout)
             else:
                 return await self._channels.loop.aio(self._deliver(message, timeout))
             return []

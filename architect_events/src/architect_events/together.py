@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
-from concurrent.futures import Future
 from functools import partial
+from queue import SimpleQueue
 from typing import TYPE_CHECKING, cast
 
 from architect_core.contract import Message, Receipt
@@ -36,9 +36,9 @@ class Together:
 
     def send(self, message: Message, timeout: float) -> Receipt:
         """Returns the receipt of one message, and blocks for `timeout` seconds at most."""
-        receipt: Future[Receipt] = Future()
-        self._thread.call(partial(self._add, message, timeout, receipt.set_result))
-        return receipt.result()
+        receipt: SimpleQueue[Receipt] = SimpleQueue()  # wakes this thread more cheaply than a Future
+        self._thread.call(partial(self._add, message, timeout, receipt.put))
+        return receipt.get()
 
     async def aio_send(self, message: Message, timeout: float) -> Receipt:
         """The same without blocking."""
@@ -68,18 +68,24 @@ class Together:
         waiting = self._waiting.pop(timeout)
         parts = [waiting[first : first + self._most] for first in range(0, len(waiting), self._most)]
         if len(parts) == 1:
-            await self._send_part(waiting, timeout)
+            await self._report(waiting, timeout)
         else:
-            await asyncio.gather(*(self._send_part(part, timeout) for part in parts))
+            await asyncio.gather(*(self._report(part, timeout) for part in parts))
 
-    async def _send_part(self, entries: Sequence[tuple[Message, Report]], timeout: float) -> None:
-        try:
-            async with asyncio.timeout(timeout):
-                receipts = await self._send([message for message, _ in entries], timeout)
-        except Exception as problem:  # noqa: BLE001 - whatever it is, the messages may not be kept
-            receipts = [Receipt(problem)] * len(entries)
-        if len(receipts) != len(entries):
-            reason = f"the channel returned {len(receipts)} receipts for {len(entries)} messages"
-            receipts = [Receipt(PluginError(reason))] * len(entries)
+    async def _report(self, entries: Sequence[tuple[Message, Report]], timeout: float) -> None:
+        receipts = await receipts_of(self._send, [message for message, _ in entries], timeout)
         for (_, report), receipt in zip(entries, receipts, strict=True):
             report(receipt)
+
+
+async def receipts_of(send: Send, messages: Sequence[Message], timeout: float) -> Sequence[Receipt]:
+    """Returns what `send` returns within `timeout` seconds; if it fails, a receipt with its error for each message."""
+    try:
+        async with asyncio.timeout(timeout):
+            receipts = await send(messages, timeout)
+    except Exception as problem:  # noqa: BLE001 - whatever it is, the messages may not be kept
+        return [Receipt(problem)] * len(messages)
+    if len(receipts) != len(messages):
+        reason = f"the channel returned {len(receipts)} receipts for {len(messages)} messages"
+        return [Receipt(PluginError(reason))] * len(messages)
+    return receipts

@@ -16,7 +16,7 @@ _MAX_BYTES = 16 * 1024 * 1024  # RabbitMQ 4 refuses larger messages, earlier one
 class RabbitEvents(contract.EventChannel):
     """Carries events over RabbitMQ."""
 
-    capabilities: ClassVar = Capabilities(orders=True, max_bytes=_MAX_BYTES, max_delay=7 * 24 * 3600.0)
+    capabilities: ClassVar = Capabilities(orders=True, max_bytes=_MAX_BYTES, max_delay=7 * 24 * 3600.0, per_loop=True)
 
     def open(self, broker: Broker | None) -> Channel:
         """Returns a channel to the broker."""

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import threading
 from collections.abc import Callable, Mapping
-from contextlib import suppress
 from functools import partial
-from typing import Any, TypeVar
+from typing import Any
 
-Value = TypeVar("Value")
+from architect_sqs.threads import Threads
 
 LONG_POLL = 20
 """Seconds that SQS lets a call wait for messages at most."""
@@ -61,42 +59,13 @@ def refusal(service: str, operation: str, code: str) -> AwsError:
     return AwsError(code, f"{service.upper()} refused {operation}: {code}{f' ({hint})' if hint else ''}")
 
 
-def in_thread(function: Callable[[], Value], orphaned: Callable[[Value], None] | None = None) -> asyncio.Future[Value]:
-    """Returns the future result of `function`, which runs in a thread that does not outlive the process.
-
-    If the future is cancelled, the thread goes on, and `orphaned` gets its result.
-    """
-    loop = asyncio.get_running_loop()
-    future: asyncio.Future[Value] = loop.create_future()
-
-    def run() -> None:
-        try:
-            finish = partial(succeed, function())
-        except Exception as problem:  # noqa: BLE001 - it is the future's
-            finish = partial(fail, problem)
-        with suppress(RuntimeError):  # the loop was closed: nobody waits
-            loop.call_soon_threadsafe(finish)
-
-    def succeed(value: Value) -> None:
-        if not future.done():
-            future.set_result(value)
-        elif orphaned is not None:
-            orphaned(value)
-
-    def fail(problem: Exception) -> None:
-        if not future.done():
-            future.set_exception(problem)
-
-    threading.Thread(target=run, name="architect-sqs", daemon=True).start()
-    return future
-
-
 class Aws:
     """The clients of this process, which are made by the first call."""
 
     def __init__(self, arguments: Mapping[str, Any]) -> None:
         """`arguments` are those of `boto3.client`."""
         self._arguments = arguments
+        self._threads = Threads("architect-sqs")
         self._slots = asyncio.Semaphore(_CALLS)
         self._making: asyncio.Future[dict[str, Any]] | None = None
         self._closed = False
@@ -105,21 +74,21 @@ class Aws:
         """Returns the answer of `operation`, such as "publish_batch" of "sns"; raises AwsError."""
         clients = await self._clients()
         async with self._slots:
-            return await in_thread(partial(_call, clients[service], service, operation, parameters))
+            return await self._threads.call(partial(_call, clients[service], service, operation, parameters))
 
     async def poll(
         self, orphaned: Callable[[dict[str, Any]], None], **parameters: Any
     ) -> asyncio.Future[dict[str, Any]]:
         """Returns the future answer of `receive_message`; a cancelled one goes to `orphaned` when it arrives."""
         clients = await self._clients()
-        return in_thread(partial(_call, clients["polls"], "sqs", "receive_message", parameters), orphaned)
+        return self._threads.call(partial(_call, clients["polls"], "sqs", "receive_message", parameters), orphaned)
 
     async def _clients(self) -> dict[str, Any]:
         if self._closed:
             raise AwsError("closed", "this channel is closed")
         making = self._making
         if making is None or (making.done() and (making.cancelled() or making.exception() is not None)):
-            making = self._making = in_thread(partial(_make_clients, self._arguments))
+            making = self._making = self._threads.call(partial(_make_clients, self._arguments))
         return await asyncio.shield(making)
 
     async def close(self) -> None:
@@ -128,6 +97,7 @@ class Aws:
         if self._making is not None and self._making.done() and self._making.exception() is None:
             for client in self._making.result().values():
                 client.close()
+        self._threads.close()
 
 
 def _make_clients(arguments: Mapping[str, Any]) -> dict[str, Any]:

@@ -67,7 +67,7 @@ class Batcher(Generic[Item, Result]):
 
     def _schedule(self) -> None:
         """Have batches made once the tasks that can run now have put what they have."""
-        if not self._scheduled:
+        if self._waiting and not self._scheduled:
             self._scheduled = True
             asyncio.get_running_loop().call_soon(self._start)
 

@@ -38,6 +38,8 @@ class SqsChannel(Channel):
         A message with a key is published once the one before it with the same key is; if that is not accepted, neither
         is this one.
         """
+        if len(messages) == 1:  # without a task of its own
+            return [await self._send(messages[0], timeout)]
         return await asyncio.gather(*(self._send(message, timeout) for message in messages))
 
     async def _send(self, message: Message, timeout: float) -> Receipt:

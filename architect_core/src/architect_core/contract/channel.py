@@ -55,6 +55,8 @@ class Capabilities:
         lease: seconds after which a received message is delivered again, unless its lease is extended; None if that
             happens only when the connection ends.
         batch: how many messages are best sent at once.
+        per_loop: whether a coroutine publishes through a channel in its own event loop, which is quicker, but connects
+            once for each loop; if not, through the one that the process has in a thread of its own.
     """
 
     keeps: bool = True
@@ -64,6 +66,7 @@ class Capabilities:
     max_delay: float | None = None
     lease: float | None = None
     batch: int = 100
+    per_loop: bool = False
 
 
 @dataclass(frozen=True)
@@ -163,7 +166,7 @@ class EventChannel(Provided):
 
     @abstractmethod
     def open(self, broker: Broker | None) -> Channel:
-        """Returns a channel, which is not connected yet; called once for a process, and again in a forked child.
+        """Returns a channel, which is not connected yet; called once for an event loop.
 
         `broker` is None for a channel that delivers to subscribers itself. Raises ConfigError for wrong options.
         """

@@ -1,0 +1,71 @@
+"""Threads for calls that block."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Callable
+from contextlib import suppress
+from functools import partial
+from queue import SimpleQueue
+from typing import TypeVar
+
+Value = TypeVar("Value")
+
+
+class Threads:
+    """Makes calls for an event loop, each in a thread that is idle, or else in a new one.
+
+    Unlike those of a `ThreadPoolExecutor`, the threads do not keep the process from ending.
+    """
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+        self._calls: SimpleQueue[Callable[[], None] | None] = SimpleQueue()
+        self._idle = threading.Semaphore(0)
+        self._started = 0
+
+    def call(
+        self, function: Callable[[], Value], orphaned: Callable[[Value], None] | None = None
+    ) -> asyncio.Future[Value]:
+        """Returns the future result of `function`.
+
+        If the future is cancelled, the call goes on, and `orphaned` gets its result.
+        """
+        loop = asyncio.get_running_loop()
+        future: asyncio.Future[Value] = loop.create_future()
+
+        def run() -> None:
+            try:
+                finish = partial(succeed, function())
+            except Exception as problem:  # noqa: BLE001 - it is the future's
+                finish = partial(fail, problem)
+            self._idle.release()  # before the loop goes on, which may have the next call
+            with suppress(RuntimeError):  # the loop was closed: nobody waits
+                loop.call_soon_threadsafe(finish)
+
+        def succeed(value: Value) -> None:
+            if not future.done():
+                future.set_result(value)
+            elif orphaned is not None:
+                orphaned(value)
+
+        def fail(problem: Exception) -> None:
+            if not future.done():
+                future.set_exception(problem)
+
+        self._calls.put(run)
+        if not self._idle.acquire(blocking=False):
+            self._started += 1
+            threading.Thread(target=self._work, name=self._name, daemon=True).start()
+        return future
+
+    def _work(self) -> None:
+        while (run := self._calls.get()) is not None:
+            run()
+
+    def close(self) -> None:
+        """End the threads, each after its call."""
+        for _ in range(self._started):
+            self._calls.put(None)
+        self._started = 0
