@@ -128,6 +128,28 @@ def test_only_the_messages_that_use_what_an_installed_distribution_defines_other
     )
 
 
+def test_what_isolated_and_other_messages_use_is_the_installed_class(project, run):
+    details = "message Detail { int32 id = 1; } message Details { Detail detail = 1; Status status = 2; NEW }"
+    text = """package pay; import "google/probe/status.proto";
+        message Order { google.probe.Status status = 1; google.probe.Detail detail = 2; }"""
+    later = f"{STATUS} {details}".replace("NEW", "int32 later = 3;")
+    project.install("pay", {"pay.proto": text, "google/probe/status.proto": later})
+    run(
+        """
+        def stubs():
+            from google.probe import status_pb2
+            defs = resolver.service("pay").defs
+            assert defs.Order(status=defs.Status(code=3), detail=defs.Detail(id=4)).detail.id == 4
+            assert (defs.Status, defs.Detail) == (status_pb2.Status, status_pb2.Detail)
+            assert defs.Details(later=5, status={"code": 3}).status.code == 3
+        def installed():
+            from google.probe import status_pb2
+            assert not hasattr(status_pb2.Details(), "later")
+        """,
+        project.distribution("probe", {"google/probe/status.proto": f"{STATUS} {details}".replace("NEW", "")}),
+    )
+
+
 HEALTH = """package grpc.health.v1; message HealthCheckRequest { string service = 1; }
     message HealthCheckResponse {
       enum ServingStatus { UNKNOWN = 0; SERVING = 1; NOT_SERVING = 2; SERVICE_UNKNOWN = 3; } ServingStatus status = 1; }
@@ -177,6 +199,27 @@ def test_a_generated_module_on_the_path_can_be_imported_whatever_was_loaded_befo
         def installed():
             from acme.v1 import money_pb2
             assert money_pb2.DESCRIPTOR.name == "acme/v1/money.proto"
+        """,
+        site,
+    )
+
+
+@pytest.mark.parametrize("quote", ["'", '"'])
+def test_a_generated_module_is_known_however_it_is_formatted(project, run, quote):
+    project.install("bank", {"money.proto": "package feed; message Money { int32 n = 1; }"})
+    site = project.distribution("money", {"feed/money.proto": "package feed; message Money { string text = 1; }"})
+    module = site / "feed" / "money_pb2.py"
+    text = module.read_text()
+    literal = text.partition("AddSerializedFile(b'")[2].partition("')\n")[0]
+    assert literal
+    text = text.replace(f"AddSerializedFile(b'{literal}')", f"AddSerializedFile(\n    b{quote}{literal}{quote},\n)")
+    module.write_text(text)
+    run(
+        """
+        def stubs():
+            assert resolver.service("bank").defs.Money(n=5).n == 5
+        def installed():
+            from feed import money_pb2
         """,
         site,
     )

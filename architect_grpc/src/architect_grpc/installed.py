@@ -30,7 +30,9 @@ if TYPE_CHECKING:
 # a line of the list of a distribution's files:
 # https://packaging.python.org/en/latest/specifications/recording-installed-packages/
 _RECORDED = re.compile(rb"^([^,\n\"]+)_pb2\.py,", re.MULTILINE)
-_SERIALIZED = re.compile(rb"\.AddSerializedFile\((b'[^'\\\n]*(?:\\.[^'\\\n]*)*')\)")
+_LITERAL = rb"b'[^'\\\n]*(?:\\.[^'\\\n]*)*'" + rb'|b"[^"\\\n]*(?:\\.[^"\\\n]*)*"'
+# as the compiler writes it, or as a formatter does
+_SERIALIZED = re.compile(rb"\.AddSerializedFile\(\s*(" + _LITERAL + rb"),?\s*\)")
 _DESCRIPTOR = b"google/protobuf/descriptor.proto"  # imported by a file with custom options
 
 

@@ -17,7 +17,7 @@ class Isolation:
 
     Attributes:
         isolated: the definitions that the default pool does not get.
-        private: those whose Python objects are of the service's own pool: the isolated ones, and what they refer to.
+        private: those whose Python objects are of the service's own pool: the isolated ones, and what only these use.
     """
 
     isolated: Collection[str] = ()
@@ -46,16 +46,18 @@ def isolation(definitions: Mapping[str, Definition], clashing: Iterable[str], sh
             users.setdefault(each, []).append(name)
     # the options that a descriptor returns are always of the default pool, so a custom option is shared if it can be
     kept = {name for name in shared if definitions[name].extends_options}
+    services = {name for name, each in definitions.items() if each.is_service}
 
     def connected(name: str) -> Iterable[str]:
         yield from (user for user in users.get(name, ()) if user not in kept)
-        if not definitions[name].is_service:
+        if name not in services:
             yield from (used for used in uses[name] if used not in shared)
 
     isolated = _reachable(isolated, connected)
-    return Isolation(
-        isolated, _reachable({each for each in isolated if not definitions[each].is_service}, uses.__getitem__)
-    )
+    # applications do not give objects to services and custom options
+    given = {name for name, each in definitions.items() if name not in services and not each.extends_options}
+    private = _reachable(isolated - services, uses.__getitem__)
+    return Isolation(isolated, private - _reachable(given - isolated - set(shared), uses.__getitem__))
 
 
 def _reachable(start: set[str], neighbours: Callable[[str], Iterable[str]]) -> set[str]:
