@@ -12,13 +12,7 @@ import responses
 from betamax import Betamax
 from requests_cache import CachedSession, CacheMixin
 from requests_oauthlib import OAuth1, OAuth1Session, OAuth2, OAuth2Session
-from requests_toolbelt import (
-    MultipartEncoder,
-    MultipartEncoderMonitor,
-    SourceAddressAdapter,
-    StreamingIterator,
-    threaded,
-)
+from requests_toolbelt import MultipartEncoder, MultipartEncoderMonitor, SourceAddressAdapter, StreamingIterator
 from requests_toolbelt.auth.guess import GuessAuth
 from requests_toolbelt.cookies.forgetful import ForgetfulCookieJar
 from requests_toolbelt.downloadutils import stream as download
@@ -200,14 +194,10 @@ def test_requests_toolbelt_reads_downloads_dumps_and_forgets_cookies(client, tmp
     assert "cookie" not in client.get("/x").json()["headers"]
 
 
-def test_requests_toolbelt_guesses_the_authentication_and_calls_from_threads(client, server):
+def test_requests_toolbelt_guesses_the_authentication(client, server):
     client.auth = GuessAuth("user", "password")
     assert client.get("/x?status=401&challenge=1").status_code == 401
     assert server.asked[-1]["headers"]["authorization"].startswith("Digest ")
-    calls = [{"method": "GET", "url": "/t/:a", "path_params": {"a": number}} for number in range(4)]
-    answered, failed = threaded.map(calls, num_processes=2, session=lambda: client)
-    assert sorted(each.json()["path"] for each in answered) == ["/t/0", "/t/1", "/t/2", "/t/3"]
-    assert list(failed) == []
 
 
 def test_requests_toolbelt_s_adapters_are_mounted(client):
