@@ -126,6 +126,7 @@ def test_what_changes_in_the_session_is_sent_with_the_next_call(server):
         lambda session: session.headers.__setitem__("X-A", "1"),
         lambda session: session.headers.__setitem__("X-A", "2"),
         lambda session: session.headers.__delitem__("X-A"),
+        lambda session: setattr(session, "headers", {"x-a": "3", "Accept": None}),
         lambda session: session.cookies.set("c", "1"),
         lambda session: session.cookies.clear(),
         lambda session: setattr(session, "cookies", RequestsCookieJar()),
@@ -140,6 +141,29 @@ def test_what_changes_in_the_session_is_sent_with_the_next_call(server):
         for change in changes:
             change(ours), change(theirs)
             same(ours, theirs, server)
+
+
+@pytest.mark.parametrize("value", [1, "a\r\nX-Evil: 1", " a"])
+def test_a_wrong_header_of_the_session_is_refused_as_by_requests(server, value):
+    ours, theirs = pair(server)
+    with ours, theirs:
+        for session, url in (ours, "/x"), (theirs, f"{server.url}/x"):
+            assert session.get(url).ok
+            session.headers["X-A"] = value
+            for _ in range(2):
+                with pytest.raises(requests.exceptions.InvalidHeader):
+                    session.get(url)
+
+
+def test_what_a_call_does_to_its_headers_stays_in_the_call(server):
+    def sign(request):
+        request.headers["X-Signed"] = "1"
+        return request
+
+    with RestClient(server.url) as client:
+        client.get("/x", auth=sign)
+        client.get("/x")
+    assert ["x-signed" in each["headers"] for each in server.asked] == [True, False]
 
 
 def test_a_base_url_that_is_assigned_counts_for_the_next_call(server):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -204,13 +205,14 @@ def _read(response: Response, max_answer_bytes: int | None) -> None:
     Raises:
         AnswerTooLargeError: it is longer than `max_answer_bytes`, once decoded. Its connection is closed.
     """
+    most = sys.maxsize if max_answer_bytes is None else max_answer_bytes
     parts, size = [], 0
     try:
-        for part in response.iter_content(_PART):
+        for part in response.iter_content(None if _is_within(response.raw, most) else _PART):
             size += len(part)
-            if max_answer_bytes is not None and size > max_answer_bytes:
+            if size > most:
                 response.close()
-                raise AnswerTooLargeError(too_large(max_answer_bytes, "stream=True"))
+                raise AnswerTooLargeError(too_large(most, "stream=True"))
             parts.append(part)
     except (ChunkedEncodingError, ContentDecodingError) as problem:
         if isinstance(problem, AnswerTooLargeError) or not response.is_redirect:
@@ -218,3 +220,10 @@ def _read(response: Response, max_answer_bytes: int | None) -> None:
         response.close()  # requests ignores what is wrong with a redirect's body
         parts.clear()
     response._content = b"".join(parts)  # noqa: SLF001 - where `content` keeps the body
+
+
+def _is_within(raw: Any, most: int) -> bool:
+    """Whether a response that is read from a socket has stated its length, which is at most `most` bytes."""
+    if not isinstance(getattr(raw, "connection", None), TimedConnection) or "content-encoding" in raw.headers:
+        return False
+    return raw.length_remaining is not None and raw.length_remaining <= most

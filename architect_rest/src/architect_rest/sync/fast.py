@@ -2,7 +2,7 @@
 
 requests parses the URL of a call several times, and goes through all variables of the environment for proxies,
 certificates and a netrc file. Here a plain path is appended to the base URL, which was prepared once, and the
-environment is read again only after it has changed.
+environment and the session's headers are read again only after they have changed.
 """
 
 from __future__ import annotations
@@ -46,7 +46,9 @@ class FastPath:
         self.path = self._prepared.removeprefix(self.origin)
         self._own = f"{self.origin}/"
         self._inside = f"{self._prepared}/" if jailed else self._own
-        self._memory: tuple[Any, dict[str, Any]] = (None, {})  # one object, so that threads see both or neither
+        # one object each, so that threads see both or neither
+        self._memory: tuple[Any, dict[str, Any]] = (None, {})
+        self._checked: tuple[Any, tuple[tuple[str, str | bytes], ...]] = (None, ())
 
     def is_own(self, url: str) -> bool:
         """Whether a URL begins with the base URL's origin; no parser finds another host in one that does."""
@@ -66,7 +68,7 @@ class FastPath:
         if request.headers:
             prepared.prepare_headers(merge_setting(request.headers, session.headers, dict_class=CaseInsensitiveDict))
         else:
-            prepared.prepare_headers({name: value for name, value in session.headers.items() if value is not None})
+            prepared.headers = self._session_headers(session)
         if request.cookies or len(session.cookies):
             own = request.cookies
             given = own if isinstance(own, CookieJar) else cookiejar_from_dict(own or {})
@@ -82,6 +84,17 @@ class FastPath:
             prepared.prepare_auth(auth, prepared.url)
         prepared.prepare_hooks(merge_hooks(request.hooks, session.hooks))
         return prepared
+
+    def _session_headers(self, session: Session) -> CaseInsensitiveDict[str | bytes]:
+        """Those of the session, which requests checks again only after they have changed."""
+        present = tuple(session.headers.items())
+        seen, checked = self._checked
+        if present != seen:
+            prepared = PreparedRequest()
+            prepared.prepare_headers({name: value for name, value in present if value is not None})
+            checked = tuple(prepared.headers.items())
+            self._checked = present, checked
+        return CaseInsensitiveDict(checked)
 
     def _netrc_auth(self, session: Session, prepared: PreparedRequest) -> Any:
         if not session.trust_env:
