@@ -5,19 +5,23 @@ from __future__ import annotations
 import contextlib
 import glob
 import hashlib
+import inspect
 import os
 import shutil
 import sys
 import tempfile
+import time
 from dataclasses import dataclass, field
+from itertools import chain
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
+from architect_cli import unchanged
 from architect_core.contract import STUBS_FOLDER, Definitions, StubGenerator, stub_folder
 from architect_core.exceptions import RunError, StubError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from architect_cli.tree import Node
     from architect_core.plugins import Plugins
@@ -83,7 +87,14 @@ def _install(node: Node, plugins: Plugins, progress: Callable[[str], None]) -> I
         "Existing stubs of it are kept"
         for name in node.versions
     ]
+    key = repr((wanted, node.versions, sys.version))
+    if (notes := unchanged.recorded_notes(folder, key)) is not None:
+        done.unchanged += wanted
+        done.notes += notes
+        return done
+    started = time.time_ns()
     stubs: dict[StubGenerator, tuple[str, dict[str, Path]]] = {}
+    inputs: list[Iterable[str] | None] = []
     contents: dict[str, dict[str, bytes]] = {}
     for name, (protocol, definitions) in wanted.items():
         asked_by = f"the definitions of {name}"
@@ -91,6 +102,7 @@ def _install(node: Node, plugins: Plugins, progress: Callable[[str], None]) -> I
         stubs.setdefault(generator, (protocol, {}))[1][name] = folder / stub_folder(name)
         with plugins.blamed(protocol, asked_by):
             checksum = generator.checksum(definitions)
+            inputs += [generator.inputs(definitions), [inspect.getfile(type(generator))]]
         if _is_intact(folder / stub_folder(name), checksum):
             done.unchanged.append(name)
             continue
@@ -108,9 +120,13 @@ def _install(node: Node, plugins: Plugins, progress: Callable[[str], None]) -> I
     done.removed = _remove_others(folder, {stub_folder(name) for name in (*wanted, *node.versions)})
     if contents:
         _write(folder, contents)
+    notes = []
     for generator, (protocol, folders) in stubs.items():
         with plugins.blamed(protocol, f"the definitions of {node.name}"):
-            done.notes.extend(generator.finish(folders, folder))
+            notes += generator.finish(folders, folder)
+    if all(each is not None for each in inputs):
+        unchanged.write_record(folder, key, chain.from_iterable(filter(None, inputs)), notes, started)
+    done.notes += notes
     return done
 
 

@@ -37,17 +37,33 @@ class GrpcStubGenerator(StubGenerator):
     """
 
     def __init__(self) -> None:
-        # the results of `checksum`, which `generate` usually follows
+        # the results of `checksum`, which the other methods usually follow
         self._compiled: dict[Definitions, bytes] = {}
+        self._inputs: dict[Definitions, frozenset[str]] = {}
 
     def checksum(self, definitions: Definitions) -> str:
         """A hash of the compiled definitions, imported ones included, and of the compiler's version."""
-        content = self._compiled[definitions] = _compile(definitions)
+        content = self._compiled[definitions] = self._compile(definitions)
         return hashlib.sha256(f"{_FORMAT} {version('grpcio-tools')} ".encode() + content).hexdigest()
+
+    def inputs(self, definitions: Definitions) -> frozenset[str] | None:
+        """The definitions, also imported ones, and the folders in which these were looked for."""
+        return self._inputs.get(definitions)
+
+    def _compile(self, definitions: Definitions) -> bytes:
+        """The content of `definitions.binpb`."""
+        sources = find_sources(definitions, compiler_root())
+        self._inputs[definitions] = sources.inputs
+        try:
+            content = compile_texts(sources.texts, sources.paths, sources.listed)
+        except StubError as problem:
+            raise StubError(f"{definitions.service}: {problem}") from None
+        files = [_as_generated(file) for file in FileDescriptorSet.FromString(content).file]
+        return definition_set.pack(files, sources.listed)
 
     def generate(self, definitions: Definitions) -> Mapping[str, bytes]:
         """The stubs: path -> content."""
-        content = self._compiled.pop(definitions, None) or _compile(definitions)
+        content = self._compiled.pop(definitions, None) or self._compile(definitions)
         files, _ = definition_set.unpack(content)
         own = [file for file in files if not is_well_known(file.name)]
         stubs = {definition_set.FILE_NAME: content}
@@ -82,17 +98,6 @@ class GrpcStubGenerator(StubGenerator):
                 )
         definition_set.write_clashing(folder, clashing)
         return notes
-
-
-def _compile(definitions: Definitions) -> bytes:
-    """The content of `definitions.binpb`."""
-    sources = find_sources(definitions, compiler_root())
-    try:
-        content = compile_texts(sources.texts, sources.paths, sources.listed)
-    except StubError as problem:
-        raise StubError(f"{definitions.service}: {problem}") from None
-    files = [_as_generated(file) for file in FileDescriptorSet.FromString(content).file]
-    return definition_set.pack(files, sources.listed)
 
 
 def _as_generated(file: FileDescriptorProto) -> FileDescriptorProto:

@@ -70,11 +70,13 @@ class Sources:
         texts: name -> content, whose imports have these names.
         paths: name -> where the file is.
         listed: the names of the files that the manifest lists.
+        inputs: the files that were read, and the folders in which files were looked for.
     """
 
     texts: dict[str, bytes]
     paths: dict[str, str]
     listed: list[str]
+    inputs: frozenset[str]
 
 
 def find_sources(definitions: Definitions, compiler_root: str) -> Sources:
@@ -98,11 +100,12 @@ class _Search:
         self._installed: dict[str, str] = {}  # import path -> file of an installed distribution
         self._roots = list(self._listed_roots(definitions.roots))
         self._files: dict[str, _File] = {}
+        self._peeked: dict[str, _File] = {}  # that could be meant by an import
         self._found_roots: dict[str, str] = {}  # a folder -> what imports write before paths in it, such as "etcd/"
         self._listed = []
         for name in definitions.files:
             path = plain(definitions.folder / name)
-            if not self._folders.is_file(path):
+            if not Path(path).is_file():
                 where = f"{definitions.folder} (api.definitions)"
                 raise StubError(f"{self._service}: there is no file {name} in {where}")
             self._listed.append(path)
@@ -110,7 +113,7 @@ class _Search:
     def _listed_roots(self, roots: Sequence[str]) -> Iterator[str]:
         for root in roots:
             path = plain(Path(self._folder, root))
-            if self._folders.is_folder(path):
+            if Path(path).is_dir():
                 yield path
             elif (files := installed_root(root)) is not None:
                 self._installed |= {name: path for name, path in files.items() if name not in self._installed}
@@ -139,6 +142,7 @@ class _Search:
             texts={names[path]: self._renamed(file, names) for path, file in self._files.items()},
             paths={names[path]: path for path in reversed(self._files)},
             listed=list(dict.fromkeys(names[path] for path in self._listed)),
+            inputs=frozenset(self._files).union(self._peeked, self._folders.listed),
         )
 
     def _learn_root(self, file: _File, wanted: str, path: str) -> None:
@@ -161,7 +165,7 @@ class _Search:
     def _find(self, file: _File, wanted: str) -> tuple[str, str] | None:
         """The path of what `file` imports as `wanted`, and the outermost folder of its own imports."""
         for root in self._roots:
-            if self._folders.is_file(f"{root}/{wanted}"):
+            if self._folders.has(root, wanted):
                 return f"{root}/{wanted}", root
         if wanted in self._installed:
             path = self._installed[wanted]
@@ -169,9 +173,9 @@ class _Search:
         above = file.path
         while above != file.home:
             above = above.rpartition("/")[0]
-            if self._folders.is_file(f"{above}/{wanted}"):
+            if self._folders.has(above, wanted):
                 return f"{above}/{wanted}", file.home
-        if self._folders.is_file(f"{self._compiler_root}/{wanted}"):
+        if self._folders.has(self._compiler_root, wanted):
             return f"{self._compiler_root}/{wanted}", self._compiler_root
         found = self._whose_path_ends_in(file, wanted) or self._in_folder_called_as(wanted)
         return (found, self._folder) if found else None
@@ -193,9 +197,10 @@ class _Search:
         """The file of the service's folder in whose path `wanted` ends, as if the folder were called as it begins."""
         names = wanted.split("/")
         for start in range(1, len(names)):
-            path = "/".join([self._folder, *names[start:]])
+            inside = "/".join(names[start:])
             called_so = self._folder.split("/")[-start:] == names[:start]
-            if self._folders.is_file(path) and (called_so or start < len(names) - 1):
+            if self._folders.has(self._folder, inside) and (called_so or start < len(names) - 1):
+                path = f"{self._folder}/{inside}"
                 package = self._peek(path).package
                 if called_so or names[:-1][-len(package) :] == package:
                     return path
@@ -208,7 +213,9 @@ class _Search:
         return inside[-len(package) :] != package or imported[-len(package) :] == package
 
     def _peek(self, path: str) -> _File:
-        return self._files.get(path) or _File(path, self._folder, Path(path).read_bytes())
+        if path not in self._files and path not in self._peeked:
+            self._peeked[path] = _File(path, self._folder, Path(path).read_bytes())
+        return self._files.get(path) or self._peeked[path]
 
     @cached_property
     def _index(self) -> dict[str, list[str]]:

@@ -51,17 +51,14 @@ class Folders:
     def __init__(self) -> None:
         self.listed: dict[str, dict[str, bool]] = {}
 
-    def is_file(self, path: str) -> bool:
-        """Whether there is a file, in this spelling also where file names have no case."""
-        above, _, name = path.rpartition("/")
-        return self.is_folder(above) and self._list(above).get(name) is False
-
-    def is_folder(self, path: str) -> bool:
-        """Whether there is a folder."""
-        above, _, name = path.rpartition("/")
-        if path in self.listed or not above:
-            return Path(path or "/").is_dir()
-        return self.is_folder(above) and self._list(above).get(name, False)
+    def has(self, root: str, wanted: str) -> bool:
+        """Whether there is a file `wanted` in a folder, in this spelling also where file names have no case."""
+        *above, name = wanted.split("/")
+        for each in above:
+            if not self._list(root).get(each):
+                return False
+            root = f"{root}/{each}"
+        return self._list(root).get(name) is False
 
     def walk(self, folder: str) -> Iterator[str]:
         """The definition files in a folder and below, except for those of other tools."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar
@@ -38,6 +38,14 @@ class StubGenerator(Provided):
     @abstractmethod
     def checksum(self, definitions: Definitions) -> str:
         """Returns a hash of everything the stubs depend on, imported definitions and the tool's version included."""
+
+    def inputs(self, definitions: Definitions) -> Iterable[str] | None:  # noqa: ARG002 - for subclasses
+        """Returns the paths of all files that `checksum` has just read, and of the folders that it searched for files.
+
+        While these and the stubs are unchanged, the next installation calls no generator. None, the default, means that
+        they are unknown, and that `checksum` has to tell.
+        """
+        return None
 
     @abstractmethod
     def generate(self, definitions: Definitions) -> Mapping[str, bytes]:
