@@ -36,7 +36,7 @@ def log(system: System) -> Path:
 
 
 @pytest.fixture
-def root(system: System, log: Path) -> Path:  # noqa: ARG001 - the generator, which is to be installed before
+def root(system: System, log: Path) -> Path:
     folder = system.service("acme/orders", api={"type": "toy", "definitions": ["*.toy"]})
     (folder / "service.toy").write_text("odd")
     (folder / "imported").mkdir()

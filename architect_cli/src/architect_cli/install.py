@@ -124,7 +124,7 @@ def _install(node: Node, plugins: Plugins, progress: Callable[[str], None]) -> I
     for generator, (protocol, folders) in stubs.items():
         with plugins.blamed(protocol, f"the definitions of {node.name}"):
             notes += generator.finish(folders, folder)
-    if all(each is not None for each in inputs):
+    if inputs and all(each is not None for each in inputs):
         unchanged.write_record(folder, key, chain.from_iterable(filter(None, inputs)), notes, started)
     done.notes += notes
     return done

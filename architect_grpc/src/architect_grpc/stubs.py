@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import shlex
 import threading
@@ -33,7 +34,8 @@ if TYPE_CHECKING:
     from architect_grpc.servicer import ServicerBase
 
 _lock = threading.RLock()
-_loaded: dict[tuple[Path, bytes], Stubs] = {}
+_loaded: dict[tuple[Path, bytes], Stubs] = {}  # by the folder, and a hash of its definitions
+_by_state: dict[tuple[int, ...], Stubs] = {}
 
 
 class Stubs:
@@ -137,9 +139,32 @@ def load(folder: Path, service: str) -> Stubs:
     """
     name = stub_folder(service)
     stubs = folder.absolute() / name
+    state = _state(stubs)
+    found = _by_state.get(state) if state else None
+    if found is None:
+        found = _load(folder, name, service, stubs)
+        if state:
+            _by_state[state] = found
+    return found
+
+
+def _state(stubs: Path) -> tuple[int, ...] | None:
+    """What changes with the content of a service's folder; None if there is none.
+
+    Every generated module loads the definitions, so they are not read to find out that they are as they were.
+    """
+    try:
+        folder, file = os.stat(stubs), os.stat(f"{stubs}/{definition_set.FILE_NAME}")  # noqa: PTH116 - it takes half the time
+    except OSError:
+        return None
+    # ctime and not mtime alone, which some programs restore
+    return folder.st_dev, folder.st_ino, file.st_ino, file.st_size, file.st_mtime_ns, file.st_ctime_ns
+
+
+def _load(folder: Path, name: str, service: str, stubs: Path) -> Stubs:
     content = _read(stubs, name, service)
     # resolved, because the classes of a private pool must exist once, however the folder is spelled
-    key = stubs.resolve(), content
+    key = stubs.resolve(), hashlib.sha256(content).digest()
     if key not in _loaded:
         try:
             files, listed = definition_set.unpack(content)
