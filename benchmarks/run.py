@@ -16,7 +16,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Awaitable, Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -33,6 +33,9 @@ import architect.sdk as architect
 from architect_core.contract import Message, Subscription
 
 HERE = Path(__file__).parent
+AIO_CALLS = 20  # each time that a loop runs, because what starting it costs is not what is compared
+AIO_TOGETHER = 20
+Call = Callable[[Any], Awaitable[object]]
 PROTO = """syntax = "proto3";
 package bench;
 message Word { string text = 1; }
@@ -170,23 +173,40 @@ def rest_aio() -> Iterator[Comparison]:
     import httpx2
 
     async def get(client: httpx2.AsyncClient) -> None:
-        for _ in range(20):
-            await client.get("/x")
+        await client.get("/x")
+
+    async def post(client: httpx2.AsyncClient) -> None:
+        await client.post("/x", json={"amount": 10})
+
+    async def one_at_a_time(call: Call, client: httpx2.AsyncClient) -> None:
+        for _ in range(AIO_CALLS):
+            await call(client)
+
+    async def together(call: Call, client: httpx2.AsyncClient) -> None:
+        await asyncio.gather(*(one_at_a_time(call, client) for _ in range(AIO_TOGETHER)))
+
+    async def ours() -> Any:
+        return architect.service("acme/billing").aio.client
 
     with serving("http") as (port,), asyncio.Runner() as runner:
         architect.configure({"acme/billing": {"host": "127.0.0.1", "port": port, "api": "rest"}})
+        bare, client = httpx2.AsyncClient(base_url=f"http://127.0.0.1:{port}"), runner.run(ours())
+        for name, call in (("GET", get), ("POST of JSON", post)):
+            for how, way, calls in (
+                ("one at a time", one_at_a_time, AIO_CALLS),
+                (f"{AIO_TOGETHER} at once", together, AIO_CALLS * AIO_TOGETHER),
+            ):
 
-        async def ours() -> None:
-            await get(architect.service("acme/billing").aio.client)
+                def turn(call: Call, client: Any, way: Any = way) -> None:
+                    runner.run(way(call, client))
 
-        bare = httpx2.AsyncClient(base_url=f"http://127.0.0.1:{port}")
-        yield compare(
-            "REST GET, aio / httpx2.AsyncClient",
-            lambda: runner.run(ours()),
-            lambda: runner.run(get(bare)),
-            repeat=10,
-            unrolled=20,
-        )
+                yield compare(
+                    f"REST {name}, aio, {how} / httpx2.AsyncClient",
+                    partial(turn, call, client),
+                    partial(turn, call, bare),
+                    repeat=400 // calls,
+                    unrolled=calls,
+                )
         runner.run(bare.aclose())
         architect.reset()
 

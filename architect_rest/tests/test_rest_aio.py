@@ -740,25 +740,6 @@ def test_a_call_that_is_cancelled_leaves_the_client_as_it_was(start, use):
     assert use(call, port=server.port) == 200
 
 
-def test_connections_to_a_name_are_made_anew_after_half_a_minute(start, use, monkeypatch):
-    server = start("works")
-
-    async def call(client):
-        pools = []
-        for now in (0.0, 29.0, 31.0, 63.0):
-            monkeypatch.setattr("architect_rest.aio.connections.monotonic", lambda now=now: now)
-            async with client.stream("GET", "/x") as response:
-                assert response.status_code == 200
-                (connections,) = client._service._connections.values()
-                connections._lasting = False
-                pools.append(connections._pool)
-                assert len(connections._former) <= 1
-        return [pools[0] is pools[1], pools[1] is pools[2], pools[2] is pools[3]]
-
-    monkeypatch.setattr("architect_rest.aio.connections.monotonic", lambda: 0.0)
-    assert use(call, port=server.port) == [True, False, False]
-
-
 def test_retries_and_ejections_are_logged(start, use, caplog):
     caplog.set_level("INFO", logger="architect.rest")
     server = start("works")

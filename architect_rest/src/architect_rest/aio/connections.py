@@ -2,95 +2,68 @@
 
 from __future__ import annotations
 
+import os
 import ssl
+import sys
 from contextlib import aclosing
+from pathlib import Path
+from types import FunctionType
 from typing import TYPE_CHECKING, Any
 
 import httpx2
 
-from architect_core.clock import monotonic
+from architect_rest.aio.engine import EngineTransport
 from architect_rest.aio.errors import AnswerTooLargeError
+from architect_rest.http.proxies import Proxy
 from architect_rest.policy.limits import too_large
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Callable
 
     from architect_core.contract import Tls
 
-_MAX_AGE = 30.0  # seconds
 # the transport limits how many requests are sent at a time, and with it how many connections are open
+_PACKAGES = tuple(f"{Path(httpx2.__file__).parents[1] / name}{os.sep}" for name in ("httpx2", "httpcore2"))
 _LIMITS = httpx2.Limits(max_connections=None, max_keepalive_connections=256, keepalive_expiry=5.0)
 
 
 class Connections:
-    """Connections to one endpoint, or to any host.
+    """Connections to any host, directly or through a proxy."""
 
-    Those to a host name are not used for longer than 30 seconds, so that a change in DNS takes effect.
-    """
-
-    def __init__(self, proxy: str | None, verify: ssl.SSLContext | bool, *, lasting: bool) -> None:
-        """Open no connection yet; `lasting` are those to an IP address, which no change in DNS affects."""
+    def __init__(self, proxy: str | None, context: Callable[[], ssl.SSLContext]) -> None:
+        """Open no connection yet; `context` is called for one over TLS."""
         self._proxy = proxy
-        self._verify = verify
-        self._lasting = lasting
-        self._pool = self._new()
-        self._former: set[_Pool] = set()
+        self._context = context
+        self._engine: EngineTransport | None = None
+        if proxy is None or proxy.startswith(("http:", "https:")):
+            self._engine = EngineTransport(context, None if proxy is None else Proxy.of(proxy))
+        self._other: httpx2.AsyncHTTPTransport | None = None
 
-    def _new(self) -> _Pool:
-        return _Pool(httpx2.AsyncHTTPTransport(verify=self._verify, limits=_LIMITS, proxy=self._proxy))
-
-    async def send(self, request: httpx2.Request) -> httpx2.Response:
-        """The response to a request, of which only the head was read."""
-        pool = self._pool
-        if not self._lasting and monotonic() - pool.began > _MAX_AGE:
-            self._former.add(pool)
-            self._pool = self._new()
-            await self._close_former()
-            pool = self._pool
-        pool.active += 1
-        try:
-            response = await pool.transport.handle_async_request(request)
-        except BaseException:
-            pool.active -= 1
-            raise
-        assert isinstance(response.stream, httpx2.AsyncByteStream)  # noqa: S101 - the transport is asynchronous
-        response.stream = _Stream(response.stream, pool)
-        return response
-
-    async def _close_former(self) -> None:
-        for pool in [each for each in self._former if not each.active]:
-            self._former.discard(pool)
-            await pool.transport.aclose()
+    def transport_for(self, request: httpx2.Request) -> EngineTransport | httpx2.AsyncHTTPTransport:
+        """Returns what sends `request`: httpx2's own transport where the engine cannot, or where tools replace it."""
+        if self._engine is not None and EngineTransport.is_for(request) and not is_replaced():
+            return self._engine
+        if self._other is None:
+            self._other = httpx2.AsyncHTTPTransport(verify=self._context(), limits=_LIMITS, proxy=self._proxy)
+        return self._other
 
     async def aclose(self) -> None:
         """Close all connections."""
-        for pool in (self._pool, *self._former):
-            await pool.transport.aclose()
-        self._former.clear()
+        for each in (self._engine, self._other):
+            if each is not None:
+                await each.aclose()
 
 
-class _Pool:
-    def __init__(self, transport: httpx2.AsyncHTTPTransport) -> None:
-        self.transport = transport
-        self.began = monotonic()
-        self.active = 0
+def is_replaced() -> bool:
+    """Whether a tool has put something in place of httpx2's way to the network, as vcrpy and OpenTelemetry do."""
+    core = sys.modules.get("httpcore2")
+    pools = () if core is None else (core.AsyncConnectionPool,)
+    return any(_is_foreign(vars(each)["handle_async_request"]) for each in (httpx2.AsyncHTTPTransport, *pools))
 
 
-class _Stream(httpx2.AsyncByteStream):
-    """A response's body, which counts as active in its pool until it is closed."""
-
-    def __init__(self, stream: httpx2.AsyncByteStream, pool: _Pool) -> None:
-        self._stream = stream
-        self._pool: _Pool | None = pool
-
-    def __aiter__(self) -> AsyncIterator[bytes]:
-        return self._stream.__aiter__()
-
-    async def aclose(self) -> None:
-        pool, self._pool = self._pool, None
-        if pool is not None:
-            pool.active -= 1
-        await self._stream.aclose()
+def _is_foreign(function: object) -> bool:
+    # a wrapper's attributes may be those of what it wraps
+    return type(function) is not FunctionType or not function.__code__.co_filename.startswith(_PACKAGES)
 
 
 class OnceBody(httpx2.AsyncByteStream):

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-import ssl
 from contextlib import asynccontextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
 from datetime import timedelta
-from functools import partial
+from functools import cache, partial
 from typing import TYPE_CHECKING, Any
 
 import httpx2
 
 from architect_core.clock import monotonic
 from architect_rest.aio.connections import Connections, OnceBody, read
+from architect_rest.aio.engine import END, EngineStream, EngineTransport
 from architect_rest.aio.errors import OF_THE_CALLER, UNSENT, CircuitOpenError, DeadlineError, is_distrust
 from architect_rest.aio.guard import origin_of
 from architect_rest.policy.attempts import Call, Pause, Steps
@@ -26,11 +26,11 @@ from architect_rest.policy.limits import (
     seconds_until,
     shortest,
 )
-from architect_rest.policy.origin import is_address
 from architect_rest.policy.proxies import proxy_for
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Sequence
+    import ssl
+    from collections.abc import AsyncGenerator
 
     from architect_core.contract import ClientObserver
     from architect_rest.policy.attempts import Upstream
@@ -68,11 +68,9 @@ class ServiceTransport(httpx2.AsyncBaseTransport):
         self._urls = {each: httpx2.URL(each.url) for each in self._policy.endpoints.all}
         self._origin_at = {each: origin_of(url) for each, url in self._urls.items()}
         self._origins = set(self._origin_at.values())
-        context = _context(upstream.urls, verify)
-        self._connections = {
-            each: Connections(proxy_for(each.url), context, lasting=is_address(url.host))
-            for each, url in self._urls.items()
-        }
+        # one for all endpoints, and once it is needed: loading the authorities takes tens of milliseconds
+        context = cache(partial(httpx2.create_ssl_context, verify=verify))
+        self._connections = {each: Connections(proxy_for(each.url), context) for each in self._urls}
         self._elsewhere: dict[str | None, Connections] = {}
         self._turns = asyncio.Semaphore(_MOST_CALLS)
         self._is_closed = False
@@ -158,7 +156,7 @@ class ServiceTransport(httpx2.AsyncBaseTransport):
         """Send a redirected call to another origin, or a request of the call's auth."""
         proxy = proxy_for(str(request.url))
         if proxy not in self._elsewhere:
-            self._elsewhere[proxy] = Connections(proxy, verify=True, lasting=False)
+            self._elsewhere[proxy] = Connections(proxy, cache(httpx2.create_ssl_context))
         moved = httpx2.Request(
             request.method,
             request.url,
@@ -175,17 +173,29 @@ class ServiceTransport(httpx2.AsyncBaseTransport):
         if self._is_closed:
             raise RuntimeError("the client was closed while a call was under way")
         request.extensions["timeout"] = {**request.extensions.get("timeout", {}), "pool": None}
+        transport = connections.transport_for(request)
+        if isinstance(transport, EngineTransport):
+            if seconds is not None:
+                request.extensions[END] = asyncio.get_running_loop().time() + seconds
+            return await self._response(transport, request, now)
         try:
             async with asyncio.timeout(seconds) as limit:
-                response = await connections.send(request)
-                # httpx2 reads a redirect that it follows, even of a streamed call
-                if not now.is_streamed or (now.follows and response.has_redirect_location):
-                    # so that an error while reading is one of the attempt
-                    await read(response, self._upstream.max_answer_bytes)
+                return await self._response(transport, request, now)
         except TimeoutError:
             if not limit.expired():
                 raise  # the body's own
             raise httpx2.ReadTimeout(f"no answer within {seconds:.1f} s") from None
+
+    async def _response(
+        self, transport: httpx2.AsyncBaseTransport, request: httpx2.Request, now: Sending
+    ) -> httpx2.Response:
+        response = await transport.handle_async_request(request)
+        # httpx2 reads a redirect that it follows, even of a streamed call
+        if not now.is_streamed or (now.follows and response.has_redirect_location):
+            # so that an error while reading is one of the attempt
+            await read(response, self._upstream.max_answer_bytes)
+        elif isinstance(response.stream, EngineStream):
+            response.stream.relax()
         return response
 
     async def aclose(self) -> None:
@@ -193,15 +203,6 @@ class ServiceTransport(httpx2.AsyncBaseTransport):
         self._is_closed = True
         for each in (*self._connections.values(), *self._elsewhere.values()):
             await each.aclose()
-
-
-def _context(urls: Sequence[str], verify: ssl.SSLContext | bool) -> ssl.SSLContext:
-    """One for all endpoints: loading the authorities takes tens of milliseconds."""
-    if isinstance(verify, ssl.SSLContext):
-        return verify
-    if any(url.startswith("https:") for url in urls):
-        return httpx2.create_ssl_context(verify=verify)
-    return ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)  # nothing is sent over TLS
 
 
 def _seconds(request: httpx2.Request, now: Sending) -> float | None:
