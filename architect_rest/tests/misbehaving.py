@@ -50,6 +50,10 @@ def drip_redirect(server: Server, connection: socket.socket) -> None:
     drip(server, connection, b"HTTP/1.1 302 Found\r\nLocation: /y\r\n")
 
 
+def drip_challenge(server: Server, connection: socket.socket) -> None:
+    drip(server, connection, b'HTTP/1.1 401 No\r\nWWW-Authenticate: Digest realm="r", nonce="n", qop="auth"\r\n')
+
+
 def endless_header(server: Server, connection: socket.socket) -> None:
     connection.sendall(b"HTTP/1.1 200 OK\r\n")
     while not server.stopped.is_set():
@@ -119,6 +123,7 @@ FAULTS: dict[str, Callable[[Server, socket.socket], object]] = {
     "hangs": lambda server, _: server.stopped.wait(60),
     "drips": drip,
     "redirects-dripping": drip_redirect,
+    "challenges-dripping": drip_challenge,
     "bomb": bomb,
     "slow-body": slow_body,
     "endless-header": endless_header,
@@ -195,6 +200,8 @@ class Server:
                 connection.settimeout(None)
             with self._lock:
                 self._connections.add(connection)
+            while self._kind == "reads-slowly" and not self.stopped.wait(0.05):
+                connection.recv(10_000)
             while not self.stopped.is_set() and (head := read_request(connection)):
                 with self._lock:
                     self._count += 1

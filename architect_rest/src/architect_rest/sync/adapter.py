@@ -14,7 +14,7 @@ from requests.utils import rewind_body
 from architect_core.clock import monotonic
 from architect_rest.policy.attempts import Call, Pause, Steps
 from architect_rest.policy.limits import PATIENT, REMAINING_HEADER, remaining_header, too_large
-from architect_rest.sync.connections import TimedConnection, TimedPools, Timeouts, current
+from architect_rest.sync.connections import Timeouts, current, keep_time
 from architect_rest.sync.errors import FAILURES, AnswerTooLargeError, CircuitOpenError, signs
 from architect_rest.sync.urls import origin_of, origin_sent_to
 
@@ -53,7 +53,7 @@ class ServiceAdapter(HTTPAdapter):
     def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
         """Called by requests for an adapter that is new or unpickled, and by `RestClient` in a forked child."""
         super().init_poolmanager(*args, **kwargs)
-        _time(self.poolmanager)
+        keep_time(self.poolmanager)
         self.policy = self.upstream.policy(CircuitOpenError, self.observer)
         self._pools: dict[Any, Pool] = {}
         self._prefixes = tuple(f"{url}/" for url in self.upstream.urls)
@@ -67,7 +67,7 @@ class ServiceAdapter(HTTPAdapter):
     def proxy_manager_for(self, proxy: str, **kwargs: Any) -> Any:
         """Called by requests for connections through a proxy."""
         manager = super().proxy_manager_for(proxy, **kwargs)
-        _time(manager)
+        keep_time(manager)
         return manager
 
     def send(
@@ -81,6 +81,8 @@ class ServiceAdapter(HTTPAdapter):
     ) -> Response:
         """Called by requests to send `request`, also for redirects."""
         attempt = partial(self._attempt, request, timeout, stream=stream, verify=verify, cert=cert, proxies=proxies)
+        if isinstance(timeout, Timeouts) and not isinstance(request.body, str | bytes | None):
+            attempt = timeout.around(attempt)
         url = request.url or ""
         if not url.startswith(self._prefixes) and origin_sent_to(url) not in self._origins:
             return attempt(None)
@@ -117,22 +119,21 @@ class ServiceAdapter(HTTPAdapter):
         self, request: PreparedRequest, timeout: Any, endpoint: Endpoint | None, *, stream: bool, **tls: Any
     ) -> Response:
         """Send `request` once: to `endpoint`, or without one to the origin of its URL."""
+        outer = current.endpoint, current.timeouts, current.header  # of the call whose body makes this one
+        limits = header = None
         if isinstance(timeout, Timeouts):
-            current.timeouts = timeout
-            timeout = timeout.of_attempt()
-            if endpoint is not None and current.timeouts.end is not None and REMAINING_HEADER not in request.headers:
-                current.header = REMAINING_HEADER, remaining_header(timeout[1])
-        current.endpoint = endpoint
+            limits, timeout = timeout, timeout.of_attempt()
+            if endpoint is not None and limits.end is not None and REMAINING_HEADER not in request.headers:
+                header = REMAINING_HEADER, remaining_header(timeout[1])
+        current.endpoint, current.timeouts, current.header = endpoint, limits, header
         started = monotonic()
         try:
             response = super().send(request, stream, timeout, **tls)
             response._until_head = monotonic() - started  # type: ignore[attr-defined] # noqa: SLF001 - our mark
             if response.is_redirect or not stream:  # requests reads every redirect
                 _read(response, self.upstream.max_answer_bytes)  # so that an error while reading is one of the attempt
-            elif isinstance(connection := getattr(response.raw, "connection", None), TimedConnection):
-                connection.relax()
         finally:
-            current.timeouts = current.header = current.endpoint = None
+            current.endpoint, current.timeouts, current.header = outer
         return response
 
     def get_connection_with_tls_context(
@@ -166,12 +167,6 @@ class ServiceAdapter(HTTPAdapter):
         if not proxies and not path.startswith("//"):
             return path  # requests would parse the URL twice
         return super().request_url(_at(request, current.endpoint) if proxies and current.endpoint else request, proxies)
-
-
-def _time(manager: Any) -> None:
-    """Have a pool manager make `TimedConnection`s."""
-    if not isinstance(manager.pool_classes_by_scheme, TimedPools):
-        manager.pool_classes_by_scheme = TimedPools(manager.pool_classes_by_scheme)
 
 
 def _at(request: PreparedRequest, endpoint: Endpoint) -> PreparedRequest:

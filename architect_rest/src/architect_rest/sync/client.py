@@ -6,10 +6,12 @@ import os
 import weakref
 from copy import copy
 from datetime import timedelta
+from functools import partial
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urljoin, urlsplit
 
 import requests
+from requests.adapters import HTTPAdapter
 from requests.auth import AuthBase
 from requests.sessions import merge_setting
 from requests.structures import CaseInsensitiveDict
@@ -21,17 +23,18 @@ from architect_rest.policy.path_params import fill
 from architect_rest.policy.retry import IDEMPOTENT
 from architect_rest.policy.scope import Chain, Scope
 from architect_rest.sync.adapter import ServiceAdapter
-from architect_rest.sync.connections import Timeouts, timeouts
+from architect_rest.sync.connections import Timeouts, current, keep_time, relax, timeouts
 from architect_rest.sync.errors import ForeignOriginError, PathParameterError
 from architect_rest.sync.fast import FastPath, keep_authorization
 from architect_rest.sync.urls import join, moved, origin_of, origin_sent_to, prepared_url
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping, Sequence
+    from collections.abc import Callable, Collection, Mapping, Sequence
     from http.cookiejar import CookieJar
     from types import EllipsisType
 
     from requests import _types as _t
+    from requests.adapters import BaseAdapter
 
     from architect_core.contract import ClientObserver
     from architect_rest.policy.scope import Jail
@@ -66,6 +69,7 @@ class RestClient(requests.Session):
         ca: the file with the authorities that may have signed its certificate; those of requests unless given.
     """
 
+    _has_other_adapter = True
     _service_scope: Scope  # OAuth2Session has a `_scope`
     # what requests' pickling reads; the base URL comes last because it is combined with the others
     __attrs__ = [*requests.Session.__attrs__, "timeout", "total_timeout", "ca", "instances", "_jail", "base_url"]  # noqa: RUF012
@@ -206,15 +210,40 @@ class RestClient(requests.Session):
         """
         if not self._fast.is_inside(request.url or ""):
             request = self._admit(request, kwargs)
-        timeout = kwargs.get("timeout", self.timeout)
-        if not isinstance(timeout, Timeouts):
-            kwargs["timeout"] = timeouts(timeout, self.timeout, self.total_timeout)
-        response = super().send(request, **kwargs)
+        limits = kwargs.get("timeout", self.timeout)
+        if not isinstance(limits, Timeouts):
+            kwargs["timeout"] = limits = timeouts(limits, self.timeout, self.total_timeout)
+        send = super().send
+        if self._has_other_adapter and isinstance(limits, Timeouts):
+            send = partial(self._send_in_time, send, limits)
+        response = send(request, **kwargs)
+        if kwargs.get("stream", self.stream) and not response.is_redirect:  # requests reads a redirect's body
+            relax(response)
         # requests' `elapsed` ends with the head, but the adapter has read the body as well
         until_head = getattr(response, "_until_head", None)
         if until_head is not None:
             response.elapsed = timedelta(seconds=until_head)
         return response
+
+    def _send_in_time(
+        self, send: Callable[..., requests.Response], limits: Timeouts, request: requests.PreparedRequest, **kwargs: Any
+    ) -> requests.Response:
+        """Send a request through an adapter that may know nothing of the limits of a call."""
+        adapter = self.get_adapter(request.url or "")
+        if isinstance(adapter, ServiceAdapter):
+            return send(request, **kwargs)
+        if isinstance(adapter, HTTPAdapter):
+            keep_time(adapter.poolmanager)
+        outer, current.timeouts = current.timeouts, limits
+        try:
+            return send(request, **kwargs | {"timeout": limits.now()})
+        finally:
+            current.timeouts = outer
+
+    def mount(self, prefix: str, adapter: BaseAdapter) -> None:
+        """Send what begins with `prefix` through an adapter of your own: in the call's time limits, without retries."""
+        super().mount(prefix, adapter)
+        self._has_other_adapter = not all(isinstance(each, ServiceAdapter) for each in self.adapters.values())
 
     def _admit(self, request: requests.PreparedRequest, kwargs: dict[str, Any]) -> requests.PreparedRequest:
         """`request` as it may be sent.
@@ -318,7 +347,7 @@ def _reset_connections() -> None:
     """In a forked child: two processes must not use the same connections."""
     for client in list(_alive):
         for adapter in client.adapters.values():
-            if isinstance(adapter, requests.adapters.HTTPAdapter):
+            if isinstance(adapter, HTTPAdapter):
                 adapter.__setstate__(adapter.__getstate__())  # as unpickling does: new, empty pools
 
 

@@ -9,12 +9,14 @@ import http.client
 import io
 import threading
 from collections import UserDict
+from contextlib import nullcontext
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import urllib3
 
 from architect_core.clock import monotonic
+from architect_core.deadline import deadline
 from architect_rest.policy.limits import NO_TIME_LEFT, PATIENT, end_of_call, is_hurried, seconds_until, shortest
 from architect_rest.policy.origin import is_address
 from architect_rest.sync.errors import DeadlineError
@@ -22,7 +24,9 @@ from architect_rest.sync.heads import Response, is_original, joined
 
 if TYPE_CHECKING:
     import socket
+    from collections.abc import Callable
 
+    import requests
     from _typeshed import WriteableBuffer
     from urllib3.connection import HTTPConnection
 
@@ -60,6 +64,22 @@ class Timeouts(tuple[Any, ...]):
             raise DeadlineError(NO_TIME_LEFT)
         return shortest((connect, left)), shortest((read, left))
 
+    def around(self, attempt: Callable[[Endpoint | None], requests.Response]) -> Any:
+        """`attempt` as one that also ends the calls that the request's body makes while it is sent."""
+
+        def limited(endpoint: Endpoint | None) -> requests.Response:
+            left = seconds_until(self.end)
+            with nullcontext() if left is None else deadline(left):
+                return attempt(endpoint)
+
+        return limited
+
+    def now(self) -> Timeouts:
+        """The same for an adapter that knows nothing of the end; raises as `of_attempt` does."""
+        found = Timeouts(self.of_attempt())
+        found.end, found.is_hurried = self.end, self.is_hurried
+        return found
+
 
 def timeouts(timeout: Any, usual: Any, total: float | None) -> Any:
     """The timeouts of a call that begins now; a malformed `timeout` is returned as it is, for requests to refuse.
@@ -91,7 +111,7 @@ class Current(threading.local):
     """The attempt that the current thread is making: set by the adapter, read by the connection under it."""
 
     endpoint: Endpoint | None = None  # the one it is sent to; None for a request to another origin
-    timeouts: Timeouts | None = None  # its second for sending the request, and as much again for the response
+    timeouts: Timeouts | None = None
     header: tuple[str, str] | None = None  # name and value of a header to add
 
 
@@ -99,18 +119,13 @@ current = Current()
 
 
 class _Reader(io.RawIOBase):
-    """Reads from a socket, whose timeout limits all reads together instead of each one."""
+    """Reads from a socket until `end`, however many reads that takes."""
 
-    def __init__(self, sock: socket.socket, buffered: io.BufferedReader) -> None:
+    def __init__(self, sock: socket.socket, buffered: io.BufferedReader, end: float | None) -> None:
         self._sock = sock
         self._buffered = buffered
         self._raw: Any = buffered.raw
-        seconds = sock.gettimeout()
-        self._end = None if seconds is None else monotonic() + seconds
-        self._read_seconds = seconds
-        if current.timeouts is not None:
-            self._read_seconds = current.timeouts[1]
-            self._end = shortest((self._end, current.timeouts.end))
+        self._end = end
 
     def readable(self) -> bool:
         return True
@@ -124,9 +139,9 @@ class _Reader(io.RawIOBase):
         count: int | None = self._raw.readinto(buffer)
         return count
 
-    def relax(self) -> None:
+    def relax(self, seconds: float | None) -> None:
         self._end = None
-        self._sock.settimeout(self._read_seconds)
+        self._sock.settimeout(seconds)
 
     def close(self) -> None:
         self._buffered.close()
@@ -134,11 +149,14 @@ class _Reader(io.RawIOBase):
 
 
 class TimedConnection(HTTPConnection):
-    """A connection whose read timeout covers the whole response, mixed into the connection class of a pool.
+    """A connection whose timeouts cover all of connecting, and all of sending a request and reading the response.
 
-    A connection to a host name is not reused after 30 seconds, so that a change in DNS takes effect.
+    It is mixed into the connection class of a pool. In a request that no `RestClient` makes, timeouts are urllib3's. A
+    connection to a host name is not reused after 30 seconds, so that a change in DNS takes effect.
     """
 
+    _end: float | None = None  # of what is under way, in seconds of `clock.monotonic()`
+    _timeouts: Timeouts | None = None  # of the call that is under way
     _reader: _Reader | None = None
     _held: list[bytes] | None = None
     _fields: list[tuple[Any, Any]] | None = None
@@ -146,11 +164,33 @@ class TimedConnection(HTTPConnection):
 
     def connect(self) -> None:
         """Called by urllib3 for a new connection."""
+        self._timeouts = current.timeouts
+        self._end = None if self.timeout is None else monotonic() + self.timeout
         super().connect()
+        self._begin()
         self._reusable_until = None if is_address(self.host) else monotonic() + _MAX_AGE
+
+    def _tunnel(self) -> None:
+        """Called by urllib3 to have a proxy connect to the host."""
+        super()._tunnel()
+        self.sock.settimeout(self._left())  # for TLS
+
+    def _begin(self) -> None:
+        """Begin the time for sending a request and reading its response."""
+        limits, self._end = self._timeouts, None
+        if limits is not None:
+            self._end = limits.end if limits[1] is None else shortest((monotonic() + limits[1], limits.end))
+
+    def _left(self) -> float | None:
+        left = seconds_until(self._end)
+        if left is not None and left <= 0:
+            raise TimeoutError("timed out")
+        return left
 
     def request(self, method: str, url: str, body: Any = None, *args: Any, **kwargs: Any) -> None:
         """Called by urllib3 to send a request: a small one in one packet, not its head and body in two."""
+        self._timeouts = current.timeouts  # a body may make a call of its own
+        self._begin()
         if body is not None and not (isinstance(body, str | bytes) and len(body) <= _MAX_JOINED_BODY):
             super().request(method, url, body, *args, **kwargs)
             return
@@ -190,11 +230,8 @@ class TimedConnection(HTTPConnection):
             return
         if self.sock is None and self.auto_open:
             self.connect()
-        if current.timeouts is not None:  # the socket still has the connect timeout that urllib3 set
-            left = seconds_until(current.timeouts.end)
-            if left is not None and left <= 0:
-                raise TimeoutError("timed out")
-            self.sock.settimeout(shortest((current.timeouts[1], left)))
+        if self._timeouts is not None:  # the socket still has the connect timeout that urllib3 set
+            self.sock.settimeout(self._left())
         super().send(data)
 
     @property
@@ -206,15 +243,17 @@ class TimedConnection(HTTPConnection):
         """Called by http.client to read a response."""
         known = super().response_class
         response = (Response if known is http.client.HTTPResponse else known)(sock, *args, **kwargs)
-        if isinstance(response.fp, io.BufferedReader):  # a socket that a test has replaced may return another file
-            self._reader = _Reader(sock, response.fp)
+        if self._timeouts is not None and isinstance(
+            response.fp, io.BufferedReader
+        ):  # a socket that a test has replaced may return another file
+            self._reader = _Reader(sock, response.fp, self._end)
             response.fp = io.BufferedReader(self._reader)
         return response
 
     def relax(self) -> None:
         """Let the timeout limit each read from now on, instead of the whole response, because it is streamed."""
-        if self._reader is not None:
-            self._reader.relax()
+        if self._reader is not None and self._timeouts is not None:
+            self._reader.relax(self._timeouts[1])
 
 
 class _ConnectionCls:
@@ -245,6 +284,19 @@ def _pool_class(known: type) -> type:
 def _derived(known: type, *bases: type, **attributes: Any) -> type:
     """A class with the name of `known`, which errors show."""
     return type(known.__name__, bases, {"__module__": known.__module__, "__doc__": known.__doc__, **attributes})
+
+
+def keep_time(manager: Any) -> None:
+    """Have a pool manager make `TimedConnection`s."""
+    if not isinstance(manager.pool_classes_by_scheme, TimedPools):
+        manager.pool_classes_by_scheme = TimedPools(manager.pool_classes_by_scheme)
+
+
+def relax(response: requests.Response) -> None:
+    """Limit each read of a streamed response from now on, and no longer all of them together."""
+    connection = getattr(response.raw, "connection", None)
+    if isinstance(connection, TimedConnection):
+        connection.relax()
 
 
 class TimedPools(UserDict[str, type]):
