@@ -5,10 +5,12 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import socket
 import subprocess
 import sys
 import threading
 import time
+from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from datetime import date
 
@@ -42,6 +44,41 @@ def announce(subscribers, **more):
     subscriptions = {"order_placed": {name: wanted for name, (_, wanted) in subscribers.items()}}
     services["acme/orders"] = {"host": "orders", "port": 1, "api": "rest", "subscriptions": subscriptions}
     return Resolver(services | more, current_service="acme/orders").notification("order_placed")
+
+
+@pytest.mark.parametrize("is_slow", [False, True], ids=["five addresses that do not answer", "a slow look-up"])
+def test_publishing_ends_with_its_timeout_however_a_host_is_connected(monkeypatch, is_slow):
+    found, real = threading.Event(), socket.getaddrinfo
+
+    def look_up(host, *args, **named):
+        if host not in {"many.example", b"many.example"}:
+            return real(host, *args, **named)
+        if is_slow:
+            found.wait(20)
+        return [each for number in range(1, 6) for each in real(f"127.0.0.{number}", *args, **named)]
+
+    monkeypatch.setattr(socket, "getaddrinfo", look_up)
+    with ExitStack() as stack:
+        port = 0
+        for number in range(1, 6):  # a listener whose queue is full answers no connection
+            listener = stack.enter_context(socket.socket())
+            listener.bind((f"127.0.0.{number}", port))
+            port = listener.getsockname()[1]
+            listener.listen(0)
+            for _ in range(3):
+                filler = stack.enter_context(closing(socket.socket()))
+                filler.setblocking(False)
+                filler.connect_ex(listener.getsockname())
+        notification = announce({"acme/mailer": ({"host": f"http://many.example:{port}"}, {})})
+        for publish in (
+            notification.publish,
+            lambda *args, **named: asyncio.run(notification.aio.publish(*args, **named)),
+        ):
+            began = time.monotonic()
+            (delivery,) = publish({}, timeout=0.5)
+            assert time.monotonic() - began < 2
+            assert isinstance(delivery.error, TimeoutError)
+        found.set()
 
 
 def test_publishing_in_frozen_time_ends_with_its_timeout(server):

@@ -14,7 +14,7 @@ from requests.utils import rewind_body
 from architect_core.clock import monotonic
 from architect_rest.policy.attempts import Call, Pause, Steps
 from architect_rest.policy.limits import PATIENT, REMAINING_HEADER, remaining_header, too_large
-from architect_rest.sync.connections import Timeouts, current, keep_time
+from architect_rest.sync.connections import TimedConnection, Timeouts, current, keep_time
 from architect_rest.sync.errors import FAILURES, AnswerTooLargeError, CircuitOpenError, signs
 from architect_rest.sync.urls import origin_of, origin_sent_to
 

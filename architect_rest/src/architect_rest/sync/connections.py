@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import http.client
 import io
+import socket
+import sys
 import threading
 from collections import UserDict
 from contextlib import nullcontext
@@ -14,16 +16,18 @@ from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import urllib3
+import urllib3.util.connection
+from urllib3.exceptions import ConnectTimeoutError, NameResolutionError, NewConnectionError
 
 from architect_core.clock import monotonic
 from architect_core.deadline import deadline
 from architect_rest.policy.limits import NO_TIME_LEFT, PATIENT, end_of_call, is_hurried, seconds_until, shortest
 from architect_rest.policy.origin import is_address
+from architect_rest.sync.dialing import can_dial, dial
 from architect_rest.sync.errors import DeadlineError
 from architect_rest.sync.heads import Response, is_original, joined
 
 if TYPE_CHECKING:
-    import socket
     from collections.abc import Callable
 
     import requests
@@ -169,6 +173,25 @@ class TimedConnection(HTTPConnection):
         super().connect()
         self._begin()
         self._reusable_until = None if is_address(self.host) else monotonic() + _MAX_AGE
+
+    def _new_conn(self) -> socket.socket:
+        """Called by urllib3 for a socket that is connected to the host, or to its proxy."""
+        known = getattr(super()._new_conn, "__func__", None), urllib3.util.connection.create_connection
+        is_named = not is_address(self.host) or self.host == "localhost"
+        if self.timeout is None or not is_named or not all(map(is_original, known)) or not can_dial():
+            return super()._new_conn()
+        try:
+            connected = dial(self._dns_host, self.port, self.timeout, self.source_address, self.socket_options or ())
+            connected.settimeout(self._left())  # for TLS
+        except socket.gaierror as problem:
+            raise NameResolutionError(self.host, self, problem) from problem
+        except TimeoutError as problem:
+            message = f"Connection to {self.host} timed out. (connect timeout={self.timeout})"
+            raise ConnectTimeoutError(self, message) from problem
+        except OSError as problem:
+            raise NewConnectionError(self, f"Failed to establish a new connection: {problem}") from problem
+        sys.audit("http.client.connect", self, self.host, self.port)
+        return connected
 
     def _tunnel(self) -> None:
         """Called by urllib3 to have a proxy connect to the host."""

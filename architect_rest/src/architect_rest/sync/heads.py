@@ -26,7 +26,7 @@ _HEAD = re.compile(
 _FIELD = re.compile(rf"({_NAME}):[\t ]*+({_VALUE})\r\n")
 _MOST_FIELDS = 100  # http.client raises an error for more
 _LENGTH = re.compile("[0-9]{1,18}")
-_ORIGINAL = ("http.client", "urllib3.connection")
+_ORIGINAL = ("http.client", "urllib3.connection", "urllib3.util.connection")
 _BODILESS = (http.client.NO_CONTENT, http.client.NOT_MODIFIED)
 
 
