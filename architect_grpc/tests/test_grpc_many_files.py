@@ -38,6 +38,22 @@ def test_definitions_are_read_once_however_many_modules_are_imported_and_service
     run_program(textwrap.dedent(program))
 
 
+def test_an_installed_module_keeps_what_it_defines_also_beside_many_definitions(project):
+    site = project.distribution("owner", {"owned_elsewhere.proto": FILES["many/f7.proto"]})
+    more = {f"more/f{n}.proto": f"package more.f{n}; message M {{}}" for n in range(50)}
+    project.install("many", FILES | more, [*FILES, *more])
+    program = f"""
+        import sys
+        sys.path.insert(0, {str(site)!r})
+        from architect_core.resolver import Resolver
+        defs = Resolver({project.config!r}, root={str(project.root)!r}).service("many").defs
+        import owned_elsewhere_pb2
+        assert owned_elsewhere_pb2.M.DESCRIPTOR.file.name == "owned_elsewhere.proto"
+        assert defs["many.f7.M"] is owned_elsewhere_pb2.M
+    """
+    run_program(textwrap.dedent(program))
+
+
 def test_what_a_checksum_depends_on_is_every_file_that_was_read_and_every_folder_that_was_searched(project):
     files = {
         "proto/acme/v1/orders.proto": 'import "acme/v1/money.proto"; import "google/api/http.proto";',

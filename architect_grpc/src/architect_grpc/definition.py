@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
-from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from google.protobuf.descriptor_pb2 import (
@@ -37,7 +36,7 @@ class Definition:
     content: Content
     file: FileDescriptorProto
 
-    @cached_property
+    @property
     def symbols(self) -> list[str]:
         """The full names that a descriptor pool holds once, except for those below `name`."""
         if not isinstance(self.content, EnumDescriptorProto):
@@ -45,7 +44,7 @@ class Definition:
         # the scope of an enum's values is, as in C++, that of the enum itself
         return [self.name, *(full_name(self.file, value.name) for value in self.content.value)]
 
-    @cached_property
+    @property
     def extensions(self) -> list[FieldDescriptorProto]:
         """The extension that it is, or those within the message."""
         if isinstance(self.content, FieldDescriptorProto):
@@ -54,7 +53,7 @@ class Definition:
             return [each for _, message in messages_within(self.content) for each in message.extension]
         return []
 
-    @cached_property
+    @property
     def keys(self) -> list[str]:
         """What a descriptor pool holds once: the symbols, and the numbers of extensions."""
         return [*self.symbols, *(f"extension {each.number} of {each.extendee[1:]}" for each in self.extensions)]

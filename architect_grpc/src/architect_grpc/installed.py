@@ -33,6 +33,7 @@ _RECORDED = re.compile(rb"^([^,\n\"]+)_pb2\.py,", re.MULTILINE)
 _LITERAL = rb"b'[^'\\\n]*(?:\\.[^'\\\n]*)*'" + rb'|b"[^"\\\n]*(?:\\.[^"\\\n]*)*"'
 # as the compiler writes it, or as a formatter does
 _SERIALIZED = re.compile(rb"\.AddSerializedFile\(\s*(" + _LITERAL + rb"),?\s*\)")
+_MANY = 200
 _DESCRIPTOR = b"google/protobuf/descriptor.proto"  # imported by a file with custom options
 
 
@@ -104,8 +105,13 @@ def _recorded_in(folder: str, record: str) -> dict[str, str]:
     }
 
 
-def _hint(files: Sequence[FileDescriptorProto]) -> re.Pattern[bytes]:
-    """What the source of a generated module contains if it can define a name or an extension of `files`."""
+def _hint(files: Sequence[FileDescriptorProto]) -> re.Pattern[bytes] | None:
+    """What the source of a generated module contains if it can define a name or an extension of `files`.
+
+    None for so many files that searching sources for all of their names takes longer than reading what these define.
+    """
+    if len(files) > _MANY:
+        return None
     names = {name for file in files for name in (file.name, file.package) if name}
     names |= {each.name.rpartition(".")[2] for file in files if not file.package for each in definitions_of(file)}
     # the compiler spells a byte as an escape sequence if it is a hexadecimal digit and follows one
