@@ -18,19 +18,25 @@ class Comparison:
         ours: seconds of one operation, the median of all rounds.
         baseline: likewise.
         ratios: each round's own, which a change of the machine's speed between rounds leaves alone.
+        target: what the median of the ratios should be at most; None if no target is set.
+        is_memory: whether it is bytes that were compared.
     """
 
     name: str
     ours: float
     baseline: float
     ratios: list[float]
+    target: float | None = None
+    is_memory: bool = False
 
     def __str__(self) -> str:
+        unit = _kilobytes if self.is_memory else _seconds
         ratio = f"{statistics.median(self.ratios):>6.2f} {min(self.ratios):>6.2f} {max(self.ratios):>6.2f}"
-        return f"{self.name:<62} {_seconds(self.ours):>9} {_seconds(self.baseline):>9} {ratio}"
+        target = "" if self.target is None else f" {self.target:>6.2f}"
+        return f"{self.name:<62} {unit(self.ours):>9} {unit(self.baseline):>9} {ratio}{target}"
 
 
-HEADER = f"{'':<62} {'ours':>9} {'baseline':>9} {'ratio':>6} {'min':>6} {'max':>6}"
+HEADER = f"{'':<62} {'ours':>9} {'baseline':>9} {'ratio':>6} {'min':>6} {'max':>6} {'target':>6}"
 
 
 def compare(
@@ -42,6 +48,7 @@ def compare(
     rounds: int = 15,
     unrolled: int = 1,
     clock: Callable[[], float] = time.process_time,
+    target: float | None = None,
 ) -> Comparison:
     """Run both in turns.
 
@@ -53,6 +60,7 @@ def compare(
         rounds: how often both take their turn.
         unrolled: how many of what is named one operation does.
         clock: what is counted: this process's CPU seconds, or the wall clock.
+        target: see `Comparison`.
     """
     taken: tuple[list[float], list[float]] = ([], [])
     ours(), baseline()  # what the first call pays is not what is measured
@@ -69,13 +77,13 @@ def compare(
     finally:
         gc.enable()
     ratios = [mine / bare for mine, bare in zip(*taken, strict=True)]
-    return Comparison(name, statistics.median(taken[0]), statistics.median(taken[1]), ratios)
+    return Comparison(name, statistics.median(taken[0]), statistics.median(taken[1]), ratios, target)
 
 
 def compare_reported(
-    name: str, ours: Callable[[], float], baseline: Callable[[], float], *, rounds: int = 15
+    name: str, ours: Callable[[], float], baseline: Callable[[], float], *, rounds: int = 15, is_memory: bool = False
 ) -> Comparison:
-    """The same for operations that measure themselves, and give their seconds."""
+    """The same for operations that measure themselves, and return their seconds, or the bytes that they take."""
     taken: tuple[list[float], list[float]] = ([], [])
     ours(), baseline()
     for round_number in range(rounds):
@@ -83,7 +91,7 @@ def compare_reported(
         for operation, seconds in sides if round_number % 2 else reversed(sides):
             seconds.append(operation())
     ratios = [mine / bare for mine, bare in zip(*taken, strict=True)]
-    return Comparison(name, statistics.median(taken[0]), statistics.median(taken[1]), ratios)
+    return Comparison(name, statistics.median(taken[0]), statistics.median(taken[1]), ratios, is_memory=is_memory)
 
 
 def _seconds(value: float) -> str:
@@ -91,3 +99,7 @@ def _seconds(value: float) -> str:
         if value >= factor:
             return f"{value / factor:.1f} {unit}"
     return f"{value / 1e-9:.0f} ns"
+
+
+def _kilobytes(value: float) -> str:
+    return f"{value / 1024:.1f} KiB"

@@ -1,6 +1,7 @@
 """What architect costs, as ratios to the bare library in the same run: `uv run python benchmarks/run.py`.
 
-All but the publication count the CPU seconds of this process, which other processes on the machine disturb little; the
+Each is the median of rounds that take turns, with the least and the most of them, and the target if one is set. All but
+the publication count the CPU seconds of this process, which other processes on the machine disturb little; the
 publication counts the wall clock, so measure it on a machine that does nothing else. A ratio of 1.0 means that
 architect costs what doing without it costs.
 """
@@ -11,10 +12,7 @@ import argparse
 import asyncio
 import json
 import os
-import resource
-import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Awaitable, Callable, Iterable, Iterator
 from contextlib import contextmanager
@@ -22,48 +20,20 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
 from importlib import import_module
-from pathlib import Path
 from typing import Any
 
 import plugins
+import starting
 from measure import HEADER, Comparison, compare
+from processes import children_seconds, echo_project, python, serving
 from server import SUBSCRIBERS
 
 import architect.sdk as architect
 from architect_core.contract import Message, Subscription
 
-HERE = Path(__file__).parent
 AIO_CALLS = 20  # each time that a loop runs, because what starting it costs is not what is compared
 AIO_TOGETHER = 20
 Call = Callable[[Any], Awaitable[object]]
-PROTO = """syntax = "proto3";
-package bench;
-message Word { string text = 1; }
-service Echo { rpc Say (Word) returns (Word); }
-"""
-
-
-@contextmanager
-def serving(kind: str) -> Iterator[list[int]]:
-    """The ports of a server of `server.py`, in a process of its own."""
-    command = [sys.executable, str(HERE / "server.py"), kind]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
-        try:
-            assert process.stdout is not None
-            yield [int(port) for port in process.stdout.readline().split()]
-        finally:
-            process.kill()
-
-
-def children_seconds() -> float:
-    used = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return used.ru_utime + used.ru_stime
-
-
-def python(program: str, interpreter: str = sys.executable, **environ: str) -> Callable[[], object]:
-    variables = {**os.environ, **environ}
-    variables.pop("PYTHONDONTWRITEBYTECODE", None)  # compiling is not what is measured
-    return lambda: subprocess.run([interpreter, "-c", program], check=True, env=variables)
 
 
 def imports(old: str | None) -> Iterator[Comparison]:
@@ -151,13 +121,14 @@ def rest() -> Iterator[Comparison]:
         architect.configure({"acme/billing": {"host": "127.0.0.1", "port": port, "api": "rest"}})
         url, bare, body = f"http://127.0.0.1:{port}", requests.Session(), {"amount": 10}
         client = architect.service("acme/billing").client
-        for count in (30, 300):
+        for count, target in {2: 0.65, 30: 0.50, 300: 0.26}.items():
             with variables(count):
                 yield compare(
                     f"REST GET / requests.Session, {count} variables",
                     lambda: client.get("/x"),
                     lambda: bare.get(f"{url}/x", timeout=10),
                     repeat=200,
+                    target=target,
                 )
                 yield compare(
                     f"REST POST of JSON / requests.Session, {count} variables",
@@ -192,9 +163,9 @@ def rest_aio() -> Iterator[Comparison]:
         architect.configure({"acme/billing": {"host": "127.0.0.1", "port": port, "api": "rest"}})
         bare, client = httpx2.AsyncClient(base_url=f"http://127.0.0.1:{port}"), runner.run(ours())
         for name, call in (("GET", get), ("POST of JSON", post)):
-            for how, way, calls in (
-                ("one at a time", one_at_a_time, AIO_CALLS),
-                (f"{AIO_TOGETHER} at once", together, AIO_CALLS * AIO_TOGETHER),
+            for how, way, calls, target in (
+                ("one at a time", one_at_a_time, AIO_CALLS, 0.65),
+                (f"{AIO_TOGETHER} at once", together, AIO_CALLS * AIO_TOGETHER, 0.45),
             ):
 
                 def turn(call: Call, client: Any, way: Any = way) -> None:
@@ -206,6 +177,7 @@ def rest_aio() -> Iterator[Comparison]:
                     partial(turn, call, bare),
                     repeat=400 // calls,
                     unrolled=calls,
+                    target=target,
                 )
         runner.run(bare.aclose())
         architect.reset()
@@ -213,30 +185,22 @@ def rest_aio() -> Iterator[Comparison]:
 
 def grpc_unary() -> Iterator[Comparison]:
     import grpc
-    from grpc_tools import protoc
 
-    from architect_core.contract import Definitions, StubGenerator
-    from architect_core.plugins import Plugins
-
-    with serving("grpc") as (port,), tempfile.TemporaryDirectory() as folder:
-        root = Path(folder)
-        (root / "bench_echo.proto").write_text(PROTO)
-        generator = Plugins().get(StubGenerator, "grpc", "the benchmark")
-        for name, content in generator.generate(Definitions("acme/echo", root, ("bench_echo.proto",))).items():
-            path = root / "architect_services" / "acme" / "echo" / name
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_bytes(content)
+    with serving("grpc") as (port,), echo_project() as root:
         architect.configure({"acme/echo": {"host": "127.0.0.1", "port": port, "api": "grpc"}}, root=root)
         echo = architect.service("acme/echo")
-        protoc.main(["protoc", f"-I{root}", f"--python_out={root}", f"--grpc_python_out={root}", "bench_echo.proto"])
-        sys.path.insert(0, folder)
+        sys.path.insert(0, str(root))
         raw_messages: Any = import_module("bench_echo_pb2")
         stubs: Any = import_module("bench_echo_pb2_grpc")
         with grpc.insecure_channel(f"127.0.0.1:{port}") as channel:
             raw = stubs.EchoStub(channel)
             ours, bare = echo.defs.Word(text="hello"), raw_messages.Word(text="hello")
             yield compare(
-                "gRPC unary call / raw stub", lambda: echo.client.Say(ours), lambda: raw.Say(bare), repeat=200
+                "gRPC unary call / raw stub",
+                lambda: echo.client.Say(ours),
+                lambda: raw.Say(bare),
+                repeat=200,
+                target=1.05,
             )
         yield grpc_aio(echo, stubs, ours, bare, port)
         architect.reset()
@@ -266,6 +230,7 @@ def grpc_aio(echo: Any, stubs: Any, ours: Any, bare: Any, port: int) -> Comparis
             lambda: runner.run(call_raw()),
             repeat=10,
             unrolled=20,
+            target=1.08,
         )
         runner.run(channel.close())
     return compared
@@ -376,7 +341,15 @@ def main() -> None:
     old = parser.parse_args().old
     print(f"Python {sys.version.split()[0]}, {len(os.environ)} environment variables\n{HEADER}")
     clients = (rest, rest_aio, grpc_unary, publishing)
-    for suite in (partial(imports, old), plugins.loading, resolving, many_services, *clients):
+    for suite in (
+        partial(imports, old),
+        plugins.loading,
+        starting.first_calls,
+        resolving,
+        many_services,
+        *clients,
+        starting.memory,
+    ):
         for comparison in suite():
             print(comparison, flush=True)
 
