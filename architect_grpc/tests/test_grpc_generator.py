@@ -97,6 +97,10 @@ def test_only_types_from_a_folder_called_like_a_keyword_are_unknown(project):
         b"    line: _Any\n    parts: _containers.RepeatedCompositeFieldContainer[_c_pb2.Part]\n" in stubs["a_pb2.pyi"]
     )
     assert b"    Do: grpc.UnaryUnaryMultiCallable[Any, _a_pb2.Order]\n" in stubs["a_pb2_grpc.pyi"]
+    unused = GrpcStubGenerator().generate(
+        project.define("acme/bill", {"b.proto": 'import "google/protobuf/any.proto";'})
+    )
+    assert b"any_pb2" not in unused["b_pb2.pyi"]
     assert b"    n: int\n    def __init__(self, n: _Optional[int] = ..., **kwargs: _Any)" in stubs["in/b_pb2.pyi"]
 
 

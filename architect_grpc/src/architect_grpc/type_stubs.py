@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from keyword import iskeyword
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 _BUILTINS = {"bool", "bytes", "float", "int", "str"}
 _IMPORTED = re.compile(r"^(\w+) = importlib\.import_module\(.*\n", re.MULTILINE)
 _FROM_IMPORT = re.compile(r"^from (\S+) import .*\n", re.MULTILINE)
+_IMPORT_AS = re.compile(r"^(?:from \S+ )?import \S+ as (_\w+)\n", re.MULTILINE)
 _KEYWORD_LINE = re.compile(r"^\s*(\w+): .*\n", re.MULTILINE)
 _FIELD = re.compile(r"^\s+(\w+): ", re.MULTILINE)
 
@@ -119,6 +121,8 @@ def _messages(text: str) -> str:
     for name in sorted(_BUILTINS.intersection(_FIELD.findall(text))):
         text, count = re.subn(rf"(?<![\w.\"'*]){name}(?=[\],)]|$)", f"_{name}", text, flags=re.MULTILINE)
         lines += [f"from builtins import {name} as _{name}"] if count else []
+    words = Counter(re.findall(r"\w+", text))
+    text = _IMPORT_AS.sub(lambda line: "" if words[line[1]] == 1 else line[0], text)  # of files imported for options
     return "\n".join([*lines, text])
 
 
