@@ -132,14 +132,20 @@ def test_a_name_that_does_not_exist_is_a_connection_error(resolve):
         resolve(host="nowhere.invalid", port=1, options={"retries": 0}).get("/x")
 
 
-def test_connecting_and_the_tls_handshake_share_the_limit(start, names, resolve):
+@pytest.mark.parametrize("host", [HOST, "127.0.0.1", "localhost"])
+def test_the_limit_to_connect_includes_the_tls_handshake(start, names, resolve, host):
     names.addresses.append("127.0.0.1")
-    client = resolve(
-        host=f"https://{HOST}",
-        port=start("hangs").port,
-        options={"connect_timeout": 0.4, "read_timeout": 9, "retries": 0},
-    )
+    options = {"connect_timeout": 0.4, "read_timeout": 9, "retries": 0}
+    client = resolve(host=f"https://{host}", port=start("hangs").port, options=options)
     with taking(0.3, 2), pytest.raises(requests.RequestException):
+        client.get("/x")
+
+
+@pytest.mark.parametrize("kind", ["hangs", "drips", "works"])
+def test_a_proxy_and_the_tls_handshake_behind_it_are_within_the_limits(start, resolve, monkeypatch, kind):
+    monkeypatch.setenv("HTTPS_PROXY", f"http://127.0.0.1:{start(kind).port}")
+    client = resolve(host="https://billing.example", port=443, options={"read_timeout": 9, "retries": 0})
+    with deadline(0.5), taking(0, 2), pytest.raises(requests.RequestException):
         client.get("/x")
 
 

@@ -39,6 +39,7 @@ else:
     HTTPConnection = object  # whatever class a pool has; that of urllib3 may be replaced while this is imported
 
 _MAX_AGE = 30.0  # seconds
+_LEAST = 0.001  # seconds
 _MAX_JOINED_BODY = 16_384  # bytes, or characters of a str
 
 
@@ -178,15 +179,20 @@ class TimedConnection(HTTPConnection):
         """Called by urllib3 for a socket that is connected to the host, or to its proxy."""
         known = getattr(super()._new_conn, "__func__", None), urllib3.util.connection.create_connection
         is_named = not is_address(self.host) or self.host == "localhost"
-        if self.timeout is None or not is_named or not all(map(is_original, known)) or not can_dial():
-            return super()._new_conn()
+        is_usual = is_named and can_dial() and all(map(is_original, known))
+        connected = super()._new_conn() if self.timeout is None or not is_usual else self._dial(self.timeout)
+        if self._end is not None and can_dial():
+            connected.settimeout(max(_LEAST, self._end - monotonic()))  # for TLS
+        return connected
+
+    def _dial(self, seconds: float) -> socket.socket:
+        """The same, with the errors of urllib3."""
         try:
-            connected = dial(self._dns_host, self.port, self.timeout, self.source_address, self.socket_options or ())
-            connected.settimeout(self._left())  # for TLS
+            connected = dial(self._dns_host, self.port, seconds, self.source_address, self.socket_options or ())
         except socket.gaierror as problem:
             raise NameResolutionError(self.host, self, problem) from problem
         except TimeoutError as problem:
-            message = f"Connection to {self.host} timed out. (connect timeout={self.timeout})"
+            message = f"Connection to {self.host} timed out. (connect timeout={seconds})"
             raise ConnectTimeoutError(self, message) from problem
         except OSError as problem:
             raise NewConnectionError(self, f"Failed to establish a new connection: {problem}") from problem
