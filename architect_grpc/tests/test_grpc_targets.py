@@ -76,6 +76,56 @@ def test_a_unix_socket_is_called(echo, tmp_path):
     assert answers(echo(f"unix://{tmp_path}/t", f"unix:{tmp_path}/t")) == "sa"
 
 
+class Authority(grpc.GenericRpcHandler):
+    """Answers with the `:authority` of a call."""
+
+    def service(self, handler_call_details):
+        def answer(request, context):
+            return context._rpc_event.call_details.host  # grpc has no other name for it
+
+        return grpc.unary_unary_rpc_method_handler(answer)
+
+
+@pytest.mark.parametrize(
+    ("entry", "authority"),
+    [
+        ({}, "localhost"),
+        ({"options": {"channel_options": {"grpc.default_authority": "payments.internal"}}}, "payments.internal"),
+    ],
+)
+@pytest.mark.skipif(sys.platform != "linux", reason="abstract sockets are Linux's")
+@pytest.mark.parametrize("host", ["unix:{folder}/a_b", "unix://{folder}/c", "unix-abstract:{folder}"])
+def test_the_authority_of_a_socket_is_localhost_or_as_configured(project, tmp_path, host, entry, authority):
+    host = host.format(folder=tmp_path)
+    assert authorities(project, host, host, **entry) == {authority}
+
+
+@pytest.mark.parametrize("host", ["ipv4:127.0.0.1:{port},127.0.0.1:1", "ipv6:[::ffff:127.0.0.1]:{port},[::1]:1"])
+def test_the_authority_of_several_addresses_is_the_first_of_them(project, host):
+    first = host.partition(":")[2].partition(",")[0]
+    assert authorities(project, host, "127.0.0.1:0") == {first}
+
+
+def authorities(project, host, listen, **entry):
+    """What a server receives as `:authority` from a client and from one for asyncio; {port} is the server's."""
+    project.install("echo", {"echo.proto": DEFINITIONS})
+    server = grpc.server(ThreadPoolExecutor(2), handlers=[Authority()])
+    port = str(server.add_insecure_port(listen))
+    server.start()
+    project.config["echo"] = {"host": host.replace("{port}", port), "port": None, "api": "grpc", **entry}
+    service = project.resolver().service("echo")
+
+    async def use():
+        return await service.aio.client.channel.unary_unary("/echo.Echo/Say")(b"", timeout=10)
+
+    try:
+        found = service.client.channel.unary_unary("/echo.Echo/Say")(b"", timeout=10), asyncio.run(use())
+    finally:
+        service.close()
+        server.stop(None).wait()
+    return {each.decode().replace(f":{port}", ":{port}") for each in found}
+
+
 @pytest.mark.skipif(sys.platform != "linux", reason="abstract sockets are Linux's")
 def test_an_abstract_socket_is_called(echo, tmp_path):
     assert answers(echo(f"unix-abstract:{tmp_path.name}", f"unix-abstract:{tmp_path.name}")) == "sa"

@@ -50,7 +50,7 @@ def endpoint(target: Target) -> Endpoint:
         return _several(target)
     host = target.config.host or ""
     if _GRPC_NAME.match(host):
-        return Endpoint(host, "", local=host.startswith("unix"))
+        return Endpoint(host, "", host.startswith("unix"), authority=_authority(host))
     if passthrough := _PASSTHROUGH.match(host):
         target = replace(target, config=target.config.model_copy(update={"host": host[passthrough.end() :]}))
     address = _checked(target.address(), target, "")
@@ -58,6 +58,15 @@ def endpoint(target: Target) -> Endpoint:
     local = address.host == "localhost" if ip is None else ip.is_loopback
     # with its scheme, because a host may be named "dns" or "unix"
     return Endpoint(f"dns:///{address.netloc}", address.scheme, local)
+
+
+def _authority(name: str) -> str | None:
+    """The authority of a name of gRPC's own naming, where gRPC would derive one that servers refuse."""
+    if name.startswith("unix"):
+        return "localhost"  # as gRPC for other languages has it, and not the path of the socket
+    if name.startswith(("ipv4:", "ipv6:")) and "," in name:
+        return name[len("ipv4:") :].partition(",")[0]  # one of the addresses, as for `instances`
+    return None
 
 
 def _several(target: Target) -> Endpoint:
