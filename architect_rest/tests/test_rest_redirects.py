@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
 import io
 from urllib.parse import urlencode
 
+import httpx2
 import pytest
 import requests
 import trustme
 import urllib3
 from both import Call, Told, each_client, each_transport, outcomes
 
+from architect_core.resolver import Resolver
 from architect_rest import RestClient
 
 IDENTITY = {"auth": {"bearer": "t0ken", "headers": {"X-Api-Key": "k3y"}}}
@@ -265,3 +268,25 @@ def test_a_client_certificate_is_shown_to_no_other_origin_by_whatever_adapter():
         client.cert = "certificate.pem"
         client.get("/x")
     assert shown == [("https://billing/x", "certificate.pem"), ("https://stranger/y", None)]
+
+
+def test_a_request_to_an_instance_that_was_prepared_elsewhere_is_one_to_the_service(servers):
+    own, peer, _ = servers
+    at_peer = peer.at("localhost")
+    instances = [{"host": own.at()}, {"host": at_peer}]
+    service = Resolver({"acme/billing": {"api": "rest", "instances": instances}}).service("acme/billing")
+    url = f"{at_peer}/login?cookie=id%3D1"
+    with service.client as client:
+        prepared = requests.Request("GET", url).prepare()
+        client.send(prepared)
+        assert prepared.url == url
+        assert "Cookie: id=1" in client.get("/x").text
+
+    async def call():
+        client = service.aio.client
+        for _ in range(6):  # whichever instance answers
+            answer = (await client.send(httpx2.Request("GET", url))).text
+            assert f"Host: 127.0.0.1:{own.port}" in answer or f"Host: localhost:{peer.port}" in answer
+        assert "cookie: id=1" in (await client.get("/x")).text.lower()
+
+    asyncio.run(call())
