@@ -34,6 +34,10 @@ LEAVING = [
     "/x\\..\\../admin",
     "/..%5cadmin",
     "/%252e%252e/admin",
+    "/x%2fy%5cz/%2e%2e/%2e%2e/admin",  # to a server that decodes neither, x%2fy%5cz is one segment
+    "/x%5cy%2f..%2f../admin",  # to one that decodes slashes alone, x%5cy is
+    "/x%2fy%5c..%5c../admin",  # to one that decodes backslashes alone, x%2fy is
+    "/x%2f..%5c..%2f../admin",  # only to one that decodes both it leads out
     "/%252e%252e%252fadmin",
     "/x//%2e%2e/%2e%2e/admin",
     "/x/.//%2e%2e/%2e%2e/admin",
