@@ -11,6 +11,7 @@ from programs import PAYMENTS, RECORDER, write_grpc_service
 from workspace import PACKAGES, ROOT
 
 from architect_core.schema.manifest import parse_manifest
+from architect_grpc.settings import GrpcOptions
 
 README = (ROOT / "README.md").read_text()
 PAYMENTS_PROTO = """syntax = "proto3";
@@ -108,6 +109,16 @@ def test_the_programs_in_a_package_s_readme_run(start_program, run_program, free
             run_program(program, cwd=tmp_path / "client", **environ)
         else:
             run_program(program.replace("18080", str(port)))
+
+
+def test_what_the_page_about_a_grpc_channel_shows_works(run_program, tmp_path):
+    text = (ROOT / "docs" / "how-to" / "configure-a-grpc-channel.md").read_text()
+    for entry in map(json.loads, blocks(text, "json")):
+        assert GrpcOptions(**entry["acme/payments"]["options"])
+    write_grpc_service(tmp_path / "payments", "acme/payments", PAYMENTS_PROTO)
+    entry = {"acme/payments": {"host": "127.0.0.1", "port": 1, "api": "grpc"}}
+    for program in blocks(text, "python"):
+        run_program(program, cwd=tmp_path / "client", ARCHITECT=json.dumps(entry))
 
 
 @pytest.mark.parametrize(
