@@ -227,6 +227,13 @@ def test_a_forked_child_opens_connections_of_its_own_and_keeps_the_session(clien
     assert client.get("/parent").json()["connection"] == mine
 
 
+@pytest.mark.parametrize("path", ["/x", "x", "{}/x"])
+def test_a_request_that_is_not_prepared_is_refused_as_requests_refuses_it(client, server, path):
+    with pytest.raises(ValueError, match="You can only send PreparedRequests"):
+        client.send(requests.Request("POST", path.format(server.url)))
+    assert server.asked == []
+
+
 def test_placeholders_are_filled_and_percent_encoded(client):
     answer = client.put("/resource/:resource_id", json={"a": 1}, path_params={"resource_id": "a/b ?#%ü"})
     assert answer.json()["path"] == "/resource/a%2Fb%20%3F%23%25%C3%BC"

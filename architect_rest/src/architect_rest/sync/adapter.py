@@ -14,7 +14,7 @@ from requests.utils import rewind_body
 from architect_core.clock import monotonic
 from architect_rest.policy.attempts import Call, Pause, Steps
 from architect_rest.policy.limits import PATIENT, REMAINING_HEADER, remaining_header, too_large
-from architect_rest.sync.connections import TimedConnection, Timeouts, current, keep_time
+from architect_rest.sync.connections import TimedConnection, Timeouts, check_urllib3, current, keep_time
 from architect_rest.sync.errors import FAILURES, AnswerTooLargeError, CircuitOpenError, signs
 from architect_rest.sync.urls import origin_of, origin_sent_to
 
@@ -46,6 +46,7 @@ class ServiceAdapter(HTTPAdapter):
     __attrs__ = [*HTTPAdapter.__attrs__, "upstream"]  # noqa: RUF012 - what pickling reads
 
     def __init__(self, upstream: Upstream, observer: ClientObserver | None = None) -> None:
+        check_urllib3()
         self.upstream = upstream
         self.observer = observer
         super().__init__(pool_connections=max(10, len(upstream.urls)), pool_maxsize=_CONNECTIONS)

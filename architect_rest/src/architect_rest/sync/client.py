@@ -251,6 +251,8 @@ class RestClient(requests.Session):
         Raises:
             ForeignOriginError: it must not be sent.
         """
+        if not isinstance(request, requests.PreparedRequest):
+            raise ValueError("You can only send PreparedRequests.")  # noqa: TRY004 - what requests raises
         url, scope = request.url or "", self._service_scope
         found = origin_sent_to(url)
         chain = self._chain(request)

@@ -21,6 +21,7 @@ from urllib3.exceptions import ConnectTimeoutError, NameResolutionError, NewConn
 
 from architect_core.clock import monotonic
 from architect_core.deadline import deadline
+from architect_core.exceptions import PluginError
 from architect_rest.policy.limits import NO_TIME_LEFT, PATIENT, end_of_call, is_hurried, seconds_until, shortest
 from architect_rest.policy.origin import is_address
 from architect_rest.sync.dialing import can_dial, dial
@@ -326,6 +327,19 @@ def relax(response: requests.Response) -> None:
     connection = getattr(response.raw, "connection", None)
     if isinstance(connection, TimedConnection):
         connection.relax()
+
+
+def check_urllib3() -> None:
+    """Raise a `PluginError` if urllib3 is another library, on whose connections no deadline would hold."""
+    # a connection class that a test has put there is one of urllib3's, too
+    classes = urllib3.HTTPConnectionPool.ConnectionCls.__mro__
+    if not any(each.__module__ == "http.client" for each in classes):
+        raise PluginError(
+            f"the module urllib3 is another library ({urllib3.__file__}), such as "
+            "urllib3-future, which niquests installs; REST clients need urllib3 itself. To have both: "
+            "pip uninstall urllib3 urllib3-future && "
+            "URLLIB3_NO_OVERRIDE=1 pip install --no-binary urllib3-future urllib3-future urllib3"
+        )
 
 
 class TimedPools(UserDict[str, type]):
