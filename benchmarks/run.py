@@ -312,7 +312,7 @@ def publishing_to(ports: list[int], runner: asyncio.Runner) -> Iterator[Comparis
 
 def delivering(ports: list[int], runner: asyncio.Runner) -> Comparison:
     """What a relay asks of the channel: batches of a hundred, to subscribers that answer at once."""
-    from architect_events.webhooks.channel import WebhookChannel
+    from architect_rest.webhooks.channel import WebhookChannel
 
     channel = WebhookChannel()
     several = [ports[number % len(ports)] for number in range(100)]

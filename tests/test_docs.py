@@ -33,7 +33,7 @@ PAGES = {
     ),
     "how-to/rotate-a-secret.md": ("core", "datastore"),
     "how-to/use-an-outbox.md": ("core", "events", "cli", "sqlalchemy", "django"),
-    "how-to/verify-a-signature.md": ("core", "events", "flask", "fastapi", "hypercorn"),
+    "how-to/verify-a-signature.md": ("core", "rest", "events", "flask", "fastapi", "hypercorn"),
     "how-to/from-webhooks-to-rabbitmq.md": ("core", "events", "rest", "cli"),
     "how-to/handle-dead-letters.md": ("core", "events", "cli"),
     "how-to/observe-calls.md": ("core", "rest", "otel[rest]"),

@@ -50,6 +50,6 @@ def test_publishing_to_a_subscriber_imports_no_broker_and_no_database():
     entries = {"a": {"subscriptions": {"e": {"m": {}}}}, "m": {"host": "127.0.0.1", "port": 1, "api": "rest"}}
     environ = {"ARCHITECT": json.dumps(entries), "ARCHITECT_CURRENT_SERVICE": "a"}
     modules = loaded_by("import architect.sdk as a; a.notification('e').publish({})", **environ)
-    assert "architect_events.webhooks.channel" in modules
+    assert "architect_rest.webhooks.channel" in modules
     assert not modules & (set(PROTOCOLS) - {"pydantic", "architect_events"})
     assert not {name for name in modules if name.startswith("architect_events.consuming")}

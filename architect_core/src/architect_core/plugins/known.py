@@ -58,7 +58,7 @@ KNOWN = (
     Known("dns", "source", "architect-sources", marker="ARCHITECT_DNS", extra="dns"),
     Known("otel", "observer", "architect-otel"),
     Known("events", "events", "architect-events"),
-    Known("events.rest", "channel", "architect-events"),
+    Known("events.rest", "channel", "architect-rest"),
     Known("events.sqlite", "channel", "architect-events"),
     Known("events.amqp", "channel", "architect-rabbitmq", ("events.amqps", "events.rabbitmq")),
     Known("events.sqs", "channel", "architect-sqs"),

@@ -16,7 +16,7 @@ from hypercorn.asyncio import serve
 from hypercorn.config import Config
 
 from architect_core.resolver import Resolver
-from architect_events import AsgiSignatureMiddleware, SignatureMiddleware, sign
+from architect_rest.webhooks import AsgiSignatureMiddleware, SignatureMiddleware, sign
 
 SECRET = "whsec_YW4gZXhhbXBsZSBvZiBhIHNlY3JldCBvZiBhIHBlZXI="
 OTHER = "whsec_bm9ib2R5IGhlcmUga25vd3MgdGhpcyBzZWNyZXQgb2YgYSBwZWVy"

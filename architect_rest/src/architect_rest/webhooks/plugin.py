@@ -8,7 +8,7 @@ from architect_core import contract
 from architect_core.contract import Broker, Capabilities, EventChannel, hookimpl
 
 if TYPE_CHECKING:
-    from architect_events.webhooks.channel import WebhookChannel
+    from architect_rest.webhooks.channel import WebhookChannel
 
 ARCHITECT_CONTRACT = 2
 
@@ -20,7 +20,7 @@ class Webhooks(contract.EventChannel):
 
     def open(self, broker: Broker | None) -> WebhookChannel:  # noqa: ARG002 - the subscribers' URLs are in the messages
         """Returns a channel with connections of its own."""
-        from architect_events.webhooks.channel import WebhookChannel
+        from architect_rest.webhooks.channel import WebhookChannel
 
         return WebhookChannel()
 

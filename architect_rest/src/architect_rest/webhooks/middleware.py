@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping, MutableMappi
 from io import BytesIO
 from typing import TYPE_CHECKING, Any
 
-from architect_events.signing import TOLERANCE, SignatureError, key_of, verify
+from architect_rest.webhooks.signing import TOLERANCE, SignatureError, key_of, verify
 
 if TYPE_CHECKING:
     from architect_core.contract import Event

@@ -104,7 +104,7 @@ def test_every_subscriber_gets_the_payload_and_its_own_headers_only(server, othe
     assert (mail["path"], json.loads(mail["body"])) == ("/event", {"id": 7})
     assert mail["headers"]["host"] == f"127.0.0.1:{server.port}"
     assert mail["headers"]["content-type"] == "application/json"
-    assert mail["headers"]["user-agent"].startswith("architect-events/")
+    assert mail["headers"]["user-agent"].startswith("architect-rest/")
     assert mail["headers"]["x-key"] == "mailer's"
     assert mail["headers"]["x-name"].encode("latin-1").decode() == "nö€"
     assert audit["path"] == "/base/in"
@@ -293,10 +293,10 @@ def test_what_is_secret_shows_in_no_result_and_no_log(server, caplog):
 def test_nothing_is_imported_before_it_is_needed():
     program = """
 import sys
-import architect_events, architect_events.webhooks.plugin
+import architect_events, architect_rest.webhooks, architect_rest.webhooks.plugin
 print(sorted(name for name in ("asyncio", "ssl", "certifi") if name in sys.modules))
-architect_events.verify, architect_events.SignatureMiddleware
-print([name for name in sys.modules if name.startswith("architect_events.webhooks.c")])
+architect_rest.webhooks.verify, architect_rest.webhooks.SignatureMiddleware
+print([name for name in sys.modules if name.startswith("architect_rest.webhooks.c")])
 """
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=30, check=True)
     assert done.stdout == "[]\n[]\n"

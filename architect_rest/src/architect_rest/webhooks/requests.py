@@ -13,13 +13,13 @@ from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 from architect_core.contract import Message
-from architect_events.signing import sign
+from architect_rest.webhooks.signing import sign
 
 if TYPE_CHECKING:
     from datetime import datetime
 
     from architect_core.contract import Subscription
-    from architect_events.webhooks.proxies import Proxy
+    from architect_rest.http.proxies import Proxy
 
 _PORTS = {"http": 80, "https": 443}
 _HOST = re.compile(r"[A-Za-z0-9._:%-]+")
@@ -31,7 +31,7 @@ _PLAIN_MARKS = "!#$&'()*+,/:;<=>?@[\\]^`{|}~"
 _FRAMING = {"content-length", "transfer-encoding"}
 _TRACE = {"traceparent", "tracestate"}
 _OF_EVENT = {f"ce-{name}" for name in ("specversion", "id", "source", "type", "time", "partitionkey")}
-_AGENT = f"architect-events/{version('architect-events')}"
+_AGENT = f"architect-rest/{version('architect-rest')}"
 
 
 @dataclass(frozen=True)

@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from standardwebhooks import Webhook
 
-import architect_events
-from architect_events import SignatureError, sign, signing, verify
+from architect_rest import webhooks
+from architect_rest.webhooks import SignatureError, sign, signing, verify
 from architect_testing.tools.canary import SECRET, assert_hidden
 
 NEW = "whsec_YW4gZXhhbXBsZSBvZiBhIHNlY3JldA=="
@@ -33,9 +33,9 @@ def signed(body=BODY, secrets=(NEW,), age=0, **changes):
 
 def test_the_examples_of_the_documentation_hold():
     assert doctest.testmod(signing).failed == 0
-    assert architect_events.__all__ == sorted(architect_events.__all__)
-    for name in architect_events.__all__:
-        assert getattr(architect_events, name).__doc__
+    assert webhooks.__all__ == sorted(webhooks.__all__)
+    for name in webhooks.__all__:
+        assert getattr(webhooks, name).__doc__
 
 
 @given(body=st.text().map(str.encode), secret=st.binary(min_size=1, max_size=64))

@@ -12,14 +12,21 @@ from typing import TYPE_CHECKING
 from urllib.request import getproxies
 
 from architect_core.contract import Channel, Message, Receipt
-from architect_events.webhooks.connection import StaleError
-from architect_events.webhooks.connections import Connections, Route
-from architect_events.webhooks.proxies import proxy_for
-from architect_events.webhooks.requests import request_to, target_of
+from architect_rest.http.errors import AnswerTimeoutError, SendTimeoutError, StaleError
+from architect_rest.http.exchange import Timeouts
+from architect_rest.http.opening import Route
+from architect_rest.http.pool import Pools
+from architect_rest.http.proxies import Proxy
+from architect_rest.policy.proxies import proxy_for
+from architect_rest.webhooks.authorities import environment_context
+from architect_rest.webhooks.requests import request_to, target_of
 
 if TYPE_CHECKING:
-    from architect_events.webhooks.answers import Answer
+    from architect_rest.http.answers import Head
+    from architect_rest.http.connection import Connection
 
+_IDLE_SECONDS = 60.0  # after which a connection that serves no more is closed, within as many
+_MAX_IDLE = 1000  # connections
 _PROXIES = 1.0  # seconds until the environment is read again, which takes as long as a request on loopback
 _LONGEST_WAIT = 86400.0  # seconds; what a subscriber asks for beyond it is not honoured
 
@@ -33,7 +40,7 @@ class WebhookChannel(Channel):
     """
 
     def __init__(self) -> None:
-        self._connections = Connections()
+        self._pools = Pools(environment_context, environment_context, idle_seconds=_IDLE_SECONDS, max_idle=_MAX_IDLE)
         self._proxies: Mapping[str, str] = {}
         self._proxies_until = 0.0
 
@@ -53,33 +60,33 @@ class WebhookChannel(Channel):
 
     async def close(self) -> None:
         """Close the connections."""
-        self._connections.close()
+        self._pools.close()
 
     async def _send(self, message: Message, batch: _Batch) -> Receipt:
         loop = asyncio.get_running_loop()
         try:
-            answer = await self._post(message, batch)
+            head = await self._post(message, batch)
         except asyncio.CancelledError:
             if not batch.is_late:
                 raise
-            return Receipt(
-                TimeoutError(f"no answer within {batch.timeout:g} seconds"), None, loop.time() - batch.started
-            )
+            return batch.late()
+        except (AnswerTimeoutError, SendTimeoutError):
+            return batch.late()
         except Exception as problem:  # noqa: BLE001 - it is in the receipt, so that the others' are not lost
             # a ValueError is about what is sent; those of certificates are OSErrors, too
             permanent = isinstance(problem, ValueError) and not isinstance(problem, OSError)
             return Receipt(problem, None, loop.time() - batch.started, permanent)
-        wait = _retry_after(answer) if answer.status in {429, 503} else None
-        return Receipt(None, answer.status, loop.time() - batch.started, answer.status == 410, wait)
+        wait = _retry_after(head) if head.status in {429, 503} else None
+        return Receipt(None, head.status, loop.time() - batch.started, head.status == 410, wait)
 
-    async def _post(self, message: Message, batch: _Batch) -> Answer:
+    async def _post(self, message: Message, batch: _Batch) -> Head:
         route, data = _request(message, batch.proxies)
-        connection = self._connections.take(route)
+        pool = self._pools.current()
+        connection = pool.take(route)
         if connection is not None:
             with suppress(StaleError):
-                return await connection.request(data, batch.deadline)
-        connection = await self._connections.connect(route, batch.deadline)
-        return await connection.request(data, batch.deadline)
+                return await _exchange(connection, data, batch.timeouts)
+        return await _exchange(await pool.connect(route), data, batch.timeouts)
 
 
 class _Batch:
@@ -89,8 +96,14 @@ class _Batch:
         self.started = started
         self.timeout = timeout
         self.deadline = started + timeout
+        self.timeouts = Timeouts(self.deadline)
         self.proxies = proxies
         self.is_late = False
+
+    def late(self) -> Receipt:
+        """Returns the receipt of a message whose time is over."""
+        elapsed = asyncio.get_running_loop().time() - self.started
+        return Receipt(TimeoutError(f"no answer within {self.timeout:g} seconds"), None, elapsed)
 
     def expire(self, tasks: Sequence[asyncio.Task[Receipt]]) -> None:
         """Cancel those that have not ended."""
@@ -99,21 +112,29 @@ class _Batch:
             task.cancel()
 
 
+async def _exchange(connection: Connection, data: bytes, timeouts: Timeouts) -> Head:
+    answer = await connection.request(data, timeouts)
+    answer.discard()
+    return answer.head
+
+
 def _request(message: Message, proxies: Mapping[str, str]) -> tuple[Route, bytes]:
     """Returns what is sent, and where to; raises ValueError if a part is malformed, and OSError if a proxy's URL is."""
     if message.to is None:
         raise ValueError("a webhook needs a subscriber")
     with suppress(UnicodeError):  # it would hold what could not be encoded, such as a password
         target = target_of(message.to)
-        proxy = proxy_for(target.scheme, target.host, target.port, proxies) if proxies else None
-        route = Route(target.host, target.port, target.scheme == "https", proxy)
-        return route, request_to(target, message, message.to.secrets, None if route.tls else proxy)
+        found = proxy_for(f"{target.scheme}://{target.authority}", proxies) if proxies else None
+        proxy = None if found is None else Proxy.of(found)
+        name = target.host if target.scheme == "https" else None
+        route = Route(target.host, target.port, name, proxy)
+        return route, request_to(target, message, message.to.secrets, proxy if name is None else None)
     raise ValueError("the subscriber's URL, its login or a header cannot be encoded")
 
 
-def _retry_after(answer: Answer) -> float | None:
+def _retry_after(head: Head) -> float | None:
     """Returns the seconds of the header Retry-After, which has a number or a date."""
-    value = answer.fields.get(b"retry-after", b"").decode("latin-1")
+    value = (head.field(b"retry-after") or b"").decode("latin-1")
     if value.isascii() and value.isdigit():
         return min(float(value), _LONGEST_WAIT)
     with suppress(ValueError):

@@ -1,1 +1,0 @@
-"""Webhooks: events are posted to subscribers over HTTP."""
