@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, nullcontext
 from contextvars import ContextVar
 from dataclasses import dataclass
 from datetime import timedelta
@@ -126,7 +126,8 @@ class ServiceTransport(httpx2.AsyncBaseTransport):
     @asynccontextmanager
     async def _turn(self, end: float | None) -> AsyncGenerator[None, None]:
         try:
-            async with asyncio.timeout(seconds_until(end)):
+            # a time-out costs more than all else here, and nothing is waited for as long as there are turns
+            async with asyncio.timeout(seconds_until(end)) if self._turns.locked() else nullcontext():
                 await self._turns.acquire()
         except TimeoutError:
             raise DeadlineError(f"no time is left: the call has waited for {_MOST_CALLS} others to end") from None
