@@ -7,6 +7,7 @@ import doctest
 import importlib
 import os
 import pkgutil
+from concurrent.futures import ThreadPoolExecutor
 
 import grpc
 import pytest
@@ -127,15 +128,31 @@ def test_a_method_that_is_not_overridden_is_unimplemented(project, serve):
 
 
 def test_a_closed_client_is_replaced(payments):
-    former = payments.client
+    former, ask = payments.client, payments.defs.PayRequest(amount=1)
     payments.close()
     assert payments.client is not former
-    assert payments.client.Pay(payments.defs.PayRequest(amount=1)).output == 2
+    assert payments.client.Pay(ask).output == 2
+    with pytest.raises(ValueError, match=r"payments is closed; take service\('payments'\)\.client anew"):
+        former.Pay(ask)
+
+
+def test_a_client_that_the_application_has_closed_opens_another_channel(payments):
+    client, ask = payments.client, payments.defs.PayRequest(amount=1)
+    former = client.Pay
+    for _ in range(3):
+        client.close()
+        client.close()
+        assert repr(client) == "<gRPC client of payments: closed>"
+        with ThreadPoolExecutor(8) as threads:
+            assert {each.output for each in threads.map(lambda _: client.Pay(ask), range(50))} == {2}
+        client.close()
+        assert client["shop.Example"].Pay(ask).output == 2
+    with pytest.raises(ValueError, match="closed channel"):
+        former(ask)
+    assert payments.client is client
 
 
 def test_fifty_threads_share_one_client(payments):
-    from concurrent.futures import ThreadPoolExecutor
-
     with ThreadPoolExecutor(50) as threads:
         clients = list(threads.map(lambda _: payments.client, range(50)))
     assert len({id(client) for client in clients}) == 1

@@ -273,7 +273,7 @@ def test_no_thread_and_no_socket_is_left_when_the_test_has_ended(project):
         service = architect.service("acme/payments")
         client, ask = service.client, service.defs.PayRequest
         assert client.Pay(ask(amount=1)).output == 2
-    with pytest.raises(ValueError, match="closed channel"):
+    with pytest.raises(ValueError, match="payments is closed"):
         client.Pay(ask(amount=1))
     deadline = time.monotonic() + 5
     while set(threading.enumerate()) - before and time.monotonic() < deadline:

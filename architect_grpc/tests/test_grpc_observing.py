@@ -138,8 +138,9 @@ def test_a_response_stream_without_a_reference_is_cancelled_as_if_it_were_not_ob
 
 
 def test_a_call_on_a_closed_channel_has_its_exception_as_the_error(client, ask, recorder):
+    pay = client.Pay
     client.close()
-    for call in (client.Pay, client.Pay.future):
+    for call in (pay, pay.future):
         with pytest.raises(ValueError, match=r"(?i)channel"):
             call(ask(amount=1))
     assert recorder.errors(2) == ["ValueError", "ValueError"]

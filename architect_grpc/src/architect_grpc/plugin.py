@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from architect_core import contract
@@ -52,14 +53,15 @@ class GrpcClientFactory(contract.ClientFactory):
 
         add_servicer(_stubs(target).rpc_services, servicer, server)
 
-    # the following call methods of the class, because an rpc may have the name of the client's method
-
     def close(self, client: Any) -> None:
         """Close the channel."""
-        type(client).close(client)
+        from architect_grpc.client import end
+
+        end(client)
 
     async def aio_close(self, client: Any) -> None:
         """Close the channel."""
+        # the method of the class, because an rpc may have its name
         await type(client).aclose(client)
 
     def aio_is_closed(self, client: Any) -> bool:
@@ -75,12 +77,12 @@ def _client(target: Target, library: ModuleType) -> Client:
     from architect_grpc.client import Client
     from architect_grpc.interceptors import additions_of, holding
 
-    stubs = _stubs(target).services  # first, because it may raise, and an open channel would be left
+    stubs = _stubs(target).services
     additions, metadata = additions_of(target.name), auth_metadata(target)
     wrap = holding if additions.interceptors_of(library) else None
     defaults = Defaults(target.options.total_timeout, metadata, target.observer, wrap)
-    channel = open_channel(target, [stub.service for stub in stubs], library, additions, metadata)
-    return Client(target.name, channel, stubs, defaults)
+    open_ = partial(open_channel, target, [stub.service for stub in stubs], library, additions, metadata)
+    return Client(target.name, open_, stubs, defaults)
 
 
 def _stubs(target: Target) -> Stubs:
