@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import httpx2
 
-from architect_rest.aio.engine import EngineTransport
+from architect_rest.aio.engine import EngineStream, EngineTransport
 from architect_rest.aio.errors import AnswerTooLargeError
 from architect_rest.http.proxies import Proxy
 from architect_rest.policy.limits import too_large
@@ -90,8 +90,11 @@ async def read(response: httpx2.Response, max_answer_bytes: int | None) -> None:
         AnswerTooLargeError: the body is longer than `max_answer_bytes`, once decoded.
     """
     parts, size = [], 0
+    stream = response.stream
+    # httpx2's own way to read is for what has to be decoded
+    plain = stream if isinstance(stream, EngineStream) and "content-encoding" not in response.headers else None
     try:
-        async with aclosing(response.aiter_bytes()) as content:
+        async with aclosing(response.aiter_bytes() if plain is None else plain.parts()) as content:
             async for part in content:
                 size += len(part)
                 if max_answer_bytes is not None and size > max_answer_bytes:
@@ -101,6 +104,9 @@ async def read(response: httpx2.Response, max_answer_bytes: int | None) -> None:
         await response.aclose()
         raise
     response._content = b"".join(parts)  # noqa: SLF001 - where `content` keeps the body
+    if plain is not None:
+        response.is_stream_consumed = response.is_closed = True
+        response._num_bytes_downloaded = size  # noqa: SLF001 - as httpx2 counts them
 
 
 def ssl_context(tls: Tls) -> ssl.SSLContext | bool:

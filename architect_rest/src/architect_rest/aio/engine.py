@@ -25,7 +25,7 @@ from architect_rest.policy.limits import shortest
 from architect_rest.policy.origin import DEFAULT_PORTS, is_address
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncGenerator, AsyncIterator
 
     from architect_rest.http.connection import Connection
     from architect_rest.http.exchange import Answer
@@ -133,7 +133,11 @@ class EngineStream(httpx2.AsyncByteStream):
     def __init__(self, answer: Answer) -> None:
         self._answer = answer
 
-    async def __aiter__(self) -> AsyncIterator[bytes]:
+    def __aiter__(self) -> AsyncIterator[bytes]:
+        return self.parts()
+
+    async def parts(self) -> AsyncGenerator[bytes, None]:
+        """The body as it comes."""
         try:
             while part := await self._answer.read():
                 yield part
