@@ -36,7 +36,7 @@ PEM = "-----BEGIN CERTIFICATE-----\nMII=\n-----END CERTIFICATE-----\n"
         ({"type": "redis", "ssl": "true", "ssl_cert_reqs": "none"}, {"sslmode": "require"}),
         ({"type": "redis", "ca": f"# ours\n{PEM}"}, {"sslmode": "verify-full"}),
         ({"type": "redis", "ca": "/ca.pem"}, {"sslmode": "verify-full", "ca": "/ca.pem"}),
-        ({"type": "redis", "key": "an access key", "tls_port": 6380}, {}),
+        ({"type": "redis", "key": "an access key", "tls_port": 6380}, {"sslmode": "verify-full"}),
         ({"type": "mongodb", "tls": "true"}, {"sslmode": "verify-full"}),
         ({"type": "mssql", "Encrypt": "yes", "TrustServerCertificate": "yes"}, {"sslmode": "require"}),
         ({"type": "amqp", "ssl": True}, {"sslmode": "verify-full"}),

@@ -16,6 +16,8 @@ BROKERS = {
     "a database without one": ({"host": "h", "name": "d"}, {"host": "h", "name": "d"}),
     "a URL for JDBC": ({"url": "jdbc:sap://h:1", "host": "h", "port": 1}, {"host": "h", "port": 1}),
     "its host in a list too": ({"host": "h", "hosts": ["h"]}, {"host": "h"}),
+    "a port for TLS only": ({"host": "h", "port": 0, "tls_port": 16379}, {"host": "h", "tls_port": 16379}),
+    "a port for TLS too": ({"host": "h", "port": 1, "tls_port": 2}, {"host": "h", "port": 1, "tls_port": 2}),
     "no credentials": (None, {}),
 }
 

@@ -58,6 +58,7 @@ class ClickhouseParser(TlsParser):
     certificate = Flag("verify")
     option_names: ClassVar = {"ca_cert": "ca", "client_cert": "certificate", "client_cert_key": "key"}
 
+    other_drivers = ("connect",)
     other_protocols: ClassVar = dict.fromkeys(
         ("native", "asynch"), "ClickHouse is reached over HTTP; give the URL of that, clickhouse://host:8123"
     )
@@ -66,11 +67,13 @@ class ClickhouseParser(TlsParser):
         """Returns another port for TLS."""
         return self.default_port if options.get("sslmode") in {None, "disable"} else port_of("clickhouses")
 
+    def is_secure(self, scheme: str) -> bool:
+        """Returns whether a scheme is one of those with TLS, which are read, but not written."""
+        return scheme in _SECURE
+
     def read_options(self, scheme: str, query: Mapping[str, Any]) -> dict[str, Any]:
-        """Reads from some schemes whether there is TLS."""
-        if scheme in _SECURE or scheme == "http":
-            query = {"secure": "false" if scheme == "http" else "true", **query}
-        return super().read_options(scheme, query)
+        """Reads from "http" that there is no TLS."""
+        return super().read_options(scheme, {"secure": "false", **query} if scheme == "http" else query)
 
     def read_keys(self, keys: Mapping[str, Any], options: Mapping[str, Any]) -> dict[str, Any]:
         """Reads from some ports that there is TLS."""

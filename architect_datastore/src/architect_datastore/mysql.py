@@ -124,6 +124,8 @@ class MysqlParser(TlsParser):
 
     Options = MysqlOptions
     socket = "unix_socket"
+    other_drivers = ("asyncmy", "mysqlconnector", "mariadbconnector", "cymysql", "pyodbc")
+    switches = frozenset()  # refused by the drivers, as clients differ in what they verify
     option_names: ClassVar = {
         "ssl-mode": "sslmode",
         "ssl-ca": "ca",

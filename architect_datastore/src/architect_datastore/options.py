@@ -8,14 +8,16 @@ from typing import Annotated, Any
 from pydantic import AfterValidator
 
 from architect_core.contract import Options
+from architect_datastore.kit.entry import NO_PORT, TLS_PORTS, word
 
 TLS = ("sslmode", "ca", "certificate", "key")
 VERIFYING = frozenset({"verify-ca", "verify-full"})
 TRUE = ("true", "yes", "1", "on")
 FALSE = ("false", "no", "0", "off")
 
-_SWITCHES = frozenset({"ssl", "tls", "usessl", "usetls", "requiressl", "sslrequired", "sslenabled", "tlsenabled"})
+SWITCHES = frozenset({"ssl", "tls", "usessl", "usetls", "requiressl", "sslrequired", "sslenabled", "tlsenabled"})
 _PEM = "-----BEGIN "
+CONTRADICTION = "has a scheme that asks for TLS, and an option that does not"
 
 
 def _path(value: str) -> str:
@@ -45,6 +47,20 @@ class TlsFiles(Options):
     key: Path | None = None
 
 
+def with_tls(options: dict[str, Any], encrypted: str = "verify-full") -> dict[str, Any]:
+    """Returns the options of a URL whose scheme asks for TLS, with the `sslmode` `encrypted` unless they have one.
+
+    >>> with_tls({"charset": "utf8"}), with_tls({"sslmode": "require"})
+    ({'charset': 'utf8', 'sslmode': 'verify-full'}, {'sslmode': 'require'})
+
+    Raises:
+        ValueError: they have one that may connect without TLS.
+    """
+    if options.get("sslmode", encrypted) not in {"require", *VERIFYING}:
+        raise ValueError(CONTRADICTION)
+    return {**options, "sslmode": options.get("sslmode", encrypted)}
+
+
 def read_tls_keys(
     keys: Mapping[str, Any],
     sslmode: str | None,
@@ -57,7 +73,8 @@ def read_tls_keys(
     >>> read_tls_keys({"use_tls": True, "host": "h"}, None, ["sslmode"], dict)
     {'sslmode': 'verify-full'}
 
-    A switch that is off is ignored. A certificate in place of a file's path, or an object, means TLS, as a switch does.
+    A switch that is off is ignored; a port for TLS is a switch that is on. A certificate in
+    place of a file's path, or an object, means TLS, as a switch does.
 
     Args:
         keys: the entry's keys; spaces, "_", "-" and case in them are ignored.
@@ -69,17 +86,19 @@ def read_tls_keys(
     Raises:
         ValueError: a value is invalid; the message repeats no value.
     """
-    by_word = {_word(name): name for name in names}
+    by_word = {word(name): name for name in names}
     query: dict[str, Any] = {}
     is_on = False
     for key, value in keys.items():
-        word, text = _word(key), str(value).strip().lower()
-        if (word not in _SWITCHES and word not in by_word) or value in ("", {}, []):
+        name, text = word(key), str(value).strip().lower()
+        if name in TLS_PORTS and value not in NO_PORT:
+            is_on = True
+        if (name not in SWITCHES and name not in by_word) or value in ("", {}, []):
             continue
         if isinstance(value, Mapping) or _PEM in str(value):
             is_on = True
-        elif word not in _SWITCHES:
-            query[by_word[word]] = value
+        elif name not in SWITCHES:
+            query[by_word[name]] = value
         elif text in TRUE:
             is_on = True
         elif text not in FALSE:
@@ -91,7 +110,3 @@ def read_tls_keys(
     if is_on and mode not in {"require", *VERIFYING}:
         found["sslmode"] = encrypted
     return found
-
-
-def _word(name: str) -> str:
-    return name.lower().replace("_", "").replace("-", "").replace(" ", "")

@@ -18,9 +18,10 @@ from architect_core.contract import (
 )
 from architect_core.plugins.known import port_of
 from architect_datastore.arguments import client_context, django_entry, engine_arguments, given, refusal
+from architect_datastore.kit.entry import word
 from architect_datastore.kit.network import NetworkParser
 from architect_datastore.kit.url import build_url
-from architect_datastore.options import TLS, TlsFiles, read_tls_keys
+from architect_datastore.options import FALSE, SWITCHES, TLS, TRUE, TlsFiles, read_tls_keys, with_tls
 
 ARCHITECT_CONTRACT = 2
 
@@ -155,6 +156,7 @@ class PostgresParser(NetworkParser):
     socket = "host"
     socket_has_port = True
     several_hosts = True
+    other_drivers = ("pg8000", "psycopg2cffi", "psycopg_async", "psycopg2_binary", "aiopg", "pygresql")
 
     def combine_options(self, options: dict[str, Any], target: DatastoreTarget) -> dict[str, Any]:
         """`ca` "system" means "verify-full": public authorities sign everybody's certificates."""
@@ -167,17 +169,23 @@ class PostgresParser(NetworkParser):
     def read_options(self, scheme: str, query: Mapping[str, Any]) -> dict[str, Any]:  # noqa: ARG002 - the contract's
         """Returns options of TLS by our names, all others by libpq's.
 
-        libpq reads `ssl=true` as `sslmode=require`; SQLAlchemy's asyncpg has any `sslmode` as `ssl`.
+        libpq reads `ssl=true` as `sslmode=require`, and other switches are read so;
+        SQLAlchemy's asyncpg has any `sslmode` as `ssl`.
         """
         ours = {name: option for option, name in _LIBPQ.items()}
         found = {ours.get(key, key): value for key, value in query.items()}
-        if "ssl" in found:
-            ssl = found.pop("ssl")
-            mode = {"true": "require", "false": "disable"}.get(str(ssl).lower(), ssl)
+        switches = [key for key in found if word(key) in SWITCHES and key != "requiressl"]  # which is libpq's
+        for key in switches:
+            ssl = found.pop(key)
+            mode = {**dict.fromkeys(TRUE, "require"), **dict.fromkeys(FALSE, "disable")}.get(str(ssl).lower(), ssl)
             if mode not in _OPPORTUNISTIC and found.get("sslmode") in _OPPORTUNISTIC:
                 raise ValueError("asks for TLS with `ssl`, and with `sslmode` does not; give `sslmode` alone")
             found.setdefault("sslmode", mode)
         return found
+
+    def read_secure_options(self, scheme: str, query: Mapping[str, Any]) -> dict[str, Any]:
+        """Reads TLS in the scheme as `ssl=true`."""
+        return with_tls(self.read_options(scheme, query), "require")
 
     def read_keys(self, keys: Mapping[str, Any], options: Mapping[str, Any]) -> dict[str, Any]:
         """Returns the options of TLS; a switch means "require", as `ssl=true` does in a URL of libpq."""

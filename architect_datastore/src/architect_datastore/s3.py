@@ -80,9 +80,12 @@ class S3Parser(TlsParser):
         return port_of("http") if self.engine == "s3" and _mode("s3", options) == "disable" else self.default_port
 
     def read_options(self, scheme: str, query: Mapping[str, Any]) -> dict[str, Any]:
-        """Reads the TLS mode from the scheme of an endpoint."""
-        modes = {"http": {"sslmode": "disable"}, "https": {"sslmode": "verify-full"}}
-        return {**modes.get(scheme, {}), **query}
+        """Reads from the scheme of an endpoint that there is no TLS."""
+        return super().read_options(scheme, {"sslmode": "disable", **query} if scheme == "http" else query)
+
+    def is_secure(self, scheme: str) -> bool:
+        """Returns whether a scheme is that of an endpoint with TLS."""
+        return scheme == "https"
 
     def check(self, fields: dict[str, Any], target: DatastoreTarget) -> None:
         """Raises `target.error` if the name is no bucket's."""

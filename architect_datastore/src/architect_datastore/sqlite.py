@@ -85,7 +85,9 @@ class SqliteParser(CredentialParser):
 
 def _path(url: str, target: DatastoreTarget) -> str:
     scheme, _, rest = url.partition(":")
-    scheme = scheme.partition("+")[0].lower()  # without a driver
+    scheme, plus, driver = scheme.lower().partition("+")
+    if plus and driver not in {"pysqlite", "aiosqlite"}:  # pysqlcipher's files are encrypted
+        raise target.error("url", "has a scheme with a '+' and no driver of sqlite; known: pysqlite, aiosqlite")
     if scheme == "sqlite" and rest in {"//", "///", "///:memory:"}:
         return MEMORY
     if scheme != "sqlite" or not rest.startswith("///") or "?" in rest or "#" in rest:

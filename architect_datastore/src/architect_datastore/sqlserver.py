@@ -87,6 +87,7 @@ class SqlServerParser(TlsParser):
 
     Options = SqlServerOptions
     sockets = False
+    other_drivers = ("aioodbc", "pytds", "mssqlpython")
     encrypted = Flag("Encrypt", on=("yes", "true", "1", "mandatory"), off=("no", "false", "0", "optional", "disable"))
     certificate = Flag("TrustServerCertificate", on=FALSE[1:] + FALSE[:1], off=TRUE[1:] + TRUE[:1])
     option_names: ClassVar = {

@@ -20,8 +20,9 @@ from typing import Any, ClassVar, Literal
 from pydantic import BaseModel
 
 from architect_core.contract import DatastoreTarget
+from architect_datastore.kit.entry import word
 from architect_datastore.kit.network import NetworkParser
-from architect_datastore.options import FALSE, TLS, TRUE, VERIFYING, TlsFiles, read_tls_keys
+from architect_datastore.options import FALSE, SWITCHES, TLS, TRUE, VERIFYING, TlsFiles, read_tls_keys, with_tls
 
 
 class TlsOptions(TlsFiles):
@@ -57,12 +58,12 @@ class Flag:
         values = [query.pop(key) for key in list(query) if key.lower() == self.name.lower()]
         if not values:
             return None
-        word = str(values[-1]).lower()
-        if word not in self.on + self.off:
+        value = str(values[-1]).lower()
+        if value not in self.on + self.off:
             raise ValueError(
                 f"has a value of {self.name} that is neither on nor off; known: {self.on[0]}, {self.off[0]}"
             )
-        return word in self.on
+        return value in self.on
 
 
 class TlsParser(NetworkParser):
@@ -82,6 +83,9 @@ class TlsParser(NetworkParser):
     hostname: Flag | None = None
     """The flag for verifying that the certificate is for the host."""
 
+    switches: ClassVar[frozenset[str]] = SWITCHES
+    """Options of a URL that turn TLS on in clients of other languages, such as "ssl" and "use_tls"."""
+
     option_names: ClassVar[Mapping[str, str]] = {}
     """An option of a URL -> the option of the schema; of several for one option, the first is written."""
 
@@ -96,7 +100,9 @@ class TlsParser(NetworkParser):
         encrypted, certificate, hostname = (
             flag.read(found) if flag else None for flag in (self.encrypted, self.certificate, self.hostname)
         )
-        if scheme in self.tls_schemes.values():
+        for key in [key for key in found if word(key) in self.switches and key not in self.Options.model_fields]:
+            encrypted = Flag(key).read(found)
+        if encrypted is None and scheme in self.tls_schemes.values():
             encrypted = True
         if is_plain and "sslmode" not in found and (set(found) != names or names & {"ca", "certificate", "key"}):
             raise ValueError("has options of TLS, and a scheme without")
@@ -110,13 +116,24 @@ class TlsParser(NetworkParser):
             mode = "verify-ca" if hostname is False else "verify-full"
         return {**found, "sslmode": mode}
 
+    def is_secure(self, scheme: str) -> bool:
+        """Returns whether a scheme is one of those with TLS."""
+        return self.schemes[scheme] in self.tls_schemes.values()
+
+    def read_secure_options(self, scheme: str, query: Mapping[str, Any]) -> dict[str, Any]:
+        """Reads "redis+tls" as "rediss"; raises ValueError if an option asks for no TLS, too."""
+        return with_tls(self.read_options(self._secure_scheme or scheme, query))
+
+    @property
+    def _secure_scheme(self) -> str | None:
+        return next(filter(self.is_secure, self.schemes), None)
+
     def read_keys(self, keys: Mapping[str, Any], options: Mapping[str, Any]) -> dict[str, Any]:
         """Returns the options of TLS, which keys have by the names of the schema or of a URL."""
         names = [name for name in TLS if name in self.Options.model_fields]
         names += [flag.name for flag in (self.encrypted, self.certificate, self.hostname) if flag is not None]
         names += [name for name, option in self.option_names.items() if option in TLS]
-        secure = next((each for each in self.schemes if self.schemes[each] in self.tls_schemes.values()), None)
-        scheme = secure or next(iter(self.schemes))
+        scheme = self._secure_scheme or next(iter(self.schemes))
         return read_tls_keys(keys, options.get("sslmode"), names, partial(self.read_options, scheme))
 
     def write_options(self, scheme: str, options: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:

@@ -19,7 +19,7 @@ from architect_core.schema import DatastoreConfig, ServiceConfig, validate
 from architect_core.sources import MappingSource
 from architect_core.sources.pointers import read_text
 from architect_core.sources.variables import VariablesSource
-from architect_sources.entries import RESERVED, protocol_of, with_login
+from architect_sources.entries import RESERVED, protocol_of, with_login, without_closed_port
 from architect_sources.naming import Claims, resource_names
 
 if TYPE_CHECKING:
@@ -210,7 +210,11 @@ class _Binding:
     def datastore(self) -> DatastoreConfig:
         values, certificates = self._read(CERTIFICATES | _PEM)
         kind = values.pop("type", None)
-        entry = values | ({"kind": kind} if kind else {}) | ({"options": certificates} if certificates else {})
+        entry = (
+            without_closed_port(values)
+            | ({"kind": kind} if kind else {})
+            | ({"options": certificates} if certificates else {})
+        )
         return validate(DatastoreConfig, entry, self.where)
 
     def _read(self, files: Mapping[str, str]) -> tuple[dict[str, Any], dict[str, str]]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 from urllib.parse import quote
 
@@ -14,6 +14,15 @@ RESERVED = frozenset({"options", "instances", "datastores", "subscriptions"})
 """Keys of a platform's text that are ignored, because these fields of an entry are objects."""
 
 _OTHER_DATASTORES = frozenset({"file", "kafka", "nats"})  # no package of ours serves them
+
+
+def without_closed_port(fields: Mapping[str, Any]) -> dict[str, Any]:
+    """Returns fields without a port 0, which a broker writes if the server listens with TLS only.
+
+    >>> without_closed_port({"host": "h", "port": 0, "tls_port": 16379})
+    {'host': 'h', 'tls_port': 16379}
+    """
+    return {key: value for key, value in fields.items() if key != "port" or str(value).strip() != "0"}
 
 
 def protocol_of(scheme: str) -> str | None:

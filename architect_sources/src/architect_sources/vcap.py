@@ -22,7 +22,7 @@ from architect_core.contract import (
 from architect_core.exceptions import ConfigError
 from architect_core.schema import DatastoreConfig, ServiceConfig, validate
 from architect_core.sources.variables import VariablesSource
-from architect_sources.entries import RESERVED, is_datastore, protocol_of, with_login
+from architect_sources.entries import RESERVED, is_datastore, protocol_of, with_login, without_closed_port
 from architect_sources.naming import Claims, resource_names
 
 ARCHITECT_CONTRACT = 2
@@ -184,7 +184,7 @@ def _fields(credentials: Mapping[str, Any]) -> dict[str, Any]:
     reserved = {*_KEYS, *_FIELDS, *RESERVED, "type", "image", "kind", "api"}
     if "host" in fields or "url" in fields:
         reserved.add("hosts")
-    return {key: value for key, value in credentials.items() if key not in reserved} | fields
+    return without_closed_port({key: value for key, value in credentials.items() if key not in reserved} | fields)
 
 
 def _kind(label: str, tags: object, fields: Mapping[str, Any]) -> str:

@@ -11,7 +11,8 @@ from architect_core._base.json_text import raising
 
 MASK = "***"
 
-_SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://")
+# RFC 3986, with the "_" that drivers have: "postgresql+psycopg_async"
+_SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9.-]*(?:\+[A-Za-z0-9+._-]+)?)://")
 # RFC 3986 reg-name, with the "_" that container names have
 _REG_NAME = re.compile(r"[^\x00-\x20\x7f/\\?#@\[\]:%<>\"^`{|}]+")
 # the "@" of a login that "/" cut in two; a segment may start with one: "/@scope"

@@ -127,9 +127,11 @@ class Credentials(Mapping[str, Any]):
         return type(self), (self.engine, self._fields, self.url, *drivers)
 
     def __repr__(self) -> str:
-        shown = [f"{key}={self._fields[key]!r}" for key in _SHOWN if key in self._fields]
+        # what stands before an "@" may be the password of a URL that was put there
+        public = [key for key in _SHOWN if key in self._fields and "@" not in str(self._fields[key])]
+        shown = [f"{key}={self._fields[key]!r}" for key in public]
         # the name of an option may be a part of a malformed URL
-        hidden = [f"{key}=***" for key in self._fields if key not in _SHOWN and key not in self.options]
+        hidden = [f"{key}=***" for key in self._fields if key not in public and key not in self.options]
         return f"{type(self).__name__}({', '.join([self.engine, *shown, *hidden])})"
 
 

@@ -19,7 +19,7 @@ from architect_core.schema import DatastoreConfig, validate
 from architect_core.sources.catalog import Found
 
 GENERIC = "generic"
-_URL_SCHEME = re.compile(r"([a-z][a-z0-9.-]*)(?:\+[a-z0-9_]+)?:", re.ASCII | re.IGNORECASE)
+_URL_SCHEME = re.compile(r"([a-z][a-z0-9.-]*)(?:\+[a-z0-9+._-]+)?:", re.ASCII | re.IGNORECASE)
 
 
 def engine_of_image(image: str) -> str | None:

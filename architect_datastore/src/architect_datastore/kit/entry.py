@@ -9,7 +9,13 @@ from typing import Any
 
 from architect_core.contract import DatastoreTarget, is_text, parse_address, parse_port, raising
 from architect_datastore.kit.connection_string import read_connection_string
-from architect_datastore.kit.url import NO_TEXT, ParsedURL, parse_host, parse_url
+from architect_datastore.kit.url import NO_TEXT, ParsedURL, parse_host, parse_urls
+
+TLS_PORTS = frozenset({"tlsport", "sslport", "porttls", "portssl", "securetlsport", "secureport"})
+"""Keys of an entry, as `word` has them, for the port with TLS of a server that has one without, too."""
+
+NO_PORT = (None, "", 0, "0", False, "false")
+"""Values of a port that mean that a server does not listen."""
 
 RESERVED = frozenset({"engine", "host", "hosts", "name", "options", "password", "port", "type", "url", "username"})
 """Attributes of credentials that no option of a URL may hide."""
@@ -48,6 +54,7 @@ def read_entry(target: DatastoreTarget, aliases: Mapping[str, str] | None = None
         ConfigError: the URL, the connection string or the host is malformed.
     """
     given = {key: value for key, value in target.config.items() if value is not None}
+    given |= _tls_port(given, target)
     source, url, fields = text_of(given, target)
     options = fields.pop("options", {})
     if "hosts" in fields:
@@ -71,6 +78,14 @@ def read_entry(target: DatastoreTarget, aliases: Mapping[str, str] | None = None
     return Entry(fields, parsed.options, options, parsed.scheme or None)
 
 
+def _tls_port(given: Mapping[str, Any], target: DatastoreTarget) -> dict[str, int]:
+    """Returns the `port` of an entry that has one for TLS too, whose key means TLS to `read_tls_keys`."""
+    for key, value in given.items():
+        if word(key) in TLS_PORTS and value not in NO_PORT:
+            return {"port": raising(partial(target.error, key), parse_port, str(value))}
+    return {}
+
+
 def text_of(given: dict[str, Any], target: DatastoreTarget) -> tuple[str, str | None, dict[str, Any]]:
     """Takes the URL or the connection string out of an entry.
 
@@ -90,6 +105,11 @@ def text_of(given: dict[str, Any], target: DatastoreTarget) -> tuple[str, str | 
     return "connection_string", entry.pop("url", None), entry
 
 
+def word(name: str) -> str:
+    """Returns a key in lower case, without spaces, "_" and "-"."""
+    return name.lower().replace("_", "").replace("-", "").replace(" ", "")
+
+
 def check_text(fields: Mapping[str, Any], target: DatastoreTarget) -> None:
     """Raises ConfigError if a field that a URL has is text that UTF-8 cannot encode."""
     for key in ("host", "username", "password", "name"):
@@ -99,7 +119,7 @@ def check_text(fields: Mapping[str, Any], target: DatastoreTarget) -> None:
 
 def _parse_url(url: str, aliases: Mapping[str, str], target: DatastoreTarget, source: str) -> ParsedURL:
     def parse() -> ParsedURL:
-        parsed = parse_url(url)
+        parsed = parse_urls(url.strip())
         of_query: dict[str, Any] = {aliases[key]: value for key, value in parsed.options.items() if key in aliases}
         options = {key: value for key, value in parsed.options.items() if key not in aliases}
         return ParsedURL(parsed.scheme, _with_query(parsed.fields, of_query, several="host" in aliases), options)

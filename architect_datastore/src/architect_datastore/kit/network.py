@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any, ClassVar
 
@@ -10,6 +10,9 @@ from architect_core.contract import CredentialParser, Credentials, DatastoreTarg
 from architect_core.schema import validate
 from architect_datastore.kit.entry import RESERVED, Entry, read_entry
 from architect_datastore.kit.url import build_url
+
+TLS_TRANSPORTS = ("tls", "ssl", "https", "s")
+"""What asks for TLS after a "+" in the scheme of any engine."""
 
 
 class NetworkParser(CredentialParser):
@@ -38,6 +41,9 @@ class NetworkParser(CredentialParser):
 
     other_protocols: ClassVar[Mapping[str, str]] = {}
     """What follows a "+" in a scheme and is no driver, but another protocol -> what to use instead."""
+
+    other_drivers: ClassVar[tuple[str, ...]] = ()
+    """What may follow a "+" in a scheme beside the names in `drivers`: "pg8000", a driver without arguments of ours."""
 
     repeats_options = False
     """Whether an option may be repeated in a URL's query."""
@@ -69,8 +75,9 @@ class NetworkParser(CredentialParser):
     def credentials(self, target: DatastoreTarget) -> Credentials:
         """Returns the credentials, with the default port if none is given, and a URL that every driver understands."""
         entry = read_entry(target, self.aliases)
-        scheme = self._scheme(entry.scheme, target)
-        options = self.combine_options(self._options(scheme, entry, target), target)
+        scheme, secure = self._scheme(entry.scheme, target)
+        read = self.read_secure_options if secure or self.is_secure(scheme) else self.read_options
+        options = self.combine_options(self._options(partial(read, scheme), entry, target), target)
         fields = entry.fields
         _set_ports(fields, self.port(scheme, options), own_sockets=self.socket_has_port)
         self._check_host(fields, target)
@@ -104,6 +111,18 @@ class NetworkParser(CredentialParser):
         """
         return dict(query)
 
+    def is_secure(self, scheme: str) -> bool:  # noqa: ARG002 - to override
+        """Returns whether a scheme asks for TLS, as "rediss" does."""
+        return False
+
+    def read_secure_options(self, scheme: str, query: Mapping[str, Any]) -> dict[str, Any]:  # noqa: ARG002 - likewise
+        """Returns the options of a URL whose scheme asks for TLS, as "rediss" and "redis+tls" do.
+
+        Raises:
+            ValueError: they are invalid, ask for no TLS, or the engine has none; the message must repeat no value.
+        """
+        raise ValueError("asks for TLS in its scheme, which the plugin of the engine does not read")
+
     def read_keys(self, keys: Mapping[str, Any], options: Mapping[str, Any]) -> dict[str, Any]:  # noqa: ARG002 - likewise
         """Returns the options that an entry's own keys mean, beside its `options`; `options` are those of its URL.
 
@@ -120,21 +139,33 @@ class NetworkParser(CredentialParser):
         """Returns the URL; raises ValueError if it cannot express the fields."""
         return build_url(scheme, fields, query, self.socket)
 
-    def _scheme(self, scheme: str | None, target: DatastoreTarget) -> str:
+    def _scheme(self, scheme: str | None, target: DatastoreTarget) -> tuple[str, bool]:
+        """Returns the scheme without a driver, and whether TLS follows its "+"; what does is never ignored."""
         if scheme is None:
-            return target.engine if target.engine in self.schemes else next(iter(self.schemes))
+            return (target.engine if target.engine in self.schemes else next(iter(self.schemes))), False
+        if scheme in self.schemes:
+            return scheme, False
         base, _, driver = scheme.partition("+")
         if driver in self.other_protocols:
             raise target.error("url", f"has a scheme with +{driver}: {self.other_protocols[driver]}")
-        for each in (scheme, base):
-            if each in self.schemes:
-                return each
-        known = ", ".join(self.schemes)
-        raise target.error("url", f"has a scheme that is not of {target.engine}; known: {known}")
+        if base not in self.schemes:
+            known = ", ".join(self.schemes)
+            raise target.error("url", f"has a scheme that is not of {target.engine}; known: {known}")
+        if driver in TLS_TRANSPORTS:
+            return base, True
+        if driver == "http" and driver in self.schemes:
+            return driver, False
+        drivers = sorted({each.removeprefix("sqlalchemy+") for each in (*self.drivers, *self.other_drivers)})
+        if driver.replace("_", "-") not in {each.replace("_", "-") for each in drivers}:
+            known = ", ".join((*drivers, *TLS_TRANSPORTS))
+            raise target.error("url", f"has a scheme with a '+' and no driver of {target.engine}; known: {known}")
+        return base, False
 
-    def _options(self, scheme: str, entry: Entry, target: DatastoreTarget) -> dict[str, Any]:
+    def _options(
+        self, read: Callable[[dict[str, Any]], dict[str, Any]], entry: Entry, target: DatastoreTarget
+    ) -> dict[str, Any]:
         """Merges the options of the URL, the connection string, the entry's keys and its `options`, in that order."""
-        found = raising(partial(target.error, "url"), self.read_options, scheme, entry.query)
+        found = raising(partial(target.error, "url"), read, entry.query)
         if not self.repeats_options and any(isinstance(value, list) for value in found.values()):
             raise target.error("url", "has an option twice")
         if str(found.get("connect_timeout")) in {"0", "0.0"}:  # no limit, which is the default

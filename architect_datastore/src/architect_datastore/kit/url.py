@@ -12,7 +12,9 @@ from architect_core.contract import decoded, is_text, parse_address, parse_port,
 JDBC = "this is a URL of JDBC; write engine://username:password@host:port/name, with the engine that follows jdbc:"
 NO_TEXT = "has a character that is no text (a lone surrogate)"
 
-_SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*")
+_SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9.-]*(?:\+[A-Za-z0-9+._-]+)?")  # SQLAlchemy has drivers with a "_"
+# a further URL, as clients of NATS, RabbitMQ and Elasticsearch list servers
+_NEXT_URL = re.compile(r"[,;\s]\s*(?=[A-Za-z][A-Za-z0-9.-]*(?:\+[A-Za-z0-9+._-]+)?://)")
 _OPTION = re.compile(r"[\w .:\[\]-]+", re.ASCII)
 _NOT_IN_A_HOST = re.compile(r"[\x00-\x20\x7f@/\\?#\[\],]")
 
@@ -30,6 +32,34 @@ class ParsedURL:
     scheme: str
     fields: dict[str, Any] = field(repr=False)
     options: dict[str, Any] = field(repr=False)
+
+
+def parse_urls(urls: str) -> ParsedURL:
+    """Splits one URL, or a list of URLs that differ by their hosts only, which become one with several hosts.
+
+    >>> parse_urls("nats://app:s3cret@a:4222,nats://app:s3cret@b:4222").fields["hosts"]
+    [('a', 4222), ('b', 4222)]
+
+    Raises:
+        ValueError: a URL is malformed, or they differ by more; the message repeats no part of them.
+    """
+    # a URL in the query is a value
+    location, question, query = urls.partition("?")
+    scheme = re.escape(location.partition("://")[0])
+    starts = [*_NEXT_URL.split(location)]
+    following = re.split(rf"[,;\s]\s*(?={scheme}://)", query, flags=re.IGNORECASE)
+    listed = [*starts[:-1], starts[-1] + question + following[0], *following[1:]]
+    parsed = [parse_url(each) for each in listed]
+    first = parsed[0]
+    if len(parsed) == 1:
+        return first
+    common = [(each.scheme, _without_hosts(each.fields), each.options) for each in parsed]
+    if any(each != common[0] for each in common):
+        raise ValueError("it is a list of URLs that differ by more than their hosts; give one URL")
+    hosts = [
+        host for each in parsed for host in each.fields.get("hosts") or [(each.fields["host"], each.fields.get("port"))]
+    ]
+    return ParsedURL(first.scheme, {**first.fields, "hosts": hosts}, first.options)
 
 
 def parse_url(url: str) -> ParsedURL:
@@ -55,6 +85,9 @@ def parse_url(url: str) -> ParsedURL:
     # what looks like a host may be the start of a password
     if authority and "@" not in authority and "@" in (name if slash else query):
         raise ValueError("it has an '@' after a '/' or '?'")
+    logins = authority.split(",")
+    if len(logins) > 1 and all("@" in each for each in logins):  # one password would be taken for the other's
+        raise ValueError("it has a user for each host; give one for all, before the first host")
     username, password, netlocs = split_login(authority)
     if ";" in netlocs + name:  # as in a connection string, where a password may follow
         raise ValueError("it has a ';', which is written %3B; options follow a '?'")
@@ -71,6 +104,12 @@ def parse_url(url: str) -> ParsedURL:
     # an empty name or user is none, an empty password is one
     fields = {key: value for key, value in values.items() if value or (key == "password" and value is not None)}
     return ParsedURL(scheme.lower(), fields, _options(query))
+
+
+def _without_hosts(fields: dict[str, Any]) -> dict[str, Any]:
+    if "host" not in fields:
+        raise ValueError("it is a list of URLs, one of which names no host")
+    return {key: value for key, value in fields.items() if key not in {"host", "port", "hosts"}}
 
 
 def parse_host(netloc: str) -> tuple[str, int | None]:
