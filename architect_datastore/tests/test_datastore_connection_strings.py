@@ -47,7 +47,7 @@ from architect_datastore.kit.connection_string import read_connection_string, sp
         ("Data Source=shop.db;Cache=Shared;Mode=ReadWriteCreate", "sqlite", "sqlite:///shop.db"),
         ("Host=h;Username=u;Timeout=0", "postgres", "postgresql://u@h:5432/"),
         ("Server=localhost;Port=3306;User ID=root;Password=p;Database=n", "mysql", "mysql://root:p@localhost:3306/n"),
-        ("Server=h;Port=1;Uid=u;Pwd=p;SslMode=Required", "mysql", "mysql://u:p@h:1/?ssl-mode=REQUIRED"),
+        ("Server=h;Port=3306;Uid=u;Pwd=p;SslMode=Required", "mysql", "mysql://u:p@h:3306/?ssl-mode=REQUIRED"),
         (
             "Server=tcp:127.0.0.1,14330;User ID=sa;Password=p;TrustServerCertificate=true;Initial Catalog=n",
             "sqlserver",
@@ -210,3 +210,24 @@ def test_the_message_for_a_malformed_string_does_not_have_the_value(datastore, e
         datastore(**entry)
     assert expected in str(caught.value)
     assert "canary" not in "".join(traceback.format_exception(caught.value)) + repr(vars(caught.value))
+
+
+@pytest.mark.parametrize(
+    ("text", "engine"),
+    [
+        ("Server=h;Port=5432;User Id=u;Password=p;Database=d", "generic"),  # Npgsql has these keywords, too
+        ("Server=h;Port=1;Uid=u;Pwd=p;Database=d", "generic"),  # likewise
+        ("Server=h;Uid=u;Pwd=p;Database=d", "generic"),  # so have MySqlConnector and SqlClient
+        ("Server=h;User Id=u;Password=p;Database=d", "generic"),
+        ("Server=h;Port=3306;User Id=u;Password=p;Database=d", "mysql"),  # the port is MySQL's
+        ("Server=h;Uid=u;AllowUserVariables=true", "mysql"),  # MySqlConnector's own
+        ("Host=h;Port=1;Username=u;Password=p", "postgres"),
+    ],
+)
+def test_an_engine_is_not_guessed_from_keywords_that_several_engines_have(datastore, text, engine):
+    db = datastore(connection_string=text)
+    assert (db.engine, db.host, db.username) == (engine, "h", "u")
+    if engine == "generic":
+        with pytest.raises(LookupError, match="State the engine as `type`"):
+            db.for_driver("pymysql")
+        assert datastore(type="mysql", connection_string=text).for_driver("pymysql")["user"] == "u"

@@ -57,6 +57,13 @@ def test_the_engine_of_what_a_broker_binds_is_in_its_label_or_its_tags(monkeypat
     assert catalog.datastore("own", None).entry.kind == label.lower()
 
 
+def test_an_access_key_needs_no_host_to_tell_that_a_bound_service_is_s3(monkeypatch):
+    for label, kind in (("aws-s3", "s3"), ("csb-minio", "minio"), ("user-provided", "s3")):
+        bound = [{"name": "files", "tags": ["s3"] if kind == "s3" else [], "credentials": {"access_key_id": "k"}}]
+        monkeypatch.setenv("VCAP_SERVICES", json.dumps({label: bound}))
+        assert architect.Resolver().catalog.datastore("files", None).entry.kind == kind
+
+
 def test_a_bound_datastore_is_not_found_as_a_service(monkeypatch):
     bound = [{"name": "redis", "credentials": {"host": "h", "port": 1}}]
     monkeypatch.setenv("VCAP_SERVICES", json.dumps({"p.redis": bound}))

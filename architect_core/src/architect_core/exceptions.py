@@ -99,6 +99,11 @@ class UnknownDriverError(UnknownNameError):
 
     def __init__(self, name: object, known: Iterable[str], engine: str) -> None:
         self.kind = f"driver for the engine {engine}"
+        if engine == "generic":
+            self.remedy = (
+                'State the engine as `type`, such as "postgres", in the entry or in the datastores of architect.json; '
+                f"{self.remedy[0].lower()}{self.remedy[1:]}"
+            )
         super().__init__(name, known)
 
 

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any, Literal
 
 from architect_core.contract import Address, CredentialParser, Credentials, DatastoreTarget, Options, hookimpl
 from architect_core.plugins.known import port_of
 from architect_datastore.arguments import given, translated
+from architect_datastore.aws import endpoint_address, with_aws_keys
 from architect_datastore.options import Path
 from architect_datastore.tls import TlsParser
 
@@ -71,7 +73,18 @@ class S3Parser(TlsParser):
                 "may name a bucket or a host; write s3:///bucket for one of AWS, s3://host:443/bucket for a server's"
             )
             raise target.error("url", reason)
-        return super().credentials(target)
+        target, keys = with_aws_keys(target, ("region", "session_token"))
+        fields: dict[str, Any] = {}
+        if "bucket" in keys and target.config.url is None:
+            fields["name"] = keys["bucket"]
+        if "endpoint" in keys and target.config.url is None:
+            address = endpoint_address(target, keys["endpoint"])
+            fields |= given(host=address.host, port=address.port or target.config.port)
+            if address.scheme:
+                mode = {"http": "disable", "https": "verify-full"}[address.scheme]
+                fields |= {"sslmode": target.config.get("sslmode") or mode}
+                fields.setdefault("port", port_of(address.scheme))
+        return super().credentials(replace(target, config=target.config.model_copy(update=fields)))
 
     def port(self, scheme: str, options: Mapping[str, Any]) -> int | None:
         """Returns the port of HTTP or HTTPS for S3, and for any endpoint with https."""

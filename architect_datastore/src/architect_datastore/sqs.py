@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import AfterValidator
@@ -12,6 +13,7 @@ from architect_core.contract import CredentialParser, Credentials, DatastoreTarg
 from architect_core.exceptions import DriverError
 from architect_core.plugins.known import port_of
 from architect_datastore.arguments import given, translated
+from architect_datastore.aws import with_aws_keys
 from architect_datastore.options import Path
 from architect_datastore.tls import TlsParser
 
@@ -73,6 +75,13 @@ class SqsParser(TlsParser):
     sockets = False
     needs_host = False
     option_names: ClassVar = {"endpoint": "endpoint", "endpoint_url": "endpoint"}
+
+    def credentials(self, target: DatastoreTarget) -> Credentials:
+        """Returns the credentials; a region may be the key `region`, and the login the keys of AWS."""
+        target, keys = with_aws_keys(target, ("endpoint", "session_token"))
+        if target.config.host is None and target.config.url is None and "region" in keys:
+            target = replace(target, config=target.config.model_copy(update={"host": keys["region"]}))
+        return super().credentials(target)
 
     def check(self, fields: dict[str, Any], target: DatastoreTarget) -> None:
         """Raises `target.error` if the host is no region, or the name no prefix of a queue's."""

@@ -38,6 +38,8 @@ _FIELDS = {
     "password": ("password", "pass"),
     "name": ("database", "dbname", "vhost", "virtual_host", "name"),
 }
+# of AWS, where no host is needed
+_ACCESS_KEYS = frozenset({"accesskeyid", "accesskey", "awsaccesskeyid"})
 _KEYS = frozenset(key for keys in _FIELDS.values() for key in keys)
 
 
@@ -195,4 +197,5 @@ def _kind(label: str, tags: object, fields: Mapping[str, Any]) -> str:
     words = [each.lower() for each in (label, *stated, *re.split(r"[^A-Za-z0-9]", label))]
     label = words[0] if PROTOCOL.fullmatch(words[0]) else ""
     # without a host, the credentials have a shape of the engine's own
-    return next((word for word in words if is_datastore(word) and "host" in fields), label)
+    is_server = "host" in fields or any(re.sub("[_-]", "", key).lower() in _ACCESS_KEYS for key in fields)
+    return next((word for word in words if is_datastore(word) and is_server), label)

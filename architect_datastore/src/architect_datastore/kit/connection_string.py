@@ -100,7 +100,7 @@ def _entry(pairs: list[tuple[str, str]]) -> dict[str, Any]:
             )
     # an empty value is none, except a password
     entry = {key: value for key, value in entry.items() if value or key == "password"}
-    engine = engine_of(seen)
+    engine = engine_of(seen, entry.get("port"))
     if _TCP.match(entry.get("host", "")):
         engine = "sqlserver"
     if engine == "sqlite":

@@ -74,15 +74,21 @@ _DISTINCTIVE = (
     ("sqlserver", {"trustservercertificate"}),
     ("sqlserver", {"initialcatalog"}),
     ("sqlserver", {"encrypt"}),
-    ("mysql", {"server", "port"}),
-    ("mysql", {"server", "uid"}),
+    ("mysql", {"server", "allowuservariables"}),
+    ("mysql", {"server", "allowpublickeyretrieval"}),
+    ("mysql", {"server", "sslca"}),
 )
 
 
-def engine_of(keywords: set[str]) -> str | None:
-    """Returns the engine whose connection strings have these keywords, or None if several engines' have."""
+def engine_of(keywords: set[str], port: str | None = None) -> str | None:
+    """Returns the engine whose connection strings have these keywords, or None if several engines' have.
+
+    `Server`, `Port` and `User Id` are keywords of MySqlConnector and Npgsql; only the port of MySQL tells them apart.
+    """
     found = next((engine for engine, distinctive in _DISTINCTIVE if distinctive <= keywords), None)
     of_servers = {"userid", "user", "uid", "username", "database"}
+    if found is None and "server" in keywords and port == "3306":
+        return "mysql"
     if found is None and keywords & {"datasource", "filename"} and not keywords & of_servers:
         return "sqlite"
     return found
