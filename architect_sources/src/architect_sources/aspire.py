@@ -47,7 +47,7 @@ class AspireSource(VariablesSource):
 
     def load(self) -> Configuration:
         """Read the variables. The names of `services__...` and `ConnectionStrings__...` are listed."""
-        reader = _Reader(dict(self.variables))
+        reader = _Reader({name: _trimmed(name, value) for name, value in self.variables.items()})
         return Configuration(
             services=Entries(_listed(each.resource for each in reader.endpoints), reader.service),
             current_service=None,
@@ -59,6 +59,11 @@ class AspireSource(VariablesSource):
     def exporter(self) -> Exporter:
         """Exports variables."""
         return AspireExporter()
+
+
+def _trimmed(name: str, value: str) -> str:
+    """A value without white space at its ends, which only a password and a user name may have."""
+    return value if name.upper().endswith(("_PASSWORD", "_USERNAME")) else value.strip()
 
 
 class _Endpoint(NamedTuple):

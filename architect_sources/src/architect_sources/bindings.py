@@ -41,6 +41,12 @@ FIELDS = {
     "user": "username",
     "password": "password",
     "database": "name",
+    "dbname": "name",
+    "db-name": "name",
+    "db_name": "name",
+    "database-name": "name",
+    "database_name": "name",
+    "db": "name",
     "virtual-host": "name",
     "virtual_host": "name",
     "vhost": "name",
@@ -64,6 +70,8 @@ _NAMES = frozenset(key for key, field in FIELDS.items() if field == "name" and k
 _PEM = {"ca": "ca", "sslrootcert": "ca", "sslcert": "certificate", "sslkey": "key"}
 # an error if they are not text; any other file can be an attribute with its path
 _TEXTS = frozenset({*FIELDS.values(), "type", "api"})
+# white space at their ends is none of theirs, unlike that of a password
+_TRIMMED = frozenset({"type", "url", "host", "port"})
 _KEY = re.compile(r"(?!\.)[-._a-zA-Z0-9]+")
 _TAKEN = frozenset({*FIELDS, *FIELDS.values(), *CERTIFICATES, *RESERVED, "api", "type"})
 # fields of a datastore's entry that its credentials include
@@ -235,7 +243,7 @@ class _Binding:
                 is_chain = key == "certificates" and "private-key" in keys
                 found.setdefault("certificate" if is_chain else files[key], str(path))
             elif not reason:
-                values[field] = text.strip() if key == "type" else text
+                values[field] = text.strip() if field in _TRIMMED else text
             elif field not in _TEXTS and os.path.isdir(path):  # noqa: PTH112 - it raises nothing
                 continue
             elif field not in _TEXTS and os.access(path, os.R_OK):

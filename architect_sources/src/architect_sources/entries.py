@@ -13,6 +13,7 @@ from architect_core.schema import ServiceConfig, validate
 RESERVED = frozenset({"options", "instances", "datastores", "subscriptions"})
 """Keys of a platform's text that are ignored, because these fields of an entry are objects."""
 
+_OVER_HTTP = frozenset({"clickhouse", "elasticsearch", "minio", "s3"})
 _OTHER_DATASTORES = frozenset({"file", "kafka", "nats"})  # no package of ours serves them
 
 
@@ -33,6 +34,16 @@ def protocol_of(scheme: str) -> str | None:
     """
     found = BY_NAME.get(scheme.lower())
     return found.name if found is not None and found.kind == "protocol" else None
+
+
+def is_reached_over_http(name: str) -> bool:
+    """Returns whether `name` is a well-known engine whose URLs may have http and https.
+
+    >>> is_reached_over_http("opensearch"), is_reached_over_http("redis")
+    (True, False)
+    """
+    found = BY_NAME.get(name)
+    return found is not None and found.kind == "engine" and found.name in _OVER_HTTP
 
 
 def is_datastore(scheme: str) -> bool:

@@ -40,7 +40,9 @@ class UrlSource(VariablesSource):
 
     def load(self) -> Configuration:
         """Read all variables whose names end with `_URL`; each URL is checked when it is looked up."""
-        urls = _Urls({name: value for name, value in self.variables.items() if name.endswith("_URL") and value})
+        urls = _Urls(
+            {name: url for name, value in self.variables.items() if name.endswith("_URL") and (url := value.strip())}
+        )
         return Configuration(
             services=Entries((), urls.service),
             current_service=None,

@@ -22,7 +22,14 @@ from architect_core.contract import (
 from architect_core.exceptions import ConfigError
 from architect_core.schema import DatastoreConfig, ServiceConfig, validate
 from architect_core.sources.variables import VariablesSource
-from architect_sources.entries import RESERVED, is_datastore, protocol_of, with_login, without_closed_port
+from architect_sources.entries import (
+    RESERVED,
+    is_datastore,
+    is_reached_over_http,
+    protocol_of,
+    with_login,
+    without_closed_port,
+)
 from architect_sources.naming import Claims, resource_names
 
 ARCHITECT_CONTRACT = 2
@@ -36,7 +43,7 @@ _FIELDS = {
     "port": ("port",),
     "username": ("username", "user"),
     "password": ("password", "pass"),
-    "name": ("database", "dbname", "vhost", "virtual_host", "name"),
+    "name": ("database", "dbname", "database_name", "db_name", "db", "vhost", "virtual_host", "name"),
 }
 # of AWS, where no host is needed
 _ACCESS_KEYS = frozenset({"accesskeyid", "accesskey", "awsaccesskeyid"})
@@ -51,7 +58,8 @@ def architect_source() -> Source:
 class VcapSource(VariablesSource):
     """`VCAP_SERVICES`, one JSON object: label -> bound services, each with a name and credentials.
 
-    A bound service with a URI of http, https or grpc is a service; any other is a datastore.
+    A bound service with a URI of http, https or grpc is a service, unless its label or a tag names an engine that is
+    reached over HTTP, such as "elasticsearch"; any other is a datastore.
     """
 
     name: ClassVar[str] = "vcap"
@@ -130,7 +138,7 @@ class _Bound:
 
     @property
     def is_service(self) -> bool:
-        return protocol_of(scheme_of(self._url)) is not None
+        return protocol_of(scheme_of(self._url)) is not None and not is_reached_over_http(self.kind)
 
     @property
     def _url(self) -> str:
@@ -191,10 +199,11 @@ def _fields(credentials: Mapping[str, Any]) -> dict[str, Any]:
 
 def _kind(label: str, tags: object, fields: Mapping[str, Any]) -> str:
     """The well-known engine that a label or a tag names, else the label; empty if the URL says it."""
-    if scheme_of(str(fields.get("url", ""))):
-        return ""
     stated = [each for each in tags if isinstance(each, str)] if isinstance(tags, list) else []
     words = [each.lower() for each in (label, *stated, *re.split(r"[^A-Za-z0-9]", label))]
+    scheme = scheme_of(str(fields.get("url", "")))
+    if scheme:
+        return next(filter(is_reached_over_http, words), "") if scheme in {"http", "https"} else ""
     label = words[0] if PROTOCOL.fullmatch(words[0]) else ""
     # without a host, the credentials have a shape of the engine's own
     is_server = "host" in fields or any(re.sub("[_-]", "", key).lower() in _ACCESS_KEYS for key in fields)

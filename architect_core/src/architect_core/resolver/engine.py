@@ -19,6 +19,7 @@ from architect_core.schema import DatastoreConfig, validate
 from architect_core.sources.catalog import Found
 
 GENERIC = "generic"
+_TRANSPORTS = frozenset({None, "http", "https"})  # schemes that name no engine
 _URL_SCHEME = re.compile(r"([a-z][a-z0-9.-]*)(?:\+[a-z0-9+._-]+)?:", re.ASCII | re.IGNORECASE)
 
 
@@ -74,9 +75,11 @@ def _known_options(config: DatastoreConfig, options: type[BaseModel]) -> Datasto
 
 
 def _with_url(config: DatastoreConfig) -> DatastoreConfig:
-    """A connection string that is a URL is the entry's `url`, for every engine alike."""
+    """A connection string that is a URL is the entry's `url`, for every engine alike; a URL has no white space."""
+    if config.url is not None:
+        return config.model_copy(update={"url": config.url.strip()}) if config.url != config.url.strip() else config
     text = config.get("connection_string")
-    if config.url is not None or not isinstance(text, str) or not scheme_of(text.strip()):
+    if not isinstance(text, str) or not scheme_of(text.strip()):
         return config
     return config.model_copy(update={"url": text.strip(), "connection_string": None})
 
@@ -110,7 +113,9 @@ def _engine_of(config: DatastoreConfig, plugins: Plugins, asked_by: str) -> str 
             with plugins.blamed(GENERIC, asked_by, secrets=True):
                 engine = parser.engine_of(config)
     kind = (config.kind or "").lower()
-    return engine or (kind if names.PROTOCOL.fullmatch(kind) else None)
+    if not names.PROTOCOL.fullmatch(kind):
+        return engine
+    return kind if engine in _TRANSPORTS else engine
 
 
 def _from_manifest(name: str, service: str | None, find_root: Callable[[], Path]) -> str | None:

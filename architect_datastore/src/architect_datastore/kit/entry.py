@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import partial
@@ -16,6 +17,9 @@ TLS_PORTS = frozenset({"tlsport", "sslport", "porttls", "portssl", "securetlspor
 
 NO_PORT = (None, "", 0, "0", False, "false")
 """Values of a port that mean that a server does not listen."""
+
+_DEVIATIONS = frozenset("ßẞς\u200c\u200d")  # https://www.unicode.org/reports/tr46/#Deviations
+_ASCII_HOST = re.compile(r"[A-Za-z0-9._-]+")
 
 RESERVED = frozenset({"engine", "host", "hosts", "name", "options", "password", "port", "type", "url", "username"})
 """Attributes of credentials that no option of a URL may hide."""
@@ -73,7 +77,9 @@ def read_entry(target: DatastoreTarget, aliases: Mapping[str, str] | None = None
         port = fields.pop("port", None)
         fields["hosts"] = [(host, port if own is None else own) for host, own in fields["hosts"]]
     if "host" in fields and not fields["host"].startswith("/"):
-        fields["host"] = _plain_host(fields["host"], target)
+        fields["host"] = ascii_host(_plain_host(fields["host"], target), target, "host")
+    if "hosts" in fields:
+        fields["hosts"] = [(ascii_host(host, target, "hosts"), port) for host, port in fields["hosts"]]
     check_text(fields, target)
     return Entry(fields, parsed.options, options, parsed.scheme or None)
 
@@ -103,6 +109,24 @@ def text_of(given: dict[str, Any], target: DatastoreTarget) -> tuple[str, str | 
     entry = raising(error, read_connection_string, text)
     entry.pop("type", None)  # the engine is known already
     return "connection_string", entry.pop("url", None), entry
+
+
+def ascii_host(host: str, target: DatastoreTarget, key: str) -> str:
+    """Returns a host in ASCII (IDNA), as drivers differ in what they make of others; raises ConfigError if it cannot.
+
+    Python's codec is of IDNA 2003; what IDNA 2008 reads as another name is an error.
+    """
+    if host.isascii() or host.startswith("/"):
+        return host
+    error = target.error(
+        key, "is not ASCII, and cannot be written so for certain; write its form that starts with xn--"
+    )
+    if not _DEVIATIONS.isdisjoint(host):
+        raise error
+    encoded = raising(lambda _: error, host.encode, "idna").decode()
+    if not _ASCII_HOST.fullmatch(encoded):  # such as a wide slash, which is one after normalization
+        raise error
+    return encoded
 
 
 def word(name: str) -> str:
