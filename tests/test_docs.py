@@ -81,7 +81,8 @@ def test_every_page_with_something_to_do_is_followed():
         for path in DOCS.rglob("*.md")
         if any(block.language in {"console", "python"} for block in blocks(path.read_text()))
     }
-    assert pages - {"reference/hooks.md"} == set(PAGES)  # the core's suite tests its examples
+    others = {"reference/hooks.md", "how-to/configure-a-grpc-channel.md"}  # for which there are tests elsewhere
+    assert pages - others == set(PAGES)
 
 
 @pytest.mark.parametrize("path", sorted(DOCS.rglob("*.md")), ids=lambda path: path.stem)

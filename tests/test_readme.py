@@ -33,7 +33,7 @@ atexit.register(lambda: print(*connection.execute(count).fetchone()))
 
 
 def blocks(text: str, language: str) -> list[str]:
-    return re.findall(rf"```{language}\n(.*?)```", text, re.DOTALL)
+    return re.findall(rf'```{language}(?: title="[^"]+")?\n(.*?)```', text, re.DOTALL)
 
 
 def test_its_introduction_has_exactly_two_commands():
@@ -113,7 +113,9 @@ def test_the_programs_in_a_package_s_readme_run(start_program, run_program, free
 
 def test_what_the_page_about_a_grpc_channel_shows_works(run_program, tmp_path):
     text = (ROOT / "docs" / "how-to" / "configure-a-grpc-channel.md").read_text()
-    for entry in map(json.loads, blocks(text, "json")):
+    entries = blocks(text, "json")
+    assert entries
+    for entry in map(json.loads, entries):
         assert GrpcOptions(**entry["acme/payments"]["options"])
     write_grpc_service(tmp_path / "payments", "acme/payments", PAYMENTS_PROTO)
     entry = {"acme/payments": {"host": "127.0.0.1", "port": 1, "api": "grpc"}}

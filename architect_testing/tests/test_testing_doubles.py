@@ -827,7 +827,8 @@ def test_the_plugin_costs_a_run_that_does_not_use_it_nothing(tmp_path):
         "    names = ('architect_core', 'pydantic', 'requests', 'grpc', 'wsgiref')\n"
         "    assert [name for name in names if name in sys.modules] == []\n"
     )
-    done = run_pytest(tmp_path)
+    only = {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}  # those of other distributions import what they like
+    done = run_pytest(tmp_path, "-p", "architect_testing.fixture", **only)
     assert "1 passed" in done.stdout, done.stdout + done.stderr
 
 
