@@ -90,7 +90,7 @@ def django_entry(backend: str, arguments: Mapping[str, Any], names: tuple[str, .
     rest = dict(arguments)
     fields = ("HOST", "PORT", "USER", "PASSWORD", "NAME")
     address = {field: rest.pop(name, "") for field, name in zip(fields, names, strict=True)}
-    return {"ENGINE": f"django.db.backends.{backend}", **address, "OPTIONS": rest}
+    return {"ENGINE": backend, **address, "OPTIONS": rest}
 
 
 def client_context(db: Credentials, driver: str) -> ssl.SSLContext:

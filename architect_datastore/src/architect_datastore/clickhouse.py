@@ -53,6 +53,7 @@ class ClickhouseParser(TlsParser):
     """
 
     Options = ClickhouseOptions
+    default_host = "localhost"
     sockets = False
     encrypted = Flag("secure")
     certificate = Flag("verify")

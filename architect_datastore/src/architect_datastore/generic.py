@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
+from urllib.parse import quote
 
 from pydantic import ConfigDict
 
@@ -37,7 +38,9 @@ class GenericParser(CredentialParser):
         if entry.scheme is None:
             return Credentials(target.engine, fields)
         error = partial(target.error, "options")
-        url = raising(error, build_url, entry.scheme, entry.fields, options, None)
+        # a path of several segments keeps them: only the engine knows whether all of it is a name
+        path = entry.path if target.config.name is None else quote(target.config.name, safe="/")
+        url = raising(error, build_url, entry.scheme, entry.fields, options, None, "", path)
         return Credentials(target.engine, {**fields, "url": url}, url)
 
     def engine_of(self, config: DatastoreConfig) -> str | None:

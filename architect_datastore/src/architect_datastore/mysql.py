@@ -89,7 +89,7 @@ def django(db: Credentials) -> dict[str, Any]:
     arguments = mysqlclient(db)
     if "unix_socket" in arguments:
         arguments["host"] = arguments.pop("unix_socket")
-    return django_entry("mysql", arguments, _NAMES)
+    return django_entry("django.db.backends.mysql", arguments, _NAMES)
 
 
 def _options(db: Credentials, driver: str) -> dict[str, Any]:
@@ -123,6 +123,7 @@ class MysqlParser(TlsParser):
     """
 
     Options = MysqlOptions
+    default_host = "localhost"
     socket = "unix_socket"
     other_drivers = ("asyncmy", "mysqlconnector", "mariadbconnector", "cymysql", "pyodbc")
     switches = frozenset()  # refused by the drivers, as clients differ in what they verify

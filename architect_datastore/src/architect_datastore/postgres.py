@@ -109,9 +109,9 @@ def sqlalchemy(db: Credentials, driver: str = "") -> dict[str, Any]:
     return engine_arguments(f"postgresql+{driver}" if driver else "postgresql", psycopg(db), _LIBPQ_NAMES)
 
 
-def django(db: Credentials) -> dict[str, Any]:
+def django(db: Credentials, backend: str = "django.db.backends.postgresql") -> dict[str, Any]:
     """An entry of Django's `DATABASES`."""
-    return django_entry("postgresql", psycopg(db), _LIBPQ_NAMES)
+    return django_entry(backend, psycopg(db), _LIBPQ_NAMES)
 
 
 def _asyncpg_options(db: Credentials) -> dict[str, Any]:
@@ -155,8 +155,15 @@ class PostgresParser(NetworkParser):
     Options = PostgresOptions
     socket = "host"
     socket_has_port = True
+    default_host = ""  # libpq and asyncpg find a socket
     several_hosts = True
     other_drivers = ("pg8000", "psycopg2cffi", "psycopg_async", "psycopg2_binary", "aiopg", "pygresql")
+
+    def drivers_of(self, *names: str) -> Mapping[str, Driver]:
+        """Returns Django's backend for PostGIS if it is asked for."""
+        if "postgis" not in names:
+            return self.drivers
+        return {**self.drivers, "django": partial(django, backend="django.contrib.gis.db.backends.postgis")}
 
     def combine_options(self, options: dict[str, Any], target: DatastoreTarget) -> dict[str, Any]:
         """`ca` "system" means "verify-full": public authorities sign everybody's certificates."""

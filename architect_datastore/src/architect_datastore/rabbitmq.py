@@ -73,6 +73,7 @@ class RabbitmqParser(TlsParser):
 
     Options = RabbitmqOptions
     sockets = False
+    default_host = "localhost"
     tls_schemes: ClassVar = {"amqp": "amqps"}
     certificate = Flag("verify", on=("verify_peer",), off=("verify_none",))
     option_names: ClassVar = {

@@ -71,6 +71,7 @@ class RedisParser(TlsParser):
     """
 
     Options = RedisOptions
+    default_host = "localhost"
     tls_schemes: ClassVar = {"redis": "rediss"}
     certificate = Flag("ssl_cert_reqs", on=("required", "optional"), off=("none",))
     hostname = Flag("ssl_check_hostname")

@@ -39,12 +39,14 @@ class Entry:
         query: the options of its URL.
         options: those of its connection string, by the names of the engine's schema.
         scheme: that of its URL, or None if it has no URL.
+        path: that of its URL, not decoded.
     """
 
     fields: dict[str, Any] = field(repr=False)
     query: dict[str, Any] = field(default_factory=dict, repr=False)
     options: dict[str, Any] = field(default_factory=dict, repr=False)
     scheme: str | None = None
+    path: str = field(default="", repr=False)
 
 
 def read_entry(target: DatastoreTarget, aliases: Mapping[str, str] | None = None) -> Entry:
@@ -81,7 +83,7 @@ def read_entry(target: DatastoreTarget, aliases: Mapping[str, str] | None = None
     if "hosts" in fields:
         fields["hosts"] = [(ascii_host(host, target, "hosts"), port) for host, port in fields["hosts"]]
     check_text(fields, target)
-    return Entry(fields, parsed.options, options, parsed.scheme or None)
+    return Entry(fields, parsed.options, options, parsed.scheme or None, parsed.path)
 
 
 def _tls_port(given: Mapping[str, Any], target: DatastoreTarget) -> dict[str, int]:
@@ -146,7 +148,9 @@ def _parse_url(url: str, aliases: Mapping[str, str], target: DatastoreTarget, so
         parsed = parse_urls(url.strip())
         of_query: dict[str, Any] = {aliases[key]: value for key, value in parsed.options.items() if key in aliases}
         options = {key: value for key, value in parsed.options.items() if key not in aliases}
-        return ParsedURL(parsed.scheme, _with_query(parsed.fields, of_query, several="host" in aliases), options)
+        return ParsedURL(
+            parsed.scheme, _with_query(parsed.fields, of_query, several="host" in aliases), options, parsed.path
+        )
 
     return raising(lambda reason: target.error(source, f"{reason}. {_ENCODE}"), parse)
 
@@ -163,7 +167,7 @@ def _with_query(fields: dict[str, Any], of_query: dict[str, Any], *, several: bo
     if "host" in of_query:
         fields.pop("hosts", None)
         if several and "," in of_query["host"]:
-            fields["hosts"] = [parse_host(each) for each in of_query.pop("host").split(",")]
+            fields["hosts"] = [_host_or_socket(each) for each in of_query.pop("host").split(",")]
             fields.pop("host", None)
     if len(ports) not in {1, len(fields.get("hosts", [None]))}:
         raise ValueError("it must name one port, or as many as hosts")
@@ -178,8 +182,12 @@ def _with_query(fields: dict[str, Any], of_query: dict[str, Any], *, several: bo
 def _parse_hosts(hosts: object, target: DatastoreTarget) -> Hosts:
     error = partial(target.error, "hosts")
     if isinstance(hosts, list) and len(hosts) > 1 and all(isinstance(each, str) for each in hosts):
-        return [raising(error, parse_host, each) for each in hosts]
+        return [raising(error, _host_or_socket, each) for each in hosts]
     raise error(f"must be a list of hosts: {_HOSTS}")
+
+
+def _host_or_socket(text: str) -> tuple[str, int | None]:
+    return (text, None) if text.startswith("/") else parse_host(text)
 
 
 def _plain_host(host: str, target: DatastoreTarget) -> str:

@@ -36,6 +36,9 @@ class NetworkParser(CredentialParser):
     needs_host = True
     """Whether a host is required."""
 
+    default_host: str | None = None
+    """The host of a URL without one; "" leaves it to the driver, None makes it an error."""
+
     several_hosts = False
     """Whether a URL may have several hosts."""
 
@@ -79,14 +82,22 @@ class NetworkParser(CredentialParser):
         read = self.read_secure_options if secure or self.is_secure(scheme) else self.read_options
         options = self.combine_options(self._options(partial(read, scheme), entry, target), target)
         fields = entry.fields
+        if entry.scheme is not None and self.default_host and not {"host", "hosts"} & set(fields):
+            fields["host"] = self.default_host
         _set_ports(fields, self.port(scheme, options), own_sockets=self.socket_has_port)
-        self._check_host(fields, target)
+        if entry.scheme is None or self.default_host != "":
+            self._check_host(fields, target)
         self.check(fields, target)
+        drivers = self.drivers_of(scheme, target.engine)
         scheme, query = self.write_options(self.schemes[scheme], options)
         url = raising(partial(target.error, ""), self.url, scheme, fields, query)
         shown = {key: value for key, value in query.items() if key not in RESERVED}
         own_options = {"options": options} if options or "options" in fields else {}
-        return Credentials(self.engine, {**shown, **fields, **own_options, "url": url}, url, self.drivers)
+        return Credentials(self.engine, {**shown, **fields, **own_options, "url": url}, url, drivers)
+
+    def drivers_of(self, *names: str) -> Mapping[str, Driver]:  # noqa: ARG002 - to override
+        """Returns the drivers of an entry whose URL's scheme and engine are `names`."""
+        return self.drivers
 
     def check(self, fields: dict[str, Any], target: DatastoreTarget) -> None:
         """Raises `target.error` if the engine does not support these fields; may set defaults."""

@@ -27,11 +27,13 @@ class ParsedURL:
         scheme: in lower case, with what follows a "+": "postgresql+psycopg".
         fields: host, port, username, password and name, as far as the URL has them; `hosts` if it has several.
         options: its query: "sslmode" -> "require"; a list if an option is repeated.
+        path: what follows the host, as the URL has it, of which the name is decoded.
     """
 
     scheme: str
     fields: dict[str, Any] = field(repr=False)
     options: dict[str, Any] = field(repr=False)
+    path: str = field(default="", repr=False)
 
 
 def parse_urls(urls: str) -> ParsedURL:
@@ -59,7 +61,7 @@ def parse_urls(urls: str) -> ParsedURL:
     hosts = [
         host for each in parsed for host in each.fields.get("hosts") or [(each.fields["host"], each.fields.get("port"))]
     ]
-    return ParsedURL(first.scheme, {**first.fields, "hosts": hosts}, first.options)
+    return ParsedURL(first.scheme, {**first.fields, "hosts": hosts}, first.options, first.path)
 
 
 def parse_url(url: str) -> ParsedURL:
@@ -91,7 +93,10 @@ def parse_url(url: str) -> ParsedURL:
     username, password, netlocs = split_login(authority)
     if ";" in netlocs + name:  # as in a connection string, where a password may follow
         raise ValueError("it has a ';', which is written %3B; options follow a '?'")
-    hosts = [parse_host(each) for each in netlocs.split(",")] if netlocs else []
+    if re.fullmatch(r":\d+", netlocs):  # a port of the default host, as libpq has it
+        hosts: list[tuple[str, int | None]] = [("", parse_port(netlocs[1:]))]
+    else:
+        hosts = [parse_host(each) for each in netlocs.split(",")] if netlocs not in {"", ":"} else []
     host, port = hosts[0] if hosts else (None, None)
     values = {
         "host": host,
@@ -103,7 +108,7 @@ def parse_url(url: str) -> ParsedURL:
     }
     # an empty name or user is none, an empty password is one
     fields = {key: value for key, value in values.items() if value or (key == "password" and value is not None)}
-    return ParsedURL(scheme.lower(), fields, _options(query))
+    return ParsedURL(scheme.lower(), fields, _options(query), name)
 
 
 def _without_hosts(fields: dict[str, Any]) -> dict[str, Any]:
@@ -140,7 +145,12 @@ def parse_host(netloc: str) -> tuple[str, int | None]:
 
 
 def build_url(
-    scheme: str, fields: dict[str, Any], options: dict[str, Any], socket: str | None = "host", bare: str = ""
+    scheme: str,
+    fields: dict[str, Any],
+    options: dict[str, Any],
+    socket: str | None = "host",
+    bare: str = "",
+    path: str | None = None,
 ) -> str:
     """Returns the percent-encoded URL that `parse_url` splits into `fields` and `options` again.
 
@@ -153,6 +163,7 @@ def build_url(
         options: the query.
         socket: the option that names a socket; None for an engine whose URLs have a socket as their host.
         bare: characters of the query's values that are not encoded, for drivers that do not decode them.
+        path: what follows the host instead of the name; "%" in it is not encoded again.
 
     Raises:
         ValueError: a field is text that UTF-8 cannot encode; the message repeats no part of it.
@@ -169,7 +180,7 @@ def build_url(
         netlocs = ""
     else:
         netlocs = build_host(host, port)
-    name = _encoded(fields.get("name") or "")
+    name = _encoded(fields.get("name") or "") if path is None else _encoded(path, safe="/%:!$&'()*+,=~")
     pairs = [(key, each) for key, value in options.items() for each in (value if isinstance(value, list) else [value])]
     query = "?" + "&".join(f"{_encoded(key)}={_encoded(value, safe=bare)}" for key, value in pairs) if pairs else ""
     return f"{scheme}://{login}{'@' if login else ''}{netlocs}/{name}{query}"
