@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import http.client
+import io
 import socket
 
 import pytest
@@ -128,6 +129,11 @@ def test_a_head_is_read_as_by_http_client(sent, method, slowly):
 def test_any_head_is_read_as_by_http_client(sent):
     sent = b"HTTP/1.1 200 OK\r\n" + sent
     assert read(Response, "GET", sent) == read(http.client.HTTPResponse, "GET", sent)
+
+
+def test_a_long_line_is_refused_however_large_the_buffers_of_the_process_are(monkeypatch):
+    monkeypatch.setattr(io, "DEFAULT_BUFFER_SIZE", 262_144)  # as clickhouse-connect sets it
+    assert read(Response, "GET", RESPONSES["a long line"])[0] is http.client.LineTooLong
 
 
 def test_the_head_of_a_usual_response_is_read_at_once(monkeypatch):

@@ -697,6 +697,23 @@ def test_whatever_comes_in_whatever_pieces_is_an_answer_or_malformed(data, size)
     assert pieces == whole or (whole[2], pieces[2]) == ("failed", "failed")
 
 
+@pytest.mark.parametrize(
+    ("fields", "end"),
+    [
+        (b"X:%b\x00\r\n", "failed"),
+        (b"X: y%b\x00\r\n", "failed"),
+        (b"X: y\r\n z\r\nA: b%bc\r\n", "ended"),
+        (b"X: y%b\r\n z\r\n", "ended"),
+        (b"X: y\r\n%bz\r\n", "ended"),
+    ],
+)
+def test_a_run_of_white_space_in_a_head_takes_no_longer_than_other_bytes(fields, end):
+    began = time.process_time()
+    data = b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n" + fields % (b" " * 50_000) + b"\r\n"
+    assert parsed([data])[2] == end
+    assert time.process_time() - began < 1
+
+
 def by_h11(data):
     """The same of h11; None if it takes the data for no answer."""
     reader = h11.Connection(h11.CLIENT)

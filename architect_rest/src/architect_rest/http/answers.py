@@ -13,8 +13,9 @@ _MAX_LINE = 4096  # bytes of a line in a chunked body
 _TRAILERS = 16_384  # bytes
 _END = re.compile(rb"\r?\n\r?\n")
 _STATUS = re.compile(rb"HTTP/1\.([01]) ([1-9][0-9]{2})(?: ([^\r\n\x00]*))?\r?\n")
-_FIELD = re.compile(rb"([!#$%&'*+.^_`|~0-9A-Za-z-]+):[ \t]*([^\x00\r\n]*)\r?\n|([^\n]*\n)")
-_FOLD = re.compile(rb"[ \t]*\r?\n[ \t]+")
+# possessive, and begun once in a run of white space: a server's long run must not take the square of its length
+_FIELD = re.compile(rb"([!#$%&'*+.^_`|~0-9A-Za-z-]++):[ \t]*+([^\x00\r\n]*+)\r?\n|([^\n]*\n)")
+_FOLD = re.compile(rb"(?<![ \t])[ \t]*+\r?\n[ \t]++")
 _SIZE = re.compile(rb"([0-9A-Fa-f]{1,16})[ \t]*(?:;.*)?")
 _LENGTH = re.compile(rb"[0-9]{1,20}")
 

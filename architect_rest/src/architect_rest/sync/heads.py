@@ -25,6 +25,7 @@ _HEAD = re.compile(
 )
 _FIELD = re.compile(rf"({_NAME}):[\t ]*+({_VALUE})\r\n")
 _MOST_FIELDS = 100  # http.client raises an error for more
+_LONGEST = 65_536  # bytes; and for a line that is longer
 _LENGTH = re.compile("[0-9]{1,18}")
 _ORIGINAL = ("http.client", "urllib3.connection", "urllib3.util.connection")
 _BODILESS = (http.client.NO_CONTENT, http.client.NOT_MODIFIED)
@@ -67,7 +68,7 @@ class Response(http.client.HTTPResponse):
 
     def _begin_usual(self) -> bool:
         """Read the head if it is usual, and all of it has arrived; returns False if nothing was read."""
-        head = _HEAD.match(self.fp.peek())
+        head = _HEAD.match(self.fp.peek(), 0, _LONGEST)  # the buffer may be larger
         if head is None:
             return False
         fields = _FIELD.findall(head[3].decode("latin-1"))
