@@ -22,7 +22,9 @@ from architect_rest.aio.connections import Connections
 from architect_rest.aio.engine import EngineTransport
 from architect_rest.http import pool as pools
 from architect_rest.http.answers import MAX_HEAD, Head, read_answer
+from architect_rest.http.connection import Connection
 from architect_rest.http.errors import MalformedError, RequestError
+from architect_rest.http.exchange import Timeouts
 from architect_rest.http.requests import framing, head_of
 from architect_testing.tools.sockets import left_open, open_sockets
 
@@ -214,6 +216,8 @@ def test_a_body_of_another_length_than_stated_is_an_error_of_the_caller(length):
         {"headers": {"X Y": "a"}},
         {"headers": {"": "a"}},
         {"headers": {"Content-Length": "x"}, "content": b"1"},
+        {"headers": [("Transfer-Encoding", "chunked"), ("Transfer-Encoding", "chunked")], "content": b"1"},
+        {"headers": [("Content-Length", "1"), ("Content-Length", "2")], "content": b"1"},
         {"method": "GE T"},
         {"method": "GET / HTTP/1.1\r\nEvil: 1\r\n\r\n"},
         {"extensions": {"target": b"/a b"}},
@@ -230,6 +234,31 @@ def test_nothing_can_be_smuggled_into_a_request(wrong):
     with speaking(serve) as port:
         run(use)
     assert not seen
+
+
+@pytest.mark.parametrize("is_made", [True, False])
+def test_a_body_in_chunks_has_no_length_as_well(is_made):
+    headers = {"Transfer-Encoding": "chunked", "Content-Length": "3"}
+
+    async def made():
+        yield b"abc"
+
+    async def use(client):
+        content = made() if is_made else b"abc"
+        return await client.post(f"http://127.0.0.1:{port}/", headers=headers, content=content)
+
+    def serve(peer, _):
+        seen.append(peer.head())
+        for part in iter(peer.part, b""):
+            seen[0] += part
+            if seen[0].endswith(b"0\r\n\r\n"):
+                peer.send(OK)
+
+    seen = []
+    with speaking(serve) as port:
+        assert run(use).status_code == 200
+    assert b"content-length" not in seen[0].lower()
+    assert seen[0].endswith(b"Transfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n")
 
 
 @pytest.mark.parametrize("is_made", [True, False])
@@ -652,6 +681,54 @@ def test_a_web_socket_and_a_traced_request_go_through_httpx2_s_own_transport():
     with speaking(serve) as port:
         url = f"http://127.0.0.1:{port}/"
         assert "connection.connect_tcp.started" in asyncio.run(use())
+
+
+def test_a_request_that_is_cancelled_once_it_was_answered_leaves_the_connection_to_the_next_one():
+    serve, seen = answering(OK, OK)
+
+    async def use():
+        loop, following = asyncio.get_running_loop(), []
+
+        def idle(connection):
+            if not following:
+                first.cancel()
+                following.append(loop.create_task(connection.request(b"GET /2 HTTP/1.1\r\n\r\n", Timeouts())))
+
+        _, connection = await loop.create_connection(lambda: Connection(idle, lambda _: None), "127.0.0.1", port)
+        first = loop.create_task(connection.request(b"GET /1 HTTP/1.1\r\n\r\n", Timeouts()))
+        with pytest.raises(asyncio.CancelledError):
+            await first
+        assert (await following[0]).head.status == 200
+        connection.abort()
+
+    with speaking(serve) as port:
+        asyncio.run(use())
+    assert [number for number, _ in seen] == [0, 0]
+
+
+def test_two_threads_forget_the_pools_of_ended_loops_at_a_time():
+    shared = pools.Pools(no_tls, no_tls, idle_seconds=5, max_idle=5)
+    meanwhile = []
+
+    class Ended(asyncio.SelectorEventLoop):
+        def is_closed(self):
+            while meanwhile:
+                meanwhile.pop()()
+            return super().is_closed()
+
+    async def begin():
+        shared.current()
+
+    def in_a_thread():
+        thread = threading.Thread(target=asyncio.run, args=(begin(),))
+        thread.start()
+        thread.join()
+
+    with asyncio.Runner(loop_factory=Ended) as runner:
+        runner.run(begin())
+    meanwhile.append(in_a_thread)
+    asyncio.run(begin())
+    assert not meanwhile
 
 
 # the parser

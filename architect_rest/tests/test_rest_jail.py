@@ -39,6 +39,12 @@ LEAVING = [
     "/x%2fy%5c..%5c../admin",  # to one that decodes backslashes alone, x%2fy is
     "/x%2f..%5c..%2f../admin",  # only to one that decodes both it leads out
     "/%252e%252e%252fadmin",
+    "/%25%32%65%25%32%65/admin",
+    "/%%32%65%%32%65/admin",
+    "/.%2%65/admin",
+    "/x/..%25%32%66..%252%66admin",
+    "/x/..%%35c..%2525%35%63admin",
+    "/..%25%33%42/admin",
     "/x//%2e%2e/%2e%2e/admin",
     "/x/.//%2e%2e/%2e%2e/admin",
     "/..",
@@ -62,6 +68,7 @@ STAYING = {
     "/a%2fb": "/v1/a%2fb",
     "/a/b%2f..%2fc": "/v1/a/b%2f..%2fc",
     "/100%25": "/v1/100%25",
+    "/%252541": "/v1/%252541",
 }
 
 

@@ -89,7 +89,10 @@ class EngineTransport(httpx2.AsyncBaseTransport):
             target = b"http://%b%b" % (request.url.netloc, target)
             if proxy.login:
                 fields = [*fields, (b"Proxy-Authorization", proxy.login.encode())]
-        head, length = head_of(request.method.encode(), target, fields), framing(fields)
+        length = framing(fields)
+        if length is None:  # with a length as well, two servers could see different ends (RFC 9112, 6.2)
+            fields = [each for each in fields if each[0].lower() != b"content-length"]
+        head = head_of(request.method.encode(), target, fields)
         if isinstance(request.stream, httpx2.ByteStream):
             content = b"".join(request.stream)
             if len(content) == length and len(content) <= _MAX_JOINED_BODY:

@@ -99,7 +99,7 @@ class Answer:
         try:
             await self._waiting
         except asyncio.CancelledError:
-            self._connection.abort()  # what still comes is the answer to no other request
+            self.close()  # what still comes is the answer to no other request
             raise
         finally:
             self._waiting = None

@@ -30,8 +30,9 @@ class Pools:
         loop = asyncio.get_running_loop()
         pool = self._pools.get(loop)
         if pool is None:
-            for ended in [each for each in self._pools if each.is_closed()]:
-                del self._pools[ended]
+            for each in list(self._pools):  # other threads change it, too
+                if each.is_closed():
+                    self._pools.pop(each, None)
             pool = self._pools[loop] = self._make(loop)
         return pool
 

@@ -43,7 +43,7 @@ def framing(fields: Sequence[tuple[bytes, bytes]]) -> int | None:
                 raise RequestError("the header Content-Length is malformed")
             length = int(value)
         elif len(name) == 17 and name.lower() == b"transfer-encoding":
-            if value.lower() != b"chunked":
+            if is_chunked or value.lower() != b"chunked":
                 raise RequestError("the only transfer coding of a request is chunked")
             is_chunked = True
     return None if is_chunked else length or 0

@@ -25,12 +25,13 @@ _ANONYMOUS_HEADERS = frozenset(
 
 # Servers differ in what separates the segments of a path. Some take a backslash for a slash, some decode an encoded
 # one, and some decode twice.
-_SLASH, _BACKSLASH = "%(?:25)*2f", r"\\|%(?:25)*5c"
+_SLASH, _BACKSLASH = "%2f", r"\\|%5c"
 _SEPARATORS = [
     re.compile(each, re.IGNORECASE) for each in ("/", f"/|{_SLASH}", f"/|{_BACKSLASH}", f"/|{_SLASH}|{_BACKSLASH}")
 ]
-_DOT = re.compile("%(?:25)*2e", re.IGNORECASE)
-_PARAMETERS = re.compile("(?:;|%(?:25)*3b).*", re.IGNORECASE | re.DOTALL)
+_DOT = re.compile("%2e", re.IGNORECASE)
+_PARAMETERS = re.compile("(?:;|%3b).*", re.IGNORECASE | re.DOTALL)
+_OF_ENCODING = re.compile("%(?:25)*(25|3[0-9]|[46][1-6])", re.IGNORECASE)  # "%" and hexadecimal digits
 
 
 @dataclass(slots=True)
@@ -116,7 +117,19 @@ def is_below(base: str, path: str) -> bool:
         return False
     if ".." not in below and "%" not in below:  # as usual
         return True
+    below = _encoded_once(below)
     return not any(_climbs_out(separator.split(below)) for separator in _SEPARATORS)
+
+
+def _encoded_once(path: str) -> str:
+    """A path in which "%" and the digits after it are not encoded themselves, however often they were.
+
+    >>> _encoded_once("%252e"), _encoded_once("%25%32%65"), _encoded_once("%%32e")
+    ('%2e', '%2e', '%2e')
+    """
+    while (decoded := _OF_ENCODING.sub(lambda found: chr(int(found[1], 16)), path)) != path:
+        path = decoded
+    return path
 
 
 def _climbs_out(segments: Sequence[str]) -> bool:
