@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import sys
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 
@@ -220,3 +222,28 @@ def test_any_folder_can_hold_definitions(project, name):
         "acme/v1/orders",
         "acme/v1/money",
     }
+
+
+def test_a_search_ends_at_the_root_of_the_file_system(project):
+    """A definition that shares only "/" with the service's folder is searched for up to there, and no further."""
+    with TemporaryDirectory(dir="/dev/shm" if Path("/dev/shm").is_dir() else None) as elsewhere:
+        path = Path(elsewhere, "orders.proto")
+        path.write_text('syntax = "proto3"; import "nowhere/money.proto";')
+        folder = project.define("acme/orders", {"own.proto": MONEY}).folder
+        with pytest.raises(StubError, match=r'orders\.proto:1:\d+: Import "nowhere/money\.proto" was not found'):
+            GrpcStubGenerator().checksum(Definitions("acme/orders", folder, (str(path),)))
+
+
+def test_links_that_lead_back_are_not_followed(project):
+    files = {"orders.proto": ORDERS, "x/y/acme/v1/money.proto": MONEY}
+    folder = project.define("acme/orders", files).folder
+    for name in ("first", "second"):
+        (folder / name).symlink_to(folder, target_is_directory=True)
+        (folder / "x" / name).symlink_to(folder / "x", target_is_directory=True)
+    (folder / "linked").symlink_to(folder / "x/y", target_is_directory=True)
+    assert modules(project, files, ["orders.proto"]) == {"orders", "acme/v1/money"}
+
+
+def test_a_line_of_slashes_after_the_word_import_is_read_at_once(project):
+    files = {"orders.proto": f"package acme.v1; message Import {{ int32 import {'/' * 200}\n= 1; }} // import;"}
+    assert modules(project, files) == {"orders"}

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from architect_core.contract import Definitions
 
-_SPACE = rb"(?:\s|//[^\n]*|/\*.*?\*/)*"
+_SPACE = rb"(?:\s|//[^\n]*|/\*.*?\*/)*+"  # possessive: "////" is divided into comments in one way only
 _TEXT = rb"\"(?:\\.|[^\"\\\n])*\"|'(?:\\.|[^'\\\n])*'"
 _TOKEN = re.compile(
     rb"//[^\n]*|/\*.*?\*/"
@@ -171,7 +171,7 @@ class _Search:
             path = self._installed[wanted]
             return path, path.removesuffix(f"/{wanted}")
         above = file.path
-        while above != file.home:
+        while above not in {file.home, ""}:
             above = above.rpartition("/")[0]
             if self._folders.has(above, wanted):
                 return f"{above}/{wanted}", file.home

@@ -60,9 +60,12 @@ class Folders:
             root = f"{root}/{each}"
         return self._list(root).get(name) is False
 
-    def walk(self, folder: str) -> Iterator[str]:
-        """The definition files in a folder and below, except for those of other tools."""
+    def walk(self, folder: str, above: frozenset[str] = frozenset()) -> Iterator[str]:
+        """The definition files in a folder and below, except for those of other tools, and of the folders `above`."""
         inside = self._list(folder)
+        real = os.path.realpath(folder or "/")
+        if real in above:  # a link leads back
+            return
         if "pyvenv.cfg" in inside:
             return
         yield from (
@@ -70,7 +73,7 @@ class Folders:
         )
         for name, is_folder in inside.items():
             if is_folder and not name.startswith(".") and name not in _NOT_OURS:
-                yield from self.walk(f"{folder}/{name}")
+                yield from self.walk(f"{folder}/{name}", above | {real})
 
     def _list(self, folder: str) -> dict[str, bool]:
         """Name -> whether it is a folder."""
