@@ -115,3 +115,10 @@ def test_a_generator_that_does_not_say_what_it_reads_is_always_asked(install, sy
     path = system.site / "architect_toy_plugin.py"
     path.write_text(path.read_text().replace("def inputs(", "def others("))
     assert [install()[1] for _ in range(3)] == [1, 1, 1]
+
+
+def test_an_environment_with_other_packages_does_not_trust_the_record_of_the_former(install, monkeypatch, tmp_path):
+    install()
+    assert install()[1] == 0
+    monkeypatch.syspath_prepend(tmp_path / "another-environment")
+    assert install()[1] == 1

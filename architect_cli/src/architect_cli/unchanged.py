@@ -30,7 +30,7 @@ def recorded_notes(folder: Path, wanted: str) -> list[str] | None:
     """
     with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
         record = json.loads((folder / _FILE).read_bytes())
-        if record["wanted"] == _hash([wanted]) and record["state"] == _state(folder, record["inputs"]):
+        if record["wanted"] == _hash([wanted, *sys.path]) and record["state"] == _state(folder, record["inputs"]):
             return [str(note) for note in record["notes"]]
     return None
 
@@ -43,7 +43,7 @@ def write_record(folder: Path, wanted: str, inputs: Iterable[str], notes: list[s
         path.unlink(missing_ok=True)
         if not folder.is_dir() or any(_changed(each) >= started - _COARSE for each in paths):
             return
-        record = {"wanted": _hash([wanted]), "inputs": paths, "state": _state(folder, paths), "notes": notes}
+        record = {"wanted": _hash([wanted, *sys.path]), "inputs": paths, "state": _state(folder, paths), "notes": notes}
         path.parent.mkdir(exist_ok=True)
         path.write_text(json.dumps(record), encoding="utf-8")
 
