@@ -651,7 +651,8 @@ def test_a_caller_who_waits_less_than_is_configured_opens_the_circuit_for_nobody
 
     async def call(client):
         for timeout in [0.05] * 6 + [httpx2.Timeout(10, read=0.05)]:
-            assert await outcome(client.get("/x", timeout=timeout)) is httpx2.ReadTimeout
+            found = await outcome(client.get("/x", timeout=timeout))
+            assert issubclass(found, httpx2.TimeoutException)  # on a busy machine even that to connect
         return await outcome(client.get("/patient"))
 
     assert use(call, port=server.port, options={"retries": 0}) == 200

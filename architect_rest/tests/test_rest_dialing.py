@@ -128,6 +128,12 @@ def test_a_slow_look_up_is_within_the_limits_and_shared_by_all_calls(start, name
     assert not [each for each in threading.enumerate() if each.name == "architect-dns"]
 
 
+def test_a_name_without_an_address_is_a_connection_error(names, resolve):
+    assert names.addresses == []
+    with pytest.raises(requests.ConnectionError, match="no address"):
+        resolve(host=HOST, port=80, options={"retries": 0}).get("/x")
+
+
 def test_a_name_that_does_not_exist_is_a_connection_error(resolve):
     with pytest.raises(requests.ConnectionError, match="Failed to resolve"):
         resolve(host="nowhere.invalid", port=1, options={"retries": 0}).get("/x")

@@ -50,7 +50,7 @@ def dial(
     except UnicodeError:
         raise LocationParseError(f"{host!r}, label empty or too long") from None
     addresses = _interleaved(_look_up(host, port, seconds))
-    with _Race(end, _NEXT_ADDRESS if len(addresses) == 1 else min(_NEXT_ADDRESS, seconds / len(addresses))) as race:
+    with _Race(end, min(_NEXT_ADDRESS, seconds / max(1, len(addresses)))) as race:
         waiting = deque(addresses)
         while race.winner is None:
             if waiting and race.is_free():
