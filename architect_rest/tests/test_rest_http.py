@@ -639,6 +639,15 @@ def test_a_proxy_that_opens_no_tunnel_is_an_error_and_nothing_is_sent_to_it(auth
     assert "c4nary" not in str(error)
 
 
+def test_a_peer_that_leaves_before_tls_is_an_error_that_says_so():
+    async def use(client):
+        with pytest.raises(httpx2.ConnectError, match="ended before TLS"):
+            await client.get(f"https://127.0.0.1:{port}/")
+
+    with speaking(lambda peer, _: peer.part()) as port:
+        run(use)
+
+
 def test_a_plain_request_to_a_proxy_has_the_whole_url_and_the_proxy_s_login(authority):
     serve, seen = answering(OK)
     with speaking(serve) as at:

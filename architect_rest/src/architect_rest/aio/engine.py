@@ -112,7 +112,8 @@ class EngineTransport(httpx2.AsyncBaseTransport):
         except ProxyError as problem:
             raise httpx2.ProxyError(str(problem)) from problem
         except OSError as problem:
-            raise httpx2.ConnectError(str(problem)) from problem
+            # asyncio's has no message where the peer leaves during the handshake
+            raise httpx2.ConnectError(str(problem) or "the connection ended before TLS began") from problem
 
     async def aclose(self) -> None:
         """Close all connections."""
