@@ -247,3 +247,15 @@ def test_links_that_lead_back_are_not_followed(project):
 def test_a_line_of_slashes_after_the_word_import_is_read_at_once(project):
     files = {"orders.proto": f"package acme.v1; message Import {{ int32 import {'/' * 200}\n= 1; }} // import;"}
     assert modules(project, files) == {"orders"}
+
+
+@pytest.mark.parametrize("name", ["-x.proto", "--python_out=x.proto", "@arguments.proto", "caf\udce9.proto"])
+def test_a_file_name_that_the_compiler_cannot_take_is_an_error_with_the_file(project, name):
+    """An option of the compiler's, its file of arguments, or bytes that are not UTF-8."""
+    folder = project.define("acme/orders", {"other.proto": MONEY}).folder
+    try:
+        (folder / name).write_text('syntax = "proto3"; message M {}')
+    except (OSError, UnicodeError):  # macOS and Windows have no such names
+        return
+    with pytest.raises(StubError, match=r"acme/orders: the compiler accepts no file called '.*proto'; rename it"):
+        GrpcStubGenerator().checksum(Definitions("acme/orders", folder, (name,)))

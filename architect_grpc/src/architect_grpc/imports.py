@@ -33,6 +33,7 @@ _TOKEN = re.compile(
     rb"|" + _TEXT,
     re.DOTALL,
 )
+_NO_NAME = re.compile(r"[-@]|.*[\ud800-\udfff]", re.DOTALL)  # it is taken for an option, or is not UTF-8
 _PACKAGE = re.compile(rb"^[ \t]*package[ \t]+([\w.]+)[ \t]*;", re.MULTILINE)
 
 
@@ -86,7 +87,8 @@ def find_sources(definitions: Definitions, compiler_root: str) -> Sources:
     the service's, then in `compiler_root`, and then wherever in the service's folder a file's path ends in it.
 
     Raises:
-        StubError: a file or a root is missing, or an import could be one of several files.
+        StubError: a file or a root is missing, an import could be one of several files, or the compiler accepts no file
+            of that name.
     """
     return _Search(definitions, compiler_root).sources()
 
@@ -138,6 +140,9 @@ class _Search:
                 self._files[path].names.add(wanted)
                 self._learn_root(file, wanted, path)
         names = self._unique_names()
+        for path, name in names.items():
+            if _NO_NAME.match(name):
+                raise StubError(f"{self._service}: the compiler accepts no file called {path!r}; rename it")
         return Sources(
             texts={names[path]: self._renamed(file, names) for path, file in self._files.items()},
             paths={names[path]: path for path in reversed(self._files)},
