@@ -391,6 +391,16 @@ def test_a_client_that_the_application_has_closed_is_replaced(kinds):
     assert asyncio.run(asyncio.wait_for(use(), 10)) == 2
 
 
+def test_a_client_that_was_closed_with_close_is_replaced_too(kinds):
+    service = kinds()
+
+    async def use():
+        await service.aio.client.close()
+        return (await service.aio.client.Pay(service.defs.Ask(number=1))).number
+
+    assert asyncio.run(asyncio.wait_for(use(), 10)) == 2
+
+
 def test_after_a_reload_calls_go_to_the_new_address_and_the_former_client_is_closed_once_drained(kinds):
     def move(drain):
         moved = kinds().config

@@ -152,6 +152,12 @@ def test_a_client_that_the_application_has_closed_opens_another_channel(payments
     assert payments.client is client
 
 
+def test_a_client_from_which_an_rpc_was_deleted_can_be_closed(payments):
+    del payments.client.Pay
+    payments.client.close()
+    assert payments.client.Pay
+
+
 def test_fifty_threads_share_one_client(payments):
     with ThreadPoolExecutor(50) as threads:
         clients = list(threads.map(lambda _: payments.client, range(50)))
