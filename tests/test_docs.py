@@ -35,7 +35,7 @@ PAGES = {
     "how-to/use-an-outbox.md": ("core", "events", "cli", "sqlalchemy", "django"),
     "how-to/verify-a-signature.md": ("core", "rest", "events", "flask", "fastapi", "hypercorn"),
     "how-to/from-webhooks-to-rabbitmq.md": ("core", "events", "rest", "cli"),
-    "how-to/handle-dead-letters.md": ("core", "events", "cli"),
+    "how-to/handle-dead-letters.md": ("core", "rest", "events", "cli"),
     "how-to/observe-calls.md": ("core", "rest", "otel[rest]"),
     "reference/sources.md": ("core", "sources"),
     "how-to/add-a-command.md": ("core", "cli"),

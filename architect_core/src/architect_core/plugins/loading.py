@@ -107,7 +107,8 @@ class Plugins:
     def _load(self, kind: type[Kind], name: str, asked_by: str) -> Kind | None:
         found, usable = self.installed(name), self.usable(name)
         if not found:
-            raise NoPluginError(name, self.names(), asked_by, remedy(name))
+            alike = [each for each in self.names() if ("." in each) == ("." in name)]  # channels are "events.rest"
+            raise NoPluginError(name, alike, asked_by, remedy(name))
         if not usable:
             raise PluginError(f"{asked_by}: {_owner(found[0])} is disabled by {DISABLED_VARIABLE}")
         if len(usable) > 1:
