@@ -128,7 +128,6 @@ LOGIN = {"username": "u", "password": "p"}
                 "port": 6379,
                 "username": "u",
                 "password": "p",
-                "db": 0,
                 "ssl": True,
                 "ssl_cert_reqs": "required",
                 "ssl_check_hostname": True,

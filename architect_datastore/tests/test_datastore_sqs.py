@@ -69,7 +69,7 @@ def test_without_a_login_boto3_takes_that_of_the_environment(datastore, monkeypa
         ({"url": "sqs://eu-central-1?endpoint=canary:4566"}, "must be the URL of a server"),
         ({"url": "sqs://eu-central-1?endpoint=http://u:canary%40h"}, "must have no login"),
         ({"url": "sqs://eu-central-1?endpoint=http://h&ca=/canary"}, "options.endpoint: has http"),
-        ({"url": "sqs://eu-central-1?endpoint=http://h&endpoint_url=http://h"}, "has an option twice"),
+        ({"url": "sqs://eu-central-1?endpoint=http://h&endpoint_url=http://g"}, "has an option twice"),
         ({"type": "sqs", "options": {"certificate": "/canary"}}, "options.certificate: unknown key"),
     ],
 )

@@ -49,7 +49,7 @@ class GenericParser(CredentialParser):
         if not isinstance(text, str):
             return None
         try:
-            return read_connection_string(text).get("type")
+            return read_connection_string(text, strict=False).get("type")
         except ValueError:  # raised again by the parser that reads the entry
             return None
 

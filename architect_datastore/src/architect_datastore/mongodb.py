@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, ClassVar, Literal
 
-from architect_core.contract import CredentialParser, Credentials, Options, hookimpl
+from architect_core.contract import CredentialParser, Credentials, DatastoreTarget, Options, hookimpl
 from architect_core.plugins.known import port_of
 from architect_datastore.kit.url import build_url
 from architect_datastore.options import FALSE, TRUE, Path
@@ -14,6 +14,12 @@ from architect_datastore.tls import Flag, TlsParser
 ARCHITECT_CONTRACT = 2
 
 _SRV = "mongodb+srv"
+_ALLOWING = frozenset({"tlsinsecure", "tlsallowinvalidcertificates", "tlsallowinvalidhostnames"})
+_TURN_TLS_ON = frozenset({"tls", "ssl", "sslmode", "tlscafile", "tlscertificatekeyfile"})
+
+
+def _allows(key: str, value: object) -> bool:
+    return key.lower() in _ALLOWING and str(value).lower() in TRUE
 
 
 class MongoOptions(Options):
@@ -51,6 +57,7 @@ class MongoParser(TlsParser):
 
     Options = MongoOptions
     several_hosts = True
+    relative_sockets = True
     repeats_options = True  # readPreferenceTags
     encrypted = Flag("tls")
     certificate = Flag("tlsAllowInvalidCertificates", on=FALSE, off=TRUE)
@@ -64,8 +71,25 @@ class MongoParser(TlsParser):
         "directConnection": "direct_connection",
         "appName": "application_name",
         "ssl": "tls",
+        "tlsAllowInvalidCertificates": "tlsAllowInvalidCertificates",
         "tlsInsecure": "tlsAllowInvalidCertificates",
     }
+
+    def read_options(self, scheme: str, query: Mapping[str, Any]) -> dict[str, Any]:
+        """Keeps options that allow invalid certificates as they are if nothing turns TLS on: they alone do not."""
+        names = {key.lower() for key in query}
+        if scheme == _SRV or names & _TURN_TLS_ON:
+            return super().read_options(scheme, query)
+        allowing = {key: value for key, value in query.items() if _allows(key, value)}
+        others = {key: value for key, value in query.items() if key not in allowing}
+        return {**super().read_options(scheme, others), **allowing}
+
+    def combine_options(self, options: dict[str, Any], target: DatastoreTarget) -> dict[str, Any]:
+        """An `sslmode` from elsewhere overrides options that allow invalid certificates."""
+        options = super().combine_options(options, target)
+        if "sslmode" not in options:
+            return options
+        return {key: value for key, value in options.items() if key.lower() not in _ALLOWING}
 
     def port(self, scheme: str, options: Mapping[str, Any]) -> int | None:  # noqa: ARG002 - to override
         """Returns None for "mongodb+srv", whose ports are in the DNS."""

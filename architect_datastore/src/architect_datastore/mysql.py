@@ -26,7 +26,8 @@ _MODES = {
 # TLS in the URLs of clients in other languages
 _FOREIGN_TLS = frozenset({"ssl", "sslaccept", "tls", "usessl", "requiressl", "verifyservercertificate"})
 _NAMES = ("host", "port", "user", "password", "database")
-_SAME = {"charset": "charset", "connect_timeout": "connect_timeout"}
+_SAME = {name: name for name in ("charset", "connect_timeout", "init_command")}
+_TIMEOUTS = {name: name for name in ("read_timeout", "write_timeout")}  # which aiomysql does not have
 
 
 class MysqlOptions(TlsFiles):
@@ -36,11 +37,17 @@ class MysqlOptions(TlsFiles):
         sslmode: the TLS mode; "verify-full" if only `ca` or `certificate` is given.
         connect_timeout: seconds that connecting may take.
         charset: the connection's character set, such as "utf8mb4".
+        init_command: a statement to execute after connecting.
+        read_timeout: seconds that reading from the server may take.
+        write_timeout: seconds that writing to it may take.
     """
 
     sslmode: Literal["disable", "prefer", "require", "verify-ca", "verify-full"] | None = None
     connect_timeout: int | None = Field(default=None, gt=0)
     charset: str | None = None
+    init_command: str | None = None
+    read_timeout: int | None = Field(default=None, gt=0)
+    write_timeout: int | None = Field(default=None, gt=0)
 
 
 def pymysql(db: Credentials) -> dict[str, Any]:
@@ -96,7 +103,7 @@ def _options(db: Credentials, driver: str) -> dict[str, Any]:
     for option in db.options:
         if option.lower() in _FOREIGN_TLS:
             raise refusal(driver, option, "use ssl-mode=VERIFY_IDENTITY instead, or another ssl-mode")
-    return translated(db, driver, _SAME, *TLS)
+    return translated(db, driver, _SAME if driver == "aiomysql" else {**_SAME, **_TIMEOUTS}, *TLS)
 
 
 def _address(db: Credentials, name: str) -> dict[str, Any]:

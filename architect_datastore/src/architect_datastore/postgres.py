@@ -16,6 +16,7 @@ from architect_core.contract import (
     Driver,
     hookimpl,
 )
+from architect_core.exceptions import DriverError
 from architect_core.plugins.known import port_of
 from architect_datastore.arguments import client_context, django_entry, engine_arguments, given, refusal
 from architect_datastore.kit.entry import word
@@ -42,6 +43,14 @@ _LIBPQ_ONLY: dict[str, tuple[str, ...]] = {
 }
 _KEEPALIVE = ("keepalives", "keepalives_idle", "keepalives_interval", "keepalives_count", "tcp_user_timeout")
 _PRISMA = ("pgbouncer", "connection_limit", "pool_timeout", "schema")
+# options of SQLAlchemy's dialect for asyncpg, and of asyncpg itself, which a URL of SQLAlchemy may have
+_DIALECT = {"prepared_statement_cache_size": int, "async_fallback": str}
+_ASYNCPG: dict[str, type] = {
+    "statement_cache_size": int,
+    "max_cached_statement_lifetime": int,
+    "max_cacheable_statement_size": int,
+    "command_timeout": float,
+}
 _LIBPQ_NAMES = ("host", "port", "user", "password", "dbname")
 _ASYNCPG_NAMES = ("host", "port", "user", "password", "database")
 
@@ -81,6 +90,8 @@ def asyncpg(db: Credentials) -> dict[str, Any]:
     """`asyncpg.connect` and `asyncpg.create_pool`; options that are no keywords of theirs are in `dsn`."""
     options = _asyncpg_options(db)
     timeout = options.pop("connect_timeout", None)
+    own = _numbers(options, _ASYNCPG, "asyncpg")
+    options = {key: value for key, value in options.items() if key not in own}
     context = None
     if options.get("sslrootcert") == _SYSTEM:
         files = {key: value for key, value in db.options.items() if key in {"sslmode", "certificate", "key"}}
@@ -99,13 +110,15 @@ def asyncpg(db: Credentials) -> dict[str, Any]:
         timeout=None if timeout is None else float(timeout),
         ssl=context,
         dsn=build_url("postgresql", {}, options) if options else None,
+        **own,
     )
 
 
 def sqlalchemy(db: Credentials, driver: str = "") -> dict[str, Any]:
     """`sqlalchemy.create_engine`, with the named driver; by default with one on libpq, as SQLAlchemy."""
     if driver == "asyncpg":
-        return engine_arguments("postgresql+asyncpg", asyncpg(db), _ASYNCPG_NAMES)
+        arguments = {**asyncpg(db), **_numbers(db.options, _DIALECT, "sqlalchemy+asyncpg")}
+        return engine_arguments("postgresql+asyncpg", arguments, _ASYNCPG_NAMES)
     return engine_arguments(f"postgresql+{driver}" if driver else "postgresql", psycopg(db), _LIBPQ_NAMES)
 
 
@@ -133,7 +146,18 @@ def _libpq_options(db: Credentials, driver: str) -> dict[str, Any]:
     for option in db.options:
         if option in _PRISMA:
             raise refusal(driver, option, "only Prisma has it; remove it")
-    return {_LIBPQ.get(option, option): value for option, value in db.options.items()}
+        if option in _ASYNCPG and driver != "asyncpg":
+            raise refusal(driver, option, "only asyncpg has it; remove it, or use asyncpg")
+    return {_LIBPQ.get(option, option): value for option, value in db.options.items() if option not in _DIALECT}
+
+
+def _numbers(options: Mapping[str, Any], types: Mapping[str, type], driver: str) -> dict[str, Any]:
+    """Returns those of the options that have a type, converted; raises DriverError if a value is no number."""
+    try:
+        return {name: convert(options[name]) for name, convert in types.items() if name in options}
+    except ValueError:
+        names = ", ".join(name for name in types if name in options)
+    raise DriverError(f"{driver} needs numbers as {names}")
 
 
 DRIVERS: dict[str, Driver] = {

@@ -9,6 +9,7 @@ from typing import Any, ClassVar
 from pydantic import Field
 
 from architect_core.contract import CredentialParser, Credentials, DatastoreTarget, hookimpl
+from architect_core.exceptions import DriverError
 from architect_core.plugins.known import port_of
 from architect_datastore.arguments import client_context, given, mode_of, refusal, translated
 from architect_datastore.kit.url import build_url
@@ -36,29 +37,57 @@ class RabbitmqOptions(TlsOptions):
     Attributes:
         heartbeat: seconds between heartbeats; 0 for none.
         connect_timeout: seconds that connecting may take.
+        server_name_indication: the name in the server's certificate, if it is another than the host.
+        auth_mechanism: how the user may be authenticated, such as "plain" or "external"; one, or a list.
     """
 
     heartbeat: int | None = Field(default=None, ge=0)
     connect_timeout: float | None = Field(default=None, gt=0)
+    server_name_indication: str | None = None
+    auth_mechanism: str | list[str] | None = None
 
 
 def pika(db: Credentials) -> dict[str, Any]:
     """`pika.URLParameters`, for any of pika's connections."""
     names = {**{name: name for name in _PIKA}, "heartbeat": "heartbeat", "connect_timeout": "socket_timeout"}
-    query = translated(db, "pika", names, *TLS)
+    query = translated(db, "pika", names, "server_name_indication", "auth_mechanism", *TLS)
+    _check_mechanism(db, "pika", "plain")
     mode_of(db, "pika", "verify-full")
     options = db.options
     if "certificate" in options and "ca" not in options:
         raise refusal("pika", "certificate", "it needs the option 'ca' too")
-    files = given(ca_certs=options.get("ca"), certfile=options.get("certificate"), keyfile=options.get("key"))
+    if "server_name_indication" in options and "ca" not in options:
+        raise refusal("pika", "server_name_indication", "it needs the option 'ca' too")
+    files = given(
+        ca_certs=options.get("ca"),
+        certfile=options.get("certificate"),
+        keyfile=options.get("key"),
+        server_hostname=options.get("server_name_indication"),
+    )
     return {"url": _url(db, {**query, **({"ssl_options": repr(files)} if files else {})})}
 
 
 def aio_pika(db: Credentials) -> dict[str, Any]:
     """`aio_pika.connect` and `aio_pika.connect_robust`."""
-    query = translated(db, "aio-pika", {"heartbeat": "heartbeat"}, "connect_timeout", *TLS)
+    query = translated(db, "aio-pika", {"heartbeat": "heartbeat"}, "connect_timeout", "auth_mechanism", *TLS)
+    mechanism = _check_mechanism(db, "aio-pika", "plain", "external")
+    if mechanism not in {None, "plain"}:
+        query["auth"] = mechanism
+    if "%2F" in (db.name or ""):  # aiormq decodes it a second time
+        raise DriverError("aio-pika reads %2F in the name of a virtual host as '/'; use pika, or another virtual host")
     context = client_context(db, "aio-pika") if db.options.get("sslmode") else None
     return {"url": _url(db, query), **given(ssl_context=context, timeout=db.options.get("connect_timeout"))}
+
+
+def _check_mechanism(db: Credentials, driver: str, *known: str) -> str | None:
+    """Returns the first of the allowed mechanisms that the driver has; None if any is allowed."""
+    allowed = db.options.get("auth_mechanism")
+    if allowed is None:
+        return None
+    for mechanism in allowed if isinstance(allowed, list) else [allowed]:
+        if mechanism.lower() in known:
+            return str(mechanism.lower())
+    raise refusal(driver, "auth_mechanism", f"it has {' and '.join(known)}; allow one of them")
 
 
 def _url(db: Credentials, query: dict[str, Any]) -> str:
@@ -74,6 +103,7 @@ class RabbitmqParser(TlsParser):
     Options = RabbitmqOptions
     sockets = False
     default_host = "localhost"
+    repeated = frozenset({"auth_mechanism"})
     tls_schemes: ClassVar = {"amqp": "amqps"}
     certificate = Flag("verify", on=("verify_peer",), off=("verify_none",))
     option_names: ClassVar = {
@@ -94,6 +124,9 @@ class RabbitmqParser(TlsParser):
     def read_options(self, scheme: str, query: Mapping[str, Any]) -> dict[str, Any]:
         """Reads the timeout of a URL, which is in milliseconds."""
         found = super().read_options(scheme, query)
+        if found.get("server_name_indication") == "disable":  # then Erlang compares no name either
+            del found["server_name_indication"]
+            found["sslmode"] = "require" if found.get("sslmode") == "require" else "verify-ca"
         if "connect_timeout" in found:
             if not re.fullmatch(r"\d{1,9}", str(found["connect_timeout"]), re.ASCII):
                 raise ValueError("has a connection_timeout that is no number of milliseconds")

@@ -36,6 +36,9 @@ class RedisOptions(TlsOptions):
         client_name: the name of this client in the server's list.
         protocol: the version of RESP, 2 or 3.
         decode_responses: whether responses are text instead of bytes.
+        encoding: the encoding of text, "utf-8" by default.
+        encoding_errors: how text that has no such encoding is handled, "strict" by default.
+        retry_on_timeout: whether a command is sent again after a timeout.
     """
 
     connect_timeout: float | None = Field(default=None, gt=0)
@@ -46,13 +49,16 @@ class RedisOptions(TlsOptions):
     client_name: str | None = None
     protocol: int | None = Field(default=None, gt=0)
     decode_responses: bool | None = None
+    encoding: str | None = None
+    encoding_errors: str | None = None
+    retry_on_timeout: bool | None = None
 
 
 def redis(db: Credentials) -> dict[str, Any]:
-    """`redis.Redis` and `redis.asyncio.Redis`."""
+    """`redis.Redis`, `redis.asyncio.Redis`, and `RedisCluster` of both, which refuses a `db`, 0 included."""
     host = db.host or ""
     address = {"unix_socket_path": host} if host.startswith("/") else {"host": host, "port": db.port}
-    arguments = given(**address, username=db.username, password=db.password, db=int(db.name or 0))
+    arguments = given(**address, username=db.username, password=db.password, db=int(db.name or 0) or None)
     same = [name for name in RedisOptions.model_fields if name not in TlsOptions.model_fields]
     names = {**{name: name for name in same}, "connect_timeout": "socket_connect_timeout"}
     files = {"ca": "ssl_ca_certs", "certificate": "ssl_certfile", "key": "ssl_keyfile"}
@@ -73,7 +79,10 @@ class RedisParser(TlsParser):
     Options = RedisOptions
     default_host = "localhost"
     tls_schemes: ClassVar = {"redis": "rediss"}
-    certificate = Flag("ssl_cert_reqs", on=("required", "optional"), off=("none",))
+    # redis-py's words, and those of Python's `ssl`, which Celery and kombu have
+    certificate = Flag(
+        "ssl_cert_reqs", ("required", "optional", "cert_required", "cert_optional"), ("none", "cert_none")
+    )
     hostname = Flag("ssl_check_hostname")
     option_names: ClassVar = {
         "ssl_ca_certs": "ca",

@@ -31,7 +31,12 @@ MEMORY = ":memory:"
 
 def connect(db: Credentials) -> dict[str, Any]:
     """`sqlite3.connect` and `aiosqlite.connect`."""
-    return {"database": db.name}
+    return {"database": db.name, **({"uri": True} if _is_uri(db.name) else {})}
+
+
+def _is_uri(name: str | None) -> bool:
+    """Whether a name is a URI of SQLite (https://www.sqlite.org/uri.html)."""
+    return (name or "").startswith("file:")
 
 
 def sqlalchemy(db: Credentials, driver: str = "pysqlite") -> dict[str, Any]:
@@ -41,9 +46,16 @@ def sqlalchemy(db: Credentials, driver: str = "pysqlite") -> dict[str, Any]:
         return {"url": f"sqlite+{driver}://"}
     if not any(character in name for character in "%?"):
         return {"url": f"sqlite+{driver}:///{name}"}
+    if _is_uri(name):
+        return {"url": _sqlalchemy_url(driver, name)}
     if driver != "pysqlite":
         raise DriverError(f"sqlalchemy+{driver} cannot open a file whose name has '%' or '?'; use another driver")
     return {"url": db.url, "creator": partial(sqlite3.connect, name, check_same_thread=False)}
+
+
+def _sqlalchemy_url(driver: str, name: str) -> str:
+    path, _, query = name.partition("?")
+    return f"sqlite+{driver}:///{path}?{query}{'&' if query else ''}uri=true"
 
 
 def django(db: Credentials) -> dict[str, Any]:
@@ -64,7 +76,8 @@ DRIVERS: dict[str, Driver] = {
 class SqliteParser(CredentialParser):
     """Credentials for `sqlite3.connect(**db.for_driver("sqlite3"))`, aiosqlite, SQLAlchemy and Django.
 
-    The name is the file's path, relative to the working directory unless it starts with "/", or ":memory:". A URL has
+    The name is the file's path, relative to the working directory unless it starts with "/", ":memory:", or a URI of
+    SQLite such as "file:shop.db?mode=ro". A URL has
     the form "sqlite:///relative.db", "sqlite:////absolute.db", and "sqlite://" for memory, percent-encoded. A
     connection string is that of Microsoft.Data.Sqlite: "Data Source=shop.db".
     """
@@ -90,6 +103,10 @@ def _path(url: str, target: DatastoreTarget) -> str:
         raise target.error("url", "has a scheme with a '+' and no driver of sqlite; known: pysqlite, aiosqlite")
     if scheme == "sqlite" and rest in {"//", "///", "///:memory:"}:
         return MEMORY
+    path, _, query = rest.removeprefix("///").partition("?")
+    if scheme == "sqlite" and rest.startswith("///file:") and "uri=true" in query.split("&"):  # as SQLAlchemy writes it
+        kept = "&".join(pair for pair in query.split("&") if pair != "uri=true")
+        return f"{path}?{kept}" if kept else path
     if scheme != "sqlite" or not rest.startswith("///") or "?" in rest or "#" in rest:
         raise target.error("url", "must have the form sqlite:///path, with '?' and '#' percent-encoded")
     return raising(partial(target.error, "url"), decoded, rest.removeprefix("///"))

@@ -2,20 +2,31 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
+from dataclasses import replace
 from functools import partial
 from typing import Any, ClassVar, Literal
 from urllib.parse import quote
 
 from pydantic import Field
 
-from architect_core.contract import Address, CredentialParser, Credentials, Driver, Options, hookimpl
+from architect_core.contract import Address, CredentialParser, Credentials, DatastoreTarget, Driver, Options, hookimpl
 from architect_core.plugins.known import port_of
-from architect_datastore.arguments import engine_arguments, given, mode_of, translated
+from architect_core.schema import DatastoreConfig
+from architect_datastore.arguments import engine_arguments, given, mode_of, refusal, translated
 from architect_datastore.options import FALSE, TRUE
 from architect_datastore.tls import Flag, TlsParser
 
 ARCHITECT_CONTRACT = 2
+
+_INSTANCE = re.compile(r"([^\\,]+)\\([^\\,:]+)")
+_URL_INSTANCE = re.compile(
+    r"([^/?#]+://(?:[^/?#]*@)?[^/?#@:\\%]+)(?:\\|%5C)([^/?#:@\\]+)(.*)", re.IGNORECASE | re.DOTALL
+)
+_DSN = re.compile(r"mssql\+pyodbc://(?:[^/?#]*@)?([\w.-]+)/?(\?.*)?", re.IGNORECASE | re.ASCII)
+# keywords of ODBC that the credentials' fields have
+_IDENTITY = frozenset({"server", "address", "addr", "database", "uid", "pwd", "driver", "dsn", "filedsn", "savefile"})
 
 
 class SqlServerOptions(Options):
@@ -26,41 +37,65 @@ class SqlServerOptions(Options):
         connect_timeout: seconds that logging in may take.
         application_name: the name of this program on the server.
         odbc_driver: the name of the ODBC driver, for pyodbc; "ODBC Driver 18 for SQL Server" by default.
+        instance: the name of an instance on the host, which has no default port then.
+        authentication: how Microsoft Entra authenticates the user, such as "ActiveDirectoryMsi"; for pyodbc.
+        dsn: a data source name of ODBC, in place of a host and a driver.
     """
 
     sslmode: Literal["disable", "require", "verify-full"] | None = None
     connect_timeout: int | None = Field(default=None, gt=0)
     application_name: str | None = None
     odbc_driver: str | None = None
+    instance: str | None = Field(default=None, pattern=r"^[\w$#-]+$")
+    authentication: str | None = None
+    dsn: str | None = None
 
 
 def pymssql(db: Credentials) -> dict[str, Any]:
     """`pymssql.connect`, which verifies no certificate."""
-    arguments = given(server=db.host, port=str(db.port), user=db.username, password=db.password, database=db.name)
+    port = None if db.port is None else str(db.port)
+    login = given(user=db.username, password=db.password, database=db.name)
+    arguments = {**given(server=_server(db, db.host or ""), port=port), **login}
     names = {"connect_timeout": "login_timeout", "application_name": "appname"}
-    arguments |= translated(db, "pymssql", names, "sslmode", "odbc_driver")
+    names |= {name: name for name in ("charset", "tds_version")}
+    arguments |= translated(db, "pymssql", names, "sslmode", "odbc_driver", "instance")
     mode = mode_of(db, "pymssql", "disable", "require")
     return {**arguments, **given(encryption={None: None, "disable": "off", "require": "require"}[mode])}
 
 
 def pyodbc(db: Credentials) -> dict[str, Any]:
     """`pyodbc.connect`, with quoted values, as it inserts them into a connection string unchanged."""
-    options = translated(
-        db, "pyodbc", {"application_name": "app", "connect_timeout": "timeout"}, "sslmode", "odbc_driver"
-    )
+    options = dict(db.options)
+    timeout = given(timeout=options.pop("connect_timeout", None))
+    keywords = {key: str(value) for key, value in options.items() if key not in SqlServerOptions.model_fields}
+    for keyword in keywords:
+        if not re.fullmatch(r"[A-Za-z][\w ]*", keyword) or keyword.lower() in _IDENTITY:
+            raise refusal("pyodbc", keyword)
     mode = db.options.get("sslmode")
     trusted = {None: None, "disable": None, "require": "yes", "verify-full": "no"}[mode]
-    texts = given(
-        driver=db.options.get("odbc_driver", "ODBC Driver 18 for SQL Server"),
-        server=f"{Address('', db.host or '').netloc},{db.port}",
+    server = _server(db, Address("", db.host or "").netloc)
+    driver = db.options.get("odbc_driver", "ODBC Driver 18 for SQL Server")
+    source = {"dsn": options["dsn"]} if "dsn" in options else {"driver": driver, "server": _with_port(server, db.port)}
+    texts = source | given(
         database=db.name,
         uid=db.username,
         pwd=db.password,
-        app=options.pop("app", None),
+        app=options.get("application_name"),
+        authentication=options.get("authentication"),
         encrypt=None if mode is None else "no" if mode == "disable" else "yes",
         trustservercertificate=trusted,
     )
-    return {**{key: "{" + text.replace("}", "}}") + "}" for key, text in texts.items()}, **options}
+    quoted = {key: "{" + text.replace("}", "}}") + "}" for key, text in (texts | keywords).items()}
+    return {**quoted, **timeout}
+
+
+def _server(db: Credentials, host: str) -> str:
+    instance = db.options.get("instance")
+    return host if instance is None else f"{host}\\{instance}"
+
+
+def _with_port(server: str, port: int | None) -> str:
+    return server if port is None else f"{server},{port}"
 
 
 def sqlalchemy(db: Credentials, driver: str = "pyodbc") -> dict[str, Any]:
@@ -71,6 +106,22 @@ def sqlalchemy(db: Credentials, driver: str = "pyodbc") -> dict[str, Any]:
     timeout = given(timeout=arguments.pop("timeout", None))
     text = quote(";".join(f"{key}={value}" for key, value in arguments.items()), safe="")
     return {"url": f"mssql+pyodbc:///?odbc_connect={text}", **({"connect_args": timeout} if timeout else {})}
+
+
+def given_options(target: DatastoreTarget, **options: str | None) -> Any:
+    """Returns the entry's options with those that are not None and that it does not have itself."""
+    known = target.options.model_fields_set
+    return target.options.model_copy(update={key: value for key, value in given(**options).items() if key not in known})
+
+
+def _local(host: str) -> str:
+    return "localhost" if host in {".", "(local)"} else host
+
+
+def _dsn(config: DatastoreConfig) -> str | None:
+    """Returns the data source name that SQLAlchemy has as the host of a URL without a database."""
+    match = _DSN.fullmatch(config.url or "")
+    return match[1] if match and config.name is None and "driver=" not in (match[2] or "") else None
 
 
 DRIVERS: dict[str, Driver] = {
@@ -94,9 +145,24 @@ class SqlServerParser(TlsParser):
         "LoginTimeout": "connect_timeout",
         "connection timeout": "connect_timeout",
         "APP": "application_name",
+        "Authentication": "authentication",
         "app name": "application_name",
         "driver": "odbc_driver",
     }
+
+    def credentials(self, target: DatastoreTarget) -> Credentials:
+        """Returns the credentials; what follows a backslash in the host is the option `instance`."""
+        config, instance = target.config, None
+        if match := _INSTANCE.fullmatch(config.host or ""):
+            config, instance = config.model_copy(update={"host": _local(match[1])}), match[2]
+        elif match := _URL_INSTANCE.fullmatch(config.url or ""):
+            config, instance = config.model_copy(update={"url": match[1] + match[3]}), match[2]
+        given = given_options(target, instance=instance, dsn=_dsn(config))
+        return super().credentials(replace(target, config=config, options=given))
+
+    def port(self, scheme: str, options: Mapping[str, Any]) -> int | None:  # noqa: ARG002 - to override
+        """Returns None for an instance, which SQL Server Browser has the port of, and for a data source name."""
+        return None if {"instance", "dsn"} & set(options) else self.default_port
 
     def read_options(self, scheme: str, query: Mapping[str, Any]) -> dict[str, Any]:
         """Refuses a database in the query: then the path is the name of an instance, which has no port."""

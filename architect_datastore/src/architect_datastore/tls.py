@@ -93,9 +93,11 @@ class TlsParser(NetworkParser):
         """Returns the options by the schema's names; raises ValueError if they contradict each other, too."""
         scheme = self.schemes[scheme]
         by_word = {name.lower(): option for name, option in self.option_names.items()}
-        found = {by_word.get(key.lower(), key): value for key, value in query.items()}
-        if len(found) < len(query):
-            raise ValueError("has an option twice, by two of its names")
+        found: dict[str, Any] = {}
+        for key, value in query.items():
+            option = by_word.get(key.lower(), key)
+            if str(found.setdefault(option, value)).lower() != str(value).lower():
+                raise ValueError("has an option twice, by two of its names, with two values")
         is_plain, names = scheme in self.tls_schemes, set(found)
         encrypted, certificate, hostname = (
             flag.read(found) if flag else None for flag in (self.encrypted, self.certificate, self.hostname)
@@ -112,6 +114,7 @@ class TlsParser(NetworkParser):
             mode = "disable"
         elif certificate is False:
             mode = "require"
+            found.pop("ca", None)  # which the drivers ignore then, too
         else:
             mode = "verify-ca" if hostname is False else "verify-full"
         return {**found, "sslmode": mode}

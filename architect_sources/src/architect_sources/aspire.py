@@ -11,7 +11,7 @@ from architect_core.contract import (  # isort: skip
 )  # fmt: skip
 from architect_core.schema import DatastoreConfig, validate
 from architect_core.sources.variables import VariablesSource
-from architect_sources.entries import service_at
+from architect_sources.entries import is_datastore, service_at
 from architect_sources.naming import Claims, resource_names, variable_stems
 
 if TYPE_CHECKING:
@@ -106,6 +106,9 @@ class _Reader:
             self._claims.claim(variable, name)
             key = "url" if scheme_of(self._environ[variable]) else "connection_string"
             entry = {key: self._environ[variable]}
+            kind = scheme_of(self._environ.get(self._uri(name) or "", "")).partition("+")[0]
+            if key == "connection_string" and is_datastore(kind):
+                entry["kind"] = kind  # it may tell no engine itself, as "localhost:6379" does not
         elif stem is not None:
             self._claims.claim(f"{stem}_HOST", name)
             values = {field: self._environ.get(f"{stem}_{key}") for key, field in _PROPERTIES.items()}
@@ -139,6 +142,9 @@ class _Reader:
         for resource in resource_names(name):
             if resource in self.connections:
                 return self.connections[resource]
+        return self._uri(name)
+
+    def _uri(self, name: str) -> str | None:
         uris = (f"{stem}_URI" for stem in variable_stems(name))
         return next((uri for uri in uris if "://" in self._environ.get(uri, "")), None)
 

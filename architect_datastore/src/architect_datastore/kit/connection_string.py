@@ -4,13 +4,22 @@ from __future__ import annotations
 
 import re
 from typing import Any
+from urllib.parse import quote
 
 from architect_core.contract import scheme_of
 from architect_datastore.kit.keywords import FIELDS, IGNORED, OPTIONS, REDIS, engine_of, search_path, security, switch
 from architect_datastore.kit.url import JDBC, build_host, parse_host
 
-_WRITING = frozenset({"readwrite", "readwritecreate"})  # Microsoft.Data.Sqlite's modes that forbid nothing
+_MODES = {"readwrite": "", "readwritecreate": "", "readonly": "ro", "memory": "memory"}  # of Microsoft.Data.Sqlite
 _REDIS_TLS_PORT = 6380  # of StackExchange.Redis
+_DOMAINS = {
+    ".postgres.database.azure.com": "postgres",
+    ".mysql.database.azure.com": "mysql",
+    ".database.windows.net": "sqlserver",
+}
+_OF_SQLITE = frozenset({"mode", "cache"})
+_RESERVED = frozenset({"engine", "host", "hosts", "name", "options", "password", "port", "type", "url", "username"})
+_EASY_CONNECT = re.compile(r"(?://)?([^/,()=\\]+)/([\w.$#-]+)")  # of Oracle: host:port/service
 _TCP = re.compile(r"tcp:", re.IGNORECASE)
 _KEYWORD = re.compile(r"([^=;]*+(?:==[^=;]*+)*+)=")
 _VALUE = re.compile(
@@ -19,7 +28,7 @@ _VALUE = re.compile(
 )
 
 
-def read_connection_string(text: str) -> dict[str, Any]:
+def read_connection_string(text: str, *, strict: bool = True) -> dict[str, Any]:
     """Returns the entry of a datastore that a connection string means: `ConnectionStrings__NAME` of .NET and Aspire.
 
     >>> read_connection_string("Host=db;Port=5432;Username=app;Password='p;w';Database=shop")
@@ -30,7 +39,8 @@ def read_connection_string(text: str) -> dict[str, Any]:
     {'url': 'mongodb://app:secret@db/shop'}
 
     The text is a URL, pairs of ADO.NET, or the form of StackExchange.Redis. The entry has a `type` if the keywords are
-    those of one engine. Keywords about the pool and the timeouts of a .NET client are ignored.
+    those of one engine. Keywords about the pool and the timeouts of a .NET client are ignored. With `strict` off, other
+    unknown keywords are keys of the entry, and it may name no host.
 
     Raises:
         ValueError: the text is malformed or has an unknown keyword; the message repeats no part of it.
@@ -40,8 +50,8 @@ def read_connection_string(text: str) -> dict[str, Any]:
     if text.lstrip().lower().startswith("jdbc:"):
         raise ValueError(JDBC)
     first = re.search(r"[=,]", text)
-    entry = _redis(text) if first is None or first[0] == "," else _entry(split_connection_string(text))
-    if not {"host", "hosts", "url"} & set(entry) and entry.get("type") != "sqlite":
+    entry = _redis(text) if first is None or first[0] == "," else _entry(split_connection_string(text), strict=strict)
+    if strict and not {"host", "hosts", "url"} & set(entry) and entry.get("type") != "sqlite":
         raise ValueError("names no host")
     return entry
 
@@ -77,42 +87,77 @@ def split_connection_string(text: str) -> list[tuple[str, str]]:
     return pairs
 
 
-def _entry(pairs: list[tuple[str, str]]) -> dict[str, Any]:
+def _entry(pairs: list[tuple[str, str]], *, strict: bool) -> dict[str, Any]:
     entry: dict[str, Any] = {}
     options: dict[str, str] = {}
     secured: dict[str, str] = {}
+    others: dict[str, str] = {}
     seen: set[str] = set()
     for number, (key, value) in enumerate(pairs, 1):
         keyword = re.sub(r"[\s_-]", "", key).lower()
         seen.add(keyword)
         if keyword in FIELDS:
             entry[FIELDS[keyword]] = value
-        elif keyword in OPTIONS:
-            options[OPTIONS[keyword]] = value
-        elif keyword == "searchpath":
-            options["options"] = search_path(value)
-        elif keyword == "mode" and value.lower() in _WRITING:
-            continue
-        elif not security(keyword, value, secured) and keyword not in IGNORED:
-            raise ValueError(
-                f"pair {number} has a keyword that is not known; a value with ';' must be in quotes, and what only "
-                ".NET's driver knows must be removed"
-            )
+        elif not _option(keyword, value, options) and not security(keyword, value, secured) and keyword not in IGNORED:
+            if strict or key.lower() in _RESERVED:
+                raise ValueError(
+                    f"pair {number} has a keyword that is not known; a value with ';' must be in quotes, and what only "
+                    ".NET's driver knows must be removed"
+                )
+            others[key] = value
     # an empty value is none, except a password
     entry = {key: value for key, value in entry.items() if value or key == "password"}
-    engine = engine_of(seen, entry.get("port"))
-    if _TCP.match(entry.get("host", "")):
-        engine = "sqlserver"
+    if "accountendpoint" in seen and "name" in entry:  # of Cosmos DB, whose URLs name no database
+        others["Database"] = entry.pop("name")
+    engine = engine_of(seen, entry.get("port")) or _engine_of_domain(entry.get("host", ""))
     if engine == "sqlite":
-        entry["name"] = entry.pop("host", "")
-    elif "host" in entry:
-        entry |= _server(entry.pop("host"))
+        entry["name"] = _file(entry.pop("host", ""), options)
+    else:
+        engine = _server_of(entry, options) or engine
     if "port" in entry and not isinstance(entry["port"], int):
         entry["port"] = parse_host(f"h:{entry['port']}")[1]
     if options.get("connect_timeout") == "0":  # no limit, which is the default
         del options["connect_timeout"]
-    options = {key: value for key, value in options.items() if value} | switch(secured)
-    return _ordered(engine, entry, options)
+    options = {key: value for key, value in options.items() if value and key not in _OF_SQLITE} | switch(secured)
+    return {**others, **_ordered(engine, entry, options)}
+
+
+def _option(keyword: str, value: str, options: dict[str, str]) -> bool:
+    """Adds what a keyword says about the connection to `options`; returns whether it is such a keyword."""
+    if keyword in OPTIONS:
+        options[OPTIONS[keyword]] = value
+    elif keyword == "searchpath":
+        options["options"] = search_path(value)
+    elif keyword == "mode" and value.lower() in _MODES:
+        options["mode"] = _MODES[value.lower()]
+    elif keyword == "cache":
+        options["cache"] = value.lower()
+    elif keyword == "authentication":  # SqlClient has spaces in the names of ODBC
+        options["authentication"] = value.replace(" ", "")
+    else:
+        return False
+    return True
+
+
+def _server_of(entry: dict[str, Any], options: dict[str, str]) -> str | None:
+    """Splits the `host` of an entry; returns the engine that it tells, or None."""
+    text = entry.pop("host", None)
+    if text is None:
+        return None
+    if match := _EASY_CONNECT.fullmatch(text):
+        host, entry["name"] = match.groups()
+        entry |= _server(host)
+        return None
+    entry |= _server(text)
+    if "instance" in entry:
+        options["instance"] = entry.pop("instance")
+    return "sqlserver" if "instance" in options or _TCP.match(text) else None
+
+
+def _engine_of_domain(host: str) -> str | None:
+    """Returns the engine that a domain of Azure is for, or None."""
+    name = host.partition(",")[0].strip().lower()
+    return next((engine for domain, engine in _DOMAINS.items() if name.endswith(domain)), None)
 
 
 def _redis(text: str) -> dict[str, Any]:
@@ -143,11 +188,26 @@ def _redis(text: str) -> dict[str, Any]:
     return _ordered("redis" if "=" in text else None, entry, modes)
 
 
+def _file(path: str, options: dict[str, str]) -> str:
+    """Returns a file's path, or a URI of SQLite if it is opened in another way than by default."""
+    mode = options.get("mode", "")
+    query = [f"mode={mode}"] if mode else []
+    if options.get("cache") == "shared" and (mode == "memory" or path.startswith("file:")):
+        query.append("cache=shared")
+    if not query:
+        return path
+    start = path if path.startswith("file:") else f"file:{quote(path)}"
+    return f"{start}{'&' if '?' in start else '?'}{'&'.join(query)}"
+
+
 def _server(text: str) -> dict[str, Any]:
     """Reads `Server` or `Host`: `tcp:host,port` of SQL Server, `a:1,b:2` or a socket's folder of PostgreSQL."""
     text = _TCP.sub("", text)
     if text.startswith("/"):
         return {"host": text}
+    text, backslash, instance = text.partition("\\")
+    if backslash:
+        return {**_server(text + "".join(instance.partition(",")[1:])), "instance": instance.partition(",")[0].strip()}
     host, comma, port = text.partition(",")
     if comma and re.fullmatch(r"\s*\d+\s*", port):
         return _hosts([(parse_host(host.strip())[0], parse_host(f"h:{port.strip()}")[1])])

@@ -78,7 +78,7 @@ def read_entry(target: DatastoreTarget, aliases: Mapping[str, str] | None = None
     if "hosts" in fields:
         port = fields.pop("port", None)
         fields["hosts"] = [(host, port if own is None else own) for host, own in fields["hosts"]]
-    if "host" in fields and not fields["host"].startswith("/"):
+    if "host" in fields and not fields["host"].startswith("/") and not fields["host"].endswith(".sock"):
         fields["host"] = ascii_host(_plain_host(fields["host"], target), target, "host")
     if "hosts" in fields:
         fields["hosts"] = [(ascii_host(host, target, "hosts"), port) for host, port in fields["hosts"]]
@@ -108,7 +108,7 @@ def text_of(given: dict[str, Any], target: DatastoreTarget) -> tuple[str, str | 
     error = partial(target.error, "connection_string")
     if not isinstance(text, str):
         raise error("must be text")
-    entry = raising(error, read_connection_string, text)
+    entry = raising(error, partial(read_connection_string, strict=target.engine != "generic"), text)
     entry.pop("type", None)  # the engine is known already
     return "connection_string", entry.pop("url", None), entry
 

@@ -16,7 +16,7 @@ def _table(**keywords: str) -> dict[str, str]:
 
 
 FIELDS = _table(
-    url="endpoint",
+    url="endpoint accountendpoint",
     host="host server datasource address addr networkaddress hostname filename",
     port="port",
     username="username userid user uid accesskey accesskeyid",

@@ -30,6 +30,9 @@ class NetworkParser(CredentialParser):
     sockets = True
     """Whether a host may be a socket, whose path starts with "/"."""
 
+    relative_sockets = False
+    """Whether a host that ends with ".sock" is a socket, too, as MongoDB's specification has it."""
+
     socket_has_port = False
     """Whether sockets differ by port, as PostgreSQL's do."""
 
@@ -50,6 +53,9 @@ class NetworkParser(CredentialParser):
 
     repeats_options = False
     """Whether an option may be repeated in a URL's query."""
+
+    repeated: frozenset[str] = frozenset()
+    """The options that may be repeated even so."""
 
     def __init__(
         self,
@@ -84,7 +90,7 @@ class NetworkParser(CredentialParser):
         fields = entry.fields
         if entry.scheme is not None and self.default_host and not {"host", "hosts"} & set(fields):
             fields["host"] = self.default_host
-        _set_ports(fields, self.port(scheme, options), own_sockets=self.socket_has_port)
+        _set_ports(fields, self.port(scheme, options), self.is_socket, own_sockets=self.socket_has_port)
         if entry.scheme is None or self.default_host != "":
             self._check_host(fields, target)
         self.check(fields, target)
@@ -98,6 +104,10 @@ class NetworkParser(CredentialParser):
     def drivers_of(self, *names: str) -> Mapping[str, Driver]:  # noqa: ARG002 - to override
         """Returns the drivers of an entry whose URL's scheme and engine are `names`."""
         return self.drivers
+
+    def is_socket(self, host: str) -> bool:
+        """Returns whether a host is the path of a socket."""
+        return host.startswith("/") or (self.relative_sockets and host.endswith(".sock"))
 
     def check(self, fields: dict[str, Any], target: DatastoreTarget) -> None:
         """Raises `target.error` if the engine does not support these fields; may set defaults."""
@@ -177,7 +187,7 @@ class NetworkParser(CredentialParser):
     ) -> dict[str, Any]:
         """Merges the options of the URL, the connection string, the entry's keys and its `options`, in that order."""
         found = raising(partial(target.error, "url"), read, entry.query)
-        if not self.repeats_options and any(isinstance(value, list) for value in found.values()):
+        if not self.repeats_options and any(isinstance(found[key], list) for key in found.keys() - self.repeated):
             raise target.error("url", "has an option twice")
         if str(found.get("connect_timeout")) in {"0", "0.0"}:  # no limit, which is the default
             del found["connect_timeout"]
@@ -194,6 +204,8 @@ class NetworkParser(CredentialParser):
         if "hosts" in fields and not self.several_hosts:
             raise target.error("url", "the URL names several hosts; give one")
         if "host" in fields:
+            if "/" in fields["host"].lstrip("/") and not self.is_socket(fields["host"]):
+                raise target.error("host", "has a '/', and is no socket's path, which starts with one")
             if fields["host"].startswith("/") and not self.sockets:
                 raise target.error("host", "must be a host's name or address, not the path of a socket")
         elif self.needs_host:
@@ -202,17 +214,17 @@ class NetworkParser(CredentialParser):
             raise target.error("port", "is set without `host`")
 
 
-def _set_ports(fields: dict[str, Any], port: int | None, *, own_sockets: bool) -> None:
+def _set_ports(
+    fields: dict[str, Any], port: int | None, is_socket: Callable[[str], bool], *, own_sockets: bool
+) -> None:
     """Sets the default port of every host, and the first of several as `host` and `port`."""
     of_sockets = port if own_sockets else None
     if "hosts" in fields:
-        fields["hosts"] = [
-            (host, own or (of_sockets if host.startswith("/") else port)) for host, own in fields["hosts"]
-        ]
+        fields["hosts"] = [(host, own or (of_sockets if is_socket(host) else port)) for host, own in fields["hosts"]]
         fields["host"], fields["port"] = fields["hosts"][0]
     elif "host" not in fields:
         return
-    if fields["host"].startswith("/") and not own_sockets:
+    if is_socket(fields["host"]) and not own_sockets:
         fields.pop("port", None)
     elif port is not None:
         fields.setdefault("port", port)

@@ -131,7 +131,7 @@ def parse_host(netloc: str) -> tuple[str, int | None]:
     elif "%" in netloc:
         name, colon, port = netloc.partition(":")
         name = decoded(name)
-        if name.startswith("/"):
+        if name.startswith("/") or name.endswith(".sock"):
             return name, parse_port(port) if port else None
         netloc = name + colon + port
         if _NOT_IN_A_HOST.search(name):
