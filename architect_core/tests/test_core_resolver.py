@@ -308,7 +308,14 @@ def test_subscriptions_are_iterable_and_callable(monkeypatch):
     assert sub.headers == {"x-custom-header": "example"}
     assert sub.url == "http://mailer:8080/event/callback" == f"{sub.host}:{sub.port}{sub.uri}"
     assert notification.subscriptions() == [
-        {"host": "http://mailer", "port": 8080, "uri": "/event/callback", "headers": {"x-custom-header": "example"}}
+        {
+            "name": "acme/mailer",
+            "api": "rest",
+            "host": "http://mailer",
+            "port": 8080,
+            "uri": "/event/callback",
+            "headers": {"x-custom-header": "example"},
+        }
     ]
     assert "example" not in repr(sub)
 

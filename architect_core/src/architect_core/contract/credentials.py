@@ -101,6 +101,10 @@ class Credentials(Mapping[str, Any]):
             raise UnknownDriverError(driver, self._drivers, self.engine)
         return make(self)
 
+    def copy(self) -> dict[str, Any]:
+        """Returns a dictionary of the fields, password included, as `datastore()` of architect.sdk 0.2.1 was one."""
+        return dict(self._fields)
+
     def __getattr__(self, key: str) -> Any:
         if not key.startswith("__") and key not in self.__slots__ and key in self._fields:
             return self._fields[key]

@@ -59,9 +59,10 @@ class Subscriptions(tuple[Subscription, ...]):
     __slots__ = ()
 
     def __call__(self) -> list[dict[str, Any]]:
-        """Returns `host`, `port`, `uri` and `headers` of every subscriber that has a URL."""
+        """Returns `name`, `api`, `host`, `port`, `uri` and `headers` of every subscriber that has a URL."""
         return [
-            {"host": each.host, "port": each.port, "uri": each.uri, "headers": dict(each.headers)}
+            {name: getattr(each, name) for name in ("name", "api", "host", "port", "uri")}
+            | {"headers": dict(each.headers)}
             for each in self
             if not each.consumes
         ]
