@@ -10,6 +10,10 @@ from typing import Any
 import pytest
 from cli_system import MEMORY_PROVISIONER, SCRIPT, SERVER, WAITING_SCRIPT, System, free_port, wait_until
 
+from architect_cli.overrides import DatastoreOverride
+from architect_cli.plan import Datastore
+from architect_core.schema.manifest import ManifestDatastore
+
 PARAMETERS = {
     "MEMORY_USER": {"default": "app", "alias": "username"},
     "MEMORY_PASS": {"alias": "password"},
@@ -183,3 +187,37 @@ def test_ctrl_c_does_not_wait_for_a_plugin_that_is_busy(system, with_store):
     wait_until(lambda: any(system.temporary.glob("architect-run-*/a.root.db/data")))
     assert running.ends(signal.SIGINT) == 130, running.printed()  # the plugin sleeps longer than a test waits
     system.assert_nothing_is_left()
+
+
+# https://hub.docker.com/_/postgres, /mysql, /mariadb, /mongo, /rabbitmq, /redis: the variables of the images
+@pytest.mark.parametrize(
+    ("username", "password", "name"),
+    [
+        ("POSTGRES_USER", "POSTGRES_PASSWORD", "POSTGRES_DB"),
+        ("MYSQL_USER", "MYSQL_PASSWORD", "MYSQL_DATABASE"),
+        ("MARIADB_USER", "MARIADB_PASSWORD", "MARIADB_DATABASE"),
+        ("MONGO_INITDB_ROOT_USERNAME", "MONGO_INITDB_ROOT_PASSWORD", "MONGO_INITDB_DATABASE"),
+        ("RABBITMQ_DEFAULT_USER", "RABBITMQ_DEFAULT_PASS", "RABBITMQ_DEFAULT_VHOST"),
+        ("CLICKHOUSE_USER", "CLICKHOUSE_PASSWORD", "CLICKHOUSE_DB"),
+    ],
+)
+def test_parameters_of_an_image_are_the_login_of_its_server_without_an_alias(username, password, name):
+    declared = {username: {"default": "app"}, password: {"default": "s3cret"}, name: {"default": "shop"}}
+    store = planned(declared)
+    login = {"username": "app", "password": "s3cret", "name": "shop"}
+    assert store.wanted() == login
+    raw = {username: "app", password: "s3cret", name: "shop"}
+    assert store.entry(login) == {**raw, "image": "registry.test/memory:1", **login}
+
+
+def test_an_alias_overrides_the_meaning_of_an_image_s_parameter():
+    store = planned({"POSTGRES_USER": {"default": "a"}, "APP_USER": {"default": "b", "alias": "username"}})
+    assert store.wanted() == {"username": "b"}
+    assert store.entry(store.wanted())["POSTGRES_USER"] == "a"
+    other = planned({"POSTGRES_DB": {"default": "a", "alias": "schema"}})
+    assert other.wanted() == {"schema": "a"}
+
+
+def planned(parameters: dict[str, Any]) -> Datastore:
+    declared = {"image": "registry.test/memory:1", "parameters": parameters}
+    return Datastore("a/root", "db", ManifestDatastore.model_validate(declared), DatastoreOverride())

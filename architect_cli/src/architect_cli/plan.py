@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from architect_cli.image_parameters import FIELDS
 from architect_core.contract import CURRENT_SERVICE_VARIABLE, ROOT_VARIABLE, SERVICES_VARIABLE, parse_address
 from architect_core.exceptions import RunError
 from architect_core.plugins.loading import DISABLED_VARIABLE
@@ -54,12 +55,23 @@ class Datastore:
         """The engine that the manifest names."""
         return self.declared.type or engine_of_image(self.declared.image or "") or GENERIC
 
+    @property
+    def aliases(self) -> dict[str, str]:
+        """The parameters that are fields -> the field; a parameter of the image is one without an `alias`, too.
+
+        If another parameter has the field as its `alias`, that is the field's value.
+        """
+        stated = {name: each.alias for name, each in self.declared.parameters.items() if each.alias}
+        taken = set(stated.values())
+        found = {name: FIELDS[name] for name in self.declared.parameters if name in FIELDS and name not in stated}
+        return {**{name: field for name, field in found.items() if field not in taken}, **stated}
+
     def wanted(self) -> dict[str, str]:
         """The requested values by alias: username, password, name, and whatever else parameters are aliases of."""
         values = {
-            parameter.alias: value
-            for name, parameter in self.declared.parameters.items()
-            if parameter.alias and (value := self.override.parameters.get(name, parameter.default)) is not None
+            alias: value
+            for name, alias in self.aliases.items()
+            if (value := self.override.parameters.get(name, self.declared.parameters[name].default)) is not None
         }
         stated = {key: getattr(self.override, key) for key in _LOGIN}
         return values | {key: value for key, value in stated.items() if value is not None}
@@ -76,7 +88,7 @@ class Datastore:
         """`values` with the raw parameters beside their aliases, and with the engine."""
         raw = {}
         for name, parameter in self.declared.parameters.items():
-            value = values.get(parameter.alias) if parameter.alias else None
+            value = values.get(self.aliases.get(name, ""))
             value = value if value is not None else self.override.parameters.get(name, parameter.default)
             if value is not None:
                 raw[name] = value
@@ -91,7 +103,7 @@ class Datastore:
         declared = self.declared.parameters
         if entry is None:
             provided = _OF_SERVER.union(self.wanted())
-            entry = self.entry({each.alias: "" for each in declared.values() if each.alias in provided})
+            entry = self.entry({alias: "" for alias in self.aliases.values() if alias in provided})
         return [
             f"{self.service}.{self.key}: {name}"
             for name, each in declared.items()
