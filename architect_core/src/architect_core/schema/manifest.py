@@ -21,7 +21,7 @@ def _words(value: object) -> object:
 class Parameter(Strict):
     """A value that the service reads from its environment.
 
-    In a datastore, `alias` is the field of the credentials that it becomes, such as "username"; parameters of well-known
+    In a datastore, `alias` is the field of the credentials that it becomes, such as "username"; parameters of known
     images, such as POSTGRES_USER, need none. If it is `required` and has neither a value nor a default, `architect run`
     stops.
     """
