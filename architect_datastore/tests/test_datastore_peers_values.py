@@ -177,6 +177,7 @@ def test_options_of_rabbitmq_reach_aio_pika(datastore):
     assert datastore(url="amqp://h?auth_mechanism=plain").for_driver("aio-pika") == {"url": "amqp://h:5672/%2F"}
 
     assert datastore(url="amqps://h?server_name_indication=disable").options == {"sslmode": "verify-ca"}
+    assert datastore(url="amqp://h?server_name_indication=disable").options == {}
     with pytest.raises(ConfigError, match="has an option twice"):
         datastore(url="amqps://h?heartbeat=1&heartbeat=2")
 

@@ -126,7 +126,8 @@ class RabbitmqParser(TlsParser):
         found = super().read_options(scheme, query)
         if found.get("server_name_indication") == "disable":  # then Erlang compares no name either
             del found["server_name_indication"]
-            found["sslmode"] = "require" if found.get("sslmode") == "require" else "verify-ca"
+            if found.get("sslmode") == "verify-full":
+                found["sslmode"] = "verify-ca"
         if "connect_timeout" in found:
             if not re.fullmatch(r"\d{1,9}", str(found["connect_timeout"]), re.ASCII):
                 raise ValueError("has a connection_timeout that is no number of milliseconds")
