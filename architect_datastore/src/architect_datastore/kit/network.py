@@ -88,10 +88,11 @@ class NetworkParser(CredentialParser):
         read = self.read_secure_options if secure or self.is_secure(scheme) else self.read_options
         options = self.combine_options(self._options(partial(read, scheme), entry, target), target)
         fields = entry.fields
-        if entry.scheme is not None and self.default_host and not {"host", "hosts"} & set(fields):
+        has_host = bool({"host", "hosts"} & set(fields))
+        if entry.scheme is not None and self.default_host and not has_host:
             fields["host"] = self.default_host
         _set_ports(fields, self.port(scheme, options), self.is_socket, own_sockets=self.socket_has_port)
-        if entry.scheme is None or self.default_host != "":
+        if has_host or entry.scheme is None or self.default_host != "":
             self._check_host(fields, target)
         self.check(fields, target)
         drivers = self.drivers_of(scheme, target.engine)
