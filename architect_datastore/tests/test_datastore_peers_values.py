@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import socket
 import sqlite3
 from collections.abc import Iterator
@@ -189,9 +190,12 @@ def test_the_name_in_a_certificate_of_rabbitmq_reaches_pika(datastore, certifica
 
 @pytest.mark.parametrize("name", ["/", "a/b", "a%2fb", "a%b", "ä b", "a+b"])
 def test_a_virtual_host_of_rabbitmq_is_that_of_both_drivers(datastore, name):
+    async def read() -> str:
+        return Connection(db.for_driver("aio-pika")["url"]).vhost
+
     db = datastore(type="rabbitmq", host="h", name=name)
     assert pika.URLParameters(**db.for_driver("pika")).virtual_host == name
-    assert Connection(db.for_driver("aio-pika")["url"]).vhost == name
+    assert asyncio.run(read()) == name
 
 
 # https://github.com/mongodb/specifications, uri-options: tls-options.json, and connection-string: valid-unix_socket*
