@@ -283,3 +283,9 @@ def test_a_uri_of_sqlite_is_opened_as_one(datastore, entry, name, tmp_path, monk
         assert connection.execute(text("SELECT 1")).scalar() == 1
     engine.dispose()
     assert {path.name for path in tmp_path.iterdir()} <= {"a b.db", "a.db"}
+
+
+@pytest.mark.parametrize("text", ["Host=h;Password=a;b=c", "Endpoint=http://h;Password=a;b=c", "Host=h;a~b=c"])
+def test_what_may_be_a_part_of_a_password_is_no_key(datastore, text):
+    with pytest.raises(ConfigError, match="a value with ';' must be in quotes"):
+        datastore(connection_string=text)

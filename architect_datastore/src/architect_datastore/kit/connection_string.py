@@ -18,6 +18,7 @@ _DOMAINS = {
     ".database.windows.net": "sqlserver",
 }
 _OF_SQLITE = frozenset({"mode", "cache"})
+_WORD = re.compile(r"[A-Za-z][A-Za-z0-9 _.-]*")
 _RESERVED = frozenset({"engine", "host", "hosts", "name", "options", "password", "port", "type", "url", "username"})
 _EASY_CONNECT = re.compile(r"(?://)?([^/,()=\\]+)/([\w.$#-]+)")  # of Oracle: host:port/service
 _TCP = re.compile(r"tcp:", re.IGNORECASE)
@@ -99,7 +100,8 @@ def _entry(pairs: list[tuple[str, str]], *, strict: bool) -> dict[str, Any]:
         if keyword in FIELDS:
             entry[FIELDS[keyword]] = value
         elif not _option(keyword, value, options) and not security(keyword, value, secured) and keyword not in IGNORED:
-            if strict or key.lower() in _RESERVED:
+            # what follows a password, or is no word, may be a part of one that has a ";" and is not in quotes
+            if strict or key.lower() in _RESERVED or "password" in entry or not _WORD.fullmatch(key):
                 raise ValueError(
                     f"pair {number} has a keyword that is not known; a value with ';' must be in quotes, and what only "
                     ".NET's driver knows must be removed"
