@@ -20,11 +20,11 @@ each_client = pytest.mark.parametrize("kind", ["sync", "aio"])
 each_transport = pytest.mark.parametrize("elsewise", [False, True], ids=["own-transport", "other-transport"])
 
 
-class Told(MisbehavingProcess):
+class Scripted(MisbehavingProcess):
     """A server in a process of its own that does what the query of each request says."""
 
     def __init__(self, certificate: str = "") -> None:
-        super().__init__("told", certificate)
+        super().__init__("scripted", certificate)
         self._seen = 0
 
     def at(self, host: str = "127.0.0.1") -> str:

@@ -89,7 +89,7 @@ def broken_redirect(to: str) -> bytes:
     return redirect(to).replace(b"Length: 0", b"Length: 5\r\nContent-Encoding: gzip") + b"moved"
 
 
-def told(server: Server, connection: socket.socket, head: bytes) -> None:
+def scripted(server: Server, connection: socket.socket, head: bytes) -> None:
     """Answers with the head of the request, and does what its query says.
 
     `to` is the target of a redirect, in which `{host}` is the host that the client named; `cookie` is set; `body` is
@@ -98,7 +98,7 @@ def told(server: Server, connection: socket.socket, head: bytes) -> None:
     target, *headers = head.decode("latin-1").split("\r\n")
     host = next((line[6:] for line in headers if line.startswith("Host: ")), "")
     query = {key: values[0] for key, values in parse_qs(urlsplit(target.split(" ")[1]).query).items()}
-    answer = [f"HTTP/1.1 {query.get('status', '302' if 'to' in query else '200')} As told"]
+    answer = [f"HTTP/1.1 {query.get('status', '302' if 'to' in query else '200')} Scripted"]
     answer += [f"Location: {query['to'].replace('{host}', host)}"] if "to" in query else []
     answer += [f"Set-Cookie: {query['cookie']}"] if "cookie" in query else []
     answer += ['WWW-Authenticate: Digest realm="r", nonce="n", qop="auth"'] if query.get("status") == "401" else []
@@ -226,8 +226,8 @@ class Server:
             kind = kind.removesuffix("-first") if number == 1 else "works"
         if kind.endswith("-for-impatient"):
             kind = "works" if b" /patient " in head else kind.removesuffix("-for-impatient")
-        if kind == "told":
-            told(self, connection, head)
+        if kind == "scripted":
+            scripted(self, connection, head)
         elif kind in FAULTS:
             FAULTS[kind](self, connection)
         else:

@@ -7,7 +7,7 @@ from urllib.parse import unquote, urlsplit
 import httpx2
 import pytest
 import requests
-from both import Call, Told, each_client, each_transport, outcomes
+from both import Call, Scripted, each_client, each_transport, outcomes
 from hypothesis import example, given
 from hypothesis import strategies as st
 
@@ -74,7 +74,7 @@ STAYING = {
 
 @pytest.fixture(scope="module")
 def server():
-    started = Told()
+    started = Scripted()
     yield started
     started.stop()
 

@@ -11,7 +11,7 @@ import pytest
 import requests
 import trustme
 import urllib3
-from both import Call, Told, each_client, each_transport, outcomes
+from both import Call, Scripted, each_client, each_transport, outcomes
 
 from architect_core.resolver import Resolver
 from architect_rest import RestClient
@@ -23,7 +23,7 @@ SECRETS = ("t0ken", "k3y", "c00kie", "x-own", "b0dy", "authorization", "cookie")
 @pytest.fixture(scope="module")
 def servers():
     """Two instances of the service, and a stranger."""
-    started = [Told() for _ in range(3)]
+    started = [Scripted() for _ in range(3)]
     yield started
     for each in started:
         each.stop()
@@ -237,7 +237,7 @@ def test_a_redirect_to_another_origin_trusts_the_usual_authorities_and_not_the_s
     for number, authority in enumerate(authorities):
         authority.cert_pem.write_to_path(str(tmp_path / f"{number}.crt"))
         authority.issue_cert("127.0.0.1").private_key_and_cert_chain_pem.write_to_path(str(tmp_path / f"{number}.pem"))
-        servers.append(Told(str(tmp_path / f"{number}.pem")))
+        servers.append(Scripted(str(tmp_path / f"{number}.pem")))
     own, stranger = [f"https://127.0.0.1:{each.port}" for each in servers]
     entry = {"host": own, "options": {"tls": {"ca": str(tmp_path / "0.crt")}, "retries": 0}}
     there = Call(path(f"{stranger}/y"))

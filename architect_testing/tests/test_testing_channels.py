@@ -537,7 +537,7 @@ VIOLATIONS = {
         LARGE, sending("if any(len(each.body) > MOST for each in messages): return [self.too_large()] * len(messages)")
     ),
     "what is too large is sent": Violation(LARGE, "MOST = 1 << 20"),
-    "a consumer takes what is there": Violation(
+    "a consumer takes pending messages": Violation(
         LIMIT, consuming("take", "limit", "return await take(self, max(limit, 1))")
     ),
     "a consumer waits for as many as were asked for": Violation(
