@@ -116,20 +116,21 @@ class Client:
         self.__open = partial(_opened, open_channel, stubs, defaults)
         self.__lock = threading.Lock()
         self.__opened: _Opened | None = None
-        self.__ended: Exception | None = None
+        self.__ended: Callable[[], Exception] | None = None  # a new one each time, as an error keeps what it passed
         self.__is_aio = isinstance(self.__use().channel, grpc.aio.Channel)
 
     def __use(self) -> _Opened:
         with self.__lock:
             if self.__ended is not None:
-                raise self.__ended.with_traceback(None)
+                problem = self.__ended()
+                raise problem
             if self.__opened is None:
                 self.__opened = self.__open()
                 vars(self).update(self.__opened.attributes)
             return self.__opened
 
-    def __take(self, ended: Exception | None = None) -> Any:
-        """Returns the channel to close, or None; what `ended` it is raised by the next use, if it is for good."""
+    def __take(self, ended: Callable[[], Exception] | None = None) -> Any:
+        """Returns the channel to close, or None; if it is for good, `ended` makes the error of each further use."""
         with self.__lock:
             opened, self.__opened = self.__opened, None
             self.__ended = self.__ended or ended
@@ -152,7 +153,7 @@ class Client:
         """
         name = self.__name
         problem = f"this client of {name} is closed; take service({name!r}).aio.client anew"
-        if channel := self.__take(grpc.aio.UsageError(problem)):
+        if channel := self.__take(partial(grpc.aio.UsageError, problem)):
             await channel.close()
 
     def __getitem__(self, full_name: str) -> ServiceStub:
@@ -191,6 +192,6 @@ def is_closed(client: Client) -> bool:
 def end(client: Client) -> None:
     """Close the channel of a client that its service does not use any more."""
     name = client._Client__name  # noqa: SLF001 - likewise
-    problem = ValueError(f"this client of {name} is closed; take service({name!r}).client anew")  # as grpc raises
-    if channel := client._Client__take(problem):  # noqa: SLF001 - likewise
+    problem = f"this client of {name} is closed; take service({name!r}).client anew"
+    if channel := client._Client__take(partial(ValueError, problem)):  # noqa: SLF001 - likewise
         channel.close()
