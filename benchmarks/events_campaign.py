@@ -229,9 +229,13 @@ def run(channel: str, events: int, every: float, seed: int, patience: float = 12
 def await_effects(
     connection: Any, roles: list[Role], events: int, chance: random.Random, every: float, patience: float, folder: Path
 ) -> None:
-    """Kills and starts the roles until all effects are there, or none came for `patience` seconds."""
+    """Kills and starts the roles until all effects are there, or none came for `patience` seconds.
+
+    The time between two kills doubles until an effect comes: on a slow machine, a process that is killed again and
+    again before it has started would never do anything.
+    """
     publisher = roles[0]
-    before, since = 0, time.monotonic()
+    before, since, pause = 0, time.monotonic(), every
     next_kill = time.monotonic() + every * chance.uniform(0.3, 1.7)
     while True:
         time.sleep(0.1)
@@ -241,7 +245,7 @@ def await_effects(
         if effects >= events:
             break
         if effects != before:
-            before, since = effects, now
+            before, since, pause = effects, now, every
         if now - since > patience:
             logs = "\n".join(f"{each.name}: {(folder / f'{each.name}.log').read_text()[-2000:]}" for each in roles)
             print(f"no effect for {patience:g} seconds, {effects:,} of {events:,}\n{logs}", file=sys.stderr)
@@ -251,7 +255,8 @@ def await_effects(
             if ended and not (role is publisher and role.process is not None and role.process.returncode == 0):
                 role.start()
         if now >= next_kill:
-            next_kill = now + every * chance.uniform(0.3, 1.7)
+            next_kill = now + pause * chance.uniform(0.3, 1.7)
+            pause *= 2
             running = [each for each in roles if each.process is not None and each.process.poll() is None]
             victim = chance.choice([each for each in running if now - each.since >= each.least] or running[:1])
             victim.kill()

@@ -16,7 +16,7 @@ CHANNELS = ["webhooks-postgres", "webhooks-mariadb", "webhooks-sqlite", "rabbitm
 @pytest.mark.parametrize("channel", CHANNELS)
 def test_2000_events_have_2000_effects_whatever_is_killed(channel):
     command = [sys.executable, CAMPAIGN, "--channel", channel, "--events", "2000", "--every", "2"]
-    done = subprocess.run(command, env=clean_environ(), capture_output=True, text=True, timeout=300, check=False)
+    done = subprocess.run(command, env=clean_environ(), capture_output=True, text=True, timeout=600, check=False)
     assert "2,000 events, lost 0," in done.stdout, done.stdout + done.stderr
     assert "effects 2,000;" in done.stdout
     assert "killed: publisher 0, relay 0, subscriber 0;" not in done.stdout
