@@ -4,12 +4,21 @@ from __future__ import annotations
 
 import doctest
 import pickle
+from importlib.metadata import EntryPoint, EntryPoints
 
 import pytest
 from pydantic import Field
 
-from architect_core.contract import Credentials, DatastoreTarget, Options, credentials
-from architect_core.exceptions import ConfigError, UnknownDriverError
+from architect_core.contract import (
+    CredentialParser,
+    Credentials,
+    DatastoreProvisioner,
+    DatastoreTarget,
+    Options,
+    credentials,
+)
+from architect_core.exceptions import ConfigError, PluginError, UnknownDriverError
+from architect_core.plugins import Plugins, loading
 from architect_core.schema import DatastoreConfig
 from architect_datastore.kit import NetworkParser, connection_string, entry, network, url
 
@@ -69,6 +78,31 @@ def test_an_option_that_it_does_not_know_is_kept():
     db = read(NestParser("nest", 4150, {"nest": "nest"}), url="nest://h/n?feathers=a%20b&password=p")
     assert (db.feathers, db.options) == ("a b", {"feathers": "a b", "password": "p"})
     assert db.password is None
+
+
+def test_a_parser_is_a_plugin_by_itself(monkeypatch, tmp_path):
+    (tmp_path / "own_nest.py").write_text(
+        "from architect_datastore.kit import NetworkParser\n"
+        "PARSER = NetworkParser('nest', 4150, schemes={'nest': 'nest'})\n"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    group = EntryPoints([EntryPoint("nest", "own_nest:PARSER", "architect")])
+    monkeypatch.setattr(loading, "entry_points", group.select)
+    assert Plugins().get(CredentialParser, "nest", "the test").default_port == 4150
+    assert Plugins().find(DatastoreProvisioner, "nest", "the test") is None
+
+
+def test_a_subclass_states_the_version_of_the_contract_that_it_is_written_for(monkeypatch, tmp_path):
+    (tmp_path / "newer_nest.py").write_text(
+        "from architect_datastore.kit import NetworkParser\n"
+        "class Parser(NetworkParser):\n    ARCHITECT_CONTRACT = 99\n"
+        "PARSER = Parser('nest', 4150, schemes={'nest': 'nest'})\n"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    group = EntryPoints([EntryPoint("nest", "newer_nest:PARSER", "architect")])
+    monkeypatch.setattr(loading, "entry_points", group.select)
+    with pytest.raises(PluginError, match="written for version 99 of the plugin contract"):
+        Plugins().get(CredentialParser, "nest", "the test")
 
 
 def test_credentials_of_three_arguments_stay_what_they_were():

@@ -7,12 +7,10 @@ from typing import Any, ClassVar
 
 from pydantic import Field
 
-from architect_core.contract import CredentialParser, Credentials, hookimpl
+from architect_core.contract import Credentials
 from architect_core.plugins.known import port_of
 from architect_datastore.arguments import given, mode_of, translated
 from architect_datastore.tls import Flag, TlsOptions, TlsParser
-
-ARCHITECT_CONTRACT = 2
 
 _SECURE = frozenset({"https", "clickhouses"})
 _SECURE_PORTS = frozenset({port_of("https"), port_of("clickhouses")})
@@ -84,8 +82,9 @@ class ClickhouseParser(TlsParser):
         return found
 
 
-@hookimpl
-def architect_credential_parser() -> CredentialParser:
-    schemes = dict.fromkeys(("clickhouse", "http", *sorted(_SECURE)), "clickhouse")
-    drivers = {"clickhouse-connect": clickhouse_connect}
-    return ClickhouseParser("clickhouse", port_of("clickhouse"), schemes, drivers=drivers)
+PARSER = ClickhouseParser(
+    "clickhouse",
+    port_of("clickhouse"),
+    schemes=dict.fromkeys(("clickhouse", "http", *sorted(_SECURE)), "clickhouse"),
+    drivers={"clickhouse-connect": clickhouse_connect},
+)

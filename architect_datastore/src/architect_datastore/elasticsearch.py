@@ -7,13 +7,11 @@ from collections.abc import Mapping
 from typing import Any, ClassVar
 from urllib.parse import quote
 
-from architect_core.contract import CredentialParser, Credentials, DatastoreTarget, hookimpl
+from architect_core.contract import Credentials, DatastoreTarget
 from architect_core.plugins.known import port_of
 from architect_datastore.arguments import translated
 from architect_datastore.kit.url import build_url
 from architect_datastore.tls import Flag, TlsOptions, TlsParser
-
-ARCHITECT_CONTRACT = 2
 
 _FILES = {"ca": "ca_certs", "certificate": "client_cert", "key": "client_key"}
 
@@ -100,9 +98,12 @@ class ElasticsearchParser(TlsParser):
         return _with_path(super().url(scheme, rest, query), fields.get("name"))
 
 
-@hookimpl
-def architect_credential_parser() -> CredentialParser:
-    schemes = {"http": "http", "https": "https", "elasticsearch": "http", "opensearch": "http"}
-    names = ("opensearch-py", "opensearchpy", "opensearch")
-    drivers = {"elasticsearch": elasticsearch, **dict.fromkeys(names, opensearch)}
-    return ElasticsearchParser("elasticsearch", port_of("elasticsearch"), schemes, drivers=drivers)
+PARSER = ElasticsearchParser(
+    "elasticsearch",
+    port_of("elasticsearch"),
+    schemes={"http": "http", "https": "https", "elasticsearch": "http", "opensearch": "http"},
+    drivers={
+        "elasticsearch": elasticsearch,
+        **dict.fromkeys(("opensearch-py", "opensearchpy", "opensearch"), opensearch),
+    },
+)

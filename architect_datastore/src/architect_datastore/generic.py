@@ -7,13 +7,12 @@ from urllib.parse import quote
 
 from pydantic import ConfigDict
 
-from architect_core.contract import CredentialParser, Credentials, DatastoreTarget, Options, hookimpl, raising
+from architect_core.contract import Credentials, DatastoreTarget, Options, raising
 from architect_core.schema import DatastoreConfig
 from architect_datastore.kit.connection_string import read_connection_string
 from architect_datastore.kit.entry import RESERVED, read_entry
+from architect_datastore.kit.plugin import EngineParser
 from architect_datastore.kit.url import build_url
-
-ARCHITECT_CONTRACT = 2
 
 
 class GenericOptions(Options):
@@ -22,7 +21,7 @@ class GenericOptions(Options):
     model_config = ConfigDict(extra="allow")
 
 
-class GenericParser(CredentialParser):
+class GenericParser(EngineParser):
     """Returns what the entry and its URL hold, without knowledge of the engine."""
 
     Options = GenericOptions
@@ -54,6 +53,4 @@ class GenericParser(CredentialParser):
             return None
 
 
-@hookimpl
-def architect_credential_parser() -> CredentialParser:
-    return GenericParser()
+PARSER = GenericParser()

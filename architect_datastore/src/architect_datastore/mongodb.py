@@ -5,13 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, ClassVar, Literal
 
-from architect_core.contract import CredentialParser, Credentials, DatastoreTarget, Options, hookimpl
+from architect_core.contract import Credentials, DatastoreTarget, Options
 from architect_core.plugins.known import port_of
 from architect_datastore.kit.url import build_url
 from architect_datastore.options import FALSE, TRUE, Path
 from architect_datastore.tls import Flag, TlsParser
-
-ARCHITECT_CONTRACT = 2
 
 _SRV = "mongodb+srv"
 _ALLOWING = frozenset({"tlsinsecure", "tlsallowinvalidcertificates", "tlsallowinvalidhostnames"})
@@ -107,7 +105,9 @@ class MongoParser(TlsParser):
         return build_url(scheme, fields, query, self.socket, bare=":,")  # PyMongo does not decode readPreferenceTags
 
 
-@hookimpl
-def architect_credential_parser() -> CredentialParser:
-    schemes, drivers = {"mongodb": "mongodb", _SRV: _SRV}, {"pymongo": pymongo, "motor": pymongo}
-    return MongoParser("mongodb", port_of("mongodb"), schemes, drivers=drivers)
+PARSER = MongoParser(
+    "mongodb",
+    port_of("mongodb"),
+    schemes={"mongodb": "mongodb", _SRV: _SRV},
+    drivers={"pymongo": pymongo, "motor": pymongo},
+)

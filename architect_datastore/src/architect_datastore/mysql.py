@@ -8,13 +8,11 @@ from typing import Any, ClassVar, Literal
 
 from pydantic import Field
 
-from architect_core.contract import CredentialParser, Credentials, Driver, hookimpl
+from architect_core.contract import Credentials, Driver
 from architect_core.plugins.known import port_of
 from architect_datastore.arguments import client_context, django_entry, engine_arguments, given, refusal, translated
 from architect_datastore.options import TLS, TlsFiles
 from architect_datastore.tls import TlsParser
-
-ARCHITECT_CONTRACT = 2
 
 _MODES = {
     "disable": "DISABLED",
@@ -161,12 +159,10 @@ class MysqlParser(TlsParser):
         return scheme, query
 
 
-@hookimpl
-def architect_credential_parser() -> CredentialParser:
-    return MysqlParser(
-        "mysql",
-        port_of("mysql"),
-        schemes={"mysql": "mysql", "mariadb": "mariadb"},
-        aliases={"unix_socket": "host", "socket": "host"},
-        drivers=DRIVERS,
-    )
+PARSER = MysqlParser(
+    "mysql",
+    port_of("mysql"),
+    schemes={"mysql": "mysql", "mariadb": "mariadb"},
+    aliases={"unix_socket": "host", "socket": "host"},
+    drivers=DRIVERS,
+)

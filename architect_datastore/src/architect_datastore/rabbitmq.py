@@ -8,15 +8,13 @@ from typing import Any, ClassVar
 
 from pydantic import Field
 
-from architect_core.contract import CredentialParser, Credentials, DatastoreTarget, hookimpl
+from architect_core.contract import Credentials, DatastoreTarget
 from architect_core.exceptions import DriverError
 from architect_core.plugins.known import port_of
 from architect_datastore.arguments import client_context, given, mode_of, refusal, translated
 from architect_datastore.kit.url import build_url
 from architect_datastore.options import TLS
 from architect_datastore.tls import Flag, TlsOptions, TlsParser
-
-ARCHITECT_CONTRACT = 2
 
 # options of a URL that only pika has
 _PIKA = (
@@ -142,8 +140,9 @@ class RabbitmqParser(TlsParser):
         return scheme, query
 
 
-@hookimpl
-def architect_credential_parser() -> CredentialParser:
-    schemes = {"amqp": "amqp", "amqps": "amqps", "rabbitmq": "amqp"}
-    drivers = {"pika": pika, "aio-pika": aio_pika}
-    return RabbitmqParser("rabbitmq", port_of("rabbitmq"), schemes, drivers=drivers)
+PARSER = RabbitmqParser(
+    "rabbitmq",
+    port_of("rabbitmq"),
+    schemes={"amqp": "amqp", "amqps": "amqps", "rabbitmq": "amqp"},
+    drivers={"pika": pika, "aio-pika": aio_pika},
+)

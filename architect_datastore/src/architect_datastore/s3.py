@@ -7,14 +7,12 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, Literal
 
-from architect_core.contract import Address, CredentialParser, Credentials, DatastoreTarget, Options, hookimpl
+from architect_core.contract import Address, Credentials, DatastoreTarget, Options
 from architect_core.plugins.known import port_of
 from architect_datastore.arguments import given, translated
 from architect_datastore.aws import endpoint_address, with_aws_keys
 from architect_datastore.options import Path
 from architect_datastore.tls import TlsParser
-
-ARCHITECT_CONTRACT = 2
 
 _BUCKET_OR_HOST = re.compile(r"\s*s3://[^/?#@:]+([/?#]|\Z)", re.IGNORECASE)
 
@@ -106,12 +104,10 @@ class S3Parser(TlsParser):
             raise target.error("name", "must be a bucket's name alone, without a key")
 
 
-def s3_parser(engine: str) -> CredentialParser:
+def s3_parser(engine: str) -> S3Parser:
     """Returns the parser of "s3" or "minio"."""
     schemes = dict.fromkeys((engine, "https", "http"), engine)
     return S3Parser(engine, port_of(engine), schemes, drivers={"boto3": boto3})
 
 
-@hookimpl
-def architect_credential_parser() -> CredentialParser:
-    return s3_parser("s3")
+PARSER = s3_parser("s3")

@@ -11,14 +11,12 @@ from urllib.parse import quote
 
 from pydantic import Field
 
-from architect_core.contract import Address, CredentialParser, Credentials, DatastoreTarget, Driver, Options, hookimpl
+from architect_core.contract import Address, Credentials, DatastoreTarget, Driver, Options
 from architect_core.plugins.known import port_of
 from architect_core.schema import DatastoreConfig
 from architect_datastore.arguments import engine_arguments, given, mode_of, refusal, translated
 from architect_datastore.options import FALSE, TRUE
 from architect_datastore.tls import Flag, TlsParser
-
-ARCHITECT_CONTRACT = 2
 
 _INSTANCE = re.compile(r"([^\\,]+)\\([^\\,:]+)")
 _URL_INSTANCE = re.compile(
@@ -171,6 +169,6 @@ class SqlServerParser(TlsParser):
         return super().read_options(scheme, query)
 
 
-@hookimpl
-def architect_credential_parser() -> CredentialParser:
-    return SqlServerParser("sqlserver", port_of("sqlserver"), {"mssql": "mssql", "sqlserver": "mssql"}, drivers=DRIVERS)
+PARSER = SqlServerParser(
+    "sqlserver", port_of("sqlserver"), schemes={"mssql": "mssql", "sqlserver": "mssql"}, drivers=DRIVERS
+)

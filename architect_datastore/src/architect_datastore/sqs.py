@@ -9,15 +9,13 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import AfterValidator
 
-from architect_core.contract import CredentialParser, Credentials, DatastoreTarget, Options, hookimpl, parse_address
+from architect_core.contract import Credentials, DatastoreTarget, Options, parse_address
 from architect_core.exceptions import DriverError
 from architect_core.plugins.known import port_of
 from architect_datastore.arguments import given, translated
 from architect_datastore.aws import with_aws_keys
 from architect_datastore.options import Path
 from architect_datastore.tls import TlsParser
-
-ARCHITECT_CONTRACT = 2
 
 _REGION = re.compile(r"[a-z0-9-]+")
 _PREFIX = re.compile(r"[A-Za-z0-9_-]{1,20}", re.ASCII)
@@ -103,6 +101,4 @@ class SqsParser(TlsParser):
         return scheme, dict(options)
 
 
-@hookimpl
-def architect_credential_parser() -> CredentialParser:
-    return SqsParser("sqs", port_of("sqs"), {"sqs": "sqs"}, drivers={"boto3": boto3})
+PARSER = SqsParser("sqs", port_of("sqs"), schemes={"sqs": "sqs"}, drivers={"boto3": boto3})

@@ -2,6 +2,7 @@
 
 from architect_datastore.kit.connection_string import read_connection_string
 from architect_datastore.kit.network import NetworkParser
+from architect_datastore.kit.plugin import EngineParser
 from architect_datastore.kit.url import build_url, parse_url
 
-__all__ = ["NetworkParser", "build_url", "parse_url", "read_connection_string"]
+__all__ = ["EngineParser", "NetworkParser", "build_url", "parse_url", "read_connection_string"]

@@ -6,16 +6,17 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any, ClassVar
 
-from architect_core.contract import CredentialParser, Credentials, DatastoreTarget, Driver, raising
+from architect_core.contract import Credentials, DatastoreTarget, Driver, raising
 from architect_core.schema import validate
 from architect_datastore.kit.entry import RESERVED, Entry, read_entry
+from architect_datastore.kit.plugin import EngineParser
 from architect_datastore.kit.url import build_url
 
 TLS_TRANSPORTS = ("tls", "ssl", "https", "s")
 """What asks for TLS after a "+" in the scheme of any engine."""
 
 
-class NetworkParser(CredentialParser):
+class NetworkParser(EngineParser):
     """Reads `host`, `port`, `username`, `password` and `name`, or all of them from `url` or `connection_string`.
 
         NetworkParser("nest", 4150, schemes={"nest": "nest"}).credentials(target).url
