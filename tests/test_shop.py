@@ -68,7 +68,7 @@ def test_ctrl_c_leaves_nothing_behind(run):
     assert "Traceback" not in run.printed()
 
 
-def test_a_service_that_crashes_ends_the_run_with_its_last_lines_and_leaves_nothing_behind(run):
+def test_a_service_that_crashes_ends_a_run_that_fails_fast_with_its_last_lines_and_leaves_nothing_behind(run):
     keep_open(run)
     crash = f"""
 import os, pathlib, threading, time
@@ -82,7 +82,7 @@ def crash():
 threading.Thread(target=crash, daemon=True).start()
 """
     edit(run.system / "payments" / "main.py", lambda text: crash + text)
-    run.start()
+    run.start("--fail-fast")
     assert run.process.wait(PATIENCE) == 1, run.printed()
     assert "out of paper" in run.printed()
     assert "7" in run.printed()

@@ -147,8 +147,8 @@ def test_a_server_that_cannot_be_had_ends_the_run_before_its_service_starts(syst
     system.assert_nothing_is_left()
 
 
-def test_a_server_that_dies_ends_the_run(system, with_store):
-    printed = system.fails("run", with_store(WAITING_SCRIPT), "--config", named(system, "short"))
+def test_a_server_that_dies_ends_the_run_if_it_is_to_fail_fast(system, with_store):
+    printed = system.fails("run", "--fail-fast", with_store(WAITING_SCRIPT), "--config", named(system, "short"))
     assert "a/root/db ended with exit code 5. Its last lines:\n    short\n    ***\n" in printed
     assert system.started() == ["a/root"]
     system.assert_nothing_is_left()

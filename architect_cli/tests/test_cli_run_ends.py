@@ -91,7 +91,7 @@ def test_a_script_s_exit_code_is_the_run_s(system, ending, code):
 def test_a_program_s_end_is_seen_although_one_in_the_background_holds_its_output(system):
     system.server("a/base", WITH_CHILDREN.removesuffix("serve()\n") + "listener.accept()\nsys.exit(8)")
     root = system.service("a/root", WAITING_SCRIPT, dependencies={"a/base": "file:../base"})
-    assert "a/base ended with exit code 8" in system.process("run", root).failed()
+    assert "a/base ended with exit code 8" in system.process("run", root, "--fail-fast").failed()
     system.assert_nothing_is_left()
     root = system.service("a/root", "import subprocess; subprocess.Popen(['setsid', 'sleep', '111'])")
     system.process("run", root).succeeded()
@@ -149,27 +149,84 @@ def test_a_signal_while_stubs_are_generated_ends_the_run(system, number, code):
     system.assert_nothing_is_left()
 
 
-def test_a_service_that_dies_ends_the_run_with_its_last_lines(system):
-    dying = REPORT + LISTEN + "print('out of paper', flush=True)\nlistener.accept()\ntime.sleep(0.3)\nsys.exit(7)\n"
-    system.server("a/printer", dying)
+# ends itself with 7 after its first connection
+DYING = REPORT + LISTEN + "print('out of paper', flush=True)\nlistener.accept()\ntime.sleep(0.3)\nsys.exit(7)\n"
+
+
+def with_a_printer(system: System) -> Path:
+    """A script that waits and needs a service that ends itself, and one that goes on."""
+    system.server("a/printer", DYING)
     system.server("a/other", WITH_CHILDREN)
     needs = {"a/printer": "file:../printer", "a/other": "file:../other"}
-    done = system.process("run", system.service("a/root", WAITING_SCRIPT, dependencies=needs))
+    return system.service("a/root", WAITING_SCRIPT, dependencies=needs)
+
+
+def test_a_service_that_dies_ends_the_run_with_its_last_lines_if_it_is_to_fail_fast(system):
+    done = system.process("run", "--fail-fast", with_a_printer(system))
     assert done.returncode == 1
     printed = "architect: a/printer ended with exit code 7. Its last lines:\n    serving\n    out of paper\n"
     assert done.stderr == printed
     system.assert_nothing_is_left()
 
 
-def test_a_script_in_the_tree_that_fails_ends_the_run_and_one_that_succeeds_does_not(system):
-    system.service("a/good", "print('good')")
-    root = system.service(
-        "a/root", "import time; time.sleep(0.2); print('end')", dependencies={"a/good": "file:../good"}
-    )
-    assert "a/root | end" in system.succeeds("run", root)
-    system.service("a/good", "raise SystemExit('not good')")
-    system.service("a/root", WAITING_SCRIPT, dependencies={"a/good": "file:../good"})
-    assert "a/good ended with exit code 1. Its last lines:\n    not good" in system.fails("run", root)
+def test_a_service_that_dies_after_it_was_ready_is_started_again_ever_later_while_the_rest_goes_on(system):
+    running = system.start("run", with_a_printer(system)).wait_for("waiting")
+    for delay in ("0.2", "0.4", "0.8"):
+        running.wait_for(f"a/printer ended with exit code 7 and is started again in {delay} seconds")
+    assert [system.started().count(name) for name in ("a/other", "a/root")] == [1, 1]
+    assert running.ends(signal.SIGINT) == 130
+    system.assert_nothing_is_left()
+
+
+def test_a_service_that_cannot_start_any_more_is_tried_again_until_it_can(system):
+    root = system.server("a/root", DYING)
+    running = system.start("run", root).wait_for("is ready at")
+    (root / "main.py").write_text("print('half written'\n")
+    running.wait_for("a/root ended with exit code 1 before it listened on 127.0.0.1:")
+    (root / "main.py").write_text(SERVER)
+    count = running.printed().count("a/root | serving")
+    wait_until(lambda: running.printed().count("a/root | serving") > count, running.printed)
+    assert running.ends(signal.SIGINT) == 130
+    system.assert_nothing_is_left()
+
+
+def test_what_is_left_of_a_service_that_died_is_ended_before_it_is_started_again(system):
+    system.server("a/base", WITH_CHILDREN.removesuffix("serve()\n") + "listener.accept()\nsys.exit(8)")
+    root = system.service("a/root", WAITING_SCRIPT, dependencies={"a/base": "file:../base"})
+    running = system.start("run", root)
+    running.wait_for("a/base ended with exit code 8 and is started again in 0.2 seconds").wait_for("in 0.8 seconds")
+    children = [each for each in system.processes() if each.cmdline()[:2] == ["sleep", "111"]]
+    assert len(children) <= 1
+    assert running.ends(signal.SIGINT) == 130, running.printed()
+    system.assert_nothing_is_left()
+
+
+def test_what_depends_on_a_script_starts_once_that_has_ended_with_0(system):
+    system.server("a/store")
+    migration = REPORT + "time.sleep(0.3)\n(REPORTS / 'migrated').touch()\n"
+    system.service("a/migration", migration, dependencies={"a/store": "file:../store"})
+    check = REPORT + "assert (REPORTS / 'migrated').exists()\n" + LISTEN + "serve()\n"
+    system.server("a/base", check, dependencies={"a/migration": "file:../migration"})
+    root = system.service("a/root", "print('end')", dependencies={"a/base": "file:../base"})
+    assert "| end" in system.succeeds("run", root)
+    assert system.started() == ["a/store", "a/migration", "a/base"]
+
+
+@pytest.mark.parametrize(
+    ("ending", "reason"),
+    [
+        ("raise SystemExit('no table')", "ended with exit code 1. Its last lines:\n    no table"),
+        ("os.kill(os.getpid(), 15)", "ended with exit code 143, and printed nothing"),
+        ("os.kill(os.getpid(), 9)", "ended with exit code 137, and printed nothing"),
+        ("time.sleep(100)", "still runs after 1 seconds (--timeout). What needs it waits until it has ended with 0"),
+    ],
+)
+def test_a_script_that_does_not_end_with_0_ends_the_run_before_what_depends_on_it_starts(system, ending, reason):
+    system.service("a/migration", REPORT + ending)
+    root = system.server("a/root", dependencies={"a/migration": "file:../migration"})
+    assert f"a/migration {reason}" in system.fails("run", root, "--timeout", "1" if "sleep" in ending else "30")
+    assert system.started() == ["a/migration"]
+    system.assert_nothing_is_left()
 
 
 @pytest.mark.parametrize("code", [0, 9])

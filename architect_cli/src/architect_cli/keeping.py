@@ -1,150 +1,237 @@
-"""The programs of a run: started, waited for, started again when they were killed, and stopped in reverse order."""
+"""Keeps the parts of a run up: starts each after what it needs, starts it again after a crash, and stops them all."""
 
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import shlex
 import signal
-from dataclasses import dataclass, field
+import time
 from typing import TYPE_CHECKING
 
-from architect_cli.plan import LOCAL
-from architect_cli.processes import Program, spawn
+from architect_cli.part import Part, State
+from architect_cli.processes import spawn
+from architect_cli.readiness import ProgramError
+from architect_core.contract import did_you_mean, listing
 from architect_core.exceptions import RunError
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Mapping, Sequence
-    from pathlib import Path
+    from collections.abc import Callable, Iterator
 
     from architect_cli.output import Console
+    from architect_cli.part import Start
+    from architect_cli.processes import Program
 
-_POLL_SECONDS = 0.02
-_RESTART_SECONDS = 0.2
+_FIRST_DELAY = 0.2  # seconds until it is started again, twice as long after each crash
+_LONGEST_DELAY = 15.0
+_STEADY_SECONDS = 10.0  # after so long, the next crash is the first one again
 _KILLED = 128 + signal.SIGKILL
 
 
-@dataclass(frozen=True)
-class Start:
-    """How a program is started; see `spawn`."""
+class Parts:
+    """The parts of a run, by name; each must be ready within `timeout` seconds.
 
-    name: str
-    command: Sequence[str] = field(repr=False)
-    cwd: Path
-    env: Mapping[str, str] = field(repr=False)
-    user: tuple[int, int] | None = None
-    stop_signal: int = signal.SIGTERM
+    `on_failure` is called with the error of a part that ends the run: one that was never ready, that cannot be started
+    again, or any with `fail_fast`.
+    """
 
-
-class Programs:
-    """Starts programs; each must be ready within `timeout` seconds."""
-
-    def __init__(self, console: Console, timeout: float) -> None:
+    def __init__(
+        self, console: Console, timeout: float, on_failure: Callable[[Exception], None], *, fail_fast: bool = False
+    ) -> None:
         self._console = console
         self._timeout = timeout
-        self._started: list[Program] = []
+        self._on_failure = on_failure
+        self._fail_fast = fail_fast
+        self._parts: dict[str, Part] = {}
+        self._started: list[Part] = []  # in the order of their first start
 
-    async def start(self, start: Start, instead: Program | None = None) -> Program:
-        """Start a program, `instead` of one that has ended; raises RunError if that fails."""
-        options = {"cwd": start.cwd, "env": start.env, "user": start.user, "stop_signal": start.stop_signal}
+    def __iter__(self) -> Iterator[Part]:
+        return iter(self._parts.values())
+
+    def __getitem__(self, name: str) -> Part:
+        """The part with this name; raises RunError if there is none."""
+        if name not in self._parts:
+            names = sorted(self._parts)
+            raise RunError(f"nothing of the run is called {name!r}{did_you_mean(name, names)}; {listing(names)}")
+        return self._parts[name]
+
+    def add(self, part: Part) -> None:
+        """Add a part before the run begins."""
+        self._parts[part.name] = part
+
+    def begin(self) -> None:
+        """Start all, each after what it needs."""
+        for part in self:
+            self._begin(part)
+
+    async def start(self, name: str) -> State:
+        """Start a part that does not run; returns its state once it is ready or has failed."""
+        part = self[name]
+        async with part.lock:
+            if part.life is None or part.life.done():
+                self._begin(part)
+        return await part.steady()
+
+    async def stop(self, name: str) -> None:
+        """Stop a part; it is not started again until it is asked for."""
+        part = self[name]
+        async with part.lock:
+            await self._halt(part)
+
+    async def restart(self, name: str) -> State:
+        """Stop a part and start it again; returns its state once it is ready or has failed.
+
+        Raises RunError if its data does not survive that.
+        """
+        part = self[name]
+        if not part.keeps:
+            raise RunError(f"{name} cannot be restarted: it keeps its data in memory. Start the run again")
+        async with part.lock:
+            await self._halt(part)
+            part.restarts += 1
+            self._begin(part)
+        return await part.steady()
+
+    async def stop_all(self) -> None:
+        """Stop all, in the reverse order of their start; none is started again."""
+        lives = [part.life for part in self if part.life is not None]
+        for life in lives:
+            life.cancel()
+        await asyncio.gather(*lives, return_exceptions=True)
+        for part in reversed(self._started):
+            await self._halt(part)
+
+    def kill_all(self) -> None:
+        """Kill all at once."""
+        for part in self._started:
+            if part.program is not None:
+                part.program.kill()
+
+    def _begin(self, part: Part) -> None:
+        part.enter(State.WAITING)
+        part.life = asyncio.create_task(self._guard(part))
+
+    async def _halt(self, part: Part) -> None:
+        if part.life is not None:
+            part.life.cancel()
+            await asyncio.gather(part.life, return_exceptions=True)
+        part.enter(State.STOPPING)
+        await self._clear(part)
+        part.enter(State.STOPPED)
+
+    async def _clear(self, part: Part) -> None:
+        """Stop its program, if it runs, and what is left of its session."""
+        if part.program is not None:
+            await part.program.stop()
+            part.exit_code, part.program = part.program.exit_code, None
+
+    async def _guard(self, part: Part) -> None:
+        """Keep a part up; an exception of it ends the run."""
         try:
-            program = await spawn(start.name, start.command, self._console.line, **options)  # type: ignore[arg-type]
+            await self._live(part)
+        except Exception as problem:  # noqa: BLE001 - raised where the outcome of the run is awaited
+            part.enter(State.FAILED)
+            self._on_failure(problem)
+
+    async def _live(self, part: Part) -> None:
+        if not part.was_ready.is_set():
+            for name in part.needs:
+                await self._parts[name].was_ready.wait()
+        delay = _FIRST_DELAY
+        while True:
+            try:
+                program = await self._bring_up(part)
+                if program is None:
+                    return
+                part.exit_code = await program.ended()
+                if part.on_end is not None:
+                    part.enter(State.FAILED if part.exit_code else State.COMPLETED)
+                    part.on_end(part.exit_code)
+                    return
+                raise self._ended(program)
+            except RunError as problem:
+                lasted = time.monotonic() - part.since if part.state is State.READY else 0.0
+                part.enter(State.FAILED)
+                if self._is_fatal(part, lasted):
+                    raise
+                headline = problem.headline if isinstance(problem, ProgramError) else str(problem)
+            await self._clear(part)
+            if part.completes:
+                self._console.note(headline)
+                return
+            delay = _FIRST_DELAY if lasted >= _STEADY_SECONDS else delay
+            what = f"{part.name} was killed" if part.exit_code == _KILLED else headline
+            self._console.note(f"{what} and is started again in {delay:g} seconds")
+            await asyncio.sleep(delay)
+            delay = min(2 * delay, _LONGEST_DELAY)
+            part.restarts += 1
+
+    async def _bring_up(self, part: Part) -> Program | None:
+        """Start a part and wait until it is ready; returns its program, or None if nothing of it runs on."""
+        part.enter(State.STARTING)
+        part.exit_code = None
+        part.start = await part.launch()
+        if not part.start.command:
+            self._is_ready(part)
+            return None
+        program = await self._spawn(part, part.start)
+        if part.completes:
+            await self._complete(part, program)
+            return None
+        if part.wait is not None:
+            try:
+                await part.wait(program)
+            finally:
+                part.exit_code = program.exit_code
+        self._is_ready(part)
+        return program
+
+    async def _complete(self, part: Part, program: Program) -> None:
+        try:
+            async with asyncio.timeout(self._timeout):
+                part.exit_code = await program.ended()
+        except TimeoutError:
+            late = (
+                f"still runs after {self._timeout:g} seconds (--timeout). What needs it waits until it has ended with 0"
+            )
+            if part.kind == "service":
+                late += ", because it has no `api`"
+            raise ProgramError(part.name, late, self._console.last_lines(part.name)) from None
+        if part.exit_code != 0:
+            raise self._ended(program)
+        self._is_ready(part, State.COMPLETED)
+
+    def _is_ready(self, part: Part, state: State = State.READY) -> None:
+        is_first = not part.was_ready.is_set()
+        part.enter(state)
+        part.was_ready.set()
+        if is_first and part.on_ready is not None:
+            part.on_ready()
+
+    async def _spawn(self, part: Part, start: Start) -> Program:
+        options = {"cwd": start.cwd, "env": start.env, "user": start.user, "stop_signal": start.stop_signal}
+        spawning = asyncio.ensure_future(
+            spawn(start.name, start.command, self._console.line, **options)  # type: ignore[arg-type]
+        )
+        if part not in self._started:
+            self._started.append(part)
+        try:
+            part.program = await asyncio.shield(spawning)
+        except asyncio.CancelledError:  # what is started now has to be stopped, too
+            part.program = await spawning
+            raise
         except (OSError, ValueError) as problem:  # a ValueError is about a NUL in an argument or a variable
             reason = getattr(problem, "strerror", None) or problem
             raise RunError(f"{start.name}: {shlex.join(start.command)} cannot be started: {reason}") from problem
-        if instead is None:
-            self._started.append(program)
-        else:
-            self._started[self._started.index(instead)] = program
-        return program
+        return part.program
 
-    async def complete(self, start: Start) -> None:
-        """Start a program and wait for its end; raises RunError if that is a failure."""
-        program = await self.start(start)
-        if await program.ended() != 0:
-            raise self.ended(program)
+    def _is_fatal(self, part: Part, lasted: float) -> bool:
+        """Whether the end of a part ends the run: it was never ready, cannot be started again, or no part may end."""
+        if self._fail_fast or not part.keeps or not part.was_ready.is_set():
+            return True
+        # it counts as ready at once, so that it is tried for a while whether it can work at all
+        is_on_trial = part.kind == "companion" and part.restarts == 0 and lasted < _STEADY_SECONDS
+        return is_on_trial and part.exit_code != _KILLED
 
-    async def keep(
-        self,
-        start: Start,
-        wait: Callable[[Program], Awaitable[None]] | None = None,
-        on_ready: Callable[[], None] = lambda: None,
-        *,
-        again: bool = True,
-    ) -> None:
-        """Start a program, `wait` until it is ready, and do so `again` each time it is killed after it was ready.
-
-        One that is started again may fail at first, because what it held before is not free at once. `on_ready` is
-        called once. Raises RunError when the program ends otherwise.
-        """
-        loop = asyncio.get_running_loop()
-        killed_at: float | None = None
-        program: Program | None = None
-        while True:
-            program = await self.start(start, program)
-            try:
-                if wait is not None:
-                    await wait(program)
-            except RunError:
-                if killed_at is None or loop.time() - killed_at > self._timeout:
-                    raise
-                await asyncio.sleep(_RESTART_SECONDS)
-                continue
-            if killed_at is None:
-                on_ready()
-            if await program.ended() != _KILLED or not again:
-                raise self.ended(program)
-            killed_at = loop.time()
-            program.kill()  # what is left of its session
-            self._console.note(f"{program.name} was killed and is started again")
-
-    async def until_listening(
-        self, program: Program, port: int, is_ready: Callable[[], Awaitable[bool]] | None = None, plugin: str = ""
-    ) -> None:
-        """Wait until the program listens on `port` and is ready, as `plugin` decides.
-
-        Raises RunError if it ends before, or is too slow.
-        """
-        state = f"does not listen on {LOCAL}:{port} ($HOST:$PORT)"
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(self._timeout):
-                while program.exit_code is None:
-                    if await _listens(port):
-                        if is_ready is None or await is_ready():
-                            return
-                        state = f"listens on {LOCAL}:{port} and is not ready, says the plugin {plugin!r},"
-                    await asyncio.sleep(_POLL_SECONDS)
-        if program.exit_code is not None:
-            await program.ended()
-            raise self.ended(program, f" before it listened on {LOCAL}:{port}")
-        raise self._error(program, f"{state} after {self._timeout:g} seconds (--timeout)")
-
-    def ended(self, program: Program, when: str = "") -> RunError:
-        """Returns the error for a program that has ended."""
-        return self._error(program, f"ended with exit code {program.exit_code}{when}")
-
-    def _error(self, program: Program, what: str) -> RunError:
-        lines = self._console.last_lines(program.name)
-        text = "".join(f"\n    {line}" for line in lines)
-        return RunError(f"{program.name} {what}" + (f". Its last lines:{text}" if lines else ", and printed nothing"))
-
-    async def stop(self) -> None:
-        """Stop all, in the reverse order of their start."""
-        for program in reversed(self._started):
-            await program.stop()
-
-    def kill(self) -> None:
-        """Kill all at once."""
-        for program in self._started:
-            program.kill()
-
-
-async def _listens(port: int) -> bool:
-    try:
-        _, writer = await asyncio.open_connection(LOCAL, port)
-    except OSError:
-        return False
-    # if nothing listens, the system may give this end the very port that it connects to: it is connected to itself
-    itself = writer.get_extra_info("sockname") == writer.get_extra_info("peername")
-    writer.close()
-    return not itself
+    def _ended(self, program: Program) -> RunError:
+        what = f"ended with exit code {program.exit_code}"
+        return ProgramError(program.name, what, self._console.last_lines(program.name))

@@ -25,11 +25,13 @@ from architect_cli.events import (
     secrets_in,
 )
 from architect_cli.install import install_stubs
-from architect_cli.keeping import Programs, Start
+from architect_cli.keeping import Parts
 from architect_cli.masking import passwords_in, secrets_of
 from architect_cli.output import Console, error_text
 from architect_cli.overrides import Overrides, load_overrides
+from architect_cli.part import Part, Start
 from architect_cli.plan import LOCAL, Datastore, Plan, own_variables
+from architect_cli.readiness import until_listening
 from architect_cli.starting import Readiness, check, command_of, readiness_of
 from architect_cli.tree import load_tree
 from architect_core.contract import DatastoreProvisioner, Listener, Provisioned, mask_url
@@ -37,9 +39,10 @@ from architect_core.exceptions import ArchitectError, RunError
 from architect_core.plugins import Plugins
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine, Mapping
+    from collections.abc import Callable, Iterator, Mapping
     from pathlib import Path
 
+    from architect_cli.part import Kind
     from architect_cli.processes import Program
     from architect_cli.tree import Node
 
@@ -51,7 +54,9 @@ _READER_GONE = 128 + signal.SIGPIPE
 Result = TypeVar("Result")
 
 
-def run_system(folder: Path, config: Path | None, events: str | None, temporary: Path, timeout: float) -> int:
+def run_system(
+    folder: Path, config: Path | None, events: str | None, temporary: Path, timeout: float, *, fail_fast: bool = False
+) -> int:
     """Run the service in `folder`, with the overrides in `config` and the broker `events`; returns the exit code.
 
     Each program must listen within `timeout` seconds. The caller removes the folder `temporary` after the run.
@@ -76,13 +81,13 @@ def run_system(folder: Path, config: Path | None, events: str | None, temporary:
             console.note(f"stubs of {', '.join(done.generated)} generated for {node.name}")
         for note in done.notes:
             console.note(f"{node.name}: {note}")
-    run = Run(plan, plugins, console, provisioners, readiness, broker, beside, temporary, timeout)
+    run = Run(plan, plugins, console, provisioners, readiness, broker, beside, temporary, timeout, fail_fast)
     return asyncio.run(run.until_it_ends())
 
 
 @dataclass(eq=False)
 class Run:
-    """Starts what is needed in order, and stops everything when the first part ends."""
+    """Starts the parts of a system in order, and stops them all at its end."""
 
     plan: Plan
     plugins: Plugins
@@ -93,14 +98,12 @@ class Run:
     companions: dict[str, list[Companion]]
     temporary: Path
     timeout: float
+    fail_fast: bool = False
 
     def __post_init__(self) -> None:
+        self.parts = Parts(self.console, self.timeout, self._fail, fail_fast=self.fail_fast)
         self._threads = ThreadPoolExecutor(thread_name_prefix="plugin")
         self._server_ports: dict[str, int] = {}
-        self._programs = Programs(self.console, self.timeout)
-        self._tasks: list[asyncio.Task[None]] = []
-        self._ready = {node.name: asyncio.Event() for node in self.plan.nodes}
-        self._carries = asyncio.Event()  # whether the broker is ready, or none is to be started
         self._stopping = False
 
     async def until_it_ends(self) -> int:
@@ -112,9 +115,8 @@ class Run:
         self.console.on_failure = self._on_lost_output
         self._choose_ports()
         self._announce()
-        self._begin(self._bring_up_broker())
-        for node in self.plan.started:
-            self._begin(self._live(node))
+        self._add_parts()
+        self.parts.begin()
         try:
             code = await self._outcome
         except ArchitectError as problem:
@@ -122,12 +124,19 @@ class Run:
             code = 1
         finally:
             self._stopping = True
-            for task in self._tasks:
-                task.cancel()
-            await asyncio.gather(*self._tasks, return_exceptions=True)
-            await self._programs.stop()
+            await self.parts.stop_all()
             self._threads.shutdown(wait=False, cancel_futures=True)
         return code
+
+    def end(self, code: int) -> None:
+        """End the run with this exit code, unless it ends already."""
+        if not self._outcome.done():
+            self._outcome.set_result(code)
+
+    def _fail(self, problem: Exception) -> None:
+        """End the run with an error, unless it ends already."""
+        if not self._outcome.done():
+            self._outcome.set_exception(RunError(str(problem)) if isinstance(problem, OSError) else problem)
 
     def _choose_ports(self) -> None:
         """Choose all ports at once, so that no two are the same; raises RunError if a stated one is taken."""
@@ -152,134 +161,147 @@ class Run:
             if not self.plan.is_started(node):
                 host = mask_url(str(self.plan.overrides.of(node.name).host))
                 self.console.note(f"{node.name} is used where it is: {host}")
-                self._ready[node.name].set()
             elif node.name in self.plan.ports:
                 self.console.note(f"{node.name} ({node.api}) will listen on {LOCAL}:{self.plan.ports[node.name]}")
 
     def _on_signal(self, number: int) -> None:
         if self._stopping:  # a second signal
-            self._programs.kill()
+            self.parts.kill_all()
         elif not self._outcome.done():
             self.console.note(f"stopping ({signal.Signals(number).name})")
-            self._outcome.set_result(128 + number)
+            self.end(128 + number)
 
     def _on_lost_output(self, problem: OSError) -> None:
         """End as other programs do if the output's reader is gone, as with `| head`."""
-        if self._outcome.done():
-            return
         if problem.errno == errno.EPIPE:
-            self._outcome.set_result(_READER_GONE)
+            self.end(_READER_GONE)
         else:
-            self._outcome.set_exception(RunError(f"the output cannot be written: {problem.strerror}"))
+            self._fail(RunError(f"the output cannot be written: {problem.strerror}"))
 
-    def _begin(self, work: Coroutine[Any, Any, None]) -> None:
-        self._tasks.append(asyncio.create_task(self._guard(work)))
-
-    async def _guard(self, work: Coroutine[Any, Any, None]) -> None:
-        """Do a part of the run; its exception ends the run."""
-        try:
-            await work
-        except Exception as problem:  # noqa: BLE001 - raised where the outcome is awaited
-            if not self._outcome.done():
-                self._outcome.set_exception(RunError(str(problem)) if isinstance(problem, OSError) else problem)
-
-    async def _live(self, node: Node) -> None:
-        """Start a service after what it needs, and wait for its end."""
-        await asyncio.gather(*(self._bring_up(each, node) for each in self.provisioners if each.service == node.name))
-        for migration in migrations(node):
-            await self._programs.complete(self._start_of(migration, node))
-        await self._carries.wait()
-        for dependency in self._awaited(node):
-            await self._ready[dependency.name].wait()
-        command = command_of(node)
-        if command is None:
-            if node is self.plan.root:
-                self.console.note(
-                    f"{node.name} has no program of its own, only handlers of events; press Ctrl-C to stop"
-                )
-            self._on_ready(node)
-            return
-        start = Start(node.name, command, node.folder, self.plan.variables_for(node))
-        if node.api is not None:
-            wait = partial(self._until_ready, node.name, self.plan.ports[node.name])
-            await self._programs.keep(start, wait, partial(self._on_ready, node))
-            return
-        program = await self._programs.start(start)
-        self._on_ready(node)
-        code = await program.ended()
-        if node is self.plan.root:
-            if not self._outcome.done():
-                self._outcome.set_result(code)
-        elif code != 0:
-            raise self._programs.ended(program)
-
-    def _on_ready(self, node: Node) -> None:
-        """Let the services that depend on this one start, and start what runs beside it."""
-        if node is self.plan.root and node.api is not None:
-            address = self.plan.address(node)
-            self.console.note(f"{node.name} is ready at {address['host']}:{address['port']}; press Ctrl-C to stop")
-        self._ready[node.name].set()
-        for each in self.companions[node.name]:
-            self._begin(self._programs.keep(self._start_of(each, node)))
-
-    def _start_of(self, companion: Companion, node: Node) -> Start:
-        command = command_of_companion(companion)
-        return Start(companion.name, command, node.folder, self.plan.variables_for(node))
-
-    def _awaited(self, node: Node) -> list[Node]:
-        """The dependencies that come before a service in the order of starting; so a cycle's last one does not wait."""
-        before = self.plan.nodes[: self.plan.nodes.index(node)]
-        return before if node is self.plan.root else [each for each in before if each in node.dependencies.values()]
-
-    async def _bring_up(self, datastore: Datastore, node: Node) -> None:
-        """Start the server of a service's datastore and add its entry to the plan."""
-        provision = partial(self.provisioners[datastore].provision, datastore.wanted())
-        variables = self.plan.variables_for(node)
-        entry = await self._serve(datastore.path, datastore.engine, datastore.label, provision, variables)
-        self.plan.entries.setdefault(datastore.service, {})[datastore.key] = datastore.entry(entry)
-
-    async def _bring_up_broker(self) -> None:
-        """Start the broker of the run, if it has one of its own, and add it to the plan."""
+    def _add_parts(self) -> None:
         if self.broker is not None:
-            name, provision = self.broker.label, partial(self.broker.provisioner.provision, {})
-            entry = await self._serve(name, self.broker.plugin, name, provision, own_variables())
+            self._add_broker(self.broker)
+        for node in self.plan.started:
+            needs = [] if self.broker is None else [self.broker.label]
+            stores = {each.path: each for each in self.provisioners if each.service == node.name}
+            for datastore in stores.values():
+                self._add_datastore(datastore, node)
+            for migration in migrations(node):
+                self._add_beside(migration, node, "migration", tuple(stores))
+            needs += [*stores, *(each.name for each in migrations(node))]
+            self._add_service(node, (*needs, *self._awaited(node)))
+            for companion in self.companions[node.name]:
+                self._add_beside(companion, node, "companion", (node.name,))
+
+    def _awaited(self, node: Node) -> Iterator[str]:
+        """The dependencies that come before a service in the order of starting; so a cycle's last one does not wait."""
+        for each in self.plan.nodes[: self.plan.nodes.index(node)]:
+            if self.plan.is_started(each) and (node is self.plan.root or each in node.dependencies.values()):
+                yield each.name
+
+    def _add_service(self, node: Node, needs: tuple[str, ...]) -> None:
+        is_root = node is self.plan.root
+        command, port = command_of(node), self.plan.ports.get(node.name)
+
+        async def launch() -> Start:
+            return Start(node.name, command or (), node.folder, self.plan.variables_for(node))
+
+        is_script = port is None and command is not None
+        part = Part(
+            node.name,
+            "service",
+            launch,
+            needs,
+            wait=None if port is None else partial(self._until_ready, node.name, port),
+            completes=is_script and not is_root,
+            on_ready=partial(self._on_root_ready, node) if is_root else None,
+            on_end=self.end if is_script and is_root else None,
+            address=None if port is None else f"{LOCAL}:{port}",
+        )
+        self.parts.add(part)
+
+    def _on_root_ready(self, root: Node) -> None:
+        if root.api is not None:
+            address = self.plan.address(root)
+            self.console.note(f"{root.name} is ready at {address['host']}:{address['port']}; press Ctrl-C to stop")
+        elif command_of(root) is None:
+            self.console.note(f"{root.name} has no program of its own, only handlers of events; press Ctrl-C to stop")
+
+    def _add_beside(self, companion: Companion, node: Node, kind: Kind, needs: tuple[str, ...]) -> None:
+        """Add a process that runs in the folder and the environment of a service."""
+
+        async def launch() -> Start:
+            command = command_of_companion(companion)
+            return Start(companion.name, command, node.folder, self.plan.variables_for(node))
+
+        self.parts.add(Part(companion.name, kind, launch, needs, completes=kind == "migration"))
+
+    def _add_datastore(self, datastore: Datastore, node: Node) -> None:
+        provision = partial(self.provisioners[datastore].provision, datastore.wanted())
+
+        def on_entry(entry: Mapping[str, Any]) -> None:
+            self.plan.entries.setdefault(datastore.service, {})[datastore.key] = datastore.entry(entry)
+
+        variables = partial(self.plan.variables_for, node)
+        self._add_server("datastore", datastore.path, datastore.engine, datastore.label, provision, variables, on_entry)
+
+    def _add_broker(self, broker: BrokerServer) -> None:
+        provision = partial(broker.provisioner.provision, {})
+
+        def on_entry(entry: Mapping[str, Any]) -> None:
             self.plan.events = as_variable(entry)
-        self._carries.set()
 
-    async def _serve(
-        self, name: str, plugin: str, label: str, provision: Provision, variables: Mapping[str, str]
-    ) -> Mapping[str, Any]:
-        """Start a server that a plugin provides, and return its entry once it is ready."""
-        folder = self.temporary / name.replace("/", ".").replace(" ", ".")  # names have no "."
-        folder.mkdir(mode=0o711)
+        self._add_server("broker", broker.label, broker.plugin, broker.label, provision, own_variables, on_entry)
+
+    def _add_server(
+        self,
+        kind: Kind,
+        name: str,
+        plugin: str,
+        label: str,
+        provision: Provision,
+        variables: Callable[[], Mapping[str, str]],
+        on_entry: Callable[[Mapping[str, Any]], None],
+    ) -> None:
+        """Add a server that a plugin provides, whose entry is passed to `on_entry` once it is ready."""
         port = self._server_ports[name]
-        provisioned = await self._ask(plugin, label, provision, folder, port)
-        entry = provisioned.entry
-        self.console.hide([entry.get("password"), *passwords_in(str(entry.get("url") or ""))])
-        if provisioned.command is not None:
-            env = {**variables, **provisioned.env}
-            start = Start(name, provisioned.command, folder, env, provisioned.user, provisioned.stop_signal)
-            ready = asyncio.Event()
-            self._begin(
-                self._programs.keep(start, partial(self._until_listening, port), ready.set, again=provisioned.keeps)
-            )
-            await ready.wait()
-            if provisioned.prepare is not None:
-                await self._ask(plugin, label, provisioned.prepare)
-            self.console.note(f"{name} is ready on {LOCAL}:{port}")
-        return entry
+        provisioned: list[Provisioned] = []
 
-    async def _until_listening(self, port: int, program: Program) -> None:
-        await self._programs.until_listening(program, port)
+        async def launch() -> Start:
+            folder = self.temporary / name.replace("/", ".").replace(" ", ".")  # names have no "."
+            if not provisioned:
+                folder.mkdir(mode=0o711, exist_ok=True)
+                provisioned.append(await self._ask(plugin, label, provision, folder, port))
+            (made,) = provisioned
+            self.console.hide([made.entry.get("password"), *passwords_in(str(made.entry.get("url") or ""))])
+            part.keeps = made.keeps
+            if made.command is None:
+                on_entry(made.entry)
+                return Start(name, (), folder, {})
+            part.address = f"{LOCAL}:{port}"
+            env = {**variables(), **made.env}
+            return Start(name, made.command, folder, env, made.user, made.stop_signal)
+
+        async def wait(program: Program) -> None:
+            await until_listening(program, port, self.timeout, self.console)
+            (made,) = provisioned
+            if not part.was_ready.is_set():
+                if made.prepare is not None:
+                    await self._ask(plugin, label, made.prepare)
+                self.console.note(f"{name} is ready on {LOCAL}:{port}")
+                on_entry(made.entry)
+
+        part = Part(name, kind, launch, wait=wait)
+        self.parts.add(part)
 
     async def _until_ready(self, name: str, port: int, program: Program) -> None:
         readiness = self.readiness[name]
         if readiness is None:
-            await self._programs.until_listening(program, port)
+            await until_listening(program, port, self.timeout, self.console)
             return
         listener, probe = Listener(name, LOCAL, port, readiness.options), readiness.probe.is_ready
         ask = partial(self._ask, readiness.protocol, f"the readiness of {name}", probe, listener, _ANSWER_SECONDS)
-        await self._programs.until_listening(program, port, ask, readiness.protocol)
+        await until_listening(program, port, self.timeout, self.console, ask, readiness.protocol)
 
     async def _ask(self, plugin: str, asked_by: str, call: Callable[..., Result], *arguments: Any) -> Result:
         """Call a plugin in a thread that the end of the run does not wait for."""

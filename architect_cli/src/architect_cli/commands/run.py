@@ -33,14 +33,17 @@ from architect_cli.main import ClickCommand
     show_default=True,
     help="How long each service and database may take until it is ready.",
 )
-def run(path: Path, config: Path | None, events: str | None, timeout: float) -> int:
+@click.option("--fail-fast", is_flag=True, help="End the run when any part of it ends, instead of starting that again.")
+def run(path: Path, config: Path | None, events: str | None, timeout: float, *, fail_fast: bool) -> int:
     """Run the service in PATH with all that it depends on.
 
     Each service gets a free port on this machine and the addresses of its dependencies. Dependencies start first;
     databases are started for the run unless one is named. A service without an api is a script: its exit code ends the
-    run. Otherwise it runs until Ctrl-C. Nothing that was started is left behind.
+    run. Otherwise it runs until Ctrl-C. Nothing that was started is left behind. A dependency that is a script, as a
+    migration is one, has to end with 0 before what depends on it is started.
 
-    A service that ends by itself ends the run; one that is killed (SIGKILL) after it was ready is started again.
+    What ends before it was ever ready ends the run. What ends later is started again, after 0.2 seconds at first and
+    twice as long after each further crash, while the rest runs on.
 
     Beside a service run `architect consume` with the `handler` of its subscriptions, and `architect relay` for each
     datastore with `events`, if its own events have subscribers. Handlers take events from a broker, which is a file of
@@ -64,7 +67,7 @@ def run(path: Path, config: Path | None, events: str | None, timeout: float) -> 
     from architect_cli.run import run_system
     from architect_cli.supervise import supervised
 
-    return supervised(lambda temporary: run_system(path, config, events, temporary, timeout))
+    return supervised(lambda temporary: run_system(path, config, events, temporary, timeout, fail_fast=fail_fast))
 
 
 command = ClickCommand(run)
