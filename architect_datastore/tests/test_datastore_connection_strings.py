@@ -177,15 +177,18 @@ def test_a_long_text_is_read_at_once():
         ({"type": "postgres", "connection_string": "Password=canary"}, "names no host"),
         ({"type": "postgres", "connection_string": "Host=h;Port=canary"}, "a port is a number from 1 to 65535"),
         ({"type": "postgres", "connection_string": "Host=h;SSL Mode=canary"}, "has an unknown SSL mode"),
-        ({"type": "postgres", "connection_string": "Host=h\\canary"}, ".connection_string.instance: unknown key"),
-        (
-            {"type": "postgres", "connection_string": "Host=h;Timeout=canary"},
-            ".connection_string.connect_timeout: input",
-        ),
+        ({"type": "postgres", "connection_string": "Host=h\\canary"}, ".connection_string.Host: unknown key"),
+        ({"type": "postgres", "connection_string": "Host=h;Timeout=canary"}, ".connection_string.Timeout: input"),
         ({"type": "sqlserver", "connection_string": "Server=h;Encrypt=canary"}, "neither on nor off"),
-        ({"type": "redis", "connection_string": "h:1,password=a,canary"}, "the URL names several hosts; give one"),
+        (
+            {"type": "redis", "connection_string": "h:1,password=a,canary"},
+            ".connection_string: names several hosts, and the drivers of redis take one",
+        ),
         ({"type": "redis", "connection_string": "h:1,canary=a"}, "part 2 has a keyword that is not known"),
-        ({"type": "redis", "connection_string": "Host=h;Application Name=canary"}, "application_name: unknown key"),
+        (
+            {"type": "redis", "connection_string": "Host=h;Application Name=canary"},
+            ".connection_string.Application Name: unknown key",
+        ),
         (
             {"type": "sqlite", "connection_string": "Data Source=a;Password=canary"},
             "must have the form Data Source=path",
@@ -200,8 +203,8 @@ def test_a_long_text_is_read_at_once():
             {"type": "sqlite", "connection_string": "Data Source=canary", "url": "sqlite://"},
             "is set together with `url`",
         ),
-        ({"connection_string": "postgresql://u:canary/x@h/n"}, ".url: "),
-        ({"connection_string": "s3://mybucket", "type": "s3"}, ".url: may name a bucket or a host"),
+        ({"connection_string": "postgresql://u:canary/x@h/n"}, ".connection_string: "),
+        ({"connection_string": "s3://mybucket", "type": "s3"}, ".connection_string: may name a bucket or a host"),
         ({"connection_string": "http://h", "type": "elasticsearch", "name": "canary"}, ".name: is not used"),
     ],
 )

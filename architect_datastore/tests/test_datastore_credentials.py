@@ -84,7 +84,7 @@ def test_sqlite_in_memory_has_sqlite_s_own_name(datastore):
         ({"url": "postgres://h/n?port=x"}, "a port is a number"),
         ({"url": f"postgres://h/n#{SECRET}"}, "this is no URL"),
         ({"url": SECRET}, "this is no URL"),
-        ({"type": "redis", "host": "h", "name": SECRET}, "primary_db.name: must be the number"),
+        ({"type": "redis", "host": "h", "name": SECRET}, "primary_db.name: the database must be a number"),
         ({"type": "sqlite"}, "primary_db.name: is missing"),
         ({"url": "sqlite:x"}, "must have the form sqlite:///path"),
     ],

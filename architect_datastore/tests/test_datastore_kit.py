@@ -70,7 +70,7 @@ def test_its_options_are_checked_wherever_they_stand():
     assert read(parser, host="h", options={"warmth": "3"}).url == "nest://h:4150/?warmth=3"
     with pytest.raises(ConfigError, match=r"a\.d\.url\.warmth: input should be greater than 0"):
         read(parser, url="nest://h/n?warmth=0")
-    with pytest.raises(ConfigError, match=r"a\.d\.connection_string\.connect_timeout: unknown key"):
+    with pytest.raises(ConfigError, match=r"a\.d\.connection_string\.Timeout: unknown key"):
         read(parser, connection_string="Host=h;Timeout=3")
 
 

@@ -64,11 +64,11 @@ def test_without_a_login_boto3_takes_that_of_the_environment(datastore, monkeypa
 @pytest.mark.parametrize(
     ("entry", "expected"),
     [
-        ({"url": "sqs://u:canary@queues.internal"}, "primary_db.host: must be a region, such as eu-central-1"),
-        ({"url": "sqs://eu-central-1/canary/a"}, "primary_db.name: must be a prefix"),
+        ({"url": "sqs://u:canary@queues.internal"}, "primary_db.url: the host must be a region, such as eu-central-1"),
+        ({"url": "sqs://eu-central-1/canary/a"}, "primary_db.url: the prefix must have"),
         ({"url": "sqs://eu-central-1?endpoint=canary:4566"}, "must be the URL of a server"),
         ({"url": "sqs://eu-central-1?endpoint=http://u:canary%40h"}, "must have no login"),
-        ({"url": "sqs://eu-central-1?endpoint=http://h&ca=/canary"}, "options.endpoint: has http"),
+        ({"url": "sqs://eu-central-1?endpoint=http://h&ca=/canary"}, "url.endpoint: has http"),
         ({"url": "sqs://eu-central-1?endpoint=http://h&endpoint_url=http://g"}, "has an option twice"),
         ({"type": "sqs", "options": {"certificate": "/canary"}}, "options.certificate: unknown key"),
     ],

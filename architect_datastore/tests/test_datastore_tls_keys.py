@@ -79,11 +79,11 @@ def test_a_switch_that_is_off_leaves_tls_to_mongodb_srv(datastore):
     ("entry", "expected"),
     [
         ({"type": "postgres", "sslmode": "canary"}, "primary_db.sslmode: input should be 'disable', 'allow'"),
-        ({"type": "redis", "ssl": "canary"}, "primary_db.sslmode: input should be 'disable', 'require'"),
+        ({"type": "redis", "ssl": "canary"}, "primary_db.ssl: input should be 'disable', 'require'"),
         ({"type": "redis", "sslmode": "prefer"}, "primary_db.sslmode: input should be"),
         ({"type": "mysql", "ca": ["canary"]}, "primary_db.ca: must be text"),
         ({"type": "mssql", "Encrypt": "canary"}, "primary_db: has a value of Encrypt that is neither on nor off"),
-        ({"type": "mysql", "sslmode": "disable", "ca": "/canary"}, "has no meaning if sslmode is disable"),
+        ({"type": "mysql", "sslmode": "disable", "ca": "/canary"}, "primary_db.ca: has no meaning if TLS is off"),
     ],
 )
 def test_the_message_for_an_invalid_key_does_not_have_the_value(datastore, entry, expected):

@@ -253,7 +253,7 @@ def test_no_port_and_no_host_of_several_is_lost(entry, hosts):
         ({"type": "postgres", "hosts": ["a", "b"], "host": "canary"}, "primary_db.host: is set together with `hosts`"),
         ({"url": "postgresql://a,b/n?port=1,2,3"}, "primary_db.url: it must name one port, or as many as hosts"),
         ({"url": "postgresql://a/n?port=1,2"}, "primary_db.url: it must name one port, or as many as hosts"),
-        ({"url": "mysql://a,b/n"}, "the URL names several hosts; give one"),
+        ({"url": "mysql://a,b/n"}, "primary_db.url: names several hosts, and the drivers of mysql take one"),
         (
             {"url": "postgresql://a,b/n", "host": "canary"},
             "primary_db.host: is set together with several hosts in `url`",
@@ -263,7 +263,7 @@ def test_no_port_and_no_host_of_several_is_lost(entry, hosts):
         ({"type": "postgres", "hosts": ["canary canary", "b"]}, "primary_db.hosts: the host is no host name"),
         ({"url": "postgresql://u:%FFcanary@h/n"}, "what is percent-encoded in the URL is not UTF-8"),
         ({"url": "postgresql://canary%2Fx/n"}, "the host is no host name"),
-        ({"url": "postgresql://h/n?ssl=canary"}, "primary_db.url.sslmode: input should be 'disable'"),
+        ({"url": "postgresql://h/n?ssl=canary"}, "primary_db.url.ssl: input should be 'disable'"),
         ({"url": "postgresql://h/n?ssl=true&sslmode=prefer"}, "asks for TLS with `ssl`, and with `sslmode` does not"),
         ({"url": "postgresql://h/n?sslmode=canary"}, "primary_db.url.sslmode: input should be 'disable'"),
         ({"url": "postgresql://h/n?sslmode=require&sslmode=canary"}, "has an option twice"),
@@ -303,9 +303,9 @@ def test_no_port_and_no_host_of_several_is_lost(entry, hosts):
         ({"type": "postgres", "host": "canary,b"}, "primary_db.host: must be one host; give several as `hosts`"),
         ({"type": "postgres", "host": "@canary"}, "primary_db.host: must be a host alone"),
         ({"type": "s3", "port": 5}, "primary_db.port: is set without `host`"),
-        ({"url": "redis://h/canary"}, "primary_db.name: must be the number"),
+        ({"url": "redis://h/canary"}, "primary_db.url: the database must be a number"),
         ({"url": "s3://canary/prefix"}, "may name a bucket or a host; write s3:///bucket"),
-        ({"url": "s3://k:s@h/bucket/canary"}, "primary_db.name: must be a bucket's name alone"),
+        ({"url": "s3://k:s@h/bucket/canary"}, "primary_db.url: the bucket must be a name alone"),
         ({"type": "elasticsearch", "host": "h", "name": "canary"}, "primary_db.name: is not used"),
         (
             {"type": "postgres", "host": "h", "password": "canary\ud800"},
@@ -314,11 +314,11 @@ def test_no_port_and_no_host_of_several_is_lost(entry, hosts):
         ({"type": "sqlite", "name": "canary\ud800"}, "primary_db.name: has a character that is no text"),
         (
             {"type": "amqp", "host": "/canary"},
-            "primary_db.host: must be a host's name or address, not the path of a socket",
+            "primary_db.host: the host must be a name or an address, not the path of a socket",
         ),
         (
             {"url": "http://%2Fcanary", "type": "s3"},
-            "primary_db.host: must be a host's name or address, not the path of a socket",
+            "primary_db.url: the host must be a name or an address, not the path of a socket",
         ),
         ({"url": "sqlite:///%FFcanary"}, "is percent-encoded in the URL is not UTF-8"),
         ({"type": "postgres", "host": "h", "options": {"application_name": "canary\ud800"}}, "no text"),

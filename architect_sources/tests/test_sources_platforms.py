@@ -241,7 +241,7 @@ MALFORMED = {
     ),
     "vcap with a wrong port": (
         {"VCAP_SERVICES": json.dumps({"x": [{"name": "db", "credentials": {"host": "h", "port": SECRET}}]})},
-        "x[0]: port: a port is a number",
+        "x[0]: credentials.port: a port is a number",
     ),
     "vcap with a login that is no text": (
         {"VCAP_SERVICES": json.dumps({"x": [{"name": "db", "credentials": {"uri": "http://b", "password": NO_TEXT}}]})},

@@ -116,7 +116,7 @@ def test_a_failure_says_that_the_event_may_be_lost_and_shows_no_secret(cloud, mo
 
 def test_a_malformed_url_is_a_mistake_of_the_configuration(monkeypatch):
     monkeypatch.setenv("ARCHITECT_EVENTS", "sqs://queues.internal")
-    with pytest.raises(ConfigError, match="must be a region, such as eu-central-1"):
+    with pytest.raises(ConfigError, match="the host must be a region, such as eu-central-1"):
         _configured()("x")
 
 

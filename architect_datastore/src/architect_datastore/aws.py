@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
 from architect_core.contract import Address, DatastoreTarget, parse_address, raising
+from architect_core.schema import validate
 from architect_datastore.kit.entry import word
 
 _LOGIN = {
@@ -36,17 +38,21 @@ def with_aws_keys(target: DatastoreTarget, options: tuple[str, ...]) -> tuple[Da
         target: the datastore.
         options: what its engine has as options.
     """
-    by_word = {word(key): str(value) for key, value in target.config.items() if isinstance(value, str) and value}
+    texts = {key: value for key, value in target.config.items() if isinstance(value, str) and value}
+    by_word = {word(key): key for key in texts}
 
-    def find(words: tuple[str, ...]) -> str | None:
-        return next((by_word[each] for each in words if each in by_word), None)
+    def find(meanings: Mapping[str, tuple[str, ...]]) -> dict[str, str]:
+        found = {field: [by_word[each] for each in words if each in by_word] for field, words in meanings.items()}
+        return {field: keys[0] for field, keys in found.items() if keys}
 
-    login = {field: value for field, words in _LOGIN.items() if (value := find(words)) is not None}
-    found = {field: value for field, words in _OPTIONS.items() if (value := find(words)) is not None}
-    own = {option: found[option] for option in options if option in found}
-    config = target.config.model_copy(update=login)
-    known = {**own, **target.options.model_dump(exclude_unset=True, exclude_none=True)}
-    checked: Any = target.options.model_validate(known)
+    login, others = find(_LOGIN), find(_OPTIONS)
+    config = target.config.model_copy(update={field: texts[key] for field, key in login.items()})
+    found = {option: texts[key] for option, key in others.items()}
+    stated = target.options.model_dump(exclude_unset=True, exclude_none=True)
+    own = {option: found[option] for option in options if option in found and option not in stated}
+    target = target.with_keys({**login, **others, **{f"options.{option}": others[option] for option in own}})
+    known = {**own, **stated}
+    checked: Any = validate(type(target.options), known, target.where, "options", written=target.path_of)
     return replace(target, config=config, options=checked), found
 
 

@@ -29,6 +29,7 @@ class GenericParser(EngineParser):
     def credentials(self, target: DatastoreTarget) -> Credentials:
         """Returns the credentials; `url` is None if the entry has none, as only an engine's plugin knows its scheme."""
         entry = read_entry(target)
+        target = target.with_keys(entry.keys)
         options = {**entry.query, **entry.options, **target.options.model_dump()}
         shown = {key: value for key, value in entry.query.items() if key not in RESERVED}
         fields = {**shown, **entry.fields, **({"options": options} if options else {})}

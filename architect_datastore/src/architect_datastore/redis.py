@@ -108,7 +108,7 @@ class RedisParser(TlsParser):
         """Raises `target.error` unless the name is a number."""
         fields.setdefault("name", "0")
         if not (fields["name"].isascii() and fields["name"].isdigit() and len(fields["name"]) < 10):
-            raise target.error("name", "must be the number of a Redis database, such as 0")
+            raise target.error("name", "the database must be a number, such as 0")
 
     def write_options(self, scheme: str, options: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
         """Omits "decode_responses=False": it is the default, and redis-py reads any text as true."""
@@ -120,7 +120,7 @@ class RedisParser(TlsParser):
         if not fields["host"].startswith("/"):
             return super().url(scheme, fields, query)
         if scheme == "rediss":
-            raise ValueError("a socket has no TLS; remove `sslmode`, `ca` and `certificate`")
+            raise ValueError("a socket has no TLS; remove the options of TLS")
         login = {key: value for key, value in fields.items() if key in {"username", "password"}}
         start, _, rest = build_url("unix", login, {"db": fields["name"], **query}).partition("/?")
         return f"{start}{quote(fields['host'])}?{rest}"

@@ -75,8 +75,10 @@ class S3Parser(TlsParser):
         fields: dict[str, Any] = {}
         if "bucket" in keys and target.config.url is None:
             fields["name"] = keys["bucket"]
+            target = target.with_keys({"name": "bucket"})
         if "endpoint" in keys and target.config.url is None:
             address = endpoint_address(target, keys["endpoint"])
+            target = target.with_keys({"host": "endpoint"})
             fields |= given(host=address.host, port=address.port or target.config.port)
             if address.scheme:
                 mode = {"http": "disable", "https": "verify-full"}[address.scheme]
@@ -101,7 +103,7 @@ class S3Parser(TlsParser):
     def check(self, fields: dict[str, Any], target: DatastoreTarget) -> None:
         """Raises `target.error` if the name is no bucket's."""
         if "/" in fields.get("name", ""):
-            raise target.error("name", "must be a bucket's name alone, without a key")
+            raise target.error("name", "the bucket must be a name alone, without a key")
 
 
 def s3_parser(engine: str) -> S3Parser:

@@ -85,10 +85,12 @@ class SqliteParser(CredentialParser):
     def credentials(self, target: DatastoreTarget) -> Credentials:
         """Returns the credentials; `host`, `port`, `username` and `password` are None unless they are given."""
         given = {key: value for key, value in target.config.items() if value is not None}
-        source, url, entry = text_of(given, target)
+        source, url, entry, keys = text_of(given, target)
         if source == "connection_string" and entry.keys() != {"name"}:
             raise target.error(source, "must have the form Data Source=path")
         fields = {**({} if url is None else {"name": _path(url, target)}), **entry, **given}
+        if "name" not in given:
+            target = target.with_keys({"name": "url"} if url is not None else keys)
         if not fields.get("name"):
             raise target.error("name", "is missing: the path of the database's file, or :memory:")
         check_text(fields, target)

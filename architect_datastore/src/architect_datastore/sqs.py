@@ -78,16 +78,19 @@ class SqsParser(TlsParser):
         """Returns the credentials; a region may be the key `region`, and the login the keys of AWS."""
         target, keys = with_aws_keys(target, ("endpoint", "session_token"))
         if target.config.host is None and target.config.url is None and "region" in keys:
-            target = replace(target, config=target.config.model_copy(update={"host": keys["region"]}))
+            config = target.config.model_copy(update={"host": keys["region"]})
+            target = replace(target, config=config).with_keys({"host": "region"})
         return super().credentials(target)
 
     def check(self, fields: dict[str, Any], target: DatastoreTarget) -> None:
         """Raises `target.error` if the host is no region, or the name no prefix of a queue's."""
         if not _REGION.fullmatch(fields.get("host", "region")):
-            reason = "must be a region, such as eu-central-1; the URL of another server is the option `endpoint`"
+            reason = (
+                "the host must be a region, such as eu-central-1; the URL of another server is the option `endpoint`"
+            )
             raise target.error("host", reason)
         if not _PREFIX.fullmatch(fields.get("name", "prefix")):
-            raise target.error("name", "must be a prefix of at most 20 letters, digits, '-' and '_'")
+            raise target.error("name", "the prefix must have at most 20 letters, digits, '-' and '_'")
 
     def combine_options(self, options: dict[str, Any], target: DatastoreTarget) -> dict[str, Any]:
         """Raises `target.error` if options of TLS are for an endpoint without it."""

@@ -169,11 +169,13 @@ class TlsParser(NetworkParser):
             options = {**options, "sslmode": "verify-full"}
         mode = options.get("sslmode")
         if "key" in files and "certificate" not in files:
-            raise target.error("options.key", "is set without `certificate`, whose key it is")
+            raise target.error("options.key", "is set without a certificate, whose key it is")
         if files and mode == "disable":
-            raise target.error(f"options.{files[0]}", "has no meaning if sslmode is disable")
+            raise target.error(f"options.{files[0]}", "has no meaning if TLS is off (sslmode disable)")
         if "ca" in files and mode not in VERIFYING:
-            raise target.error("options.ca", "has no meaning unless sslmode is verify-ca or verify-full")
+            raise target.error(
+                "options.ca", "has no meaning unless certificates are verified (sslmode verify-ca or verify-full)"
+            )
         if mode == "disable" and self.tls_schemes:  # as the scheme means already
             options = {key: value for key, value in options.items() if key != "sslmode"}
         return options

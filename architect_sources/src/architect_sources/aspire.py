@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import re
 import shlex
+from functools import partial
 from typing import TYPE_CHECKING, ClassVar, NamedTuple
 
 from architect_core.contract import (  # isort: skip
-    MASK, SERVICE_NAME, Configuration, Entries, Exported, Exporter, Form, Source, hookimpl, mask_url, scheme_of,
+    MASK, SERVICE_NAME, Configuration, Entries, Exported, Exporter, Form, Source, as_written, hookimpl, mask_url,
+    scheme_of,
 )  # fmt: skip
 from architect_core.schema import DatastoreConfig, validate
 from architect_core.sources.variables import VariablesSource
@@ -54,6 +56,7 @@ class AspireSource(VariablesSource):
             where="the variables of .NET Aspire",
             datastores=Entries(_listed(reader.connections), reader.datastore),
             place_of=reader.where,
+            keys_of=reader.keys,
         )
 
     def exporter(self) -> Exporter:
@@ -115,7 +118,15 @@ class _Reader:
             entry = {field: value for field, value in values.items() if value}
         else:
             return None
-        return validate(DatastoreConfig, entry, self.where("datastores", name))
+        written = partial(as_written, keys=self.keys("datastores", name))
+        return validate(DatastoreConfig, entry, self.where("datastores", name), written=written)
+
+    def keys(self, kind: str, name: str) -> dict[str, str]:
+        """The variables that the fields of the entry `name` are read from; "" for the one of `where`."""
+        stem = self._stem(name)
+        if kind == "services" or self._connection(name) is not None or stem is None:
+            return {"url": "", "connection_string": ""}
+        return {field: f"{stem}_{key}" for key, field in _PROPERTIES.items()}
 
     def where(self, kind: str, name: str) -> str:
         """The variables that the entry `name` is read from."""

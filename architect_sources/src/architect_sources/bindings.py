@@ -6,20 +6,21 @@ import os
 import re
 import shlex
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 from urllib.parse import unquote
 
 from architect_core.contract import (  # isort: skip
-    MASK, SERVICE_NAME, Configuration, Entries, Exported, Exporter, Form, Source, hookimpl, is_text, mask_url,
-    scheme_of,
+    MASK, SERVICE_NAME, Configuration, Entries, Exported, Exporter, Form, Source, as_written, hookimpl, is_text,
+    mask_url, scheme_of,
 )  # fmt: skip
 from architect_core.exceptions import ConfigError
 from architect_core.schema import DatastoreConfig, ServiceConfig, validate
 from architect_core.sources import MappingSource
 from architect_core.sources.pointers import read_text
 from architect_core.sources.variables import VariablesSource
-from architect_sources.entries import RESERVED, protocol_of, with_login, without_closed_port
+from architect_sources.entries import RESERVED, of_host, protocol_of, with_login, without_closed_port
 from architect_sources.naming import Claims, resource_names
 
 if TYPE_CHECKING:
@@ -113,6 +114,7 @@ class BindingSource(VariablesSource):
             datastores=Entries(datastores, reader.datastore),
             files=tuple(reader.files()),
             place_of=lambda _, name: reader.where(name),
+            keys_of=lambda _, name: reader.keys(name),
             keep_unknown_options=True,  # nobody can remove a file of TLS that an engine does not use
         )
 
@@ -159,6 +161,10 @@ class _Reader:
         binding = self._of(name)
         return _Binding(self._root / name).where if binding is None else binding.where
 
+    def keys(self, name: str) -> dict[str, str]:
+        binding = self._of(name)
+        return {} if binding is None else binding.written()
+
     def service(self, name: str) -> ServiceConfig | None:
         binding = self._find(name, is_service=True)
         return None if binding is None else binding.service()
@@ -193,6 +199,13 @@ class _Binding:
             reason = f"cannot be listed ({problem.strerror})"
         raise ConfigError(self.where, [("", reason)])
 
+    def written(self) -> dict[str, str]:
+        """Returns each field of the entry, and each option -> the name of its file."""
+        keys = self.keys()
+        named = {CERTIFICATES.get(key) or _PEM.get(key): key for key in reversed(keys)}
+        options = {f"options.{option}": key for option, key in named.items() if option}
+        return options | {FIELDS[key]: key for key in keys if key in FIELDS and not _is_overruled(key, keys)}
+
     def is_service(self) -> bool:
         keys = self.keys()
         if "api" in keys:
@@ -213,7 +226,7 @@ class _Binding:
         entry = {**values, "api": api} | ({"host": with_login(host, *login)} if host else {})
         if certificates:
             entry |= {"options": {"tls": certificates}} if api in {"rest", "grpc"} else certificates
-        return validate(ServiceConfig, entry, self.where)
+        return validate(ServiceConfig, entry, self.where, written=partial(as_written, keys=of_host(self.written())))
 
     def datastore(self) -> DatastoreConfig:
         values, certificates = self._read(CERTIFICATES | _PEM)
@@ -223,7 +236,7 @@ class _Binding:
             | ({"kind": kind} if kind else {})
             | ({"options": certificates} if certificates else {})
         )
-        return validate(DatastoreConfig, entry, self.where)
+        return validate(DatastoreConfig, entry, self.where, written=partial(as_written, keys=self.written()))
 
     def _read(self, files: Mapping[str, str]) -> tuple[dict[str, Any], dict[str, str]]:
         """The values by field, and the paths of `files` by option."""
@@ -233,7 +246,7 @@ class _Binding:
         problems = []
         for key in keys:
             path, field = self.path / key, FIELDS.get(key, key)
-            if field in RESERVED or (key == "name" and _NAMES & set(keys)):
+            if field in RESERVED or _is_overruled(key, keys):
                 continue
             text, reason = read_text(str(path))
             if key in files and not (text or reason):
@@ -255,6 +268,11 @@ class _Binding:
         if "certificate" not in found and "key" in found:  # not the key of a certificate
             values["key"] = found.pop("key")
         return values, found
+
+
+def _is_overruled(key: str, keys: Sequence[str]) -> bool:
+    """Whether another key names the database, so that `name` is that of the binding."""
+    return key == "name" and not _NAMES.isdisjoint(keys)
 
 
 def _is_folder(path: Path) -> bool:

@@ -75,6 +75,15 @@ def service_at(urls: Sequence[str], where: str, api: str | None = None) -> Servi
     return validate(ServiceConfig, entry, where)
 
 
+def of_host(keys: Mapping[str, str]) -> dict[str, str]:
+    """Returns the keys that the fields of an entry were read from, with that of a `url` as the one of `host`.
+
+    >>> of_host({"url": "credentials.uri"})["host"]
+    'credentials.uri'
+    """
+    return {**keys, "host": keys.get("url", keys.get("host", "host"))}
+
+
 def with_login(host: str, username: str | None, password: str | None) -> str:
     """Returns `host` with the user name and password in it, unless it has some.
 

@@ -49,6 +49,7 @@ class UrlSource(VariablesSource):
             where="variables whose names end with _URL",
             datastores=Entries((), urls.datastore),
             place_of=lambda _, name: f"the environment variable {urls.variable(name)}",
+            keys_of=lambda *_: {"url": ""},
         )
 
     def exporter(self) -> Exporter:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, ClassVar
 
 from architect_core.contract import (
@@ -13,11 +14,13 @@ from architect_core.contract import (
     Configuration,
     Entries,
     Source,
+    as_written,
     hookimpl,
     is_text,
     read_json,
     require_object,
     scheme_of,
+    showable,
 )
 from architect_core.exceptions import ConfigError
 from architect_core.schema import DatastoreConfig, ServiceConfig, validate
@@ -26,6 +29,7 @@ from architect_sources.entries import (
     RESERVED,
     is_datastore,
     is_reached_over_http,
+    of_host,
     protocol_of,
     with_login,
     without_closed_port,
@@ -80,6 +84,7 @@ class VcapSource(VariablesSource):
             where=_WHERE,
             datastores=Entries(reader.listed(is_service=False), reader.datastore),
             place_of=lambda _, name: reader.where(name),
+            keys_of=lambda _, name: reader.keys(name),
         )
 
 
@@ -104,6 +109,10 @@ class _Reader:
         key = self._key(name)
         return _WHERE if key is None else self._bound[key].where
 
+    def keys(self, name: str) -> Mapping[str, str]:
+        key = self._key(name)
+        return {} if key is None else self._bound[key].keys
+
     def _find(self, name: str, *, is_service: bool) -> _Bound | None:
         key = self._key(name)
         if key is None or self._bound[key].is_service is not is_service:
@@ -124,12 +133,14 @@ class _Bound:
         name: the first of its names.
         path: where it is in the variable.
         fields: its credentials by the fields of an entry.
+        keys: each of these fields -> its path, such as "credentials.hostname".
         kind: what it is if its URL does not say it: "redis".
     """
 
     name: str
     path: str
     fields: dict[str, Any] = field(repr=False)
+    keys: Mapping[str, str] = field(repr=False)
     kind: str
 
     @property
@@ -151,10 +162,12 @@ class _Bound:
             raise ConfigError(self.where, [("credentials", "has a user name or password that is no text")])
         host = with_login(self._url, *(None if value is None else str(value) for value in login))
         kept = {key: value for key, value in self.fields.items() if key not in {"url", "username", "password", "name"}}
-        return validate(ServiceConfig, kept | {"host": host, "api": protocol_of(scheme_of(host))}, self.where)
+        entry = kept | {"host": host, "api": protocol_of(scheme_of(host))}
+        return validate(ServiceConfig, entry, self.where, written=partial(as_written, keys=of_host(self.keys)))
 
     def datastore(self) -> DatastoreConfig:
-        return validate(DatastoreConfig, self.fields | ({"kind": self.kind} if self.kind else {}), self.where)
+        entry = self.fields | ({"kind": self.kind} if self.kind else {})
+        return validate(DatastoreConfig, entry, self.where, written=partial(as_written, keys=self.keys))
 
 
 def _bound(services: Mapping[str, Any]) -> dict[str, _Bound]:
@@ -169,23 +182,25 @@ def _bound(services: Mapping[str, Any]) -> dict[str, _Bound]:
             if not isinstance(credentials, dict):
                 problems.append((path, "must be an object with `credentials`, which is one too"))
                 continue
-            fields = _fields(credentials)
+            fields, keys = _fields(credentials)
             own = list(dict.fromkeys(str(instance[key]) for key in _NAMES if instance.get(key)))
             for name in own:
                 if name in found:
                     problems.append((path, f"has a name that {found[name].path} has too"))
-                found[name] = _Bound(own[0], path, fields, _kind(label, instance.get("tags"), fields))
+                found[name] = _Bound(own[0], path, fields, keys, _kind(label, instance.get("tags"), fields))
     if problems:
         raise ConfigError(_WHERE, problems)
     return found
 
 
-def _fields(credentials: Mapping[str, Any]) -> dict[str, Any]:
-    fields = {
+def _fields(credentials: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, str]]:
+    """Returns the fields of an entry, and the path of the key that each is read from."""
+    chosen = {
         field: found[0]
         for field, keys in _FIELDS.items()
-        if (found := [credentials[key] for key in keys if credentials.get(key) is not None])
+        if (found := [key for key in keys if credentials.get(key) is not None])
     }
+    fields = {field: credentials[key] for field, key in chosen.items()}
     if "host" in fields and not scheme_of(str(fields.get("url", ""))):
         fields.pop("url", None)  # one for JDBC
     if "url" in fields and not any(key in credentials for key in _FIELDS["name"][:-1]):
@@ -194,7 +209,8 @@ def _fields(credentials: Mapping[str, Any]) -> dict[str, Any]:
     reserved = {*_KEYS, *_FIELDS, *RESERVED, "type", "image", "kind", "api"}
     if "host" in fields or "url" in fields:
         reserved.add("hosts")
-    return without_closed_port({key: value for key, value in credentials.items() if key not in reserved} | fields)
+    entry = without_closed_port({key: value for key, value in credentials.items() if key not in reserved} | fields)
+    return entry, {field: f"credentials.{showable(chosen.get(field, field))}" for field in entry}
 
 
 def _kind(label: str, tags: object, fields: Mapping[str, Any]) -> str:

@@ -114,6 +114,20 @@ def dotted(path: str, loc: Iterable[int | str]) -> str:
     return path
 
 
+def as_written(path: str, keys: Mapping[str, str]) -> str:
+    """Returns the path with its start replaced by the key that it was read from, if `keys` has one.
+
+    >>> as_written("url.sslmode", {"url": "credentials.uri"}), as_written("url.sslmode", {"url": ""})
+    ('credentials.uri.sslmode', 'sslmode')
+    """
+    parts = path.split(".")
+    for length in range(len(parts), 0, -1):
+        start = ".".join(parts[:length])
+        if start in keys:
+            return ".".join(part for part in (keys[start], *parts[length:]) if part)
+    return path
+
+
 def showable(key: str) -> str:
     """Returns `key` if it looks like a name, otherwise a placeholder."""
     return key if _SHOWABLE.fullmatch(key) else "<key that is no name>"

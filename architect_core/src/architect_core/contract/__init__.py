@@ -8,7 +8,7 @@ from architect_core._base.address import (  # isort: skip
     MASK, Address, decoded, mask_url, parse_address, parse_port, scheme_of, split_login,
 )  # fmt: skip
 from architect_core._base.files import ROOT_VARIABLE, STUBS_FOLDER, find_root, read_file, search_root
-from architect_core._base.json_text import dotted, is_text, raising, read_json, require_object, showable
+from architect_core._base.json_text import as_written, dotted, is_text, raising, read_json, require_object, showable
 from architect_core._base.names import MANIFEST_FILE, PROTOCOL, SERVICE_NAME, did_you_mean, listing, stub_folder
 
 from architect_core.contract.channel import (  # isort: skip
@@ -40,7 +40,7 @@ __all__ = [
     "Event", "EventChannel", "EventOperation", "EventRuntime", "EventTarget", "ExportTarget", "Exported", "Exporter",
     "Form", "Health", "Listener", "Message", "Observer", "Once", "Options", "Outcome", "Provisioned", "ReadinessProbe",
     "Receipt", "Received", "Sender", "Source", "StubGenerator", "Subscription", "Subscriptions", "Target", "Tls",
-    "Topic", "decoded", "did_you_mean", "dotted", "find_root", "hookimpl", "is_text", "listing", "mask_url",
-    "parse_address", "parse_port", "raising", "read_file", "read_json", "require_object", "scheme_of", "search_root",
-    "serialise", "showable", "split_login", "stub_folder",
+    "Topic", "as_written", "decoded", "did_you_mean", "dotted", "find_root", "hookimpl", "is_text", "listing",
+    "mask_url", "parse_address", "parse_port", "raising", "read_file", "read_json", "require_object", "scheme_of",
+    "search_root", "serialise", "showable", "split_login", "stub_folder",
 ]  # fmt: skip

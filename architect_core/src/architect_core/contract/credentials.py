@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar
 
 from pydantic import BaseModel
 
+from architect_core._base.json_text import as_written
 from architect_core._base.names import did_you_mean, listing
 from architect_core.contract.hooks import Options, Provided
 from architect_core.exceptions import ConfigError, UnknownDriverError
@@ -148,6 +149,8 @@ class DatastoreTarget:
         config: its entry, unknown keys included.
         options: its `options`, as an instance of the parser's `Options`.
         where: where the entry was read from, for error messages; `path` is its path there.
+        keys: a field, or "options." and an option -> the key that it was read from, if that has another name. The
+            variable X_HOST is `host`, for instance, and an option may be a part of `url`: "url.ssl_ca_certs".
     """
 
     name: str
@@ -156,10 +159,26 @@ class DatastoreTarget:
     options: Any = field(repr=False)
     where: str
     path: str
+    keys: Mapping[str, str] = field(default_factory=dict)
 
     def error(self, path: str, reason: str) -> ConfigError:
-        """A ConfigError about the field at `path` of this datastore's entry; `reason` must repeat no value."""
-        return ConfigError(self.where, [(".".join(part for part in (self.path, path) if part), reason)])
+        """A ConfigError about the field at `path` of this datastore's entry; `reason` must repeat no value.
+
+        The message has the key that the field was read from.
+        """
+        return ConfigError(self.where, [(self.path_of(path), reason)])
+
+    def path_of(self, path: str) -> str:
+        """The path, in what was read, of the key that the field at `path` was read from."""
+        return ".".join(filter(None, (self.path, as_written(path, self.keys))))
+
+    def with_keys(self, keys: Mapping[str, str]) -> DatastoreTarget:
+        """Returns the target for errors about fields that a plugin has read from other ones of the entry.
+
+        target.with_keys({"host": "url"}).error("host", "is missing")  # the message is about `url`
+        """
+        found = {path: as_written(key, self.keys) for path, key in keys.items() if path != key}
+        return replace(self, keys={**self.keys, **found}) if found else self
 
 
 class CredentialParser(Provided):

@@ -31,6 +31,8 @@ class Configuration:
         datastores: name -> checked entry, if the name of their service is not known; else they are in its entry.
         files: the files that were read, or would be read if they existed; `watch()` reloads when one changes.
         place_of: given "services" or "datastores" and a name, returns where that entry was read from; None for `where`.
+        keys_of: given "services" or "datastores" and a name, returns a field of that entry, or "options." and an option
+            -> the key that it was read from, for error messages: {"host": "X_HOST"}. Others have their own names.
         keep_unknown_options: whether an option that a datastore's engine does not have becomes an attribute of its
             credentials, instead of an error. For platforms that add files, such as a `ca.crt`, to every entry.
     """
@@ -42,6 +44,7 @@ class Configuration:
     files: tuple[str, ...] = ()
     place_of: Callable[[str, str], str] | None = field(default=None, repr=False)
     keep_unknown_options: bool = False
+    keys_of: Callable[[str, str], Mapping[str, str]] | None = field(default=None, repr=False)
 
     def place(self, kind: str, name: str) -> str:
         """Returns where an entry of `kind`, "services" or "datastores", was read from: "the variable BILLING_URL"."""

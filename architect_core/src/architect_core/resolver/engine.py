@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from pydantic import BaseModel
 
 from architect_core._base import names
 from architect_core._base.address import scheme_of
+from architect_core._base.json_text import as_written
 from architect_core.contract import CredentialParser, Credentials, DatastoreTarget
 from architect_core.exceptions import NoPluginError, PluginError, StubError
 from architect_core.plugins import Plugins
@@ -49,14 +51,17 @@ def credentials_of(
     "generic" also reads an entry whose engine is unknown or has no plugin.
     """
     config = _with_url(found.entry)
+    keys = found.keys
+    if config.url is not None and found.entry.url is None:
+        keys = {**keys, "url": as_written("connection_string", keys)}
     asked_by = f"datastore {name!r}"
     engine, parser = _parser(config, partial(_from_manifest, name, owner, find_root), plugins, asked_by)
     if found.keep_unknown_options:
         config = _known_options(config, parser.Options)
-    options = validate(parser.Options, config.options, found.where, f"{found.path}.options".removeprefix("."))
+    target = DatastoreTarget(name, engine, config, None, found.where, found.path, keys)
+    options = validate(parser.Options, config.options, found.where, "options", written=target.path_of)
     with plugins.blamed(engine, asked_by, secrets=True):
-        target = DatastoreTarget(name, engine, config, options, found.where, found.path)
-        credentials: object = parser.credentials(target)
+        credentials: object = parser.credentials(replace(target, options=options))
     if not isinstance(credentials, Credentials):
         raise PluginError(
             f"{asked_by}: {plugins.owner(engine)} gave a {type(credentials).__name__}, where the contract asks for "

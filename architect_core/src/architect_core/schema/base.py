@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, ClassVar, TypeVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError
@@ -71,11 +71,18 @@ class Config(Mapping[str, Any], BaseModel):
 
 
 def validate(
-    model: type[Model], data: object, where: str, path: str = "", *, error: type[ConfigError] = ConfigError
+    model: type[Model],
+    data: object,
+    where: str,
+    path: str = "",
+    *,
+    error: type[ConfigError] = ConfigError,
+    written: Callable[[str], str] = str,
 ) -> Model:
     """Make a `model` from `data`, or raise an `error` that names the path of every wrong field.
 
-    For the message, `where` is what `data` was read from, and `path` is its path there.
+    For the message, `where` is what `data` was read from, `path` is its path there, and `written` returns the path to
+    show, for fields that were read from keys with other names.
     """
     try:
         return model.model_validate(data)
@@ -83,7 +90,7 @@ def validate(
         # include_input=False: an input may be a secret
         errors = problem.errors(include_input=False, include_url=False, include_context=False)
     known = _field_names(model)
-    problems = [(dotted(path, each["loc"]), _reason(each, known)) for each in errors[:_MAX_PROBLEMS]]
+    problems = [(written(dotted(path, each["loc"])), _reason(each, known)) for each in errors[:_MAX_PROBLEMS]]
     if len(errors) > _MAX_PROBLEMS:
         problems.append(("", f"and {len(errors) - _MAX_PROBLEMS} more problems"))
     raise error(where, problems)

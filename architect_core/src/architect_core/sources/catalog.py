@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from architect_core._base.files import Signatures, signatures
@@ -29,6 +29,7 @@ class Found:
         where: the part of it that was read, for error messages: "the service binding /bindings/billing".
         path: the entry's path in that part; empty if that part is the entry itself.
         keep_unknown_options: as in the source's `Configuration`.
+        keys: likewise, of this entry.
     """
 
     entry: Any
@@ -36,6 +37,7 @@ class Found:
     where: str
     path: str
     keep_unknown_options: bool = False
+    keys: Mapping[str, str] = field(default_factory=dict)
 
 
 class Layer:
@@ -83,7 +85,8 @@ class Layer:
         where = configuration.place(kind, key)
         if where == configuration.where:  # the whole source, which holds several entries
             path = f"{key}.{path}".removesuffix(".")
-        return Found(entry, self.name, where, path, configuration.keep_unknown_options)
+        keys = configuration.keys_of(kind, key) if configuration.keys_of else {}
+        return Found(entry, self.name, where, path, configuration.keep_unknown_options, keys)
 
 
 class Catalog:

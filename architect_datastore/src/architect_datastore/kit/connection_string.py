@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
+from functools import partial
 from typing import Any
 from urllib.parse import quote
 
-from architect_core.contract import scheme_of
+from architect_core.contract import parse_port, raising, scheme_of
 from architect_datastore.kit.keywords import FIELDS, IGNORED, OPTIONS, REDIS, engine_of, search_path, security, switch
 from architect_datastore.kit.url import JDBC, build_host, parse_host
 
@@ -44,17 +45,39 @@ def read_connection_string(text: str, *, strict: bool = True) -> dict[str, Any]:
     unknown keywords are keys of the entry, and it may name no host.
 
     Raises:
-        ValueError: the text is malformed or has an unknown keyword; the message repeats no part of it.
+        ValueError: the text is malformed or has an unknown keyword; of its parts, the message repeats known keywords.
+    """
+    return parse_connection_string(text, strict=strict)[0]
+
+
+class KeywordError(ValueError):
+    """The value of `keyword` is wrong for the `reason`."""
+
+    def __init__(self, keyword: str, reason: str) -> None:
+        self.keyword = keyword
+        self.reason = reason
+        super().__init__(f"{keyword}: {reason}")
+
+
+def parse_connection_string(text: str, *, strict: bool = True) -> tuple[dict[str, Any], dict[str, str]]:
+    """Returns the entry, as above, and the keyword that has each field, or each "options." and an option.
+
+    >>> parse_connection_string("Server=db;Initial Catalog=shop;Encrypt=no")[1]
+    {'host': 'Server', 'name': 'Initial Catalog', 'options.sslmode': 'Encrypt'}
     """
     if scheme_of(text.strip()):
-        return {"url": text.strip()}
+        return {"url": text.strip()}, {}
     if text.lstrip().lower().startswith("jdbc:"):
         raise ValueError(JDBC)
     first = re.search(r"[=,]", text)
-    entry = _redis(text) if first is None or first[0] == "," else _entry(split_connection_string(text), strict=strict)
+    words: dict[str, str] = {}
+    if first is None or first[0] == ",":
+        entry = _redis(text, words)
+    else:
+        entry = _entry(split_connection_string(text), words, strict=strict)
     if strict and not {"host", "hosts", "url"} & set(entry) and entry.get("type") != "sqlite":
         raise ValueError("names no host")
-    return entry
+    return entry, words
 
 
 def split_connection_string(text: str) -> list[tuple[str, str]]:
@@ -88,7 +111,8 @@ def split_connection_string(text: str) -> list[tuple[str, str]]:
     return pairs
 
 
-def _entry(pairs: list[tuple[str, str]], *, strict: bool) -> dict[str, Any]:
+def _entry(pairs: list[tuple[str, str]], words: dict[str, str], *, strict: bool) -> dict[str, Any]:
+    """Reads pairs of ADO.NET, and adds the keyword of each field to `words`."""
     entry: dict[str, Any] = {}
     options: dict[str, str] = {}
     secured: dict[str, str] = {}
@@ -99,7 +123,12 @@ def _entry(pairs: list[tuple[str, str]], *, strict: bool) -> dict[str, Any]:
         seen.add(keyword)
         if keyword in FIELDS:
             entry[FIELDS[keyword]] = value
-        elif not _option(keyword, value, options) and not security(keyword, value, secured) and keyword not in IGNORED:
+            words[FIELDS[keyword]] = key
+        elif option := raising(partial(KeywordError, key), _option, keyword, value, options):
+            words[f"options.{option}"] = key
+        elif raising(partial(KeywordError, key), security, keyword, value, secured):
+            words["options.sslmode"] = key
+        elif keyword not in IGNORED:
             # what follows a password, or is no word, may be a part of one that has a ";" and is not in quotes
             if strict or key.lower() in _RESERVED or "password" in entry or not _WORD.fullmatch(key):
                 raise ValueError(
@@ -115,45 +144,46 @@ def _entry(pairs: list[tuple[str, str]], *, strict: bool) -> dict[str, Any]:
     if engine == "sqlite":
         entry["name"] = _file(entry.pop("host", ""), options)
     else:
-        engine = _server_of(entry, options) or engine
+        engine = _server_of(entry, options, words) or engine
     if "port" in entry and not isinstance(entry["port"], int):
-        entry["port"] = parse_host(f"h:{entry['port']}")[1]
+        entry["port"] = raising(partial(KeywordError, words["port"]), parse_port, entry["port"])
     if options.get("connect_timeout") == "0":  # no limit, which is the default
         del options["connect_timeout"]
     options = {key: value for key, value in options.items() if value and key not in _OF_SQLITE} | switch(secured)
     return {**others, **_ordered(engine, entry, options)}
 
 
-def _option(keyword: str, value: str, options: dict[str, str]) -> bool:
-    """Adds what a keyword says about the connection to `options`; returns whether it is such a keyword."""
-    if keyword in OPTIONS:
-        options[OPTIONS[keyword]] = value
-    elif keyword == "searchpath":
-        options["options"] = search_path(value)
+def _option(keyword: str, value: str, options: dict[str, str]) -> str | None:
+    """Adds what a keyword says about the connection to `options`; returns the option, or None if it is none."""
+    option = OPTIONS.get(keyword)
+    if keyword == "searchpath":
+        option, value = "options", search_path(value)
     elif keyword == "mode" and value.lower() in _MODES:
-        options["mode"] = _MODES[value.lower()]
+        option, value = "mode", _MODES[value.lower()]
     elif keyword == "cache":
-        options["cache"] = value.lower()
+        option, value = "cache", value.lower()
     elif keyword == "authentication":  # SqlClient has spaces in the names of ODBC
-        options["authentication"] = value.replace(" ", "")
-    else:
-        return False
-    return True
+        option, value = "authentication", value.replace(" ", "")
+    if option is not None:
+        options[option] = value
+    return option
 
 
-def _server_of(entry: dict[str, Any], options: dict[str, str]) -> str | None:
+def _server_of(entry: dict[str, Any], options: dict[str, str], words: dict[str, str]) -> str | None:
     """Splits the `host` of an entry; returns the engine that it tells, or None."""
     text = entry.pop("host", None)
     if text is None:
         return None
-    if match := _EASY_CONNECT.fullmatch(text):
-        host, entry["name"] = match.groups()
-        entry |= _server(host)
-        return None
-    entry |= _server(text)
-    if "instance" in entry:
-        options["instance"] = entry.pop("instance")
-    return "sqlserver" if "instance" in options or _TCP.match(text) else None
+    match = _EASY_CONNECT.fullmatch(text)
+    found = raising(partial(KeywordError, words["host"]), _server, match[1] if match else text)
+    if match:
+        found["name"] = match[2]
+    words |= dict.fromkeys(found, words["host"])
+    if "instance" in found:
+        options["instance"] = found.pop("instance")
+        words["options.instance"] = words["host"]
+    entry |= found
+    return "sqlserver" if not match and ("instance" in options or _TCP.match(text)) else None
 
 
 def _engine_of_domain(host: str) -> str | None:
@@ -162,7 +192,7 @@ def _engine_of_domain(host: str) -> str | None:
     return next((engine for domain, engine in _DOMAINS.items() if name.endswith(domain)), None)
 
 
-def _redis(text: str) -> dict[str, Any]:
+def _redis(text: str, words: dict[str, str]) -> dict[str, Any]:
     """Reads the form of StackExchange.Redis (https://stackexchange.github.io/StackExchange.Redis/Configuration)."""
     entry: dict[str, Any] = {}
     options: dict[str, str] = {}
@@ -174,8 +204,10 @@ def _redis(text: str) -> dict[str, Any]:
             hosts.append(parse_host(part))
         elif keyword in REDIS:
             entry[REDIS[keyword]] = value.strip()
+            words[REDIS[keyword]] = key
         elif keyword == "ssl":
-            security(keyword, value, options)
+            raising(partial(KeywordError, key), security, keyword, value, options)
+            words["options.sslmode"] = key
         elif keyword not in IGNORED:
             raise ValueError(
                 f"part {number} has a keyword that is not known; a password must have no comma, and what only .NET's "
@@ -185,7 +217,9 @@ def _redis(text: str) -> dict[str, Any]:
     if modes.get("sslmode", "disable") != "disable":
         hosts = [(host, port or _REDIS_TLS_PORT) for host, port in hosts]
     if hosts:
-        entry |= _hosts(hosts)
+        found = _hosts(hosts)
+        entry |= found
+        words |= dict.fromkeys(found, "")  # they have no keyword
     # any engine may have a host alone
     return _ordered("redis" if "=" in text else None, entry, modes)
 

@@ -9,7 +9,7 @@ from functools import partial
 from typing import Any
 
 from architect_core.contract import DatastoreTarget, is_text, parse_address, parse_port, raising
-from architect_datastore.kit.connection_string import read_connection_string
+from architect_datastore.kit.connection_string import KeywordError, parse_connection_string
 from architect_datastore.kit.url import NO_TEXT, ParsedURL, parse_host, parse_urls
 
 TLS_PORTS = frozenset({"tlsport", "sslport", "porttls", "portssl", "securetlsport", "secureport"})
@@ -40,6 +40,8 @@ class Entry:
         options: those of its connection string, by the names of the engine's schema.
         scheme: that of its URL, or None if it has no URL.
         path: that of its URL, not decoded.
+        keys: a field that was read from a URL or a connection string, or "options." and an option -> the part that it
+            was read from, for `DatastoreTarget.with_keys`.
     """
 
     fields: dict[str, Any] = field(repr=False)
@@ -47,6 +49,7 @@ class Entry:
     options: dict[str, Any] = field(default_factory=dict, repr=False)
     scheme: str | None = None
     path: str = field(default="", repr=False)
+    keys: Mapping[str, str] = field(default_factory=dict)
 
 
 def read_entry(target: DatastoreTarget, aliases: Mapping[str, str] | None = None) -> Entry:
@@ -61,12 +64,19 @@ def read_entry(target: DatastoreTarget, aliases: Mapping[str, str] | None = None
     """
     given = {key: value for key, value in target.config.items() if value is not None}
     given |= _tls_port(given, target)
-    source, url, fields = text_of(given, target)
+    source, url, fields, keys = text_of(given, target)
+    target = target.with_keys(keys)
     options = fields.pop("options", {})
     if "hosts" in fields:
         fields["hosts"] = _parse_hosts(fields["hosts"], target)
-    parsed = ParsedURL("", {}, {}) if url is None else _parse_url(url, aliases or {}, target, source)
+    parsed, of_query = ParsedURL("", {}, {}), dict[str, str]()
+    if url is not None:
+        parsed, of_query = _parse_url(url, aliases or {}, target)
     fields = parsed.fields | fields
+    keys = {**dict.fromkeys(parsed.fields, "url"), **of_query, **keys}
+    stated = {*given, *(f"options.{option}" for option in target.options.model_fields_set)}
+    keys = {path: key for path, key in keys.items() if path not in stated}
+    target = target.with_keys(keys)
     if "hosts" in given:
         given["hosts"] = _parse_hosts(given["hosts"], target)
         if "host" in given:
@@ -83,7 +93,7 @@ def read_entry(target: DatastoreTarget, aliases: Mapping[str, str] | None = None
     if "hosts" in fields:
         fields["hosts"] = [(ascii_host(host, target, "hosts"), port) for host, port in fields["hosts"]]
     check_text(fields, target)
-    return Entry(fields, parsed.options, options, parsed.scheme or None, parsed.path)
+    return Entry(fields, parsed.options, options, parsed.scheme or None, parsed.path, keys)
 
 
 def _tls_port(given: Mapping[str, Any], target: DatastoreTarget) -> dict[str, int]:
@@ -94,23 +104,35 @@ def _tls_port(given: Mapping[str, Any], target: DatastoreTarget) -> dict[str, in
     return {}
 
 
-def text_of(given: dict[str, Any], target: DatastoreTarget) -> tuple[str, str | None, dict[str, Any]]:
+def text_of(given: dict[str, Any], target: DatastoreTarget) -> tuple[str, str | None, dict[str, Any], dict[str, str]]:
     """Takes the URL or the connection string out of an entry.
 
     Returns:
-        The key that had it, the URL or None, and the entry that a connection string means, without its `type`.
+        The key that had it, the URL or None, the entry that a connection string means, without its `type`, and the part
+        of the connection string that each of its fields and options was read from.
     """
     url, text = given.pop("url", None), given.pop("connection_string", None)
     if text is None:
-        return "url", url, {}
+        return "url", url, {}, {}
     if url is not None:
         raise target.error("connection_string", "is set together with `url`; give one of them")
-    error = partial(target.error, "connection_string")
-    if not isinstance(text, str):
-        raise error("must be text")
-    entry = raising(error, partial(read_connection_string, strict=target.engine != "generic"), text)
+    entry, words = _parse_connection_string(text, target)
     entry.pop("type", None)  # the engine is known already
-    return "connection_string", entry.pop("url", None), entry
+    keys = {path: f"connection_string.{word}".removesuffix(".") for path, word in words.items()}
+    return "connection_string", entry.pop("url", None), entry, keys
+
+
+def _parse_connection_string(text: object, target: DatastoreTarget) -> tuple[dict[str, Any], dict[str, str]]:
+    path = "connection_string"
+    if not isinstance(text, str):
+        raise target.error(path, "must be text")
+    try:
+        return parse_connection_string(text, strict=target.engine != "generic")
+    except KeywordError as problem:
+        path, reason = f"{path}.{problem.keyword}", problem.reason
+    except ValueError as problem:
+        reason = str(problem)
+    raise target.error(path, reason)  # without a context, which would hold the text
 
 
 def ascii_host(host: str, target: DatastoreTarget, key: str) -> str:
@@ -121,7 +143,7 @@ def ascii_host(host: str, target: DatastoreTarget, key: str) -> str:
     if host.isascii() or host.startswith("/"):
         return host
     error = target.error(
-        key, "is not ASCII, and cannot be written so for certain; write its form that starts with xn--"
+        key, "the host is not ASCII, and cannot be written so for certain; write its form that starts with xn--"
     )
     if not _DEVIATIONS.isdisjoint(host):
         raise error
@@ -143,16 +165,18 @@ def check_text(fields: Mapping[str, Any], target: DatastoreTarget) -> None:
             raise target.error(key, NO_TEXT)
 
 
-def _parse_url(url: str, aliases: Mapping[str, str], target: DatastoreTarget, source: str) -> ParsedURL:
-    def parse() -> ParsedURL:
+def _parse_url(url: str, aliases: Mapping[str, str], target: DatastoreTarget) -> tuple[ParsedURL, dict[str, str]]:
+    """Returns the parts of the URL, and the option that each field in its query was read from."""
+
+    def parse() -> tuple[ParsedURL, dict[str, str]]:
         parsed = parse_urls(url.strip())
         of_query: dict[str, Any] = {aliases[key]: value for key, value in parsed.options.items() if key in aliases}
+        keys = {aliases[key]: f"url.{key}" for key in parsed.options if key in aliases}
         options = {key: value for key, value in parsed.options.items() if key not in aliases}
-        return ParsedURL(
-            parsed.scheme, _with_query(parsed.fields, of_query, several="host" in aliases), options, parsed.path
-        )
+        fields = _with_query(parsed.fields, of_query, several="host" in aliases)
+        return ParsedURL(parsed.scheme, fields, options, parsed.path), keys
 
-    return raising(lambda reason: target.error(source, f"{reason}. {_ENCODE}"), parse)
+    return raising(lambda reason: target.error("url", f"{reason}. {_ENCODE}"), parse)
 
 
 def _with_query(fields: dict[str, Any], of_query: dict[str, Any], *, several: bool) -> dict[str, Any]:

@@ -85,20 +85,22 @@ class NetworkParser(EngineParser):
     def credentials(self, target: DatastoreTarget) -> Credentials:
         """Returns the credentials, with the default port if none is given, and a URL that every driver understands."""
         entry = read_entry(target, self.aliases)
+        target = target.with_keys(entry.keys)
         scheme, secure = self._scheme(entry.scheme, target)
         read = self.read_secure_options if secure or self.is_secure(scheme) else self.read_options
-        options = self.combine_options(self._options(partial(read, scheme), entry, target), target)
+        options, keys = self._options(partial(read, scheme), entry, target)
+        options = self.combine_options(options, target.with_keys(keys))
         fields = entry.fields
         has_host = bool({"host", "hosts"} & set(fields))
         if entry.scheme is not None and self.default_host and not has_host:
             fields["host"] = self.default_host
         _set_ports(fields, self.port(scheme, options), self.is_socket, own_sockets=self.socket_has_port)
         if has_host or entry.scheme is None or self.default_host != "":
-            self._check_host(fields, target)
+            self._check_host(fields, target, has_url=entry.scheme is not None)
         self.check(fields, target)
         drivers = self.drivers_of(scheme, target.engine)
         scheme, query = self.write_options(self.schemes[scheme], options)
-        url = raising(partial(target.error, ""), self.url, scheme, fields, query)
+        url = raising(partial(target.error, "" if entry.scheme is None else "url"), self.url, scheme, fields, query)
         shown = {key: value for key, value in query.items() if key not in RESERVED}
         own_options = {"options": options} if options or "options" in fields else {}
         return Credentials(self.engine, {**shown, **fields, **own_options, "url": url}, url, drivers)
@@ -186,34 +188,66 @@ class NetworkParser(EngineParser):
 
     def _options(
         self, read: Callable[[dict[str, Any]], dict[str, Any]], entry: Entry, target: DatastoreTarget
-    ) -> dict[str, Any]:
-        """Merges the options of the URL, the connection string, the entry's keys and its `options`, in that order."""
+    ) -> tuple[dict[str, Any], dict[str, str]]:
+        """Merges the options of the URL, the connection string, the entry's keys and its `options`, in that order.
+
+        Returns:
+            The options, and the keys that they were read from, for `DatastoreTarget.with_keys`.
+        """
         found = raising(partial(target.error, "url"), read, entry.query)
+        keys = _origins(read, entry.query, "url")
         if not self.repeats_options and any(isinstance(found[key], list) for key in found.keys() - self.repeated):
             raise target.error("url", "has an option twice")
         if str(found.get("connect_timeout")) in {"0", "0.0"}:  # no limit, which is the default
             del found["connect_timeout"]
-        found |= self._checked({key: found[key] for key in found if key in self.Options.model_fields}, target, "url")
-        found |= self._checked(entry.options, target, "connection_string")
-        found |= self._checked(raising(partial(target.error, ""), self.read_keys, entry.fields, found), target)
-        return {**found, **target.options.model_dump(exclude_unset=True, exclude_none=True)}
+        known = {key: found[key] for key in found if key in self.Options.model_fields}
+        found |= self._checked(known, target.with_keys(keys))
+        found |= self._checked(entry.options, target)
+        keys |= {path: key for path, key in entry.keys.items() if path.startswith("options.")}
+        of_keys = raising(partial(target.error, ""), self.read_keys, entry.fields, found)
+        if of_keys:
+            keys |= _origins(partial(self.read_keys, options=found), entry.fields, "")
+            found |= self._checked(of_keys, target.with_keys(keys))
+        stated = target.options.model_dump(exclude_unset=True, exclude_none=True)
+        return {**found, **stated}, {path: key for path, key in keys.items() if path[len("options.") :] not in stated}
 
-    def _checked(self, options: dict[str, Any], target: DatastoreTarget, key: str = "") -> dict[str, Any]:
-        checked = validate(self.Options, options, target.where, f"{target.path}.{key}".removesuffix("."))
+    def _checked(self, options: dict[str, Any], target: DatastoreTarget) -> dict[str, Any]:
+        checked = validate(self.Options, options, target.where, "options", written=target.path_of)
         return checked.model_dump(exclude_unset=True)
 
-    def _check_host(self, fields: dict[str, Any], target: DatastoreTarget) -> None:
+    def _check_host(self, fields: dict[str, Any], target: DatastoreTarget, *, has_url: bool) -> None:
         if "hosts" in fields and not self.several_hosts:
-            raise target.error("url", "the URL names several hosts; give one")
+            raise target.error("hosts", f"names several hosts, and the drivers of {self.engine} take one; give one")
         if "host" in fields:
             if "/" in fields["host"].lstrip("/") and not self.is_socket(fields["host"]):
-                raise target.error("host", "has a '/', and is no socket's path, which starts with one")
+                raise target.error("host", "the host has a '/', and is no socket's path, which starts with one")
             if fields["host"].startswith("/") and not self.sockets:
-                raise target.error("host", "must be a host's name or address, not the path of a socket")
+                raise target.error("host", "the host must be a name or an address, not the path of a socket")
+        elif self.needs_host and has_url:
+            raise target.error("url", "names no host")
         elif self.needs_host:
-            raise target.error("host", "is missing, and there is no `url` that names one")
+            raise target.error("host", "is missing, and no URL names one")
         elif "port" in fields:
             raise target.error("port", "is set without `host`")
+
+
+def _origins(read: Callable[[dict[str, Any]], dict[str, Any]], values: Mapping[str, Any], path: str) -> dict[str, str]:
+    """Returns "options." and each option that `read` returns -> the path of the value that it is read from."""
+    if not values:
+        return {}
+
+    def options_in(values: dict[str, Any]) -> dict[str, Any]:
+        try:
+            return read(values)
+        except ValueError:  # it is right beside others only
+            return {}
+
+    always, found = options_in({}), {}
+    for key, value in values.items():
+        options = options_in({key: value})
+        changed = [option for option in options if option not in always or options[option] != always[option]]
+        found.update(dict.fromkeys(changed, key))
+    return {f"options.{option}": f"{path}.{key}".removeprefix(".") for option, key in found.items()}
 
 
 def _set_ports(
