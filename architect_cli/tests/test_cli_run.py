@@ -466,7 +466,7 @@ def test_help_is_there(system, arguments, expected):
 
 
 @pytest.mark.parametrize(
-    "arguments", [["run"], ["rnu"], ["run", ".", "--timeout", "0"], ["run", ".", "--timeout", "x"]]
+    "arguments", [["run", "--only"], ["rnu"], ["run", ".", "--timeout", "0"], ["run", ".", "--timeout", "x"]]
 )
 def test_a_command_line_that_makes_no_sense_ends_with_2_and_the_usage(system, arguments):
     done = system.architect(*arguments)

@@ -8,14 +8,14 @@ import signal
 import time
 from typing import TYPE_CHECKING
 
+from architect_cli.names import find_name
 from architect_cli.part import Part, State
 from architect_cli.processes import spawn
 from architect_cli.readiness import ProgramError
-from architect_core.contract import did_you_mean, listing
 from architect_core.exceptions import RunError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
     from architect_cli.output import Console
     from architect_cli.part import Start
@@ -35,28 +35,27 @@ class Parts:
     """
 
     def __init__(
-        self, console: Console, timeout: float, on_failure: Callable[[Exception], None], *, fail_fast: bool = False
+        self,
+        parts: Iterable[Part],
+        console: Console,
+        timeout: float,
+        on_failure: Callable[[Exception], None],
+        *,
+        fail_fast: bool = False,
     ) -> None:
+        self._parts = {part.name: part for part in parts}
         self._console = console
         self._timeout = timeout
         self._on_failure = on_failure
         self._fail_fast = fail_fast
-        self._parts: dict[str, Part] = {}
         self._started: list[Part] = []  # in the order of their first start
 
     def __iter__(self) -> Iterator[Part]:
         return iter(self._parts.values())
 
-    def __getitem__(self, name: str) -> Part:
-        """The part with this name; raises RunError if there is none."""
-        if name not in self._parts:
-            names = sorted(self._parts)
-            raise RunError(f"nothing of the run is called {name!r}{did_you_mean(name, names)}; {listing(names)}")
-        return self._parts[name]
-
-    def add(self, part: Part) -> None:
-        """Add a part before the run begins."""
-        self._parts[part.name] = part
+    def find(self, typed: str) -> Part:
+        """The part that a user means; raises RunError if there is none."""
+        return self._parts[find_name(typed, self._parts, "part of the run that is called")]
 
     def begin(self) -> None:
         """Start all, each after what it needs."""
@@ -65,15 +64,16 @@ class Parts:
 
     async def start(self, name: str) -> State:
         """Start a part that does not run; returns its state once it is ready or has failed."""
-        part = self[name]
+        part = self._parts[name]
         async with part.lock:
-            if part.life is None or part.life.done():
+            if part.absent or part.life is None or part.life.done():
+                part.absent = False
                 self._begin(part)
         return await part.steady()
 
     async def stop(self, name: str) -> None:
         """Stop a part; it is not started again until it is asked for."""
-        part = self[name]
+        part = self._parts[name]
         async with part.lock:
             await self._halt(part)
 
@@ -82,12 +82,13 @@ class Parts:
 
         Raises RunError if its data does not survive that.
         """
-        part = self[name]
+        part = self._parts[name]
         if not part.keeps:
             raise RunError(f"{name} cannot be restarted: it keeps its data in memory. Start the run again")
         async with part.lock:
             await self._halt(part)
             part.restarts += 1
+            part.absent = False
             self._begin(part)
         return await part.steady()
 
@@ -170,8 +171,8 @@ class Parts:
         part.enter(State.STARTING)
         part.exit_code = None
         part.start = await part.launch()
-        if not part.start.command:
-            self._is_ready(part)
+        if part.absent or not part.start.command:
+            self._is_ready(part, State.ABSENT if part.absent else State.READY)
             return None
         program = await self._spawn(part, part.start)
         if part.completes:
@@ -199,6 +200,8 @@ class Parts:
         if part.exit_code != 0:
             raise self._ended(program)
         self._is_ready(part, State.COMPLETED)
+        if part.on_end is not None:
+            part.on_end(0)
 
     def _is_ready(self, part: Part, state: State = State.READY) -> None:
         is_first = not part.was_ready.is_set()

@@ -27,11 +27,11 @@ class State(StrEnum):
     STOPPING = "stopping"
     STOPPED = "stopped"  # as it was asked to
     COMPLETED = "completed"  # a script that ended with 0
+    ABSENT = "absent"  # the user starts it, in the environment that the run has for it
     FAILED = "failed"  # it ended by itself, and may be started again
 
 
-UP = frozenset({State.READY, State.COMPLETED})
-STEADY = UP | {State.FAILED, State.STOPPED}
+STEADY = frozenset({State.READY, State.COMPLETED, State.ABSENT, State.FAILED, State.STOPPED})
 
 
 @dataclass(frozen=True)
@@ -60,6 +60,7 @@ class Part:
         on_ready: called when it is ready for the first time.
         on_end: called with the exit code when it has ended by itself; it is not started again then.
         keeps: whether it can be started again after it was ready; else its end is that of the run.
+        absent: whether the user starts it, and the run does not, unless it is asked to.
         address: where it listens: "127.0.0.1:8080".
     """
 
@@ -72,6 +73,7 @@ class Part:
     on_ready: Callable[[], None] | None = field(default=None, repr=False)
     on_end: Callable[[int], None] | None = field(default=None, repr=False)
     keeps: bool = True
+    absent: bool = False
     address: str | None = None
 
     state: State = field(default=State.WAITING, init=False)

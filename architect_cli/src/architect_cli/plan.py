@@ -113,7 +113,7 @@ class Datastore:
 
 @dataclass
 class Plan:
-    """The services of a run, dependencies first and the root last, and what the user states about them.
+    """The services of a run, dependencies first, what the user states about them, and those that the run is for.
 
     The run fills in the local port of each service that listens, `entries`: service -> datastore -> entry, and
     `events`: the value of `ARCHITECT_EVENTS`, if there is a broker.
@@ -121,15 +121,11 @@ class Plan:
 
     nodes: list[Node]
     overrides: Overrides
+    roots: list[Node]
     ports: dict[str, int] = field(default_factory=dict)
     entries: dict[str, dict[str, dict[str, Any]]] = field(default_factory=dict)
     events: str | None = field(default=None, repr=False)
     _made_up: dict[tuple[str, str], str] = field(default_factory=dict, repr=False)
-
-    @property
-    def root(self) -> Node:
-        """The service that the run is for."""
-        return self.nodes[-1]
 
     @property
     def started(self) -> list[Node]:

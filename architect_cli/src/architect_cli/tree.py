@@ -10,6 +10,7 @@ from architect_core.exceptions import ManifestError, RunError
 from architect_core.schema.manifest import load_manifest
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
     from architect_core.schema.manifest import Manifest
@@ -51,22 +52,38 @@ class Node:
         wanted = [each for events in self.manifest.subscriptions.values() for each in events.values()]
         return {each.secret for each in wanted if each.secret is not None}
 
+    def closure(self) -> list[Node]:
+        """The service itself, and all that it depends on by folder, directly or not."""
+        found = [self]
+        for node in found:
+            found += [each for each in node.dependencies.values() if each not in found]
+        return found
 
-def load_tree(folder: Path) -> list[Node]:
-    """Returns the service in `folder` and all that it depends on by folder, dependencies first.
+
+def load_tree(*folders: Path) -> list[Node]:
+    """Returns the services in `folders` and all that they depend on by folder, dependencies first.
 
     A dependency that closes a cycle is not followed. Raises ManifestError if a manifest is missing or malformed, and
     RunError if two folders hold services of one name.
     """
     nodes: dict[Path, Node] = {}
     ordered: list[Node] = []
-    _visit(_resolved(folder), nodes, ordered)
+    for folder in folders:
+        path = _resolved(folder)
+        if path not in nodes:
+            _visit(path, nodes, ordered)
     by_name: dict[str, Node] = {}
     for node in ordered:
         other = by_name.setdefault(node.name, node)
         if other is not node:
             raise RunError(f"two services are named {node.name!r}: {other.folder} and {node.folder}. Rename one")
     return ordered
+
+
+def roots_of(nodes: Sequence[Node], folders: Sequence[Path]) -> list[Node]:
+    """Returns the services in `folders`, each once."""
+    wanted = {_resolved(folder) for folder in folders}
+    return [node for node in nodes if node.folder in wanted]
 
 
 def _resolved(folder: Path) -> Path:

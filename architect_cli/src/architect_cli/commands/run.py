@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -11,7 +12,7 @@ from architect_cli.main import ClickCommand
 
 
 @click.command()
-@click.argument("path", type=click.Path(path_type=Path))
+@click.argument("paths", metavar="[PATH]...", nargs=-1, type=click.Path(path_type=Path))
 @click.option(
     "--config",
     type=click.Path(path_type=Path),
@@ -33,14 +34,29 @@ from architect_cli.main import ClickCommand
     show_default=True,
     help="How long each service and database may take until it is ready.",
 )
+@click.option(
+    "--only",
+    metavar="NAME",
+    multiple=True,
+    help="Start this service and what it depends on, instead of all; may be repeated.",
+)
+@click.option(
+    "--without",
+    metavar="NAME",
+    multiple=True,
+    help="Do not start this service, which you start yourself; may be repeated.",
+)
 @click.option("--fail-fast", is_flag=True, help="End the run when any part of it ends, instead of starting that again.")
-def run(path: Path, config: Path | None, events: str | None, timeout: float, *, fail_fast: bool) -> int:
-    """Run the service in PATH with all that it depends on.
+def run(paths: tuple[Path, ...], **stated: Any) -> int:
+    """Run the services in each PATH, the working folder by default, with all that they depend on.
 
     Each service gets a free port on this machine and the addresses of its dependencies. Dependencies start first;
-    databases are started for the run unless one is named. A service without an api is a script: its exit code ends the
-    run. Otherwise it runs until Ctrl-C. Nothing that was started is left behind. A dependency that is a script, as a
-    migration is one, has to end with 0 before what depends on it is started.
+    databases are started for the run unless one is named. The run lasts until Ctrl-C, and nothing that was started is
+    left behind.
+
+    A service without an api is a script. If every PATH has one, the run ends with the last of them, and with its exit
+    code if that is not 0. A dependency that is a script, such as a migration, has to end with 0 before what depends on
+    it is started.
 
     What ends before it was ever ready ends the run. What ends later is started again, after 0.2 seconds at first and
     twice as long after each further crash, while the rest runs on.
@@ -64,10 +80,11 @@ def run(path: Path, config: Path | None, events: str | None, timeout: float, *, 
     """  # noqa: D301 - \b is click's mark for text that keeps its lines
     if sys.platform == "win32":
         raise click.ClickException("architect run needs a POSIX system; on Windows use its Linux subsystem")
-    from architect_cli.run import run_system
+    from architect_cli.run import Options, run_system
     from architect_cli.supervise import supervised
 
-    return supervised(lambda temporary: run_system(path, config, events, temporary, timeout, fail_fast=fail_fast))
+    options = Options(folders=paths or (Path(),), **stated)
+    return supervised(lambda temporary: run_system(options, temporary))
 
 
 command = ClickCommand(run)
