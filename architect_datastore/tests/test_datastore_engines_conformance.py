@@ -69,3 +69,33 @@ class TestClickHouse(Suite):
     engine = "clickhouse"
     default_port = 8123
     url_scheme = "clickhouse"
+
+
+class TestCockroachDB(Suite):
+    engine = "cockroachdb"
+    default_port = 26257
+    url_scheme = "cockroachdb"
+
+
+class TestTimescaleDB(Suite):
+    engine = "timescaledb"
+    default_port = 5432
+    url_scheme = "timescaledb"
+
+
+class TestRedshift(Suite):
+    engine = "redshift"
+    default_port = 5439
+    url_scheme = "redshift"
+
+
+class TestYugabyteDB(Suite):
+    engine = "yugabytedb"
+    default_port = 5433
+    url_scheme = "yugabytedb"
+
+
+class TestTiDB(Suite):
+    engine = "tidb"
+    default_port = 4000
+    url_scheme = "tidb"

@@ -253,6 +253,21 @@ def test_a_socket_is_a_host(secure_server, datastore, driver):
     assert ask(datastore(url=db.url), driver) == ("app", "shop")
 
 
+@pytest.mark.parametrize("driver", [driver for driver in DRIVERS if driver not in STAND_INS | {"django"}])
+def test_tidb_is_connected_to_with_the_options_that_its_documentation_has(
+    secure_server, certificates, datastore, driver
+):
+    url = datastore(**login(secure_server, type="tidb")).url
+    assert url.startswith("tidb://")
+    secured = f"{url}?ssl_ca={certificates.ca}&ssl_verify_cert=true&ssl_verify_identity=true"
+    db = datastore(url=secured)
+    assert (db.engine, db.options["sslmode"]) == ("tidb", "verify-full")
+    assert ask(db, driver) == ("app", "shop")
+    assert ask(db, driver, SECURED)[1]
+    with pytest.raises(Exception, match=REFUSED):
+        ask(datastore(url=secured.replace(certificates.ca, certificates.other_ca)), driver)
+
+
 @pytest.mark.parametrize("driver", ["pymysql", "aiomysql"])
 def test_the_message_for_an_unreadable_file_has_the_option(datastore, tmp_path, driver):
     broken = tmp_path / "canary.pem"

@@ -16,6 +16,7 @@ import asyncpg
 import psycopg
 import psycopg2
 import pytest
+import redshift_connector
 from datastore_certificates import Files
 from datastore_connecting import over_async_sqlalchemy, over_dbapi, over_django, over_sqlalchemy
 from datastore_forwarding import forwarded
@@ -23,9 +24,10 @@ from datastore_servers import free_port, provision, running, temporary_folder
 from datastore_texts import AWKWARD, TEXTS
 from psycopg import sql
 
+from architect_core.exceptions import DriverError
 from architect_datastore.postgres_server import PostgresProvisioner
 
-# of asyncpg, see `collected`
+# of asyncpg and redshift_connector, see `collected`
 pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 
 WHO = "SELECT current_user, current_database()"
@@ -58,9 +60,9 @@ each_driver = pytest.mark.parametrize("driver", DRIVERS)
 
 @pytest.fixture(autouse=True)
 def collected(request: pytest.FixtureRequest) -> Iterator[None]:
-    """asyncpg never closes a connection whose TLS fails; its warning belongs to no later test."""
+    """These drivers never close a connection that fails; the warning belongs to no later test."""
     yield
-    if "asyncpg" in request.node.name:
+    if any(driver in request.node.name for driver in ("asyncpg", "redshift")):
         gc.collect()
 
 
@@ -72,7 +74,7 @@ def ask(db: Any, driver: str, query: str = WHO) -> tuple[Any, ...]:
 def server(certificates: Files) -> Iterator[Mapping[str, Any]]:
     """The entry of a server with TLS, which has a user with a password and a database for each awkward text.
 
-    The user "certified" logs in with a certificate, and over TLS alone.
+    The user "certified" logs in with a certificate, and over TLS alone; "redshift" without SCRAM.
     """
     with temporary_folder() as folder:
         port = free_port()
@@ -83,7 +85,8 @@ def server(certificates: Files) -> Iterator[Mapping[str, Any]]:
             if provisioned.user is not None:
                 os.chown(path, *provisioned.user)
         logins = folder / "data" / "pg_hba.conf"
-        logins.write_text("hostssl all certified 127.0.0.1/32 cert\nlocal all all scram-sha-256\n" + logins.read_text())
+        lines = ("hostssl all certified 127.0.0.1/32 cert", "host all redshift 127.0.0.1/32 password")
+        logins.write_text("\n".join((*lines, "local all all scram-sha-256", logins.read_text())))
         assert provisioned.command is not None
         names = {"ssl_ca_file": "ca", "ssl_cert_file": "certificate", "ssl_key_file": "key"}
         settings = ["ssl=on", *(f"{setting}={files / name}.pem" for setting, name in names.items())]
@@ -98,7 +101,7 @@ def server(certificates: Files) -> Iterator[Mapping[str, Any]]:
             with psycopg.connect(**login, autocommit=True) as connection:
                 if connection.info.server_version >= 160_000:  # of thousands, asyncpg computes each in Python
                     connection.execute("SET scram_iterations = 1")
-                for text in (*TEXTS, "certified"):
+                for text in (*TEXTS, "certified", "redshift"):
                     name, password = sql.Identifier(text), sql.Literal(text)
                     connection.execute(sql.SQL("CREATE ROLE {} LOGIN PASSWORD {}").format(name, password))
                     connection.execute(sql.SQL("CREATE DATABASE {} OWNER {}").format(name, name))
@@ -241,3 +244,65 @@ def test_a_certificate_logs_in(server, certificates, datastore, driver):
     entry = login(server, "certified", options=options)
     del entry["password"]
     assert ask(datastore(**entry), driver) == ("certified", "certified")
+
+
+RELATIVES = ("cockroachdb", "timescaledb", "yugabytedb")
+
+
+@pytest.mark.parametrize("driver", [driver for driver in DRIVERS if driver != "django"])
+@pytest.mark.parametrize("engine", RELATIVES)
+def test_a_relative_is_connected_to_by_its_own_name_and_by_its_url(server, certificates, datastore, engine, driver):
+    entry = login(server, type=engine, options={"sslmode": "verify-full", "ca": certificates.ca})
+    db = datastore(**entry)
+    assert db.url.startswith(f"{engine}://")
+    for each in (db, datastore(url=db.url), datastore(type=engine, url=db.url.replace(engine, "postgresql"))):
+        assert each.engine == engine
+        assert ask(each, driver) == (AWKWARD, AWKWARD)
+        assert ask(each, driver, SECURED) == (1,)
+
+
+def test_django_s_backend_of_cockroachdb_connects_and_finds_another_server(server, datastore):
+    with pytest.raises(Exception, match=r"CockroachDB version|crdb_internal"):
+        ask(datastore(**login(server, type="cockroachdb")), "django")
+
+
+@pytest.mark.parametrize("driver", ["psycopg", "psycopg2"])
+def test_redshift_is_connected_to_with_the_drivers_of_libpq(server, datastore, driver):
+    assert ask(datastore(**login(server, type="redshift")), driver) == (AWKWARD, AWKWARD)
+
+
+def test_redshift_connector_logs_in_and_asks_what_only_redshift_has(server, datastore):
+    # the server looks at the user, the password and the database before the parameter, which is none of PostgreSQL's
+    db = datastore(**login(server, "redshift", type="redshift", options={"sslmode": "disable"}))
+    with pytest.raises(redshift_connector.ProgrammingError, match="client_protocol_version"):
+        redshift_connector.connect(**db.for_driver("redshift_connector"))
+    for wrong, reason in (({"password": "w"}, "password authentication failed"), ({"name": "w"}, "does not exist")):
+        db = datastore(**login(server, "redshift", type="redshift", options={"sslmode": "disable"}) | wrong)
+        with pytest.raises(redshift_connector.ProgrammingError, match=reason):
+            redshift_connector.connect(**db.for_driver("redshift_connector"))
+
+
+@pytest.mark.filterwarnings("ignore:ssl:DeprecationWarning")  # of the driver's own context
+@pytest.mark.parametrize("mode", [None, "prefer", "require", "verify-ca", "verify-full"])
+def test_redshift_connector_verifies_a_certificate_unless_tls_is_disabled(server, datastore, mode):
+    db = datastore(**login(server, "redshift", type="redshift", options={"sslmode": mode} if mode else {}))
+    with pytest.raises(redshift_connector.InterfaceError, match="CERTIFICATE_VERIFY_FAILED"):
+        redshift_connector.connect(**db.for_driver("redshift_connector"))
+
+
+def test_redshift_connector_takes_its_own_options_and_no_authority(datastore):
+    url = "redshift://h/d?iam=true&db_user=12&cluster_identifier=c&tcp_keepalive_idle=3&connect_timeout=4"
+    arguments = datastore(url=url).for_driver("redshift_connector")
+    assert arguments == {
+        "host": "h",
+        "port": 5439,
+        "database": "d",
+        "iam": True,
+        "db_user": "12",
+        "cluster_identifier": "c",
+        "tcp_keepalive_idle": 3,
+        "timeout": 4,
+    }
+    db = datastore(type="redshift", host="h", options={"sslmode": "verify-full", "ca": "/ca.pem"})
+    with pytest.raises(DriverError, match="redshift_connector does not support the option 'ca'"):
+        db.for_driver("redshift_connector")

@@ -12,7 +12,7 @@ from architect_core.contract import Credentials, Driver
 from architect_core.plugins.known import port_of
 from architect_datastore.arguments import client_context, django_entry, engine_arguments, given, refusal, translated
 from architect_datastore.options import TLS, TlsFiles
-from architect_datastore.tls import TlsParser
+from architect_datastore.tls import Flag, TlsParser
 
 _MODES = {
     "disable": "DISABLED",
@@ -23,6 +23,7 @@ _MODES = {
 }
 # TLS in the URLs of clients in other languages
 _FOREIGN_TLS = frozenset({"ssl", "sslaccept", "tls", "usessl", "requiressl", "verifyservercertificate"})
+_SWITCHES = [Flag(f"ssl_{name}") for name in ("disabled", "verify_cert", "verify_identity")]
 _NAMES = ("host", "port", "user", "password", "database")
 _SAME = {name: name for name in ("charset", "connect_timeout", "init_command")}
 _TIMEOUTS = {name: name for name in ("read_timeout", "write_timeout")}  # which aiomysql does not have
@@ -89,12 +90,12 @@ def sqlalchemy(db: Credentials, driver: str = "mysqldb") -> dict[str, Any]:
     return engine_arguments(f"mysql+{driver}", make(db), names)
 
 
-def django(db: Credentials) -> dict[str, Any]:
+def django(db: Credentials, backend: str = "django.db.backends.mysql") -> dict[str, Any]:
     """An entry of Django's `DATABASES`, whose backend uses mysqlclient."""
     arguments = mysqlclient(db)
     if "unix_socket" in arguments:
         arguments["host"] = arguments.pop("unix_socket")
-    return django_entry("django.db.backends.mysql", arguments, _NAMES)
+    return django_entry(backend, arguments, _NAMES)
 
 
 def _options(db: Credentials, driver: str) -> dict[str, Any]:
@@ -102,6 +103,20 @@ def _options(db: Credentials, driver: str) -> dict[str, Any]:
         if option.lower() in _FOREIGN_TLS:
             raise refusal(driver, option, "use ssl-mode=VERIFY_IDENTITY instead, or another ssl-mode")
     return translated(db, driver, _SAME if driver == "aiomysql" else {**_SAME, **_TIMEOUTS}, *TLS)
+
+
+def _of_pymysql(query: dict[str, Any]) -> dict[str, Any]:
+    """Reads the switches of PyMySQL and MySQL Connector/Python (`ssl_disabled`, `ssl_verify_cert`...)."""
+    disabled, certificate, host = (flag.read(query) for flag in _SWITCHES)
+    if disabled and (certificate or host):
+        raise ValueError("asks for no TLS with `ssl_disabled`, and for TLS with another option")
+    if disabled:
+        return {"sslmode": "disable", **query}
+    if host or certificate:
+        return {"sslmode": "verify-full" if host else "verify-ca", **query}
+    if certificate is False and {"ca", "certificate"} & set(query):
+        return {"sslmode": "require", **{key: value for key, value in query.items() if key != "ca"}}
+    return {"sslmode": "verify-ca", **query} if host is False and "ca" in query else query
 
 
 def _address(db: Credentials, name: str) -> dict[str, Any]:
@@ -131,6 +146,8 @@ class MysqlParser(TlsParser):
     default_host = "localhost"
     socket = "unix_socket"
     other_drivers = ("asyncmy", "mysqlconnector", "mariadbconnector", "cymysql", "pyodbc")
+    geographic: ClassVar = {"mysqlgis": "django.contrib.gis.db.backends.mysql"}
+    """A scheme or entry point -> Django's backend for it."""
     switches = frozenset()  # refused by the drivers, as clients differ in what they verify
     option_names: ClassVar = {
         "ssl-mode": "sslmode",
@@ -143,9 +160,15 @@ class MysqlParser(TlsParser):
         "ssl_key": "key",
     }
 
+    def drivers_of(self, *names: str) -> Mapping[str, Driver]:
+        """Returns Django's geographic backend if it is asked for."""
+        backend = next((self.geographic[name] for name in names if name in self.geographic), None)
+        return self.drivers if backend is None else {**self.drivers, "django": partial(django, backend=backend)}
+
     def read_options(self, scheme: str, query: Mapping[str, Any]) -> dict[str, Any]:
         """Reads MySQL's names of the TLS modes; ignores `reconnect`, which brokers add for clients in Ruby."""
         found = super().read_options(scheme, {key: value for key, value in query.items() if key != "reconnect"})
+        found = _of_pymysql(found)
         if "sslmode" in found:
             mode = str(found["sslmode"])
             found["sslmode"] = next((ours for ours, name in _MODES.items() if name == mode.upper()), mode)
@@ -159,10 +182,11 @@ class MysqlParser(TlsParser):
         return scheme, query
 
 
+ALIASES = {"unix_socket": "host", "socket": "host"}
 PARSER = MysqlParser(
     "mysql",
     port_of("mysql"),
-    schemes={"mysql": "mysql", "mariadb": "mariadb"},
-    aliases={"unix_socket": "host", "socket": "host"},
+    schemes={"mysql": "mysql", "mariadb": "mariadb", "mysql2": "mysql", "mysqlgis": "mysql"},
+    aliases=ALIASES,
     drivers=DRIVERS,
 )

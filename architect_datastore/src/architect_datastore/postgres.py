@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import partial
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 from pydantic import Field
 
@@ -114,15 +114,15 @@ def asyncpg(db: Credentials) -> dict[str, Any]:
     )
 
 
-def sqlalchemy(db: Credentials, driver: str = "") -> dict[str, Any]:
+def sqlalchemy(db: Credentials, driver: str = "", dialect: str = "postgresql") -> dict[str, Any]:
     """`sqlalchemy.create_engine`, with the named driver; by default with one on libpq, as SQLAlchemy."""
     if driver == "asyncpg":
         arguments = {**asyncpg(db), **_numbers(db.options, _DIALECT, "sqlalchemy+asyncpg")}
-        return engine_arguments("postgresql+asyncpg", arguments, _ASYNCPG_NAMES)
-    return engine_arguments(f"postgresql+{driver}" if driver else "postgresql", psycopg(db), _LIBPQ_NAMES)
+        return engine_arguments(f"{dialect}+asyncpg", arguments, _ASYNCPG_NAMES)
+    return engine_arguments(f"{dialect}+{driver}" if driver else dialect, psycopg(db), _LIBPQ_NAMES)
 
 
-def django(db: Credentials, backend: str = "django.db.backends.postgresql") -> dict[str, Any]:
+def django(db: Credentials, backend: str) -> dict[str, Any]:
     """An entry of Django's `DATABASES`."""
     return django_entry(backend, psycopg(db), _LIBPQ_NAMES)
 
@@ -160,14 +160,17 @@ def _numbers(options: Mapping[str, Any], types: Mapping[str, type], driver: str)
     raise DriverError(f"{driver} needs numbers as {names}")
 
 
-DRIVERS: dict[str, Driver] = {
-    "psycopg": psycopg,
-    "psycopg2": psycopg,
-    "asyncpg": asyncpg,
-    "sqlalchemy": sqlalchemy,
-    **{f"sqlalchemy+{name}": partial(sqlalchemy, driver=name) for name in ("psycopg", "psycopg2", "asyncpg")},
-    "django": django,
-}
+def drivers_for(backend: str, dialect: str = "postgresql") -> dict[str, Driver]:
+    """Returns the drivers of an engine with this backend of Django and this dialect of SQLAlchemy."""
+    names = ("psycopg", "psycopg2", "asyncpg")
+    return {
+        "psycopg": psycopg,
+        "psycopg2": psycopg,
+        "asyncpg": asyncpg,
+        "sqlalchemy": partial(sqlalchemy, dialect=dialect),
+        **{f"sqlalchemy+{name}": partial(sqlalchemy, driver=name, dialect=dialect) for name in names},
+        "django": partial(django, backend=backend),
+    }
 
 
 class PostgresParser(NetworkParser):
@@ -182,12 +185,13 @@ class PostgresParser(NetworkParser):
     default_host = ""  # libpq and asyncpg find a socket
     several_hosts = True
     other_drivers = ("pg8000", "psycopg2cffi", "psycopg_async", "psycopg2_binary", "aiopg", "pygresql")
+    geographic: ClassVar[Mapping[str, str]] = {"postgis": "django.contrib.gis.db.backends.postgis"}
+    """A scheme or entry point -> Django's backend for it."""
 
     def drivers_of(self, *names: str) -> Mapping[str, Driver]:
         """Returns Django's backend for PostGIS if it is asked for."""
-        if "postgis" not in names:
-            return self.drivers
-        return {**self.drivers, "django": partial(django, backend="django.contrib.gis.db.backends.postgis")}
+        backend = next((self.geographic[name] for name in names if name in self.geographic), None)
+        return self.drivers if backend is None else {**self.drivers, "django": partial(django, backend=backend)}
 
     def combine_options(self, options: dict[str, Any], target: DatastoreTarget) -> dict[str, Any]:
         """`ca` "system" means "verify-full": public authorities sign everybody's certificates."""
@@ -228,15 +232,25 @@ class PostgresParser(NetworkParser):
         return scheme, {_LIBPQ.get(key, key): value for key, value in options.items()}
 
 
+ALIASES = {"host": "host", "port": "port", "user": "username", "password": "password", "dbname": "name"}
+
+
+class PostgresRelative(PostgresParser):
+    """Credentials of an engine that speaks PostgreSQL's protocol; its URLs have its own schemes, or PostgreSQL's."""
+
+    default_host = "localhost"
+
+    def __init__(self, engine: str, default_port: int | None, *aliases: str, drivers: Mapping[str, Driver]) -> None:
+        """Create a parser; `aliases` are further schemes. URLs are written with the engine's name as their scheme."""
+        names = (engine, *aliases, "postgresql", "postgres")
+        super().__init__(engine, default_port, dict.fromkeys(names, engine), ALIASES, drivers=drivers)
+
+
 @hookimpl
 def architect_credential_parser() -> CredentialParser:
-    return PostgresParser(
-        "postgres",
-        port_of("postgres"),
-        schemes={"postgresql": "postgresql", "postgres": "postgresql", "postgis": "postgresql"},
-        aliases={"host": "host", "port": "port", "user": "username", "password": "password", "dbname": "name"},
-        drivers=DRIVERS,
-    )
+    schemes = dict.fromkeys(("postgresql", "postgres", "postgis", "pgsql", "psql"), "postgresql")
+    drivers = drivers_for("django.db.backends.postgresql")
+    return PostgresParser("postgres", port_of("postgres"), schemes, ALIASES, drivers=drivers)
 
 
 @hookimpl

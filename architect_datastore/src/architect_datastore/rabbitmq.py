@@ -143,6 +143,6 @@ class RabbitmqParser(TlsParser):
 PARSER = RabbitmqParser(
     "rabbitmq",
     port_of("rabbitmq"),
-    schemes={"amqp": "amqp", "amqps": "amqps", "rabbitmq": "amqp"},
+    schemes={"amqp": "amqp", "amqps": "amqps", "rabbitmq": "amqp", "pyamqp": "amqp"},
     drivers={"pika": pika, "aio-pika": aio_pika},
 )
