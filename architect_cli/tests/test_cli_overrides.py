@@ -12,7 +12,7 @@ from cli_system import System
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from architect_cli.overrides import load_overrides
+from architect_cli.overrides import Overrides, read_config
 from architect_cli.tree import Node, load_tree
 from architect_core.exceptions import ArchitectError, ConfigError
 from architect_core.schema.manifest import parse_manifest
@@ -25,8 +25,12 @@ def nodes(system: System) -> list[Node]:
     dependencies = {"acme/billing": "file:../billing", "acme/far": "1.0"}
     datastores = {"primary_db": {"type": "memory", "parameters": {"SIZE": {"default": "1"}}}}
     root = system.service("acme/orders", dependencies=dependencies, parameters=PARAMETERS, datastores=datastores)
-    system.service("acme/billing", api={"type": "rest"})
+    system.service("acme/billing", version="0.2.0", api={"type": "rest"})
     return load_tree(root)
+
+
+def load_overrides(file: Path, nodes: list[Node]) -> Overrides:
+    return read_config(file).overrides(nodes)
 
 
 def orders(**entry: Any) -> str:
@@ -46,12 +50,11 @@ def billing(**entry: Any) -> str:
         ("[]", "must be a JSON object, not an array"),
         ("null", "must be a JSON object, not null"),
         ('{"services": {}, "services": {}}', "has the key 'services' twice"),
-        ('{"service": {}}', "service: unknown key (did you mean 'services'?)"),
         ('{"services": []}', "services: must be a JSON object"),
-        ('{"services": {"Acme Billing": {}}}', "a name has lower-case letters"),
-        ('{"services": {"acme/biling": {}}}', "there is no such service (did you mean 'acme/billing'?); known: acme/b"),
+        ('{"services": {"Acme Billing": {}}}', "a name has letters"),
+        ('{"services": {"acme/billing:": {}}}', "a name has letters"),
+        ('{"services": {"acme/b/c:1": {}}}', "a name has letters"),
         ('{"services": {"acme/far": {"port": 1}}}', "services.acme/far.host: is missing: a dependency by version"),
-        (billing(hots="x"), "services.acme/billing.hots: unknown key (did you mean 'host'?)"),
         (billing(port=0), "services.acme/billing.port: a port is a number from 1 to 65535"),
         (billing(port=65536), "a port is a number from 1 to 65535"),
         (billing(port="http"), "a port is a number from 1 to 65535"),
@@ -63,14 +66,16 @@ def billing(**entry: Any) -> str:
         (billing(api="rest"), "services.acme/billing.api: needs a `host`"),
         (billing(api="RE ST", host="x"), "a protocol's name has"),
         (orders(port=8080), "services.acme/orders.port: this service has no api, and listens nowhere"),
-        (orders(parameters={"API_KEI": "x"}), "there is no such parameter (did you mean 'API_KEY'?)"),
         (orders(parameters={"API_KEY": ["x"]}), "services.acme/orders.parameters.API_KEY: "),
         (orders(parameters={"1": "x"}), "a parameter's name has"),
-        (billing(parameters={"X": "x"}), "there is no such parameter; none is known"),
-        (orders(datastores={"primary": {}}), "there is no such datastore (did you mean 'primary_db'?)"),
         (orders(datastores={"primary_db": {"port": -1}}), "datastores.primary_db.port: a port is a number"),
-        (orders(datastores={"primary_db": {"pasword": "x"}}), "unknown key (did you mean 'password'?)"),
-        (orders(datastores={"primary_db": {"parameters": {"SIZ": "1"}}}), "no such parameter (did you mean 'SIZE'?)"),
+        (billing(debug={}), "services.acme/billing.debug.path: is missing"),
+        (billing(debug={"path": ""}), "services.acme/billing.debug.path: "),
+        (orders(parameters={"API_KEY": "file:nowhere"}), "parameters.API_KEY: the file that it names cannot be read"),
+        (orders(parameters={"API_KEY": {"$file": "nowhere"}}), "the file that it names cannot be read (No such file"),
+        (orders(parameters={"API_KEY": {"$file": ""}}), "parameters.API_KEY: $file must name a file"),
+        (orders(parameters={"API_KEY": {"$env": "NOT_SET"}}), "API_KEY: $env names a variable that is not set"),
+        (orders(parameters={"API_KEY": {"valueFrom": {"vault": "v"}}}), "secrets of a vault are not fetched"),
     ],
 )
 def test_a_mistake_in_the_file_is_an_error_with_its_path(nodes: list[Node], tmp_path: Path, text: str, reason: str):
@@ -84,10 +89,150 @@ def test_a_mistake_in_the_file_is_an_error_with_its_path(nodes: list[Node], tmp_
 
 def test_all_mistakes_are_reported_at_once(nodes: list[Node], tmp_path: Path):
     file = tmp_path / "file.json"
-    file.write_text('{"services": {"acme/x": {}, "acme/billing": {"parameters": {"Y": "1"}}}}')
+    file.write_text('{"services": {"acme/far": {}, "acme/billing": {"api": "rest"}}}')
     with pytest.raises(ConfigError) as caught:
         load_overrides(file, nodes)
-    assert [path for path, _ in caught.value.problems] == ["services.acme/x", "services.acme/billing.parameters.Y"]
+    assert [path for path, _ in caught.value.problems] == ["services.acme/billing.api", "services.acme/far.host"]
+
+
+@pytest.mark.parametrize(
+    ("text", "path", "reason"),
+    [
+        ('{"service": {}}', "service", "unknown key (did you mean 'services'?)"),
+        ('{"__version": "1.0.0"}', "__version", "unknown key (the file has one format only)"),
+        ('{"vaults": {"v": {}}}', "vaults", "unknown key (secrets of a vault are not fetched: use $file or $env)"),
+        (billing(hots="x"), "services.acme/billing.hots", "unknown key (did you mean 'host'?)"),
+        (billing(ingress={"subdomain": "x"}), "services.acme/billing.ingress", "unknown key"),
+        (billing(debug={"path": "billing", "volumes": []}), "services.acme/billing.debug.volumes", "unknown key"),
+        (
+            orders(datastores={"primary_db": {"pasword": "x"}}),
+            "services.acme/orders.datastores.primary_db.pasword",
+            "unknown key (did you mean 'password'?)",
+        ),
+        (
+            '{"services": {"acme/biling": {}}}',
+            "services.acme/biling",
+            "there is no such service (did you mean 'acme/billing'?); known: acme/billing, acme/far, acme/orders",
+        ),
+        (
+            orders(datastores={"primary": {}}),
+            "services.acme/orders.datastores.primary",
+            "there is no such datastore (did you mean 'primary_db'?); known: primary_db",
+        ),
+        (
+            orders(parameters={"API_KEI": "x"}),
+            "services.acme/orders.parameters.API_KEI",
+            "is not declared (did you mean 'API_KEY'?); it is passed on as it is",
+        ),
+        (
+            orders(datastores={"primary_db": {"parameters": {"SIZ": "1"}}}),
+            "services.acme/orders.datastores.primary_db.parameters.SIZ",
+            "is not declared (did you mean 'SIZE'?); it is passed on as it is",
+        ),
+        (
+            '{"services": {"acme/billing:0.3.0": {}}}',
+            "services.acme/billing:0.3.0",
+            "this service has the version 0.2.0, and not 0.3.0; it is used all the same",
+        ),
+        (
+            '{"services": {"acme/billing:0.3.0": {}, "acme/billing:0.2.0": {}}}',
+            "services.acme/billing:0.3.0",
+            "is not used; services.acme/billing:0.2.0 is",
+        ),
+    ],
+)
+def test_what_may_be_a_mistake_is_reported_and_the_file_is_used(
+    nodes: list[Node], tmp_path: Path, text: str, path: str, reason: str
+):
+    file = tmp_path / "file.json"
+    file.write_text(text)
+    assert load_overrides(file, nodes).unknown == [(path, reason)]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "{}",
+        '{"services": null}',
+        '{"services": {"acme/billing": null}}',
+        billing(parameters={"UNDECLARED": "x"}),
+        billing(parameters=None, datastores=None, debug=None, host=None),
+        orders(parameters={"API_KEY": None}),
+        orders(datastores={"primary_db": None}),
+        '{"services": {"acme/billing:latest": {}, "acme/billing:0.2.0": {}}}',
+    ],
+)
+def test_null_is_the_same_as_nothing_and_undeclared_parameters_are_no_mistake(
+    nodes: list[Node], tmp_path: Path, text: str
+):
+    file = tmp_path / "file.json"
+    file.write_text(text)
+    overrides = load_overrides(file, nodes)
+    assert [each for each in overrides.unknown if "not used" not in each[1]] == []
+    assert overrides.of("acme/billing").host is None
+
+
+@pytest.mark.parametrize(
+    ("keys", "used"),
+    [
+        (["acme/billing"], "acme/billing"),
+        (["acme/billing:0.2.0"], "acme/billing:0.2.0"),
+        (["acme/billing:latest"], "acme/billing:latest"),
+        (["acme/billing", "acme/billing:0.2.0"], "acme/billing:0.2.0"),
+        (["acme/billing", "acme/billing:latest"], "acme/billing:latest"),
+        (["acme/billing:0.1.0", "acme/billing"], "acme/billing"),
+        (["acme/bills"], "acme/bills"),
+        (["acme/bills", "acme/billing"], "acme/billing"),
+    ],
+)
+def test_a_service_is_named_with_or_without_its_version_or_as_another_calls_it(
+    system: System, tmp_path: Path, keys: list[str], used: str
+):
+    root = system.service("acme/orders", dependencies={"acme/bills": "file:../billing"})
+    system.service("acme/billing", version="0.2.0")
+    file = tmp_path / "file.json"
+    file.write_text(json.dumps({"services": {key: {"parameters": {"KEY": key}} for key in keys}}))
+    assert load_overrides(file, load_tree(root)).of("acme/billing").parameters == {"KEY": used}
+
+
+def test_values_of_files_and_variables(nodes: list[Node], tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    for name, content in {"key": "from a file\n", "sub/pem": "two\nlines\n", "home": "from home", "none": ""}.items():
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text(content)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    file = tmp_path / "file.json"
+    values: dict[str, Any] = {
+        "A": "file:key",
+        "B": "file:./sub/pem",
+        "C": f"file:{tmp_path}/key",
+        "D": "file:~/home",
+        "E": {"$file": "key"},
+        "F": {"$file": "sub/../key"},
+        "G": {"$env": "SOME"},
+        "H": "file:none",
+        "I": "a file:key",
+        "J": "file",
+    }
+    expected = {
+        "A": "from a file",
+        "B": "two\nlines",
+        "C": "from a file",
+        "D": "from home",
+        "E": "from a file",
+        "F": "from a file",
+        "G": "file:key",
+        "H": "",
+        "I": "a file:key",
+        "J": "file",
+    }
+    login = {"password": {"$file": "key"}, "port": {"$env": "PORT"}, "parameters": {"X": "file:key"}}
+    file.write_text(orders(parameters=values, datastores={"primary_db": login}))
+    overrides = read_config(file, {"SOME": "file:key", "PORT": "5"}).overrides(nodes)
+    assert overrides.of("acme/orders").parameters == expected
+    datastore = overrides.of("acme/orders").of("primary_db")
+    assert (datastore.password, datastore.port, datastore.parameters) == ("from a file", 5, {"X": "from a file"})
+    assert set(overrides.secrets) == {"from a file", "two\nlines", "from home", ""}
+    assert "from a file" not in repr(overrides)
 
 
 def test_an_error_repeats_no_value(nodes: list[Node], tmp_path: Path):

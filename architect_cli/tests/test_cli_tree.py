@@ -51,12 +51,66 @@ def test_a_dependency_may_be_called_otherwise_than_its_manifest_says(system: Sys
     base, node = load_tree(root)
     assert base.name == "a/base"
     assert node.dependencies == {"a/nickname": base}
+    assert node.known_as == {"a/nickname": base, "a/base": base}
+
+
+@pytest.mark.parametrize(
+    ("own", "keys", "known"),
+    [
+        ({"x": "a/one"}, {"a/one": "x"}, {"a/one": "x"}),
+        ({"x": "a/one"}, {"a/uno": "x"}, {"a/uno": "x", "a/one": "x"}),
+        ({"x": "a/one", "y": "a/two"}, {"a/two": "x", "a/one": "y"}, {"a/two": "x", "a/one": "y"}),
+        ({"x": "a/one", "y": "a/two"}, {"a/two": "x", "a/three": "y"}, {"a/two": "x", "a/three": "y", "a/one": "x"}),
+        ({"x": "a/root-x"}, {"a/uno": "x"}, {"a/uno": "x", "a/root-x": "x"}),
+        ({"x": "a"}, {"b": "x"}, {"b": "x"}),  # the stubs of "a" would lie around those of a/root
+        ({"x": "b/one"}, {"b": "x"}, {"b": "x"}),
+        ({"x": "A/Root"}, {"b": "x"}, {"b": "x"}),  # the same folder as a/root, for some file systems
+        ({"x": "a-b/one"}, {"c": "x", "a-b/ONE": "2.0"}, {"c": "x"}),
+    ],
+)
+def test_a_dependency_answers_to_the_name_in_its_own_manifest_too_unless_another_one_has_it(
+    system: System, own: dict[str, str], keys: dict[str, str], known: dict[str, str]
+):
+    wanted = {key: folder if folder[0].isdigit() else f"file:../{folder}" for key, folder in keys.items()}
+    root = system.service("a/root", dependencies=wanted)
+    for folder, name in own.items():
+        system.service(name, folder=folder)
+    found = load_tree(root)[-1].known_as
+    assert {name: node.folder.name for name, node in found.items()} == known
 
 
 def test_a_dependency_by_version_is_noted_and_not_followed(system: System):
     (node,) = load_tree(system.service("a/root", dependencies={"a/base": "1.2.0"}))
     assert node.versions == {"a/base": "1.2.0"}
     assert node.dependencies == {}
+
+
+@pytest.mark.parametrize(
+    ("wanted", "stated", "expected"),
+    [
+        ("1.2.0", {("a/base", "1.2.0"): "other"}, "other"),
+        ("latest", {("a/base", "latest"): "other"}, "other"),
+        ("file:../base", {("a/base", ""): "other"}, "other"),
+        ("file:../base", {("a/own", "0.1.0"): "other"}, "other"),
+        ("file:../base", {}, "base"),
+        ("file:../nowhere", {("a/base", ""): "other"}, "other"),
+    ],
+)
+def test_a_folder_that_is_stated_replaces_the_version_or_the_folder_in_the_manifest(
+    system: System, wanted: str, stated: dict[tuple[str, str], str], expected: str
+):
+    root = system.service("a/root", dependencies={"a/base": wanted})
+    system.service("a/own", folder="base", version="0.1.0")
+    system.service("a/own", folder="other", version="0.1.0")
+
+    def folder_of(name: str, version: str) -> Path | None:
+        found = stated.get((name, version))
+        return None if found is None else system.folder / found
+
+    base, node = load_tree(root, folder_of=folder_of)
+    assert base.folder == system.folder / expected
+    assert node.dependencies == {"a/base": base}
+    assert node.versions == {}
 
 
 def test_two_services_with_one_name_are_an_error_that_names_both_folders(system: System):
@@ -92,8 +146,8 @@ def test_a_dependency_s_folder_that_cannot_be_read_is_an_error_that_names_the_ma
 
 def test_a_mistake_in_a_dependency_s_manifest_is_an_error_with_that_manifest_s_path(system: System):
     root = system.service("a/root", dependencies={"a/base": "file:../base"})
-    base = system.service("a/base", depndencies={})
-    with pytest.raises(ManifestError, match="did you mean 'dependencies'") as caught:
+    base = system.service("a/base", dependencies=[])
+    with pytest.raises(ManifestError, match="dependencies: must be a JSON object") as caught:
         load_tree(root)
     assert str(caught.value).startswith(str(base / "architect.json"))
 

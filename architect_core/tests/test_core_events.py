@@ -258,7 +258,7 @@ def test_a_module_that_is_executed_again_replaces_its_handlers():
 
 
 @pytest.mark.parametrize(
-    ("service", "event"), [("Acme", "placed"), ("", "placed"), ("a/b/c", "placed"), ("acme", ""), ("acme", "a\nb")]
+    ("service", "event"), [("ac me", "placed"), ("", "placed"), ("a/b/c", "placed"), ("acme", ""), ("acme", "a\nb")]
 )
 def test_a_malformed_name_of_an_event_has_no_handler(service, event):
     with pytest.raises(ValueError, match="one of these names is malformed"):

@@ -257,7 +257,7 @@ def test_a_behaviour_that_means_nothing_to_the_plugin_is_its_type_error(doubles)
 
 def test_a_malformed_name_is_an_error_and_its_double_is_closed_at_the_end(owl):
     with Doubles() as doubles:
-        with pytest.raises(architect.ConfigError, match="a name has lower-case letters"):
+        with pytest.raises(architect.ConfigError, match="a name has letters"):
             doubles.service("Acme Billing", "owl", "hoo")
         assert owl.closed == []
     assert [double.behaviour for double in owl.closed] == ["hoo"]
@@ -470,8 +470,8 @@ def test_a_folder_that_is_nowhere_is_told_to_those_who_need_it(owl, tmp_path, mo
 
 
 def test_a_malformed_manifest_of_the_tested_service_is_told(tmp_path):
-    with pytest.raises(architect.ManifestError, match="colour: unknown key"):
-        Doubles(root=manifest(tmp_path, colour="red"))
+    with pytest.raises(architect.ManifestError, match="port: a port is a number"):
+        Doubles(root=manifest(tmp_path, port="red"))
 
 
 def test_the_tested_service_itself_can_be_served_and_its_client_needs_a_double(owl, tmp_path):
@@ -630,8 +630,8 @@ def test_what_publish_refuses_in_production_it_refuses_in_a_test(doubles):
 def test_a_malformed_event_is_told(doubles):
     with pytest.raises(architect.ConfigError, match="an event's name is empty"):
         doubles.notification("")
-    with pytest.raises(architect.ConfigError, match="a name has lower-case letters"):
-        doubles.notification("counted", subscribers={"Mailer": 200})
+    with pytest.raises(architect.ConfigError, match="a name has letters"):
+        doubles.notification("counted", subscribers={"the mailer": 200})
     with pytest.raises(TypeError, match="the subscriber 'acme/mailer' answers with a str; give a status"):
         doubles.notification("counted", subscribers={"acme/mailer": "503"})
     with pytest.raises(architect.UnknownEventError):

@@ -137,7 +137,7 @@ def _wanted(node: Node) -> dict[str, tuple[str, Definitions]]:
             api.type,
             Definitions(name, service.folder, tuple(_matching(service, api.definitions)), tuple(api.roots)),
         )
-        for name, service in ((node.name, node), *node.dependencies.items())
+        for name, service in ((node.name, node), *node.known_as.items())
         if (api := service.manifest.api) is not None and api.definitions
     }
 

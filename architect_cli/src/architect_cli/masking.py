@@ -34,6 +34,7 @@ def secrets_of(plan: Plan) -> Iterator[str]:
                 yield from secret_values(subscription.headers)
         for datastore in plan.datastores(node):
             yield from secret_values(datastore.entry(datastore.wanted()))
+    yield from plan.overrides.secrets
     for override in plan.overrides.services.values():
         yield from _login_in(override.host or "")
 

@@ -12,18 +12,27 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from architect_cli.image_parameters import FIELDS
-from architect_core.contract import CURRENT_SERVICE_VARIABLE, ROOT_VARIABLE, SERVICES_VARIABLE, parse_address
-from architect_core.exceptions import RunError
+from architect_cli.values import default_of, expanded
+from architect_core.contract import (
+    CURRENT_SERVICE_VARIABLE,
+    MANIFEST_FILE,
+    ROOT_VARIABLE,
+    SERVICES_VARIABLE,
+    did_you_mean,
+    listing,
+    parse_address,
+)
+from architect_core.exceptions import ManifestError, RunError
 from architect_core.plugins.loading import DISABLED_VARIABLE
 from architect_core.resolver.engine import GENERIC, engine_of_image
 from architect_core.resolver.events import EVENTS_VARIABLE
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
     from architect_cli.overrides import DatastoreOverride, Overrides
     from architect_cli.tree import Node
-    from architect_core.schema.manifest import ManifestDatastore
+    from architect_core.schema.manifest import ManifestDatastore, Reference, ValueFrom
 
 LOCAL = "127.0.0.1"
 _SCHEMES = {"rest": "http://"}  # the host of a REST service has a scheme, that of another has none
@@ -39,6 +48,7 @@ class Datastore:
     key: str
     declared: ManifestDatastore
     override: DatastoreOverride
+    folder: Path = Path()
 
     @property
     def label(self) -> str:
@@ -63,16 +73,24 @@ class Datastore:
         """
         stated = {name: each.alias for name, each in self.declared.parameters.items() if each.alias}
         taken = set(stated.values())
-        found = {name: FIELDS[name] for name in self.declared.parameters if name in FIELDS and name not in stated}
+        found = {name: FIELDS[name] for name in self.parameters if name in FIELDS and name not in stated}
         return {**{name: field for name, field in found.items() if field not in taken}, **stated}
+
+    @property
+    def parameters(self) -> dict[str, str | None]:
+        """The raw parameters, declared or only stated, and the value of each that has one."""
+        found: dict[str, str | None] = {**self.override.parameters}
+        where = str(self.folder / MANIFEST_FILE)
+        for name, each in self.declared.parameters.items():
+            if name not in found:
+                default = default_of(each, self.folder, where, f"datastores.{self.key}.parameters.{name}.default")
+                found[name] = None if each.default is None else str(default)
+        return found
 
     def wanted(self) -> dict[str, str]:
         """The requested values by alias: username, password, name, and whatever else parameters are aliases of."""
-        values = {
-            alias: value
-            for name, alias in self.aliases.items()
-            if (value := self.override.parameters.get(name, self.declared.parameters[name].default)) is not None
-        }
+        parameters = self.parameters
+        values = {alias: value for name, alias in self.aliases.items() if (value := parameters[name]) is not None}
         stated = {key: getattr(self.override, key) for key in _LOGIN}
         return values | {key: value for key, value in stated.items() if value is not None}
 
@@ -86,10 +104,10 @@ class Datastore:
 
     def entry(self, values: Mapping[str, Any]) -> dict[str, Any]:
         """`values` with the raw parameters beside their aliases, and with the engine."""
-        raw = {}
-        for name, parameter in self.declared.parameters.items():
-            value = values.get(self.aliases.get(name, ""))
-            value = value if value is not None else self.override.parameters.get(name, parameter.default)
+        raw, aliases = {}, self.aliases
+        for name, stated in self.parameters.items():
+            value = values.get(aliases.get(name, ""))
+            value = value if value is not None else stated
             if value is not None:
                 raw[name] = value
         engine = {"image": self.declared.image} if self.declared.image else {"type": self.declared.type}
@@ -107,13 +125,15 @@ class Datastore:
         return [
             f"{self.service}.{self.key}: {name}"
             for name, each in declared.items()
-            if each.required and name not in entry
+            if each.is_required and name not in entry
         ]
 
 
 @dataclass
 class Plan:
     """The services of a run, dependencies first, what the user states about them, and those that the run is for.
+
+    `environ` has the values of parameters that are not stated otherwise.
 
     The run fills in the local port of each service that listens, `entries`: service -> datastore -> entry, and
     `events`: the value of `ARCHITECT_EVENTS`, if there is a broker.
@@ -122,6 +142,7 @@ class Plan:
     nodes: list[Node]
     overrides: Overrides
     roots: list[Node]
+    environ: Mapping[str, str] = field(default_factory=lambda: os.environ, repr=False)
     ports: dict[str, int] = field(default_factory=dict)
     entries: dict[str, dict[str, dict[str, Any]]] = field(default_factory=dict)
     events: str | None = field(default=None, repr=False)
@@ -140,19 +161,62 @@ class Plan:
         """The datastores of a service."""
         override = self.overrides.of(node.name)
         for key, declared in node.manifest.datastores.items():
-            yield Datastore(node.name, key, declared, override.of(key))
+            yield Datastore(node.name, key, declared, override.of(key), node.folder)
 
     def parameters(self, node: Node) -> dict[str, str]:
         """The value of every parameter that has one: the stated one, else that in the environment, else the default.
 
-        A secret that events are signed with has always one.
+        Those that are stated are among them even if they are not declared. A secret that events are signed with has
+        always one. Until the server of a datastore is ready, a value that is made of its login is the text that it is
+        made of. Raises ManifestError if a default cannot be read or refers to something that does not exist.
         """
-        stated, declared = self.overrides.of(node.name).parameters, node.manifest.parameters
-        values = {name: stated.get(name, os.environ.get(name, each.default)) for name, each in declared.items()}
+        values = dict(self._own_values(node))
+        for name, value in self._values(node).items():
+            if not isinstance(value, str):
+                values[name] = self._expanded(value.reference, node, f"parameters.{name}.default")
         if self.is_started(node):
             for name in node.signing_secrets:
-                values[name] = values[name] or self._made_up.setdefault((node.name, name), _signing_secret())
-        return {name: value for name, value in values.items() if value is not None}
+                values[name] = values.get(name) or self._made_up.setdefault((node.name, name), _signing_secret())
+        return values
+
+    def _values(self, node: Node) -> dict[str, str | ValueFrom]:
+        """Texts, of which some are the names of files, and references; a default that is null is an empty text."""
+        stated = self.overrides.of(node.name).parameters
+        found: dict[str, str | ValueFrom] = {}
+        for name, declared in node.manifest.parameters.items():
+            if name in stated:
+                continue
+            given = self.environ.get(name)
+            value = (
+                default_of(declared, node.folder, node.where, f"parameters.{name}.default") if given is None else given
+            )
+            if value is not None:
+                found[name] = value
+        return found | stated
+
+    def _own_values(self, node: Node) -> dict[str, str]:
+        """The values that are made of no other's."""
+        return {name: value for name, value in self._values(node).items() if isinstance(value, str)}
+
+    def _expanded(self, reference: Reference, node: Node, path: str) -> str:
+        """The value of a reference, or its text if what it refers to has no address yet."""
+        known: Iterable[str] = ()
+        values: Mapping[str, Any] = {}
+        name = str(reference.datastore or reference.dependency)
+        if reference.datastore is not None:
+            datastores = {each.key: each for each in self.datastores(node)}
+            _require(name, datastores, "datastore", node, path)
+            known = [*_LOGIN, *datastores[name].parameters, *datastores[name].aliases.values()]
+            values = self.entries.get(node.name, {}).get(name, {})
+        elif (name := name.partition(":")[0]) in node.versions:
+            values = self.stated_address(name)
+        else:
+            services = {node.name: node, **node.known_as}
+            _require(name, services, "dependency", node, path)
+            known = own = self._own_values(services[name])
+            if not self.is_started(services[name]) or services[name].name in self.ports:
+                values = own | self.address(services[name])
+        return expanded(reference.value, known, values, node.where, f"{path}.valueFrom.value")
 
     def address(self, node: Node) -> dict[str, Any]:
         """The host, the port and the protocol of a service, as other services get them."""
@@ -176,7 +240,7 @@ class Plan:
         found: dict[str, dict[str, dict[str, Any]]] = {event: {} for event in node.manifest.notifications}
         for other in self.nodes:
             for name, wanted in other.manifest.subscriptions.items():
-                if other.dependencies.get(name) is not node and name != node.name:
+                if other.known_as.get(name) is not node and name != node.name:
                     continue
                 for event, subscription in wanted.items():
                     if event not in found:
@@ -194,7 +258,7 @@ class Plan:
         subscribers = self.subscribers(node)
         by_name = {other.name: other for other in self.nodes}
         services = {name: self.address(by_name[name]) for event in subscribers.values() for name in event}
-        services |= {key: self.address(other) for key, other in node.dependencies.items()}
+        services |= {name: self.address(other) for name, other in node.known_as.items()}
         services |= {name: self.stated_address(name) for name in node.versions}
         own = self.address(node) if self.is_started(node) else {"api": node.api}
         datastores = self.entries.get(node.name, {})
@@ -225,6 +289,12 @@ def own_variables() -> dict[str, str]:
         for name, value in os.environ.items()
         if not name.startswith("ARCHITECT") or name == DISABLED_VARIABLE
     }
+
+
+def _require(name: str, known: Iterable[str], what: str, node: Node, path: str) -> None:
+    if name not in known:
+        reason = f"there is no such {what}{did_you_mean(name, known)}; {listing(sorted(known))}"
+        raise ManifestError(node.where, [(f"{path}.valueFrom.{what}", reason)])
 
 
 def _signing_secret() -> str:

@@ -14,11 +14,13 @@ from architect_cli.keeping import Parts
 from architect_cli.masking import secrets_of
 from architect_cli.names import find_name
 from architect_cli.output import Console, error_text
-from architect_cli.overrides import Overrides, load_overrides
+from architect_cli.overrides import ConfigFile, read_config
 from architect_cli.plan import LOCAL, Plan
 from architect_cli.starting import check, readiness_of
 from architect_cli.system import System
 from architect_cli.tree import load_tree, roots_of
+from architect_cli.unknown import report_unknown
+from architect_cli.variables import read_variables
 from architect_core.contract import mask_url
 from architect_core.exceptions import ArchitectError, RunError
 from architect_core.plugins import Plugins
@@ -44,6 +46,8 @@ class Options:
     only: Sequence[str] = ()
     without: Sequence[str] = ()
     fail_fast: bool = False
+    env_file: Path | None = None
+    strict: bool = False
 
 
 def run_system(options: Options, temporary: Path) -> int:
@@ -78,8 +82,11 @@ def run_system(options: Options, temporary: Path) -> int:
 
 def _plan(options: Options) -> Plan:
     """The services of the run: those in the folders, or the `only` ones, with all that they depend on."""
-    nodes = load_tree(*options.folders)
-    overrides = load_overrides(options.config, nodes) if options.config else Overrides()
+    variables = read_variables(options.folders, options.env_file)
+    file = read_config(options.config, variables) if options.config else ConfigFile()
+    nodes = load_tree(*options.folders, folder_of=file.folder_of)
+    overrides = file.overrides(nodes)
+    report_unknown(nodes, overrides, strict=options.strict)
     roots = roots_of(nodes, options.folders)
     if options.only:
         names = [node.name for node in nodes]
@@ -87,7 +94,7 @@ def _plan(options: Options) -> Plan:
         roots = [node for node in nodes if node.name in wanted]
         needed = [node for root in roots for node in root.closure()]
         nodes = [node for node in nodes if node in needed]
-    return Plan(nodes, overrides, roots)
+    return Plan(nodes, overrides, roots, variables)
 
 
 def _without(stated: Sequence[str], plan: Plan, beside: dict[str, list[Companion]]) -> frozenset[str]:

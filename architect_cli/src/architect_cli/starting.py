@@ -86,7 +86,9 @@ def check(plan: Plan, plugins: Plugins) -> dict[Datastore, DatastoreProvisioner]
     for node in plan.started:
         command_of(node)  # raises an error if there is none
         declared, values = node.manifest.parameters, plan.parameters(node)
-        missing += [f"{node.name}: {name}" for name, each in declared.items() if each.required and name not in values]
+        missing += [
+            f"{node.name}: {name}" for name, each in declared.items() if each.is_required and name not in values
+        ]
         for datastore in plan.datastores(node):
             entry = datastore.remote_entry()
             missing += datastore.missing(entry)

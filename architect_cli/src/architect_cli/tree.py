@@ -5,15 +5,18 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from architect_core.contract import MANIFEST_FILE
+from architect_core.contract import MANIFEST_FILE, stub_folder
 from architect_core.exceptions import ManifestError, RunError
 from architect_core.schema.manifest import load_manifest
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
+    from architect_core.schema.base import Problem
     from architect_core.schema.manifest import Manifest
+
+    FolderOf = Callable[[str, str], Path | None]
 
 _FILE = "file:"
 
@@ -22,18 +25,39 @@ _FILE = "file:"
 class Node:
     """A service in a folder, with its dependencies under the names that it calls them.
 
-    `versions` has the dependencies by version, which cannot be fetched.
+    `versions` has the dependencies by version, which cannot be fetched; `unknown`, the keys of the manifest that no
+    field has.
     """
 
     folder: Path
     manifest: Manifest
     dependencies: dict[str, Node] = field(default_factory=dict, repr=False)
     versions: dict[str, str] = field(default_factory=dict)
+    unknown: list[Problem] = field(default_factory=list, repr=False)
 
     @property
     def name(self) -> str:
         """Its own name."""
         return self.manifest.name
+
+    @property
+    def where(self) -> str:
+        """Its manifest, for messages."""
+        return str(self.folder / MANIFEST_FILE)
+
+    @property
+    def known_as(self) -> dict[str, Node]:
+        """The dependencies by every name that they answer to: the key in this manifest, and the name in their own.
+
+        A dependency's own name is left out if its stubs would lie in or around the folder of another name's.
+        """
+        found = dict(self.dependencies)
+        for node in self.dependencies.values():
+            taken = {stub_folder(name).casefold() for name in (self.name, *found, *self.versions)}
+            own = stub_folder(node.name).casefold()
+            if not any(own == each or f"{own}/" in f"{each}/" or f"{each}/" in f"{own}/" for each in taken):
+                found[node.name] = node
+        return found
 
     @property
     def api(self) -> str | None:
@@ -60,18 +84,19 @@ class Node:
         return found
 
 
-def load_tree(*folders: Path) -> list[Node]:
+def load_tree(*folders: Path, folder_of: FolderOf = lambda _name, _version: None) -> list[Node]:
     """Returns the services in `folders` and all that they depend on by folder, dependencies first.
 
-    A dependency that closes a cycle is not followed. Raises ManifestError if a manifest is missing or malformed, and
-    RunError if two folders hold services of one name.
+    `folder_of` returns the folder to take for a dependency, by its name and version, or None for the one in the
+    manifest. A dependency that closes a cycle is not followed. Raises ManifestError if a manifest is missing or
+    malformed, and RunError if two folders hold services of one name.
     """
     nodes: dict[Path, Node] = {}
     ordered: list[Node] = []
     for folder in folders:
         path = _resolved(folder)
         if path not in nodes:
-            _visit(path, nodes, ordered)
+            _visit(path, nodes, ordered, folder_of)
     by_name: dict[str, Node] = {}
     for node in ordered:
         other = by_name.setdefault(node.name, node)
@@ -93,16 +118,22 @@ def _resolved(folder: Path) -> Path:
         raise ManifestError(str(folder), [("", f"cannot be read ({problem})")]) from problem
 
 
-def _visit(folder: Path, nodes: dict[Path, Node], ordered: list[Node]) -> Node:
-    node = nodes[folder] = Node(folder, load_manifest(folder))
+def _visit(folder: Path, nodes: dict[Path, Node], ordered: list[Node], folder_of: FolderOf) -> Node:
+    unknown: list[Problem] = []
+    node = nodes[folder] = Node(folder, load_manifest(folder, unknown), unknown=unknown)
     for key, wanted in node.manifest.dependencies.items():
-        if not wanted.startswith(_FILE):
+        is_folder = wanted.startswith(_FILE)
+        stated = folder_of(key, "" if is_folder else wanted)
+        if stated is None and not is_folder:
             node.versions[key] = wanted
             continue
-        target = folder / wanted.removeprefix(_FILE)
+        target = folder / wanted.removeprefix(_FILE) if stated is None else stated
         try:
             target = _resolved(target)
-            node.dependencies[key] = nodes[target] if target in nodes else _visit(target, nodes, ordered)
+            if stated is None:
+                own = load_manifest(target)
+                target = _resolved(folder_of(own.name, own.version or "") or target)
+            node.dependencies[key] = nodes[target] if target in nodes else _visit(target, nodes, ordered, folder_of)
         except ManifestError as problem:
             if problem.where != str(target):
                 raise

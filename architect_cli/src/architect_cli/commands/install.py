@@ -11,6 +11,7 @@ import click
 from architect_cli.install import Installed, install_stubs
 from architect_cli.main import ClickCommand
 from architect_cli.tree import Node, load_tree
+from architect_cli.unknown import report_unknown
 from architect_core.plugins import Plugins
 
 
@@ -25,13 +26,15 @@ from architect_core.plugins import Plugins
 )
 @click.option("-r", "--recursive", is_flag=True, help="Also generate the stubs of every dependency in another folder.")
 @click.option("-v", "--verbose", is_flag=True, help="List the stubs that are generated, unchanged or removed.")
-def install(prefix: Path, *, recursive: bool, verbose: bool) -> None:
+@click.option("--strict", is_flag=True, help="Refuse unknown keys in manifests.")
+def install(prefix: Path, *, recursive: bool, verbose: bool, strict: bool) -> None:
     """Generate the stubs of a service and its dependencies.
 
     They are written to the folder architect_services beside architect.json. Stubs of unchanged definitions are not
     regenerated, stubs that are no longer needed are removed, and a failure leaves the previous stubs in place.
     """
     nodes = load_tree(prefix)
+    report_unknown(nodes, strict=strict)
     chosen = nodes if recursive else nodes[-1:]
     plugins = Plugins()
     results: list[tuple[Node, Installed]] = []

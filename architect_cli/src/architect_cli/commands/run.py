@@ -47,6 +47,13 @@ from architect_cli.main import ClickCommand
     help="Do not start this service, which you start yourself; may be repeated.",
 )
 @click.option("--fail-fast", is_flag=True, help="End the run when any part of it ends, instead of starting that again.")
+@click.option(
+    "--env-file",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Variables that are not set here, as NAME=value.  [default: .env in PATH, else in the working directory]",
+)
+@click.option("--strict", is_flag=True, help="Refuse unknown keys in manifests and in the file of --config.")
 def run(paths: tuple[Path, ...], **stated: Any) -> int:
     """Run the services in each PATH, the working folder by default, with all that they depend on.
 

@@ -16,6 +16,8 @@ Parameters = ParamSpec("Parameters")
 
 # a key may hold a secret; a message repeats it only if it looks like a name
 _SHOWABLE = re.compile(r"[A-Za-z0-9_$<>][A-Za-z0-9_./$<>-]{0,79}", re.ASCII)
+# what pydantic, and the tags of our unions, add to the path of a value
+MARKS = frozenset({"[key]", "[text]", "[reference]"})
 _SURROGATE = re.compile("[\ud800-\udfff]")
 _TYPES = {list: "an array", str: "text", bool: "true or false", int: "a number", float: "a number", type(None): "null"}
 
@@ -109,7 +111,7 @@ def dotted(path: str, loc: Iterable[int | str]) -> str:
     for part in loc:
         if isinstance(part, int):
             path += f"[{part}]"
-        elif part != "[key]":
+        elif part not in MARKS:
             path += f".{showable(part)}" if path else showable(part)
     return path
 

@@ -5,14 +5,14 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
-_WORD = r"[a-z0-9]+(?:[-_]+[a-z0-9]+)*"
+_WORD = r"[A-Za-z0-9]+(?:[-_]+[A-Za-z0-9]+)*"
 SERVICE_NAME = re.compile(rf"{_WORD}(?:/{_WORD})?", re.ASCII)
 EVENT_NAME = re.compile(r"[A-Za-z0-9]+(?:[._-]+[A-Za-z0-9]+)*", re.ASCII)
-PARAMETER_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*", re.ASCII)
+PARAMETER_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]*", re.ASCII)
 PROTOCOL = re.compile(r"[a-z0-9]+(?:[._+-]+[a-z0-9]+)*", re.ASCII)
 HEADER_NAME = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")  # a token of RFC 9110
-# https://semver.org, with the shorter forms that people write
-VERSION = re.compile(r"\d+(?:\.\d+){0,2}(?:-[0-9A-Za-z.-]+)?(?:\+[0-9A-Za-z.-]+)?", re.ASCII)
+# the original platform checked none: numbers, tags such as "latest" and "v1.2.0", and ranges such as "^1.2"; no path
+VERSION = re.compile(r"[A-Za-z0-9_*^~<>=][A-Za-z0-9_.*^~<>=|,+ -]{0,127}", re.ASCII)
 
 MANIFEST_FILE = "architect.json"
 
@@ -38,7 +38,7 @@ def did_you_mean(name: object, known: Iterable[str]) -> str:
         return ""
     import difflib
 
-    by_folded = {candidate.casefold(): candidate for candidate in known}
+    by_folded = {candidate.casefold(): candidate for candidate in known if candidate != name}
     matches = difflib.get_close_matches(name[:200].casefold(), by_folded, n=1, cutoff=0.6)
     return f" (did you mean {by_folded[matches[0]]!r}?)" if matches else ""
 

@@ -16,9 +16,11 @@ from architect_core._base.address import parse_port
 Value = TypeVar("Value")
 
 
-def _text(value: object) -> object:
+def _text(value: object) -> str:
     # architect.sdk 0.2.1 passed these on as they came; people write numbers as passwords
-    return str(value) if isinstance(value, int | float) and not isinstance(value, bool) else value
+    if isinstance(value, bool) or not isinstance(value, str | int | float):
+        raise ValueError("must be text or a number")  # noqa: TRY004 - pydantic makes its own of a ValueError
+    return value if isinstance(value, str) else str(value)
 
 
 def _port(value: object) -> int:
@@ -35,12 +37,12 @@ def _check(is_right: Callable[[Value], object], reason: str) -> AfterValidator:
     return AfterValidator(check)
 
 
-_NAME = "a name has lower-case letters, digits, '-' and '_', with at most one '/' (acme/checkout)"
+_NAME = "a name has letters, digits, '-' and '_', with at most one '/' (acme/checkout)"
 _PROTOCOL = "a protocol's name has lower-case letters, digits, '-' and '_', or it is null"
 _EVENT = "an event's name has letters, digits, '.', '-' and '_' (order_placed)"
-_PARAMETER = "a parameter's name has letters, digits and '_', and starts with no digit (POSTGRES_USER)"
-_VERSION = "a version has one to three numbers (0.1.0)"
-_DEPENDENCY = f"{_VERSION}, or 'file:' and the path of the dependency's folder"
+_PARAMETER = "a parameter's name has letters, digits, '_', '-' and '.', and starts with a letter or '_' (POSTGRES_USER)"
+_VERSION = "a version is a number (0.1.0), a tag (latest) or a range (^1.2)"
+_DEPENDENCY = f"{_VERSION}; a folder has 'file:' before its path (file:../billing)"
 _PATH = "must be a path inside of the service's folder"
 
 
@@ -81,9 +83,9 @@ AnyEventName = Annotated[
 SigningSecret = Annotated[str, _check(_is_signing_secret, "a secret is 'whsec_' and 24 to 64 bytes in base64")]
 Module = Annotated[str, _check(lambda name: all(map(str.isidentifier, name.split("."))), "must name a Python module")]
 ParameterName = Annotated[str, _check(names.PARAMETER_NAME.fullmatch, _PARAMETER)]
-Version = Annotated[str, _check(names.VERSION.fullmatch, _VERSION)]
+Version = Annotated[Text, _check(names.VERSION.fullmatch, _VERSION)]
 Dependency = Annotated[
-    str,
+    Text,
     _check(lambda text: text.startswith("file:") or names.VERSION.fullmatch(text), _DEPENDENCY),
     _check(lambda text: text.removeprefix("file:").strip(), "the path after 'file:' is empty"),
 ]
