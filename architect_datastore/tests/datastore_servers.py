@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -75,7 +76,8 @@ def serving(provisioner: DatastoreProvisioner, **wanted: str) -> Iterator[Provis
 
 
 @contextlib.contextmanager
-def running(provisioned: Provisioned, folder: Path, port: int) -> Iterator[None]:
+def running(provisioned: Provisioned, folder: Path, port: int, *, killed: bool = False) -> Iterator[None]:
+    """The server, until it is stopped, or `killed` with its whole session."""
     assert provisioned.command is not None
     output = folder / "output.txt"
     identity = {}
@@ -97,6 +99,9 @@ def running(provisioned: Provisioned, folder: Path, port: int) -> Iterator[None]
         if provisioned.prepare is not None:
             provisioned.prepare()
         yield
+        if killed:
+            os.killpg(process.pid, signal.SIGKILL)
+            return
         process.send_signal(provisioned.stop_signal)
         assert process.wait(10) == 0, output.read_text(errors="replace")
     finally:

@@ -25,7 +25,7 @@ from datastore_servers import (
 
 from architect_core.contract import Provisioned
 from architect_core.exceptions import RunError
-from architect_datastore import postgres_programs, postgres_server
+from architect_datastore import postgres_cluster, postgres_programs
 from architect_datastore.postgres_programs import Account
 from architect_datastore.postgres_server import PostgresProvisioner
 from architect_datastore.provisioning import wheel_folder
@@ -206,9 +206,9 @@ def cluster() -> Iterator[Provisioned]:
 def test_a_name_that_postgresql_refuses_is_an_error_with_its_message(monkeypatch, cluster, wanted, reason):
     made = cluster.env["PGDATA"]
     monkeypatch.setattr(
-        postgres_server,
+        postgres_cluster,
         "_create_cluster",
-        lambda account, programs, data, environ: subprocess.run(["cp", "-a", f"{made}/.", str(data)], check=True),
+        lambda account, programs, data, environ, **_: subprocess.run(["cp", "-a", f"{made}/.", str(data)], check=True),
     )
     with temporary_folder() as folder, pytest.raises(RunError, match=reason) as caught:
         provision(PostgresProvisioner(), {**wanted, "password": "s3cret-canary"}, folder, free_port())

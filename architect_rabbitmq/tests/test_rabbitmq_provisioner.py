@@ -33,8 +33,11 @@ class Server:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
+        self.provision()
+
+    def provision(self, **wanted: str) -> None:
         self.port = free_port()
-        self.provisioned = RabbitProvisioner().provision({}, folder, self.port)
+        self.provisioned = RabbitProvisioner().provision_kept(wanted, self.folder, self.port)
         self.url = self.provisioned.entry["url"]
 
     def start(self) -> None:
@@ -61,7 +64,10 @@ class Server:
             return client.connect_ex(("127.0.0.1", self.port)) == 0
 
     def stop(self) -> None:
-        os.killpg(self.process.pid, signal.SIGTERM)
+        self.end(signal.SIGTERM)
+
+    def end(self, number: int) -> None:
+        os.killpg(self.process.pid, number)
         self.process.wait(PATIENCE)
         deadline = time.monotonic() + PATIENCE
         while any(str(self.folder) in each for each in environments()):
@@ -81,7 +87,7 @@ def environments() -> Iterator[str]:
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     try:
-        one = Server(tmp_path_factory.mktemp("rabbitmq"))
+        one = Server(tmp_path_factory.mktemp("what? #1 100%"))
     except RunError as problem:
         if "there is no rabbitmq-server, or no erl" not in str(problem):
             raise
@@ -98,6 +104,12 @@ async def keep(url: str) -> None:
         await channel.default_exchange.publish(message, queue.name, mandatory=True)
 
 
+async def kept(url: str) -> bytes:
+    async with await aio_pika.connect(url) as connection, connection.channel() as channel:
+        message = await (await channel.get_queue("kept")).get(no_ack=True, timeout=PATIENCE)
+        return message.body
+
+
 def test_it_takes_the_login_of_its_entry_and_no_other(server):
     asyncio.run(keep(server.url))
     password = urlsplit(server.url).password
@@ -105,6 +117,28 @@ def test_it_takes_the_login_of_its_entry_and_no_other(server):
         with pytest.raises(aio_pika.exceptions.ProbableAuthenticationError):
             asyncio.run(keep(server.url.replace(f"events:{password}", login)))
     assert password not in repr(server.provisioned)
+
+
+@pytest.mark.exhaustive  # RabbitMQ starts within some seconds
+def test_kept_data_survive_sigkill_with_their_login_and_have_the_port_of_the_next_start(server):
+    asyncio.run(keep(server.url))
+    time.sleep(3)  # RabbitMQ notes twice a second which quorum queues it has, and loses one that is newer
+    former, password = server.port, urlsplit(server.url).password
+    server.end(signal.SIGKILL)
+    with pytest.raises(RunError, match="have another login"):
+        server.provision(password="another")
+    server.provision()
+    assert (server.port != former, urlsplit(server.url).password) == (True, password)
+    server.start()
+    assert asyncio.run(kept(server.url)) == b"a letter"
+
+
+def test_data_of_a_newer_version_are_refused_with_what_to_do(server, tmp_path):
+    (tmp_path / "version").write_text("99.1.0")
+    with pytest.raises(
+        RunError, match=r"written by version 99\.1\.0, which .* cannot read\. Install RabbitMQ 99\.1\.0, or"
+    ):
+        RabbitProvisioner().provision_kept({}, tmp_path, 5999)
 
 
 def test_without_the_program_the_error_says_what_to_do(monkeypatch, tmp_path):

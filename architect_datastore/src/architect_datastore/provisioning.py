@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import re
 import secrets
 import shutil
 from collections.abc import Mapping
@@ -42,3 +43,25 @@ def wanted_text(wanted: Mapping[str, str], field: str, default: str, engine: str
 def wanted_password(wanted: Mapping[str, str], engine: str) -> str:
     """Returns the wanted password, or a random one; raises RunError as `wanted_text` does."""
     return wanted_text(wanted, "password", secrets.token_urlsafe(), engine)
+
+
+def check_version(record: Path, version: str, engine: str) -> None:
+    """Writes the version of a server, "NAME NUMBER.NUMBER", to `record`, which is kept beside its data.
+
+    Raises:
+        RunError: the data were written by another program, or by a newer version, whose files an older one cannot read.
+    """
+    try:
+        former = record.read_text()
+    except FileNotFoundError:
+        former = version
+    if former.split()[:1] != version.split()[:1] or _numbers(former) > _numbers(version):
+        raise RunError(
+            f"the kept data of {engine} in {record.parent} were written by {former}, which {version} may be unable to "
+            f"read. Put {former} on the PATH, or delete what is kept with `architect reset`"
+        )
+    record.write_text(version)
+
+
+def _numbers(version: str) -> list[int]:
+    return [int(part) for part in re.findall(r"\d+", version)]

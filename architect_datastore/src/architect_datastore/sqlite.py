@@ -123,17 +123,25 @@ class SqliteProvisioner(DatastoreProvisioner):
         Raises:
             RunError: the wanted name is not a plain file name, or the file cannot be created.
         """
-        name = wanted_text(wanted, "name", "data.db", "SQLite")
-        if name == MEMORY:
-            return Provisioned({"type": "sqlite", "name": MEMORY})
-        if "/" in name or name in {".", ".."}:
-            raise RunError("the name for SQLite must be a file's name without a folder, such as data.db")
-        path = folder / name
-        try:
-            path.touch(mode=0o600, exist_ok=False)
-        except OSError as problem:
-            raise RunError(f"the SQLite database cannot be created in {folder}: {problem.strerror}") from None
-        return Provisioned({"type": "sqlite", "name": str(path)})
+        return _create(wanted, folder, exist_ok=False)
+
+    def provision_kept(self, wanted: Mapping[str, str], folder: Path, port: int) -> Provisioned:  # noqa: ARG002 - as above
+        """The same, with the file of an earlier call if there is one; raises RunError likewise."""
+        return _create(wanted, folder, exist_ok=True)
+
+
+def _create(wanted: Mapping[str, str], folder: Path, *, exist_ok: bool) -> Provisioned:
+    name = wanted_text(wanted, "name", "data.db", "SQLite")
+    if name == MEMORY:
+        return Provisioned({"type": "sqlite", "name": MEMORY})
+    if "/" in name or name in {".", ".."}:
+        raise RunError("the name for SQLite must be a file's name without a folder, such as data.db")
+    path = folder / name
+    try:
+        path.touch(mode=0o600, exist_ok=exist_ok)
+    except OSError as problem:
+        raise RunError(f"the SQLite database cannot be created in {folder}: {problem.strerror}") from None
+    return Provisioned({"type": "sqlite", "name": str(path)})
 
 
 @hookimpl

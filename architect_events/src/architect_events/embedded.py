@@ -193,6 +193,10 @@ class EmbeddedProvisioner(DatastoreProvisioner):
         """The file is "events.db" in `folder`."""
         return Provisioned({"url": f"sqlite:///{quote(str(folder / 'events.db'))}"})
 
+    def provision_kept(self, wanted: Mapping[str, str], folder: Path, port: int) -> Provisioned:
+        """The same: the file is created by its first user, who keeps what it finds."""
+        return self.provision(wanted, folder, port)
+
 
 @hookimpl
 def architect_datastore_provisioner() -> DatastoreProvisioner:

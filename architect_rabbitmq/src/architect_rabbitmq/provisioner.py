@@ -21,6 +21,8 @@ _PACKAGED = Path("/usr/lib/rabbitmq/bin/rabbitmq-server")
 _FURTHER = ("/usr/local/sbin", "/usr/sbin", "/opt/homebrew/sbin")  # often not on the PATH
 # the directory of nodes is in the session of the server, which would start a daemon if there was none
 _SCRIPT = 'epmd & until epmd -names >/dev/null 2>&1; do sleep 0.05; done; exec "$0"'
+_CONFIG = "rabbitmq.conf"
+_LOGIN = {"username": "default_user", "password": "default_pass"}
 _HELLO = b"AMQP\x00\x00\x09\x01"
 _READY_SECONDS = 30.0
 
@@ -34,19 +36,62 @@ class RabbitProvisioner(DatastoreProvisioner):
         Raises:
             RunError: there is no server program.
         """
-        username, password = wanted.get("username", "events"), wanted.get("password") or secrets.token_urlsafe()
+        return _provision(wanted, folder, port, _find_program())
+
+    def provision_kept(self, wanted: Mapping[str, str], folder: Path, port: int) -> Provisioned:
+        """The same; the node in `folder` remains the same one, whatever its port, and so does its login.
+
+        Raises:
+            RunError: as `provision`, and if a newer version has written the data, or another login is wanted.
+        """
         program = _find_program()
-        config = folder / "rabbitmq.conf"
-        config.touch(mode=0o600)
-        config.write_text(_config(username, password, port))
-        (folder / "plugins").write_text("[].\n")
-        (folder / "env.conf").touch()
-        return Provisioned(
-            entry={"url": f"amqp://{quote(username, safe='')}:{quote(password, safe='')}@{HOST}:{port}"},
-            command=("/bin/sh", "-c", _SCRIPT, str(program)),
-            env=_environ(folder, port),
-            prepare=partial(_wait_until_ready, port),
+        _check_version(folder / "version", program)
+        former = _former_login(folder)
+        if former and any(former[key] != value for key, value in wanted.items() if key in former):
+            raise RunError(
+                f"the kept data of RabbitMQ in {folder} have another login. State the former one, or delete what is "
+                "kept with `architect reset`"
+            )
+        return _provision({**wanted, **former}, folder, port, program)
+
+
+def _provision(wanted: Mapping[str, str], folder: Path, port: int, program: Path) -> Provisioned:
+    username, password = wanted.get("username", "events"), wanted.get("password") or secrets.token_urlsafe()
+    config = folder / _CONFIG
+    config.touch(mode=0o600)
+    config.write_text(_config(username, password, port))
+    (folder / "plugins").write_text("[].\n")
+    (folder / "env.conf").touch()
+    return Provisioned(
+        entry={"url": f"amqp://{quote(username, safe='')}:{quote(password, safe='')}@{HOST}:{port}"},
+        command=("/bin/sh", "-c", _SCRIPT, str(program)),
+        env=_environ(folder),
+        prepare=partial(_wait_until_ready, port),
+    )
+
+
+def _check_version(record: Path, program: Path) -> None:
+    """Write the program's version to `record`; raises RunError if a newer one has written the data beside it."""
+    version = _version(program)
+    if not version:
+        return
+    former = record.read_text() if record.exists() else version
+    if _numbers(former) > _numbers(version):
+        raise RunError(
+            f"the kept data of RabbitMQ in {record.parent} were written by version {former}, which {version} cannot "
+            f"read. Install RabbitMQ {former}, or delete what is kept with `architect reset`"
         )
+    record.write_text(version)
+
+
+def _version(program: Path) -> str:
+    """The version according to the folder of plugins beside the program; empty if that is elsewhere."""
+    found = sorted(program.resolve().parent.parent.glob("plugins/rabbit-[0-9]*"))
+    return found[-1].name.removeprefix("rabbit-").removesuffix(".ez") if found else ""
+
+
+def _numbers(version: str) -> list[int]:
+    return [int(part) for part in version.split(".")[:2] if part.isdigit()]
 
 
 def _wait_until_ready(port: int) -> None:
@@ -77,8 +122,8 @@ def _find_program() -> Path:
 def _config(username: str, password: str, port: int) -> str:
     lines = [
         f"listeners.tcp.1 = {HOST}:{port}",
-        f"default_user = {username}",
-        f"default_pass = {password}",
+        f"{_LOGIN['username']} = {username}",  # the first start creates the user
+        f"{_LOGIN['password']} = {password}",
         "log.console = true",
         "log.console.level = warning",
         "log.file = false",
@@ -86,12 +131,21 @@ def _config(username: str, password: str, port: int) -> str:
     return "".join(f"{line}\n" for line in lines)
 
 
-def _environ(folder: Path, port: int) -> dict[str, str]:
+def _former_login(folder: Path) -> dict[str, str]:
+    """The login of the node whose data are in `folder`; empty if there is none yet."""
+    config = folder / _CONFIG
+    if not (config.exists() and (folder / "data").exists()):
+        return {}
+    former = dict(line.split(" = ", 1) for line in config.read_text().splitlines() if " = " in line)
+    return {field: former[name] for field, name in _LOGIN.items() if name in former}
+
+
+def _environ(folder: Path) -> dict[str, str]:
     """The variables of a node that shares nothing with another one of this machine, its ports included."""
     distribution, directory = _free_ports(2)
     return {
         "HOME": str(folder),  # of the cookie
-        "RABBITMQ_NODENAME": f"architect-{port}@localhost",
+        "RABBITMQ_NODENAME": "architect@localhost",  # in the data; the directory of nodes is its own
         "RABBITMQ_BASE": str(folder),
         "RABBITMQ_CONFIG_FILE": str(folder / "rabbitmq"),
         "RABBITMQ_CONF_ENV_FILE": str(folder / "env.conf"),

@@ -129,6 +129,18 @@ class DatastoreProvisioner(Provided):
             port: the free local port to listen on.
         """
 
+    def provision_kept(self, wanted: Mapping[str, str], folder: Path, port: int) -> Provisioned | None:  # noqa: ARG002
+        """The same for data that outlives the run, with `architect run --keep`.
+
+        `folder` is empty, or has what an earlier call left there, which may have been killed. Each time the server
+        that starts has the data of the last one, the login that is wanted now, and this `port`. What a client was
+        answered as written must survive SIGKILL of the server.
+
+        Returns None, the default, if no data can be kept; `provision` is then called, and the user is informed. Raises
+        RunError with what to do if the data belong to another version of the program.
+        """
+        return None
+
 
 class Command(Provided):
     """A command of the `architect` command line; `summary` is its sentence in `architect --help`.
