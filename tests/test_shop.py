@@ -51,10 +51,14 @@ def test_it_succeeds_and_leaves_nothing_behind(finished):
     assert "Traceback" not in finished.printed()
 
 
-def test_running_the_example_adds_only_stubs_to_its_folder(finished):
+def test_running_the_example_adds_only_stubs_and_what_is_kept_to_its_folder(finished):
     before = {path.relative_to(SHOP) for path in SHOP.rglob("*") if path.is_file()}
     after = {path.relative_to(finished.system) for path in finished.system.rglob("*") if path.is_file()}
-    added = {str(path) for path in after - before if "architect_services" not in path.parts and path.suffix != ".pyc"}
+    added = {
+        str(path)
+        for path in after - before
+        if not {"architect_services", ".architect"} & {*path.parts} and path.suffix != ".pyc"
+    }
     assert added == set()
 
 

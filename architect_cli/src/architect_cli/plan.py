@@ -133,7 +133,8 @@ class Datastore:
 class Plan:
     """The services of a run, dependencies first, what the user states about them, and those that the run is for.
 
-    `environ` has the values of parameters that are not stated otherwise.
+    `environ` has the values of parameters that are not stated otherwise, and `made_up` the secrets that nobody has
+    stated: "service parameter" -> value.
 
     The run fills in the local port of each service that listens, `entries`: service -> datastore -> entry, and
     `events`: the value of `ARCHITECT_EVENTS`, if there is a broker.
@@ -146,7 +147,7 @@ class Plan:
     ports: dict[str, int] = field(default_factory=dict)
     entries: dict[str, dict[str, dict[str, Any]]] = field(default_factory=dict)
     events: str | None = field(default=None, repr=False)
-    _made_up: dict[tuple[str, str], str] = field(default_factory=dict, repr=False)
+    made_up: dict[str, str] = field(default_factory=dict, repr=False)
 
     @property
     def started(self) -> list[Node]:
@@ -176,7 +177,7 @@ class Plan:
                 values[name] = self._expanded(value.reference, node, f"parameters.{name}.default")
         if self.is_started(node):
             for name in node.signing_secrets:
-                values[name] = values.get(name) or self._made_up.setdefault((node.name, name), _signing_secret())
+                values[name] = values.get(name) or self.made_up.setdefault(f"{node.name} {name}", _signing_secret())
         return values
 
     def _values(self, node: Node) -> dict[str, str | ValueFrom]:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from architect_cli.events import check_commands, choose_broker, companions, migrations, secrets_in
 from architect_cli.install import install_stubs
 from architect_cli.keeping import Parts
+from architect_cli.kept import kept_for
 from architect_cli.masking import secrets_of
 from architect_cli.names import find_name
 from architect_cli.output import Console, error_text
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from architect_cli.events import Companion
+    from architect_cli.kept import Kept
     from architect_cli.tree import Node
 
 _READER_GONE = 128 + signal.SIGPIPE
@@ -48,6 +50,7 @@ class Options:
     fail_fast: bool = False
     env_file: Path | None = None
     strict: bool = False
+    keep: bool = False
 
 
 def run_system(options: Options, temporary: Path) -> int:
@@ -56,7 +59,15 @@ def run_system(options: Options, temporary: Path) -> int:
     The caller removes the folder `temporary` after the run. Raises ArchitectError if something is wrong before anything
     is started.
     """
+    with kept_for(options.folders[0]) as kept:
+        run = Run(_system(options, kept, temporary), fail_fast=options.fail_fast)
+        return asyncio.run(run.until_it_ends())
+
+
+def _system(options: Options, kept: Kept, temporary: Path) -> System:
+    """Check everything that can be checked, and generate the stubs of all services."""
     plan = _plan(options)
+    plan.made_up = kept.secrets
     plugins = Plugins()
     broker = choose_broker(options.events, plan, plugins)
     beside = {}
@@ -75,9 +86,10 @@ def run_system(options: Options, temporary: Path) -> int:
             console.note(f"stubs of {', '.join(done.generated)} generated for {node.name}")
         for note in done.notes:
             console.note(f"{node.name}: {note}")
-    timeout = options.timeout
-    system = System(plan, plugins, console, provisioners, readiness, broker, beside, without, temporary, timeout)
-    return asyncio.run(Run(system, fail_fast=options.fail_fast).until_it_ends())
+    if kept.problem:
+        console.note(kept.problem)
+    parts = (provisioners, readiness, broker, beside, without)
+    return System(plan, plugins, console, *parts, kept, options.keep, temporary, options.timeout)
 
 
 def _plan(options: Options) -> Plan:

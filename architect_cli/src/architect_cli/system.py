@@ -7,7 +7,7 @@ import contextlib
 import os
 import socket
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -24,17 +24,33 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
     from pathlib import Path
 
+    from architect_cli.kept import Kept
     from architect_cli.output import Console
     from architect_cli.part import Kind
     from architect_cli.processes import Program
     from architect_cli.tree import Node
     from architect_core.plugins import Plugins
 
-    Provision = Callable[[Path, int], Provisioned]
-
 _ANSWER_SECONDS = 2.0  # for one call of a readiness probe
 
 Result = TypeVar("Result")
+
+
+@dataclass(frozen=True)
+class Server:
+    """A server of a run, the plugin that provides it, and the login that it is made with."""
+
+    kind: Kind
+    name: str
+    plugin: str
+    label: str
+    provisioner: DatastoreProvisioner = field(repr=False)
+    wanted: Mapping[str, str] = field(repr=False)
+
+    @property
+    def folder(self) -> str:
+        """The name of its folder."""
+        return self.name.replace("/", ".").replace(" ", ".")  # names have no "."
 
 
 @dataclass(eq=False)
@@ -48,6 +64,8 @@ class System:
         broker: the broker to start.
         companions: what runs beside each service.
         without: the parts that are not started, but by the user.
+        kept: what is kept of earlier runs and for later ones.
+        keep: whether the data of servers are.
         temporary: the folder of the run.
         timeout: how many seconds a part may take until it is ready.
     """
@@ -60,6 +78,8 @@ class System:
     broker: BrokerServer | None
     companions: dict[str, list[Companion]]
     without: frozenset[str]
+    kept: Kept
+    keep: bool
     temporary: Path
     timeout: float
 
@@ -86,8 +106,11 @@ class System:
                     if other != name:
                         raise RunError(f"{other} and {name} are both to listen on port {port}. Change one in --config")
                     _hold_port(held, port, name)
-            self.plan.ports |= {name: port or _hold_port(held) for name, port in services.items()}
-            self._server_ports |= {name: port or _hold_port(held) for name, port in servers.items()}
+            former = self.kept.ports
+            self.plan.ports |= {name: port or _free_port(held, former.get(name)) for name, port in services.items()}
+            self._server_ports |= {name: port or _free_port(held, former.get(name)) for name, port in servers.items()}
+        former |= {**self.plan.ports, **self._server_ports}
+        self.kept.save()
 
     def parts(self, on_root_end: Callable[[Node, int], None]) -> Iterator[Part]:
         """All parts; `on_root_end` is called with the exit code of a root that is a script."""
@@ -157,43 +180,32 @@ class System:
         return Part(companion.name, kind, launch, needs, completes=kind == "migration", absent=absent)
 
     def _datastore(self, datastore: Datastore, node: Node) -> Part:
-        provision = partial(self.provisioners[datastore].provision, datastore.wanted())
+        provisioner, wanted = self.provisioners[datastore], datastore.wanted()
 
         def on_entry(entry: Mapping[str, Any]) -> None:
             self.plan.entries.setdefault(datastore.service, {})[datastore.key] = datastore.entry(entry)
 
-        variables = partial(self.plan.variables_for, node)
-        names = (datastore.path, datastore.engine, datastore.label)
-        return self._server("datastore", *names, provision, variables, on_entry)
+        server = Server("datastore", datastore.path, datastore.engine, datastore.label, provisioner, wanted)
+        return self._server(server, partial(self.plan.variables_for, node), on_entry)
 
     def _broker(self, broker: BrokerServer) -> Part:
-        provision = partial(broker.provisioner.provision, {})
-
         def on_entry(entry: Mapping[str, Any]) -> None:
             self.plan.events = as_variable(entry)
 
-        return self._server("broker", broker.label, broker.plugin, broker.label, provision, own_variables, on_entry)
+        server = Server("broker", broker.label, broker.plugin, broker.label, broker.provisioner, {})
+        return self._server(server, own_variables, on_entry)
 
     def _server(
-        self,
-        kind: Kind,
-        name: str,
-        plugin: str,
-        label: str,
-        provision: Provision,
-        variables: Callable[[], Mapping[str, str]],
-        on_entry: Callable[[Mapping[str, Any]], None],
+        self, server: Server, variables: Callable[[], Mapping[str, str]], on_entry: Callable[[Mapping[str, Any]], None]
     ) -> Part:
         """A server that a plugin provides, whose entry is passed to `on_entry` once it is ready."""
-        port = self._server_ports[name]
-        provisioned: list[Provisioned] = []
+        name, port = server.name, self._server_ports[server.name]
+        provisioned: list[tuple[Provisioned, Path]] = []
 
         async def launch() -> Start:
-            folder = self.temporary / name.replace("/", ".").replace(" ", ".")  # names have no "."
             if not provisioned:
-                folder.mkdir(mode=0o711, exist_ok=True)
-                provisioned.append(await self._ask(plugin, label, provision, folder, port))
-            (made,) = provisioned
+                provisioned.append(await self._provision(server, port))
+            ((made, folder),) = provisioned
             self.console.hide([made.entry.get("password"), *passwords_in(str(made.entry.get("url") or ""))])
             part.keeps = made.keeps
             if made.command is None:
@@ -205,15 +217,38 @@ class System:
 
         async def wait(program: Program) -> None:
             await until_listening(program, port, self.timeout, self.console)
-            (made,) = provisioned
+            ((made, _),) = provisioned
             if not part.was_ready.is_set():
                 if made.prepare is not None:
-                    await self._ask(plugin, label, made.prepare)
+                    await self._ask(server.plugin, server.label, made.prepare)
                 self.console.note(f"{name} is ready on {LOCAL}:{port}")
                 on_entry(made.entry)
 
-        part = Part(name, kind, launch, wait=wait)
+        part = Part(name, server.kind, launch, wait=wait)
         return part
+
+    async def _provision(self, server: Server, port: int) -> tuple[Provisioned, Path]:
+        """Have a plugin create the data of a server, or use those that are kept; returns their folder, too."""
+        wanted = server.wanted
+        if "password" not in wanted and server.name in self.kept.passwords:
+            wanted = {**wanted, "password": self.kept.passwords[server.name]}
+            self.console.hide([wanted["password"]])
+        ask = partial(self._ask, server.plugin, server.label)
+        made = None
+        folder = self.kept.data_folder(f"{server.folder}.{server.plugin}") if self.keep else None
+        if folder is not None:
+            made = await ask(server.provisioner.provision_kept, wanted, folder, port)
+            if made is None:
+                folder.rmdir()
+        if made is None or folder is None:
+            if self.keep:
+                self.console.note(f"{server.label}: its data are not kept")
+            folder = self.temporary / server.folder
+            folder.mkdir(mode=0o711, exist_ok=True)
+            made = await ask(server.provisioner.provision, wanted, folder, port)
+        if "password" not in server.wanted:
+            self.kept.remember_password(server.name, made.entry)
+        return made, folder
 
     async def _until_ready(self, name: str, port: int, program: Program) -> None:
         readiness = self.readiness[name]
@@ -228,6 +263,14 @@ class System:
         """Call a plugin in a thread that the end of the run does not wait for."""
         blamed = self.plugins.blamed(plugin, asked_by)(call)
         return await asyncio.get_running_loop().run_in_executor(self._threads, blamed, *arguments)
+
+
+def _free_port(held: contextlib.ExitStack, former: int | None) -> int:
+    """Bind the port of the last run if it is free, else any."""
+    if former is not None:
+        with contextlib.suppress(RunError):
+            return _hold_port(held, former)
+    return _hold_port(held)
 
 
 def _hold_port(held: contextlib.ExitStack, port: int = 0, name: str = "") -> int:

@@ -168,9 +168,14 @@ def _literal(text: str) -> str:
 
 
 def _remove_stale_lock(data: Path) -> None:
-    """Removes the lock of a killed server whose process id another program has now, for which PostgreSQL would end."""
+    """Removes the lock of a killed server, if its process is a zombie, or its id is that of another program by now.
+
+    PostgreSQL itself only checks whether there is a process with the id, and would end.
+    """
     with contextlib.suppress(OSError, ValueError, IndexError):
         pid = int((data / _LOCK).read_text().split()[0])
-        found = subprocess.run(("ps", "-o", "comm=", "-p", str(pid)), capture_output=True, text=True, check=False)  # noqa: S603, S607 - of POSIX
-        if found.returncode == 0 and "postgres" not in found.stdout:
+        command = ("ps", "-o", "stat=", "-o", "comm=", "-p", str(pid))
+        found = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603 - of POSIX
+        state, _, name = found.stdout.strip().partition(" ")
+        if state.startswith("Z") or "postgres" not in name:
             (data / _LOCK).unlink()

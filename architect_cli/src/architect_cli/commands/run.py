@@ -54,6 +54,7 @@ from architect_cli.main import ClickCommand
     help="Variables that are not set here, as NAME=value.  [default: .env in PATH, else in the working directory]",
 )
 @click.option("--strict", is_flag=True, help="Refuse unknown keys in manifests and in the file of --config.")
+@click.option("--keep", is_flag=True, help="Keep the data of databases and of the broker for the next run with --keep.")
 def run(paths: tuple[Path, ...], **stated: Any) -> int:
     """Run the services in each PATH, the working folder by default, with all that they depend on.
 
@@ -64,6 +65,9 @@ def run(paths: tuple[Path, ...], **stated: Any) -> int:
     A service without an api is a script. If every PATH has one, the run ends with the last of them, and with its exit
     code if that is not 0. A dependency that is a script, such as a migration, has to end with 0 before what depends on
     it is started.
+
+    Ports and passwords are those of the last run, if the ports are free. With --keep the data of databases are, too,
+    until `architect reset`. All of it is in the folder `.architect` of the first PATH.
 
     What ends before it was ever ready ends the run. What ends later is started again, after 0.2 seconds at first and
     twice as long after each further crash, while the rest runs on.

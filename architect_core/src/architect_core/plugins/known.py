@@ -67,7 +67,7 @@ KNOWN = (
     Known("events.sqlite", "channel", "architect-events"),
     Known("events.amqp", "channel", "architect-rabbitmq", ("events.amqps", "events.rabbitmq")),
     Known("events.sqs", "channel", "architect-sqs"),
-    *(Known(name, "command", "architect-command") for name in ("env", "install", "plugin", "plugins", "run")),
+    *(Known(name, "command", "architect-command") for name in ("env", "install", "plugin", "plugins", "reset", "run")),
     *(Known(name, "command", "architect-events") for name in ("consume", "relay")),
 )
 _PORTS = {"http": 80, "https": 443, "amqps": 5671, "clickhouses": 8443}  # of aliases and schemes
