@@ -9,7 +9,7 @@ import pytest
 from architect_cli.main import DISTRIBUTION
 from architect_core.plugins.known import KNOWN
 
-COMMANDS = ["env", "install", "plugin", "plugins", "run"]
+COMMANDS = ["env", "install", "plugin", "plugins", "reset", "run"]
 # two ways of a third party to parse the arguments, with the same options
 ARGPARSE = """
 import argparse

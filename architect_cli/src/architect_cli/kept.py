@@ -93,7 +93,10 @@ def kept_for(root: Path) -> Iterator[Kept]:
 
 
 def remove_kept(root: Path) -> list[Path]:
-    """Remove what runs have kept whose first folder is `root`; returns the folders. Raises RunError if a run uses them."""
+    """Remove what runs have kept whose first folder is `root`; returns the removed folders.
+
+    Raises RunError if a run uses them, or they cannot be removed.
+    """
     removed = []
     for folder in _candidates(root):
         if not (folder / _PRIVATE).is_dir():

@@ -56,11 +56,11 @@ from architect_cli.main import ClickCommand
 @click.option("--strict", is_flag=True, help="Refuse unknown keys in manifests and in the file of --config.")
 @click.option("--keep", is_flag=True, help="Keep the data of databases and of the broker for the next run with --keep.")
 def run(paths: tuple[Path, ...], **stated: Any) -> int:
-    """Run the services in each PATH, the working folder by default, with all that they depend on.
+    """Run the service in each PATH with all that it depends on.
 
-    Each service gets a free port on this machine and the addresses of its dependencies. Dependencies start first;
-    databases are started for the run unless one is named. The run lasts until Ctrl-C, and nothing that was started is
-    left behind.
+    PATH is the working folder by default. Each service gets a free port on this machine and the addresses of its
+    dependencies. Dependencies start first; databases are started for the run unless one is named. The run lasts until
+    Ctrl-C, and nothing that was started is left behind.
 
     A service without an api is a script. If every PATH has one, the run ends with the last of them, and with its exit
     code if that is not 0. A dependency that is a script, such as a migration, has to end with 0 before what depends on
