@@ -10,7 +10,6 @@ import socket
 import subprocess
 import sys
 import termios
-import time
 from pathlib import Path
 from typing import IO
 
@@ -307,21 +306,49 @@ def test_when_the_output_is_no_longer_read_the_run_ends_quietly(system):
     system.assert_nothing_is_left()
 
 
-def test_a_third_signal_ends_a_run_whose_output_is_not_read(system):
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)], ids=str)
+def test_a_run_whose_output_is_not_read_ends_at_the_first_signal(system, number, code):
     noisy = REPORT + "while True: print('noise' * 1000, flush=True)\n"
     root = system.service("a/root", noisy)
     process = subprocess.Popen([*COMMAND, "run", str(root)], env=system.environ(), stdout=subprocess.PIPE)
     try:
         wait_until(lambda: waiting_bytes(process.stdout) > 30_000)  # the pipe is almost full
-        for _ in range(3):
-            process.send_signal(signal.SIGINT)
-            time.sleep(0.5)  # two signals at once would be one
-        assert process.wait(PATIENCE) == 137
+        process.send_signal(number)
+        assert process.wait(PATIENCE) == code
         system.assert_nothing_is_left()
     finally:
         process.stdout.close()
         process.kill()
         process.wait()
+
+
+def test_services_become_ready_while_the_output_is_not_read(system):
+    noisy = REPORT + "for _ in range(400): print('noise' * 2000, flush=True)\n" + LISTEN + "serve()\n"
+    system.server("a/noisy", noisy)
+    root = system.server("a/root", dependencies={"a/noisy": "file:../noisy"})
+    process = subprocess.Popen(
+        [*COMMAND, "run", str(root)], env=system.environ(), stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+    )
+    try:
+        wait_until(lambda: "a/root" in system.started())
+        process.send_signal(signal.SIGTERM)
+        printed = process.stdout.read().decode()
+        assert process.wait(PATIENCE) == 143
+        assert "lines are not shown, because this output was not read" in printed
+    finally:
+        process.stdout.close()
+        process.kill()
+        process.wait()
+
+
+def test_a_slow_reader_gets_every_line(system):
+    system.service("a/root", "for number in range(60_000): print(number, 'x' * 100)")
+    command = f"{shlex.join([*COMMAND, 'run', str(system.folder / 'root')])} | (sleep 1; cat)"
+    done = subprocess.run(
+        ["bash", "-c", command], env=system.environ(), capture_output=True, text=True, timeout=120, check=False
+    )
+    lines = [line for line in done.stdout.splitlines() if line.startswith("a/root |")]
+    assert [int(line.split()[2]) for line in lines] == list(range(60_000))
 
 
 def test_a_full_disk_is_reported(system):

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 _FIRST_DELAY = 0.2  # seconds until it is started again, twice as long after each crash
 _LONGEST_DELAY = 15.0
 _STEADY_SECONDS = 10.0  # after so long, the next crash is the first one again
+_NOTE_SECONDS = 2.0  # until the parts that have not ended yet are named
 _KILLED = 128 + signal.SIGKILL
 
 
@@ -98,8 +99,24 @@ class Parts:
         for life in lives:
             life.cancel()
         await asyncio.gather(*lives, return_exceptions=True)
-        for part in reversed(self._started):
-            await self._halt(part)
+        ended = {part: asyncio.Event() for part in self}
+        stopping = asyncio.gather(*(self._stop_after(part, ended) for part in self))
+        while not (await asyncio.wait([stopping], timeout=_NOTE_SECONDS))[0]:
+            waiting = [part.name for part in self if part.state is State.STOPPING]
+            self._console.note(f"waiting for {', '.join(waiting)} to end; press Ctrl-C again to kill what still runs")
+        await stopping
+
+    async def _stop_after(self, part: Part, ended: dict[Part, asyncio.Event]) -> None:
+        """Stop a part after all that need it."""
+        for other, event in ended.items():
+            if part.name in other.needs:
+                await event.wait()
+        if part.program is not None:
+            part.enter(State.STOPPING)
+            await part.program.stop()
+            part.exit_code = part.program.exit_code
+        part.enter(State.STOPPED)
+        ended[part].set()
 
     def kill_all(self) -> None:
         """Kill all at once."""
@@ -123,6 +140,7 @@ class Parts:
         """Stop its program, if it runs, and what is left of its session."""
         if part.program is not None:
             await part.program.stop()
+            await part.program.kill_rest()
             part.exit_code, part.program = part.program.exit_code, None
 
     async def _guard(self, part: Part) -> None:
@@ -213,7 +231,7 @@ class Parts:
     async def _spawn(self, part: Part, start: Start) -> Program:
         options = {"cwd": start.cwd, "env": start.env, "user": start.user, "stop_signal": start.stop_signal}
         spawning = asyncio.ensure_future(
-            spawn(start.name, start.command, self._console.line, **options)  # type: ignore[arg-type]
+            spawn(start.name, start.command, self._console.output_of(start.name), **options)  # type: ignore[arg-type]
         )
         if part not in self._started:
             self._started.append(part)

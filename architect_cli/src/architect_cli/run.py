@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import errno
 import signal
 from dataclasses import dataclass
@@ -17,6 +18,7 @@ from architect_cli.names import find_name
 from architect_cli.output import Console, error_text
 from architect_cli.overrides import ConfigFile, read_config
 from architect_cli.plan import LOCAL, Plan
+from architect_cli.signals import ENDING, handled
 from architect_cli.starting import check, readiness_of
 from architect_cli.system import System
 from architect_cli.tree import load_tree, roots_of
@@ -34,7 +36,8 @@ if TYPE_CHECKING:
     from architect_cli.kept import Kept
     from architect_cli.tree import Node
 
-_READER_GONE = 128 + signal.SIGPIPE
+# the reader is gone, the terminal is closed
+_EXIT_CODES = {errno.EPIPE: 128 + signal.SIGPIPE, errno.EIO: 128 + signal.SIGHUP}
 
 
 @dataclass(frozen=True)
@@ -130,9 +133,9 @@ class Run:
         """Start everything, wait for the first end or signal, stop everything; returns the exit code."""
         loop = asyncio.get_running_loop()
         self._outcome: asyncio.Future[int] = loop.create_future()
-        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        for number in handled(*ENDING):
             loop.add_signal_handler(number, self._on_signal, number)
-        self._console.on_failure = self._on_lost_output
+        self._console.on_failure = lambda problem: self._on_failed_output(loop, problem)
         self._system.choose_ports()
         self._announce()
         parts = self._system.parts(self._on_root_end)
@@ -186,9 +189,13 @@ class Run:
             self._console.note(f"stopping ({signal.Signals(number).name})")
             self.end(128 + number)
 
+    def _on_failed_output(self, loop: asyncio.AbstractEventLoop, problem: OSError) -> None:
+        with contextlib.suppress(RuntimeError):  # the run has ended
+            loop.call_soon_threadsafe(self._on_lost_output, problem)
+
     def _on_lost_output(self, problem: OSError) -> None:
-        """End as other programs do if the output's reader is gone, as with `| head`."""
-        if problem.errno == errno.EPIPE:
-            self.end(_READER_GONE)
+        """End as other programs do if the output's reader is gone, as with `| head`, or the terminal is closed."""
+        if problem.errno in _EXIT_CODES:
+            self.end(_EXIT_CODES[problem.errno])
         else:
             self._fail(RunError(f"the output cannot be written: {problem.strerror}"))

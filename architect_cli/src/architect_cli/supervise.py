@@ -1,10 +1,9 @@
 """Runs work in a process of its own, such that nothing of it survives, whichever process is killed.
 
-Two processes watch each other. The *outer* one is the one that the user started; it forwards signals, and when the
-inner one has ended it kills the remaining processes and removes the run's folder. The *inner* one starts the programs;
-when the outer one dies, a pipe that only that one holds is closed, and the inner one kills everything itself. On Linux
-both adopt orphans, so that a program in the background is found, and the programs themselves die with the inner process
-even if both are killed at once.
+Two processes watch each other. The *outer* one is the one that the user started: it forwards signals, adopts orphans
+and waits for them, and when the inner one has ended it kills the remaining processes and removes the run's folder. The
+*inner* one starts the programs; when the outer one dies, a pipe that only that one holds is closed, and the inner one
+kills everything itself. On Linux the kernel kills the programs if both are killed at once (see `reaping.Leash`).
 """
 
 from __future__ import annotations
@@ -26,13 +25,16 @@ from typing import NoReturn
 import psutil
 
 from architect_cli.output import error_text, print_error
-from architect_cli.processes import adopt_orphans, kill_descendants
-from architect_core.exceptions import ArchitectError
+from architect_cli.processes import leash
+from architect_cli.reaping import RUN_ID, adopt_orphans, kill_descendants, marked, signal_at_parent_s_end
+from architect_cli.signals import ENDING, handled
+from architect_cli.writer import flush_all
+from architect_core.exceptions import ArchitectError, RunError
 
 _PREFIX = "architect-run-"
 _LOCK = ".lock"
-_FORWARDED = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-_POLL_SECONDS = 0.05
+_LAUNCHER_SECONDS = 0.5  # between two looks whether the launcher lives
+_LEASH_SECONDS = 1.0  # between two looks for what programs have started in sessions of their own
 _MAX_SIGNALS = 3  # the last one kills a run that does not react to the others
 _INTERRUPTED = 130
 _KILLED = 137
@@ -42,18 +44,17 @@ _leaving = threading.Lock()
 def supervised(work: Callable[[Path], int]) -> int:
     """Run `work` with a temporary folder; returns its exit code.
 
-    Other users can traverse the folder, because a database's server may run as one, and none can list it.
+    Other users can traverse the folder, because a database's server may run as one, and none can list it. Raises
+    RunError if it cannot be made.
     """
+    _open_standard_files()
+    folder, lock = _new_folder()
     _remove_stale_folders()
-    folder = Path(tempfile.mkdtemp(prefix=_PREFIX))
-    folder.chmod(0o711)
-    lock = os.open(folder / _LOCK, os.O_CREAT | os.O_RDWR, 0o600)
-    fcntl.flock(lock, fcntl.LOCK_EX)
     adopt_orphans()
     watched, held = os.pipe()
-    sys.stdout.flush()
-    sys.stderr.flush()
-    parent = os.getppid() if _started_by_uv() else None
+    for stream in (sys.stdout, sys.stderr):
+        if stream is not None:
+            stream.flush()
     inner = os.fork()
     if inner == 0:
         os.close(held)
@@ -65,9 +66,14 @@ def supervised(work: Callable[[Path], int]) -> int:
         signals.append(number)
         _send(inner, number if len(signals) < _MAX_SIGNALS else signal.SIGKILL)
 
-    for number in _FORWARDED:
+    for number in handled(*ENDING):
         signal.signal(number, forward)
-    code = _wait(inner, parent)
+    for number in handled(signal.SIGTSTP):
+        signal.signal(number, lambda *_: _suspend(inner))
+    launcher = _launcher()
+    if launcher is not None:
+        threading.Thread(target=_stop_with_launcher, args=(launcher, inner), daemon=True).start()
+    code = _wait(inner)
     kill_descendants()
     shutil.rmtree(folder, ignore_errors=True)
     os.close(held)
@@ -75,15 +81,43 @@ def supervised(work: Callable[[Path], int]) -> int:
     return code
 
 
+def _new_folder() -> tuple[Path, int]:
+    """Makes the folder of the run, and locks it."""
+    try:
+        folder = Path(tempfile.mkdtemp(prefix=_PREFIX))
+        folder.chmod(0o711)
+        lock = os.open(folder / _LOCK, os.O_CREAT | os.O_RDWR, 0o600)
+        os.write(lock, RUN_ID.encode())
+        fcntl.flock(lock, fcntl.LOCK_EX)
+    except OSError as problem:
+        raise RunError(
+            f"a folder for temporary files cannot be made: {problem.strerror or problem}. "
+            "Set TMPDIR to a folder that can be written"
+        ) from problem
+    return folder, lock
+
+
+def _open_standard_files() -> None:
+    """Open the null device for each standard file that is closed (`>&-`), so that no other file gets its number."""
+    for number in (0, 1, 2):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)  # gets the lowest free number
+
+
 def _inner(work: Callable[[Path], int], folder: Path, watched: int) -> NoReturn:
+    outer = os.getppid()
     os.setsid()  # a Ctrl-C reaches the outer process alone, which forwards it
-    adopt_orphans()
+    signal_at_parent_s_end(signal.SIGCONT)  # if both were stopped by Ctrl-Z
     threading.Thread(target=_end_with_outer, args=(watched, folder), daemon=True).start()
+    threading.Thread(target=_hold_descendants, args=(outer,), daemon=True).start()
     code = _KILLED
     try:
         code = work(folder)
     except ArchitectError as problem:
         code = 1
+        flush_all()
         print_error(error_text(problem))
     except KeyboardInterrupt:  # before the work handled signals itself
         code = _INTERRUPTED
@@ -91,15 +125,25 @@ def _inner(work: Callable[[Path], int], folder: Path, watched: int) -> NoReturn:
         code = 1
         traceback.print_exc()
     finally:
-        with contextlib.suppress(OSError, ValueError):
-            sys.stdout.flush()
-            sys.stderr.flush()
+        for number in ENDING:
+            signal.signal(number, signal.SIG_IGN)
+        flush_all()
+        for stream in (sys.stdout, sys.stderr):
+            with contextlib.suppress(OSError, ValueError, AttributeError):
+                stream.flush()
         _leave(folder, code)
 
 
 def _end_with_outer(watched: int, folder: Path) -> None:
     os.read(watched, 1)  # nothing is ever written: it returns when the outer process is gone
     _leave(folder, _KILLED)
+
+
+def _hold_descendants(outer: int) -> None:
+    """Have the kernel kill also what programs start in sessions of their own, orphans included."""
+    while os.getppid() == outer:
+        leash.hold_descendants(os.getpid(), outer)
+        time.sleep(_LEASH_SECONDS)
 
 
 def _leave(folder: Path, code: int) -> NoReturn:
@@ -109,17 +153,31 @@ def _leave(folder: Path, code: int) -> NoReturn:
         os._exit(code)
 
 
-def _wait(inner: int, parent: int | None) -> int:
-    """Wait for the end of the inner process; stop it if `parent`, the launcher of this one, is killed."""
+def _wait(inner: int) -> int:
+    """Wait for the end of the inner process, and for that of each orphan, which would remain as a zombie otherwise."""
     while True:
-        pid, status = os.waitpid(inner, os.WNOHANG)
+        pid, status = os.waitpid(-1, 0)
         if pid == inner:
             code = os.waitstatus_to_exitcode(status)
             return 128 - code if code < 0 else code
-        if parent is not None and os.getppid() != parent:
-            _send(inner, signal.SIGTERM)
-            parent = None
-        time.sleep(_POLL_SECONDS)
+
+
+def _suspend(inner: int) -> None:
+    """Stop the whole run, as the terminal stops only this process (Ctrl-Z), and go on with it when this one goes on."""
+    stopped: list[psutil.Process] = []
+    with contextlib.suppress(psutil.Error):
+        stopped.append(psutil.Process(inner))
+        stopped[0].suspend()  # first, so that it starts nothing else
+        stopped += psutil.Process().children(recursive=True)
+    for process in stopped:
+        with contextlib.suppress(psutil.Error):
+            process.suspend()
+    before = signal.signal(signal.SIGTSTP, signal.SIG_DFL)
+    os.kill(os.getpid(), signal.SIGTSTP)  # returns after SIGCONT
+    signal.signal(signal.SIGTSTP, before)
+    for process in reversed(stopped):
+        with contextlib.suppress(psutil.Error):
+            process.resume()
 
 
 def _send(pid: int, number: int) -> None:
@@ -127,18 +185,27 @@ def _send(pid: int, number: int) -> None:
         os.kill(pid, number)
 
 
-def _started_by_uv() -> bool:
-    """Whether `uv run` started this process: it remains the parent, and the user may kill it instead."""
+def _launcher() -> int | None:
+    """The process of `uv run`, which started this one and remains its parent; the user may kill that one instead."""
     try:
         parent = psutil.Process().parent()
-        return parent is not None and parent.name() in {"uv", "uvx"}
+        return parent.pid if parent is not None and parent.name() in {"uv", "uvx"} else None
     except psutil.Error:
-        return False
+        return None
+
+
+def _stop_with_launcher(launcher: int, inner: int) -> None:
+    while os.getppid() == launcher:
+        time.sleep(_LAUNCHER_SECONDS)
+    _send(inner, signal.SIGTERM)
 
 
 def _remove_stale_folders() -> None:
-    """Remove the folders of runs whose two processes were both killed: no process holds their lock."""
+    """Remove the folders of runs whose processes were all killed, which then hold no lock, and kill what they left."""
     for folder in Path(tempfile.gettempdir()).glob(f"{_PREFIX}*"):
         with contextlib.suppress(OSError), (folder / _LOCK).open("r+") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            run_id = lock.read()
+            for process in marked(run_id) if run_id else ():
+                process.kill()
             shutil.rmtree(folder, ignore_errors=True)
