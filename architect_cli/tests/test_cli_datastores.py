@@ -166,13 +166,18 @@ def test_its_password_is_masked_in_what_services_print(system, with_store):
 def test_an_engine_that_no_plugin_serves_is_an_error(system, with_store):
     root = system.service("a/root", SCRIPT, datastores={"db": {"image": "memroy:1"}})
     printed = system.fails("run", root)
-    assert "datastore a/root.db: no installed plugin serves 'memroy' (did you mean 'memory'?)" in printed
+    assert (
+        "datastore a/root.db: a memroy server cannot be started here (did you mean 'memory'?). State the host"
+        in printed
+    )
 
 
 def test_an_engine_whose_plugin_starts_no_server_is_an_error_that_says_what_to_do(system):
     system.plugin("dumb", "ARCHITECT_CONTRACT = 2")
     root = system.service("a/root", SCRIPT, datastores={"db": {"type": "dumb"}})
-    assert "a dumb server cannot be started here. State the host of one, with --config" in system.fails("run", root)
+    assert "a dumb server cannot be started here. State the host of one that runs, with --conf" in system.fails(
+        "run", root
+    )
 
 
 def test_a_stated_port_that_a_service_has_too_is_an_error(system, with_store):

@@ -274,3 +274,35 @@ def test_a_run_reads_the_file_for_declared_parameters_and_for_the_config_file_al
     (system.folder / "other").write_text("A=of the other")
     system.succeeds("run", root, "--env-file", system.folder / "other")
     assert system.variables_of("a/root")["A"] == "of the other"
+
+
+@pytest.mark.parametrize(
+    "image", ["memcached:1.6", "registry.test/acme/search", "mongo:4", "elasticsearch:7.5", "localhost:5000/x/y:1"]
+)
+def test_an_image_that_nothing_starts_says_that_a_host_can_be_stated(system, image):
+    root = system.service("a/root", SCRIPT, datastores={"db": {"image": image, "port": 1}})
+    printed = system.fails("run", root)
+    assert "server cannot be started here. State the host of one that runs, with --config or as `host`" in printed
+    config = system.overrides({"a/root": {"datastores": {"db": {"host": "db.test"}}}})
+    system.succeeds("run", root, "--config", config)
+    assert system.services_of("a/root")["a/root"]["datastores"]["db"] == {"host": "db.test", "image": image, "port": 1}
+
+
+@pytest.mark.parametrize(
+    ("typed", "meant"),
+    [
+        ("deploy", "run"),
+        ("start", "run"),
+        ("up", "run"),
+        ("rnu", "run"),
+        ("isntall", "install"),
+        ("plugin-new", "plugin"),
+        ("Run", "run"),
+        ("nothing-like-it", None),
+    ],
+)
+def test_an_unknown_command_is_answered_with_the_one_that_is_meant(system, typed, meant):
+    done = system.architect(typed, "--local")
+    assert done.returncode == 2
+    hint = "" if meant is None else f" (did you mean '{meant}'?)"
+    assert done.stderr.splitlines()[-1] == f"Error: No such command '{typed}'{hint}."

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import os
 import shutil
+import subprocess
 import sys
 
 import pytest
@@ -114,3 +115,33 @@ def test_standard_error_is_restored_after_compiling(project, capfd):
     GrpcStubGenerator().generate(project.define("acme/pay", {"service.proto": GOOD}))
     os.write(2, b"still here")
     assert capfd.readouterr().err == "still here"
+
+
+@pytest.mark.parametrize("module", ["service_pb2", "service_pb2_grpc", "api.deep_pb2"])
+def test_stubs_imported_where_architect_grpc_is_missing_say_what_to_install(project, module):
+    project.install(
+        "acme/pay", {"service.proto": GOOD, "api/deep.proto": "message Deep {}"}, ["service.proto", "api/deep.proto"]
+    )
+    command = [sys.executable, "-S", "-c", f"import {module}"]  # -S: without what is installed
+    done = subprocess.run(
+        command, cwd=project.services / "acme" / "pay", env={}, capture_output=True, text=True, timeout=60, check=False
+    )
+    assert done.stderr.splitlines()[-1] == (
+        "ModuleNotFoundError: these stubs need architect-grpc: pip install --upgrade 'architect-sdk[grpc]>=0.3'; "
+        "0.2.1 cannot use them"
+    )
+
+
+def test_an_error_of_another_package_that_is_missing_is_passed_on(project):
+    project.install("acme/pay", {"service.proto": GOOD})
+    (project.folder / "architect_grpc.py").write_text("import a_package_of_someone_else")
+    done = subprocess.run(
+        [sys.executable, "-S", "-c", "import service_pb2"],
+        cwd=project.services / "acme" / "pay",
+        env={"PYTHONPATH": str(project.folder)},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.stderr.splitlines()[-1] == "ModuleNotFoundError: No module named 'a_package_of_someone_else'"

@@ -8,7 +8,7 @@ import click
 
 from architect_cli.output import error_text, print_error
 from architect_cli.reports import inspect, plugin_reports
-from architect_core.contract import PROTOCOL, Command, hookimpl
+from architect_core.contract import PROTOCOL, Command, did_you_mean, hookimpl
 from architect_core.exceptions import ArchitectError, NoPluginError, PluginError
 from architect_core.plugins import Plugins, loading
 from architect_core.plugins.known import BY_NAME
@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 DISTRIBUTION = "architect-command"
 _HELP_OPTIONS = ["-h", "--help"]
+# what the original platform's command, and others, call `architect run`
+_FORMER = dict.fromkeys(("deploy", "start", "up", "dev", "serve"), "run")
 
 
 class ClickCommand(Command):
@@ -66,6 +68,17 @@ class ArchitectGroup(click.Group):
         except ArchitectError as problem:
             print_error(error_text(problem))
         return ctx.exit(1)
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Find the command; the error for an unknown one names the nearest, or the one that took its place."""
+        try:
+            return super().resolve_command(ctx, args)
+        except click.UsageError as problem:
+            name, message = args[0], problem.message.rstrip(".")
+        hint = f" (did you mean {_FORMER[name]!r}?)" if name in _FORMER else did_you_mean(name, self.list_commands(ctx))
+        raise click.UsageError(f"{message}{hint}.", ctx)
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
         """The built-in commands, sorted; those of other plugins are known only once the plugins are imported."""

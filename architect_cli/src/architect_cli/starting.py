@@ -7,8 +7,9 @@ import shlex
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from architect_core.contract import MANIFEST_FILE, DatastoreProvisioner, ReadinessProbe, read_json
+from architect_core.contract import MANIFEST_FILE, DatastoreProvisioner, ReadinessProbe, did_you_mean, read_json
 from architect_core.exceptions import ManifestError, NoPluginError, RunError
+from architect_core.plugins.known import BY_NAME
 from architect_core.schema import validate
 
 if TYPE_CHECKING:
@@ -31,13 +32,17 @@ class Readiness:
 
 
 def provisioner_of(datastore: Datastore, plugins: Plugins) -> DatastoreProvisioner:
-    """Returns what starts a datastore; raises NoPluginError or RunError if no installed plugin starts its engine."""
-    provisioner = plugins.find(DatastoreProvisioner, datastore.engine, datastore.label)
+    """Returns what starts a datastore; raises RunError if no installed plugin starts its engine."""
+    engine, label = datastore.engine, datastore.label
+    reason = f"{label}: a {engine} server cannot be started here"
+    try:
+        provisioner = plugins.find(DatastoreProvisioner, engine, label)
+    except NoPluginError as problem:
+        provisioner = None
+        # for a known one, there is a package to install
+        reason = str(problem) if engine in BY_NAME else reason + did_you_mean(engine, problem.installed, 0.75)
     if provisioner is None:
-        raise RunError(
-            f"{datastore.label}: a {datastore.engine} server cannot be started here. State the host of one, with "
-            "--config or as `host` in architect.json"
-        )
+        raise RunError(f"{reason}. State the host of one that runs, with --config or as `host` in architect.json")
     return provisioner
 
 

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from architect_core.contract import Definitions
 
-_FORMAT = "2"  # of the generated files; a new one makes every `architect install` generate them again
+_FORMAT = "3"  # of the generated files; a new one makes every `architect install` generate them again
 
 
 class GrpcStubGenerator(StubGenerator):

@@ -28,8 +28,8 @@ def stub_folder(name: str) -> str:
     return name.replace("-", "_")
 
 
-def did_you_mean(name: object, known: Iterable[str]) -> str:
-    """Returns " (did you mean 'x'?)" with the nearest known name, or an empty text.
+def did_you_mean(name: object, known: Iterable[str], cutoff: float = 0.6) -> str:
+    """Returns " (did you mean 'x'?)" with the nearest known name, or an empty text if none is `cutoff` alike, 0 to 1.
 
     >>> did_you_mean("acme/biling", ["acme/billing", "acme/shop"])
     " (did you mean 'acme/billing'?)"
@@ -39,7 +39,7 @@ def did_you_mean(name: object, known: Iterable[str]) -> str:
     import difflib
 
     by_folded = {candidate.casefold(): candidate for candidate in known if candidate != name}
-    matches = difflib.get_close_matches(name[:200].casefold(), by_folded, n=1, cutoff=0.6)
+    matches = difflib.get_close_matches(name[:200].casefold(), by_folded, n=1, cutoff=cutoff)
     return f" (did you mean {by_folded[matches[0]]!r}?)" if matches else ""
 
 
