@@ -99,3 +99,13 @@ class TestTiDB(Suite):
     engine = "tidb"
     default_port = 4000
     url_scheme = "tidb"
+
+
+class TestOracle(Suite):
+    engine = "oracle"
+    default_port = 1521
+    url_scheme = "oracle"
+
+    @pytest.fixture
+    def entry(self) -> dict[str, Any]:
+        return {"host": "db", "name": "shop.example"}

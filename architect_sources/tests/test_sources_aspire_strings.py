@@ -28,7 +28,7 @@ def datastore(environ: dict[str, str]) -> Any:
     [
         (
             "user id=system;password=p;data source=localhost:1521/freepdb1",
-            "generic",
+            "oracle",
             {"host": "localhost", "port": 1521, "username": "system", "password": "p", "name": "freepdb1"},
         ),
         ("Endpoint=http://localhost:6334;Key=k", "generic", {"url": "http://localhost:6334/", "Key": "k"}),

@@ -11,6 +11,7 @@ from pydantic import Field
 from architect_core.contract import Credentials, Driver
 from architect_core.plugins.known import port_of
 from architect_datastore.arguments import client_context, django_entry, engine_arguments, given, refusal, translated
+from architect_datastore.geographic import GeographicParser
 from architect_datastore.options import TLS, TlsFiles
 from architect_datastore.tls import Flag, TlsParser
 
@@ -136,7 +137,7 @@ DRIVERS: dict[str, Driver] = {
 }
 
 
-class MysqlParser(TlsParser):
+class MysqlParser(GeographicParser, TlsParser):
     """Credentials for PyMySQL, mysqlclient, aiomysql, SQLAlchemy and Django.
 
     A socket is a `host` that starts with "/", in the entry, percent-encoded, or as the URL's option `unix_socket`.
@@ -147,7 +148,6 @@ class MysqlParser(TlsParser):
     socket = "unix_socket"
     other_drivers = ("asyncmy", "mysqlconnector", "mariadbconnector", "cymysql", "pyodbc")
     geographic: ClassVar = {"mysqlgis": "django.contrib.gis.db.backends.mysql"}
-    """A scheme or entry point -> Django's backend for it."""
     switches = frozenset()  # refused by the drivers, as clients differ in what they verify
     option_names: ClassVar = {
         "ssl-mode": "sslmode",
@@ -159,11 +159,6 @@ class MysqlParser(TlsParser):
         "ssl_cert": "certificate",
         "ssl_key": "key",
     }
-
-    def drivers_of(self, *names: str) -> Mapping[str, Driver]:
-        """Returns Django's geographic backend if it is asked for."""
-        backend = next((self.geographic[name] for name in names if name in self.geographic), None)
-        return self.drivers if backend is None else {**self.drivers, "django": partial(django, backend=backend)}
 
     def read_options(self, scheme: str, query: Mapping[str, Any]) -> dict[str, Any]:
         """Reads MySQL's names of the TLS modes; ignores `reconnect`, which brokers add for clients in Ruby."""

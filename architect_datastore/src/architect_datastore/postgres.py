@@ -19,8 +19,8 @@ from architect_core.contract import (
 from architect_core.exceptions import DriverError
 from architect_core.plugins.known import port_of
 from architect_datastore.arguments import client_context, django_entry, engine_arguments, given, refusal
+from architect_datastore.geographic import GeographicParser
 from architect_datastore.kit.entry import word
-from architect_datastore.kit.network import NetworkParser
 from architect_datastore.kit.url import build_url
 from architect_datastore.options import FALSE, SWITCHES, TLS, TRUE, TlsFiles, read_tls_keys, with_tls
 
@@ -173,7 +173,7 @@ def drivers_for(backend: str, dialect: str = "postgresql") -> dict[str, Driver]:
     }
 
 
-class PostgresParser(NetworkParser):
+class PostgresParser(GeographicParser):
     """Credentials for psycopg2, psycopg 3, asyncpg, SQLAlchemy and Django.
 
     A socket's folder is a `host` that starts with "/", in the entry, as the URL's option `host`, or percent-encoded.
@@ -185,13 +185,7 @@ class PostgresParser(NetworkParser):
     default_host = ""  # libpq and asyncpg find a socket
     several_hosts = True
     other_drivers = ("pg8000", "psycopg2cffi", "psycopg_async", "psycopg2_binary", "aiopg", "pygresql")
-    geographic: ClassVar[Mapping[str, str]] = {"postgis": "django.contrib.gis.db.backends.postgis"}
-    """A scheme or entry point -> Django's backend for it."""
-
-    def drivers_of(self, *names: str) -> Mapping[str, Driver]:
-        """Returns Django's backend for PostGIS if it is asked for."""
-        backend = next((self.geographic[name] for name in names if name in self.geographic), None)
-        return self.drivers if backend is None else {**self.drivers, "django": partial(django, backend=backend)}
+    geographic: ClassVar = {"postgis": "django.contrib.gis.db.backends.postgis"}
 
     def combine_options(self, options: dict[str, Any], target: DatastoreTarget) -> dict[str, Any]:
         """`ca` "system" means "verify-full": public authorities sign everybody's certificates."""

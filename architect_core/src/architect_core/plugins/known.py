@@ -50,6 +50,7 @@ KNOWN = (
     _engine("sqlite"),
     _engine("mongodb", "mongodb+srv", "mongo", port=27017),
     _engine("sqlserver", "mssql", port=1433),
+    _engine("oracle", "oraclegis", port=1521),
     _engine("rabbitmq", "amqp", "amqps", "pyamqp", port=5672),
     _engine("s3", port=443),
     _engine("sqs", port=443),

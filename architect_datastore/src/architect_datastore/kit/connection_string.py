@@ -22,6 +22,9 @@ _OF_SQLITE = frozenset({"mode", "cache"})
 _WORD = re.compile(r"[A-Za-z][A-Za-z0-9 _.-]*")
 _RESERVED = frozenset({"engine", "host", "hosts", "name", "options", "password", "port", "type", "url", "username"})
 _EASY_CONNECT = re.compile(r"(?://)?([^/,()=\\]+)/([\w.$#-]+)")  # of Oracle: host:port/service
+_CONNECT_STRING = re.compile(
+    r"\(\s*\w+\s*=|tcps?://", re.IGNORECASE
+)  # of Oracle: a descriptor, or Easy Connect with a protocol
 _TCP = re.compile(r"tcp:", re.IGNORECASE)
 _KEYWORD = re.compile(r"([^=;]*+(?:==[^=;]*+)*+)=")
 _VALUE = re.compile(
@@ -75,7 +78,7 @@ def parse_connection_string(text: str, *, strict: bool = True) -> tuple[dict[str
         entry = _redis(text, words)
     else:
         entry = _entry(split_connection_string(text), words, strict=strict)
-    if strict and not {"host", "hosts", "url"} & set(entry) and entry.get("type") != "sqlite":
+    if strict and not {"host", "hosts", "url"} & set(entry) and entry.get("type") not in {"oracle", "sqlite"}:
         raise ValueError("names no host")
     return entry, words
 
@@ -174,7 +177,10 @@ def _server_of(entry: dict[str, Any], options: dict[str, str], words: dict[str, 
     text = entry.pop("host", None)
     if text is None:
         return None
-    match = _EASY_CONNECT.fullmatch(text)
+    match, keyword = _EASY_CONNECT.fullmatch(text), words["host"]
+    if _CONNECT_STRING.match(text):
+        options["dsn"], words["options.dsn"] = text, keyword
+        return "oracle"
     found = raising(partial(KeywordError, words["host"]), _server, match[1] if match else text)
     if match:
         found["name"] = match[2]
@@ -183,7 +189,9 @@ def _server_of(entry: dict[str, Any], options: dict[str, str], words: dict[str, 
         options["instance"] = found.pop("instance")
         words["options.instance"] = words["host"]
     entry |= found
-    return "sqlserver" if not match and ("instance" in options or _TCP.match(text)) else None
+    if match:
+        return "oracle" if keyword.lower().replace(" ", "") == "datasource" else None
+    return "sqlserver" if "instance" in options or _TCP.match(text) else None
 
 
 def _engine_of_domain(host: str) -> str | None:
