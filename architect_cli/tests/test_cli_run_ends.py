@@ -248,36 +248,6 @@ def test_a_server_that_never_listens_ends_the_run_after_the_timeout(system):
     system.assert_nothing_is_left()
 
 
-def test_killing_the_outer_process_ends_everything(system, waiting):
-    running = system.start("run", waiting).wait_for("waiting")
-    wait_for_children(system)
-    assert running.ends(signal.SIGKILL) == -9
-    system.assert_nothing_is_left()
-
-
-def test_killing_the_inner_process_ends_everything(system, waiting):
-    running = system.start("run", waiting).wait_for("waiting")
-    wait_for_children(system)
-    running.inner().kill()
-    assert running.ends() == 137
-    system.assert_nothing_is_left()
-
-
-@pytest.mark.skipif(sys.platform != "linux", reason="only Linux ends a program with the one that started it")
-def test_killing_both_ends_the_programs_and_the_next_run_removes_the_folder(system):
-    root = system.service("a/root", WAITING_SCRIPT)
-    running = system.start("run", root).wait_for("waiting")
-    inner = running.inner()
-    running.process.send_signal(signal.SIGSTOP)  # so that it cannot mourn the other
-    inner.kill()
-    running.ends(signal.SIGKILL)
-    wait_until(lambda: not system.processes())
-    assert [path.name[:14] for path in system.temporary.iterdir()] == ["architect-run-"]
-    system.service("a/root", "")
-    system.process("run", root).succeeded()
-    system.assert_nothing_is_left()
-
-
 def test_a_run_leaves_the_folder_of_another_run_alone(system):
     root = system.service("a/root", WAITING_SCRIPT)
     running = system.start("run", root).wait_for("waiting")
