@@ -7,6 +7,9 @@ from importlib.metadata import Distribution, EntryPoints
 import pytest
 
 from architect_cli.main import DISTRIBUTION
+from architect_cli.summaries import SUMMARIES
+from architect_core.contract import Command
+from architect_core.plugins import loading
 from architect_core.plugins.known import KNOWN
 
 COMMANDS = ["env", "install", "plugin", "plugins", "reset", "run"]
@@ -80,6 +83,20 @@ def test_without_its_entry_point_a_command_is_gone_and_only_that_one(system, mon
 
 def test_the_table_of_the_core_names_every_command_and_the_distribution_to_install():
     assert [each.name for each in KNOWN if each.kind == "command" and each.distribution == DISTRIBUTION] == COMMANDS
+
+
+def test_what_help_says_of_a_command_is_what_the_command_says_of_itself():
+    ours = {each.name: each.distribution for each in KNOWN if each.kind in {"command", "events"}}
+    assert SUMMARIES.keys() == ours.keys()
+    for entry in loading.installed():
+        if ours.get(entry.name) == loading.named(entry)[0]:
+            assert loading.call(loading.load(entry), Command).summary == SUMMARIES[entry.name]
+
+
+def test_help_imports_no_plugin_of_architect_s_own_packages(monkeypatch, system):
+    monkeypatch.setattr(loading, "load", None)
+    monkeypatch.setattr("architect_cli.reports.plugin_reports", None)
+    assert listed(system.succeeds("--help")) == COMMANDS
 
 
 @pytest.mark.parametrize(

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from architect_cli.output import error_text, print_error
-from architect_cli.reports import inspect, plugin_reports
+from architect_cli.messages import error_text, print_error
+from architect_cli.summaries import SUMMARIES
 from architect_core.contract import PROTOCOL, Command, did_you_mean, hookimpl
 from architect_core.exceptions import ArchitectError, NoPluginError, PluginError
 from architect_core.plugins import Plugins, loading
@@ -100,16 +101,28 @@ class ArchitectGroup(click.Group):
         return completed if isinstance(completed, click.Command) else _PluginCommand(cmd_name, command, plugins)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002 - likewise
-        """List the built-in commands, then those of other plugins, which are imported in a process of their own."""
-        built_in = [inspect(entry) for entry in loading.installed() if _is_built_in(entry)]
-        others = [each for each in plugin_reports(_may_be_a_command) if "command" in each.provides]
-        for title, reports in (("Commands", built_in), ("Commands of plugins", others)):
-            if reports:
+        """List the built-in commands, then those of other plugins.
+
+        None of architect's own is imported. Others are, in a process of their own, to find out which are commands.
+        """
+        entries = [entry for entry in loading.installed() if _may_be_a_command(entry)]
+        times = Counter(entry.name for entry in entries)
+        known = [entry for entry in entries if times[entry.name] == 1 and _summary(entry)]
+        sections: dict[bool, list[tuple[str, str]]] = {True: [], False: []}  # whether they are built in
+        for entry in known:
+            sections[_is_built_in(entry)].append((entry.name, _summary(entry)))
+        if len(known) < len(entries):
+            from architect_cli.reports import plugin_reports
+
+            for each in plugin_reports(lambda entry: entry in entries and entry not in known):
+                is_built_in = loading.normalised(each.distribution) == DISTRIBUTION
+                if is_built_in or "command" in each.provides:
+                    text = each.summary or each.reason or f"Of {each.distribution} {each.version}."
+                    sections[is_built_in].append((each.name, text))
+        for is_built_in, title in ((True, "Commands"), (False, "Commands of plugins")):
+            if sections[is_built_in]:
                 with formatter.section(title):
-                    formatter.write_dl(
-                        (each.name, each.summary or each.reason or f"Of {each.distribution} {each.version}.")
-                        for each in reports
-                    )
+                    formatter.write_dl(sorted(sections[is_built_in]))
 
 
 @click.group(cls=ArchitectGroup, context_settings={"help_option_names": _HELP_OPTIONS})
@@ -123,9 +136,16 @@ def _is_built_in(entry: EntryPoint) -> bool:
 
 
 def _may_be_a_command(entry: EntryPoint) -> bool:
-    """Whether only importing the plugin shows if it has a command: it is no built-in protocol, engine or source."""
+    """Whether it may have a command: it is no built-in protocol, engine or source, and not disabled."""
     found = BY_NAME.get(entry.name)
-    return not _is_built_in(entry) and (found is None or found.kind == "command")
+    return not loading.is_disabled(entry) and (found is None or found.kind in {"command", "events"})
+
+
+def _summary(entry: EntryPoint) -> str:
+    """What a command of architect's own packages does; empty for another distribution's, which may have its name."""
+    found = BY_NAME.get(entry.name)
+    is_ours = found is not None and loading.normalised(loading.named(entry)[0]) == found.distribution
+    return SUMMARIES.get(entry.name, "") if is_ours else ""
 
 
 class _PluginCommand(click.Command):

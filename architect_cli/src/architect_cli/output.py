@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 import sys
+from asyncio import get_running_loop
 from collections import deque
-from collections.abc import Callable, Iterable
-from typing import Any, TextIO
+from typing import TYPE_CHECKING, Any, TextIO
 
 import click
 
 from architect_cli.lines import Lines, coloured, colours_after, without_colours
 from architect_cli.masking import Mask
 from architect_cli.writer import Writer
-from architect_core.exceptions import ArchitectError, PluginError
+
+if TYPE_CHECKING:
+    from asyncio import TimerHandle
+    from collections.abc import Callable, Iterable
 
 _COLOURS = ("cyan", "green", "magenta", "yellow", "blue", "bright_cyan", "bright_green", "bright_magenta")
 _LAST_LINES = 20
@@ -181,7 +183,7 @@ class ProgramOutput:
     def __init__(self, program: _Program, console: Console) -> None:
         self._lines = Lines(program)
         self._console = console
-        self._later: asyncio.TimerHandle | None = None
+        self._later: TimerHandle | None = None
 
     def is_full(self) -> bool:
         """Whether to stop reading for the moment."""
@@ -191,7 +193,7 @@ class ProgramOutput:
         """Take some bytes."""
         self._lines.write(data)
         if self._lines.is_unfinished and self._later is None:
-            self._later = asyncio.get_running_loop().call_later(_UNFINISHED_SECONDS, self._show)
+            self._later = get_running_loop().call_later(_UNFINISHED_SECONDS, self._show)
 
     def close(self) -> None:
         """Take the end of the output."""
@@ -215,17 +217,3 @@ def wants_colour(stream: TextIO | None) -> bool:
     if forced:
         return True
     return stream is not None and stream.isatty() and os.environ.get("TERM") != "dumb"
-
-
-def print_error(text: str) -> None:
-    """Print a message to standard error: "architect: ..."."""
-    try:
-        click.echo(f"architect: {text}", err=True)
-    except OSError:  # it cannot be written, and there is nothing to say it with
-        return
-
-
-def error_text(problem: ArchitectError) -> str:
-    """The message of an error, with a plugin's exception if that is the cause and cannot hold secrets."""
-    cause = problem.__cause__ if isinstance(problem, PluginError) and not problem.may_hold_secrets else None
-    return str(problem) if cause is None or str(problem).endswith(str(cause)) else f"{problem}: {cause}"

@@ -14,8 +14,9 @@ from architect_cli.install import install_stubs
 from architect_cli.keeping import Parts
 from architect_cli.kept import kept_for
 from architect_cli.masking import secrets_of
+from architect_cli.messages import error_text
 from architect_cli.names import find_name
-from architect_cli.output import Console, error_text
+from architect_cli.output import Console
 from architect_cli.overrides import ConfigFile, read_config
 from architect_cli.plan import LOCAL, Plan
 from architect_cli.signals import ENDING, handled

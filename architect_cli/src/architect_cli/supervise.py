@@ -24,7 +24,7 @@ from typing import NoReturn
 
 import psutil
 
-from architect_cli.output import error_text, print_error
+from architect_cli.messages import error_text, print_error
 from architect_cli.processes import leash
 from architect_cli.reaping import RUN_ID, adopt_orphans, kill_descendants, marked, signal_at_parent_s_end
 from architect_cli.signals import ENDING, handled

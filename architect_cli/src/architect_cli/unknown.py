@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from architect_cli.output import print_error
+from architect_cli.messages import print_error
 from architect_core.exceptions import ConfigError, ManifestError
 
 if TYPE_CHECKING:

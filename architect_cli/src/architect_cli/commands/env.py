@@ -12,7 +12,7 @@ from architect_cli.dialects.architect import export_variables
 from architect_cli.dialects.export import export
 from architect_cli.folders import write_new
 from architect_cli.main import ClickCommand
-from architect_cli.output import error_text, print_error
+from architect_cli.messages import error_text, print_error
 from architect_cli.resolved import masked, resolve, resolve_one, shown
 from architect_core.contract import Source
 from architect_core.exceptions import PluginError, UnknownNameError

@@ -1,0 +1,15 @@
+"""What each command of architect's own packages does, so that `architect --help` need not import them to list them."""
+
+from __future__ import annotations
+
+SUMMARIES = {
+    "consume": "Call the handlers of modules for the events that the broker of ARCHITECT_EVENTS keeps.",
+    "env": "Show what is resolved here, and from where.",
+    "events": "Show what events are pending or dead; retry, discard and replay them.",
+    "install": "Generate the stubs of a service and its dependencies.",
+    "plugin": "Write plugins of your own.",
+    "plugins": "List the installed plugins, and whether they work.",
+    "relay": "Move events from a service's outbox and from the broker to where they go.",
+    "reset": "Remove what runs of PATH have kept: databases, ports, passwords.",
+    "run": "Run the service in each PATH with all that it depends on.",
+}
