@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import errno
+import socket
 from collections.abc import Mapping
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from cli_system import MEMORY_PROVISIONER, SCRIPT, TOY_GENERATOR
+from cli_system import MEMORY_PROVISIONER, SCRIPT, TOY_GENERATOR, free_port
 
 from architect_cli.masking import secrets_of
 from architect_cli.overrides import ConfigFile, read_config
 from architect_cli.plan import Plan
+from architect_cli.ports import choose_ports
 from architect_cli.tree import load_tree
 from architect_cli.variables import read_variables
 from architect_core.exceptions import ConfigError, ManifestError
@@ -276,8 +280,61 @@ def test_a_run_reads_the_file_for_declared_parameters_and_for_the_config_file_al
     assert system.variables_of("a/root")["A"] == "of the other"
 
 
+def taken(port: int) -> socket.socket:
+    return socket.create_server(("127.0.0.1", port))
+
+
+def test_a_service_listens_on_the_port_of_its_manifest_if_that_is_free_and_else_says_so(system):
+    port = free_port()
+    root = system.service("a/root", SCRIPT, dependencies={"a/base": "file:../base"})
+    system.server("a/base", port=port)
+    assert f"a/base (rest) will listen on 127.0.0.1:{port}" in system.succeeds("run", root)
+    assert system.services_of("a/root")["a/base"]["port"] == port
+    with taken(port):
+        printed = system.succeeds("run", root)
+    other = system.services_of("a/root")["a/base"]["port"]
+    assert f"a/base: port {port} of its architect.json cannot be used (Address already in use); it listens" in printed
+    assert other != port
+    assert system.succeeds("run", root, "--config", system.overrides({"a/base": {"port": other}}))
+    system.succeeds("run", root)
+    assert system.services_of("a/root")["a/base"]["port"] == port
+
+
+def test_of_two_services_with_one_port_in_their_manifests_one_gets_another():
+    port, notes = free_port(), []
+    chosen = choose_ports({"a": None, "b": None, "c": None}, {"b": port, "c": port}, {"a": port}, notes.append)
+    assert chosen["b"] == port
+    assert len(set(chosen.values())) == 3
+    assert notes == [
+        f"c: port {port} of its architect.json cannot be used (Address already in use); it listens on {chosen['c']}"
+    ]
+
+
+def test_ports_of_the_file_go_before_those_of_manifests_and_these_before_those_of_the_last_run():
+    one, two, three = (free_port() for _ in range(3))
+    stated = {"a": one, "b": None, "c": None, "d": None}
+    chosen = choose_ports(stated, {"a": two, "b": two}, {"a": three, "b": three, "c": three}, pytest.fail)
+    assert (chosen["a"], chosen["b"], chosen["c"]) == (one, two, three)
+    assert chosen["d"] not in {one, two, three}
+
+
+def test_a_port_that_only_root_may_use_is_replaced_too(monkeypatch):
+    def refused(address: tuple[str, int]) -> socket.socket:
+        if address[1] == 80:
+            raise PermissionError(errno.EACCES, "no")
+        return taken(address[1])
+
+    notes: list[str] = []
+    with monkeypatch.context() as patch:
+        patch.setattr("architect_cli.ports.socket", SimpleNamespace(create_server=refused))
+        chosen = choose_ports({"a": None}, {"a": 80}, {}, notes.append)
+    assert notes == [
+        f"a: port 80 of its architect.json cannot be used (Permission denied); it listens on {chosen['a']}"
+    ]
+
+
 @pytest.mark.parametrize(
-    "image", ["memcached:1.6", "registry.test/acme/search", "mongo:4", "elasticsearch:7.5", "localhost:5000/x/y:1"]
+    "image", ["memcached:1.6", "registry.test/acme/billing", "mongo:4", "elasticsearch:7.5", "localhost:5000/x/y:1"]
 )
 def test_an_image_that_nothing_starts_says_that_a_host_can_be_stated(system, image):
     root = system.service("a/root", SCRIPT, datastores={"db": {"image": image, "port": 1}})

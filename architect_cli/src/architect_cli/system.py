@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import os
-import socket
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import partial
@@ -15,10 +12,10 @@ from architect_cli.events import BrokerServer, Companion, as_variable, command_o
 from architect_cli.masking import passwords_in
 from architect_cli.part import Part, Start
 from architect_cli.plan import LOCAL, Datastore, Plan, own_variables
+from architect_cli.ports import choose_ports
 from architect_cli.readiness import until_listening
 from architect_cli.starting import Readiness, command_of
 from architect_core.contract import DatastoreProvisioner, Listener, Provisioned
-from architect_core.exceptions import RunError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -98,17 +95,13 @@ class System:
         }
         servers = {datastore.path: datastore.override.port for datastore in self.provisioners}
         servers |= {} if self.broker is None else {self.broker.label: None}
-        owners: dict[int, str] = {}
-        with contextlib.ExitStack() as held:
-            for name, port in {**services, **servers}.items():
-                if port is not None:
-                    other = owners.setdefault(port, name)
-                    if other != name:
-                        raise RunError(f"{other} and {name} are both to listen on port {port}. Change one in --config")
-                    _hold_port(held, port, name)
-            former = self.kept.ports
-            self.plan.ports |= {name: port or _free_port(held, former.get(name)) for name, port in services.items()}
-            self._server_ports |= {name: port or _free_port(held, former.get(name)) for name, port in servers.items()}
+        declared = {
+            node.name: node.manifest.port for node in self.plan.started if "port" in node.manifest.model_fields_set
+        }
+        former = self.kept.ports
+        chosen = choose_ports({**services, **servers}, declared, former, self.console.note)
+        self.plan.ports |= {name: chosen[name] for name in services}
+        self._server_ports |= {name: chosen[name] for name in servers}
         former |= {**self.plan.ports, **self._server_ports}
         self.kept.save()
 
@@ -263,23 +256,3 @@ class System:
         """Call a plugin in a thread that the end of the run does not wait for."""
         blamed = self.plugins.blamed(plugin, asked_by)(call)
         return await asyncio.get_running_loop().run_in_executor(self._threads, blamed, *arguments)
-
-
-def _free_port(held: contextlib.ExitStack, former: int | None) -> int:
-    """Bind the port of the last run if it is free, else any."""
-    if former is not None:
-        with contextlib.suppress(RunError):
-            return _hold_port(held, former)
-    return _hold_port(held)
-
-
-def _hold_port(held: contextlib.ExitStack, port: int = 0, name: str = "") -> int:
-    """Bind a port, the stated one or any, so that it is not chosen again."""
-    try:
-        listener = held.enter_context(socket.create_server((LOCAL, port)))
-    except OSError as problem:
-        raise RunError(
-            f"{name}: port {port} on {LOCAL} cannot be used: {os.strerror(problem.errno or 0)}. Stop what listens "
-            "there, or state another port in --config"
-        ) from problem
-    return int(listener.getsockname()[1])
