@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import gc
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -20,6 +21,13 @@ def clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in list(os.environ):
         if name.startswith(("ARCHITECT_SERVICE", "ARCHITECT_CURRENT")) or name == "ARCHITECT":
             monkeypatch.delenv(name)
+
+
+@pytest.fixture
+def collected() -> Iterator[None]:
+    """Collects the connections that a driver does not close, while their warnings are ignored."""
+    yield
+    gc.collect()
 
 
 @pytest.fixture

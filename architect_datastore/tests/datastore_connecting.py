@@ -10,6 +10,7 @@ from typing import Any
 import django
 import sqlalchemy
 from django.conf import settings
+from django.core.cache import CacheHandler
 from django.db import utils
 from sqlalchemy.ext.asyncio import create_async_engine
 
@@ -20,6 +21,11 @@ def django_connection(database: dict[str, Any]) -> Any:
         settings.configure()
         django.setup()
     return utils.ConnectionHandler({"default": database})["default"]
+
+
+def django_cache(cache: dict[str, Any]) -> Any:
+    """Django's own connection of an entry of `CACHES`."""
+    return CacheHandler({"default": cache})["default"]
 
 
 def over_dbapi(connect: Callable[..., Any], arguments: dict[str, Any], query: str) -> tuple[Any, ...]:

@@ -109,6 +109,23 @@ def running(provisioned: Provisioned, folder: Path, port: int, *, killed: bool =
         process.wait()
 
 
+@contextlib.contextmanager
+def started(command: list[str], *ports: int, folder: Path, **environ: str) -> Iterator[None]:
+    """Runs a server until it has listened on all of its ports, and ends it afterwards."""
+    output = folder / "output.txt"
+    with output.open("wb") as file:
+        process = subprocess.Popen(
+            command, cwd=folder, env=os.environ | environ, stdin=subprocess.DEVNULL, stdout=file, stderr=file
+        )
+    try:
+        for port in ports:
+            until_listening(port, process, output)
+        yield
+    finally:
+        process.kill()
+        process.wait()
+
+
 def until_listening(port: int, process: subprocess.Popen[bytes], output: Path) -> None:
     deadline = time.monotonic() + STARTUP
     while time.monotonic() < deadline:
@@ -118,6 +135,13 @@ def until_listening(port: int, process: subprocess.Popen[bytes], output: Path) -
                 return
         time.sleep(0.02)
     raise AssertionError(output.read_text(errors="replace"))
+
+
+def until_there(path: Path) -> None:
+    deadline = time.monotonic() + STARTUP
+    while not path.exists():
+        assert time.monotonic() < deadline, f"there is no {path}"
+        time.sleep(0.02)
 
 
 @contextlib.contextmanager

@@ -55,6 +55,58 @@ class TestSQS(Suite):
     url_scheme = "sqs"
 
 
+class TestCassandra(Suite):
+    engine = "cassandra"
+    default_port = 9042
+    url_scheme = "cassandra"
+
+
+class TestDynamoDB(Suite):
+    engine = "dynamodb"
+    default_port = 443
+    url_scheme = "dynamodb"
+
+
+class TestKafka(Suite):
+    engine = "kafka"
+    default_port = 9092
+    url_scheme = "kafka"
+
+
+class TestMemcached(Suite):
+    engine = "memcached"
+    default_port = 11211
+    url_scheme = "memcached"
+
+
+class TestMQTT(Suite):
+    engine = "mqtt"
+    default_port = 1883
+    url_scheme = "mqtt"
+
+
+class TestNATS(Suite):
+    engine = "nats"
+    default_port = 4222
+    url_scheme = "nats"
+
+
+class TestNeo4j(Suite):
+    engine = "neo4j"
+    default_port = 7687
+    url_scheme = "neo4j"
+
+
+class TestQdrant(Suite):
+    engine = "qdrant"
+    default_port = 6333
+    url_scheme = "http"
+    url_fields = ("host", "port", "username", "password")
+
+    def wrong_entries(self, entry: Any) -> list[tuple[str, Any]]:
+        return [*super().wrong_entries(entry), ("name", {**entry, "name": "a collection"})]
+
+
 class TestElasticsearch(Suite):
     engine = "elasticsearch"
     default_port = 9200

@@ -31,7 +31,7 @@ def datastore(environ: dict[str, str]) -> Any:
             "oracle",
             {"host": "localhost", "port": 1521, "username": "system", "password": "p", "name": "freepdb1"},
         ),
-        ("Endpoint=http://localhost:6334;Key=k", "generic", {"url": "http://localhost:6334/", "Key": "k"}),
+        ("Endpoint=http://localhost:6334;Key=k", "qdrant", {"host": "localhost", "port": 6334, "api_key": "k"}),
         ("Endpoint=http://localhost:19530;Key=root:Milvus", "generic", {"port": 19530, "Key": "root:Milvus"}),
         ("Endpoint=http://h:7700;MasterKey=k", "generic", {"url": "http://h:7700/", "MasterKey": "k"}),
         (COSMOS, "generic", {"url": "https://x.documents.azure.com:443/", "AccountKey": "k==", "Database": "d"}),
@@ -69,7 +69,8 @@ def test_the_authentication_of_azure_sql_reaches_pyodbc():
         ("Host=localhost;Database=d", "postgresql://localhost/d", "postgres"),
         ("Server=localhost;User ID=u;Password=p", "mssql://u:p@localhost:1433", "sqlserver"),
         ("localhost:9092", "", "generic"),
-        ("Endpoint=http://localhost:6334;Key=k", "http://localhost:6334", "generic"),
+        ("Endpoint=http://localhost:6334;Key=k", "http://localhost:6334", "qdrant"),
+        ("Endpoint=http://localhost:7700;Key=k", "http://localhost:7700", "generic"),
         ("localhost:6379", "unknown+x://localhost:6379", "generic"),
     ],
 )

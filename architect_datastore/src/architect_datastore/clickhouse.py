@@ -13,7 +13,6 @@ from architect_datastore.arguments import given, mode_of, translated
 from architect_datastore.tls import Flag, TlsOptions, TlsParser
 
 _SECURE = frozenset({"https", "clickhouses"})
-_SECURE_PORTS = frozenset({port_of("https"), port_of("clickhouses")})
 
 
 class ClickhouseOptions(TlsOptions):
@@ -54,6 +53,7 @@ class ClickhouseParser(TlsParser):
     default_host = "localhost"
     sockets = False
     encrypted = Flag("secure")
+    tls_ports = frozenset({port_of("https"), port_of("clickhouses")})
     certificate = Flag("verify")
     option_names: ClassVar = {"ca_cert": "ca", "client_cert": "certificate", "client_cert_key": "key"}
 
@@ -73,13 +73,6 @@ class ClickhouseParser(TlsParser):
     def read_options(self, scheme: str, query: Mapping[str, Any]) -> dict[str, Any]:
         """Reads from "http" that there is no TLS."""
         return super().read_options(scheme, {"secure": "false", **query} if scheme == "http" else query)
-
-    def read_keys(self, keys: Mapping[str, Any], options: Mapping[str, Any]) -> dict[str, Any]:
-        """Reads from some ports that there is TLS."""
-        found = super().read_keys(keys, options)
-        if keys.get("port") in _SECURE_PORTS and "sslmode" not in {**options, **found}:
-            found["sslmode"] = "verify-full"
-        return found
 
 
 PARSER = ClickhouseParser(

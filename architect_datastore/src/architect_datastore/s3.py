@@ -10,7 +10,7 @@ from typing import Any, Literal
 from architect_core.contract import Address, Credentials, DatastoreTarget, Options
 from architect_core.plugins.known import port_of
 from architect_datastore.arguments import given, translated
-from architect_datastore.aws import endpoint_address, with_aws_keys
+from architect_datastore.aws import CLIENTS, endpoint_address, with_aws_keys
 from architect_datastore.options import Path
 from architect_datastore.tls import TlsParser
 
@@ -109,7 +109,7 @@ class S3Parser(TlsParser):
 def s3_parser(engine: str) -> S3Parser:
     """Returns the parser of "s3" or "minio"."""
     schemes = dict.fromkeys((engine, "https", "http"), engine)
-    return S3Parser(engine, port_of(engine), schemes, drivers={"boto3": boto3})
+    return S3Parser(engine, port_of(engine), schemes, drivers=dict.fromkeys(CLIENTS, boto3))
 
 
 PARSER = s3_parser("s3")

@@ -86,6 +86,9 @@ class TlsParser(NetworkParser):
     switches: ClassVar[frozenset[str]] = SWITCHES
     """Options of a URL that turn TLS on in clients of other languages, such as "ssl" and "use_tls"."""
 
+    tls_ports: ClassVar[frozenset[int | None]] = frozenset()
+    """Ports on which servers speak TLS only, so that they mean TLS unless an option says otherwise."""
+
     option_names: ClassVar[Mapping[str, str]] = {}
     """An option of a URL -> the option of the schema; of several for one option, the first is written."""
 
@@ -137,7 +140,10 @@ class TlsParser(NetworkParser):
         names += [flag.name for flag in (self.encrypted, self.certificate, self.hostname) if flag is not None]
         names += [name for name, option in self.option_names.items() if option in TLS]
         scheme = self._secure_scheme or next(iter(self.schemes))
-        return read_tls_keys(keys, options.get("sslmode"), names, partial(self.read_options, scheme))
+        found = read_tls_keys(keys, options.get("sslmode"), names, partial(self.read_options, scheme))
+        if keys.get("port") in self.tls_ports and "sslmode" not in {**options, **found}:
+            found["sslmode"] = "verify-full"
+        return found
 
     def write_options(self, scheme: str, options: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
         """See `NetworkParser.write_options`."""

@@ -57,6 +57,14 @@ KNOWN = (
     _engine("minio", port=9000),
     _engine("elasticsearch", "opensearch", port=9200),
     _engine("clickhouse", "clickhouses", "clickhouse-server", port=8123),
+    _engine("cassandra", "scylladb", "scylla", port=9042),
+    _engine("dynamodb", "dynamodb-local", port=443),
+    _engine("kafka", "cp-kafka", "redpanda", port=9092),
+    _engine("memcached", "memcache", port=11211),
+    _engine("mqtt", "mqtts", "mosquitto", "eclipse-mosquitto", port=1883),
+    _engine("nats", port=4222),
+    _engine("neo4j", "bolt", port=7687),
+    _engine("qdrant", port=6333),
     Known("bindings", "source", "architect-sources", marker="SERVICE_BINDING_ROOT"),
     Known("aspire", "source", "architect-sources"),
     Known("vcap", "source", "architect-sources", marker="VCAP_SERVICES"),
@@ -71,7 +79,7 @@ KNOWN = (
     *(Known(name, "command", "architect-command") for name in ("env", "install", "plugin", "plugins", "reset", "run")),
     *(Known(name, "command", "architect-events") for name in ("consume", "relay")),
 )
-_PORTS = {"http": 80, "https": 443, "amqps": 5671, "clickhouses": 8443}  # of aliases and schemes
+_PORTS = {"http": 80, "https": 443, "amqps": 5671, "clickhouses": 8443, "mqtts": 8883}  # of aliases and schemes
 
 BY_NAME = {name: each for each in KNOWN for name in (each.name, *each.aliases, *each.schemes)}
 """The rows by name, alias or URL scheme."""

@@ -21,7 +21,7 @@ from architect_core.schema import DatastoreConfig, validate
 from architect_core.sources.catalog import Found
 
 GENERIC = "generic"
-_TRANSPORTS = frozenset({None, "http", "https"})  # schemes that name no engine
+_TRANSPORTS = frozenset({None, "http", "https", "tcp", "tls", "ssl", "ws", "wss"})  # schemes that name no engine
 _URL_SCHEME = re.compile(r"([a-z][a-z0-9.-]*)(?:\+[a-z0-9+._-]+)?:", re.ASCII | re.IGNORECASE)
 
 

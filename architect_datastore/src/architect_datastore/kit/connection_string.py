@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from functools import partial
 from typing import Any
 from urllib.parse import quote
@@ -62,8 +63,12 @@ class KeywordError(ValueError):
         super().__init__(f"{keyword}: {reason}")
 
 
-def parse_connection_string(text: str, *, strict: bool = True) -> tuple[dict[str, Any], dict[str, str]]:
+def parse_connection_string(
+    text: str, *, strict: bool = True, keywords: Mapping[str, str] | None = None
+) -> tuple[dict[str, Any], dict[str, str]]:
     """Returns the entry, as above, and the keyword that has each field, or each "options." and an option.
+
+    `keywords` are those that only one engine has -> the option.
 
     >>> parse_connection_string("Server=db;Initial Catalog=shop;Encrypt=no")[1]
     {'host': 'Server', 'name': 'Initial Catalog', 'options.sslmode': 'Encrypt'}
@@ -77,7 +82,7 @@ def parse_connection_string(text: str, *, strict: bool = True) -> tuple[dict[str
     if first is None or first[0] == ",":
         entry = _redis(text, words)
     else:
-        entry = _entry(split_connection_string(text), words, strict=strict)
+        entry = _entry(split_connection_string(text), OPTIONS | dict(keywords or {}), words, strict=strict)
     if strict and not {"host", "hosts", "url"} & set(entry) and entry.get("type") not in {"oracle", "sqlite"}:
         raise ValueError("names no host")
     return entry, words
@@ -114,8 +119,10 @@ def split_connection_string(text: str) -> list[tuple[str, str]]:
     return pairs
 
 
-def _entry(pairs: list[tuple[str, str]], words: dict[str, str], *, strict: bool) -> dict[str, Any]:
-    """Reads pairs of ADO.NET, and adds the keyword of each field to `words`."""
+def _entry(
+    pairs: list[tuple[str, str]], names: Mapping[str, str], words: dict[str, str], *, strict: bool
+) -> dict[str, Any]:
+    """Reads pairs of ADO.NET, whose `names` of options are given, and adds the keyword of each field to `words`."""
     entry: dict[str, Any] = {}
     options: dict[str, str] = {}
     secured: dict[str, str] = {}
@@ -127,7 +134,7 @@ def _entry(pairs: list[tuple[str, str]], words: dict[str, str], *, strict: bool)
         if keyword in FIELDS:
             entry[FIELDS[keyword]] = value
             words[FIELDS[keyword]] = key
-        elif option := raising(partial(KeywordError, key), _option, keyword, value, options):
+        elif option := raising(partial(KeywordError, key), _option, keyword, value, options, names):
             words[f"options.{option}"] = key
         elif raising(partial(KeywordError, key), security, keyword, value, secured):
             words["options.sslmode"] = key
@@ -143,7 +150,9 @@ def _entry(pairs: list[tuple[str, str]], words: dict[str, str], *, strict: bool)
     entry = {key: value for key, value in entry.items() if value or key == "password"}
     if "accountendpoint" in seen and "name" in entry:  # of Cosmos DB, whose URLs name no database
         others["Database"] = entry.pop("name")
-    engine = engine_of(seen, entry.get("port")) or _engine_of_domain(entry.get("host", ""))
+    engine = engine_of(seen, entry.get("port") or _port_of(entry.get("url", ""))) or _engine_of_domain(
+        entry.get("host", "")
+    )
     if engine == "sqlite":
         entry["name"] = _file(entry.pop("host", ""), options)
     else:
@@ -156,9 +165,14 @@ def _entry(pairs: list[tuple[str, str]], words: dict[str, str], *, strict: bool)
     return {**others, **_ordered(engine, entry, options)}
 
 
-def _option(keyword: str, value: str, options: dict[str, str]) -> str | None:
+def _port_of(url: str) -> str | None:
+    match = re.search(r":(\d+)/?$", url)
+    return match and match[1]
+
+
+def _option(keyword: str, value: str, options: dict[str, str], names: Mapping[str, str]) -> str | None:
     """Adds what a keyword says about the connection to `options`; returns the option, or None if it is none."""
-    option = OPTIONS.get(keyword)
+    option = names.get(keyword)
     if keyword == "searchpath":
         option, value = "options", search_path(value)
     elif keyword == "mode" and value.lower() in _MODES:

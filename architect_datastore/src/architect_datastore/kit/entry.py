@@ -19,6 +19,7 @@ NO_PORT = (None, "", 0, "0", False, "false")
 """Values of a port that mean that a server does not listen."""
 
 _DEVIATIONS = frozenset("ßẞς\u200c\u200d")  # https://www.unicode.org/reports/tr46/#Deviations
+_SEPARATORS = str.maketrans("", "", " ._-")
 _ASCII_HOST = re.compile(r"[A-Za-z0-9._-]+")
 
 RESERVED = frozenset({"engine", "host", "hosts", "name", "options", "password", "port", "type", "url", "username"})
@@ -52,19 +53,22 @@ class Entry:
     keys: Mapping[str, str] = field(default_factory=dict)
 
 
-def read_entry(target: DatastoreTarget, aliases: Mapping[str, str] | None = None) -> Entry:
+def read_entry(
+    target: DatastoreTarget, aliases: Mapping[str, str] | None = None, keywords: Mapping[str, str] | None = None
+) -> Entry:
     """Reads the target's entry. A field of the entry overrides the same field of its URL or connection string.
 
     Args:
         target: the datastore.
         aliases: options of the URL that are fields -> that field.
+        keywords: keywords of a connection string that only its engine has -> the option.
 
     Raises:
         ConfigError: the URL, the connection string or the host is malformed.
     """
     given = {key: value for key, value in target.config.items() if value is not None}
     given |= _tls_port(given, target)
-    source, url, fields, keys = text_of(given, target)
+    source, url, fields, keys = text_of(given, target, keywords)
     target = target.with_keys(keys)
     options = fields.pop("options", {})
     if "hosts" in fields:
@@ -104,7 +108,9 @@ def _tls_port(given: Mapping[str, Any], target: DatastoreTarget) -> dict[str, in
     return {}
 
 
-def text_of(given: dict[str, Any], target: DatastoreTarget) -> tuple[str, str | None, dict[str, Any], dict[str, str]]:
+def text_of(
+    given: dict[str, Any], target: DatastoreTarget, keywords: Mapping[str, str] | None = None
+) -> tuple[str, str | None, dict[str, Any], dict[str, str]]:
     """Takes the URL or the connection string out of an entry.
 
     Returns:
@@ -116,18 +122,20 @@ def text_of(given: dict[str, Any], target: DatastoreTarget) -> tuple[str, str | 
         return "url", url, {}, {}
     if url is not None:
         raise target.error("connection_string", "is set together with `url`; give one of them")
-    entry, words = _parse_connection_string(text, target)
+    entry, words = _parse_connection_string(text, target, keywords or {})
     entry.pop("type", None)  # the engine is known already
     keys = {path: f"connection_string.{word}".removesuffix(".") for path, word in words.items()}
     return "connection_string", entry.pop("url", None), entry, keys
 
 
-def _parse_connection_string(text: object, target: DatastoreTarget) -> tuple[dict[str, Any], dict[str, str]]:
+def _parse_connection_string(
+    text: object, target: DatastoreTarget, keywords: Mapping[str, str]
+) -> tuple[dict[str, Any], dict[str, str]]:
     path = "connection_string"
     if not isinstance(text, str):
         raise target.error(path, "must be text")
     try:
-        return parse_connection_string(text, strict=target.engine != "generic")
+        return parse_connection_string(text, strict=target.engine != "generic", keywords=keywords)
     except KeywordError as problem:
         path, reason = f"{path}.{problem.keyword}", problem.reason
     except ValueError as problem:
@@ -154,8 +162,8 @@ def ascii_host(host: str, target: DatastoreTarget, key: str) -> str:
 
 
 def word(name: str) -> str:
-    """Returns a key in lower case, without spaces, "_" and "-"."""
-    return name.lower().replace("_", "").replace("-", "").replace(" ", "")
+    """Returns a key in lower case, without spaces, ".", "_" and "-"."""
+    return name.lower().translate(_SEPARATORS)
 
 
 def check_text(fields: Mapping[str, Any], target: DatastoreTarget) -> None:

@@ -79,6 +79,8 @@ _DISTINCTIVE = (
     ("mysql", {"server", "sslca"}),
 )
 
+_QDRANT_PORTS = frozenset({"6333", "6334"})  # Milvus and services of Azure have these keywords, too
+
 
 def engine_of(keywords: set[str], port: str | None = None) -> str | None:
     """Returns the engine whose connection strings have these keywords, or None if several engines' have.
@@ -89,6 +91,8 @@ def engine_of(keywords: set[str], port: str | None = None) -> str | None:
     of_servers = {"userid", "user", "uid", "username", "database"}
     if found is None and "server" in keywords and port == "3306":
         return "mysql"
+    if found is None and {"endpoint", "key"} <= keywords and port in _QDRANT_PORTS:
+        return "qdrant"
     if found is None and keywords & {"datasource", "filename"} and not keywords & of_servers:
         return "sqlite"
     return found

@@ -9,11 +9,14 @@ from typing import Any, ClassVar
 from architect_core.contract import Credentials, DatastoreTarget, Driver, raising
 from architect_core.schema import validate
 from architect_datastore.kit.entry import RESERVED, Entry, read_entry
+from architect_datastore.kit.keys import with_other_keys
 from architect_datastore.kit.plugin import EngineParser
 from architect_datastore.kit.url import build_url
 
 TLS_TRANSPORTS = ("tls", "ssl", "https", "s")
 """What asks for TLS after a "+" in the scheme of any engine."""
+
+_TRANSPORTS = frozenset({"http", "ws", "wss"})
 
 
 class NetworkParser(EngineParser):
@@ -52,6 +55,12 @@ class NetworkParser(EngineParser):
     other_drivers: ClassVar[tuple[str, ...]] = ()
     """What may follow a "+" in a scheme beside the names in `drivers`: "pg8000", a driver without arguments of ours."""
 
+    keys: ClassVar[Mapping[str, tuple[str, ...]]] = {}
+    """A field or an option -> other keys of an entry that mean it, in lower case, without ".", "_" and "-"."""
+
+    keywords: ClassVar[Mapping[str, str]] = {}
+    """A keyword of .NET's connection strings that only this engine has, written likewise -> the option."""
+
     repeats_options = False
     """Whether an option may be repeated in a URL's query."""
 
@@ -84,13 +93,15 @@ class NetworkParser(EngineParser):
 
     def credentials(self, target: DatastoreTarget) -> Credentials:
         """Returns the credentials, with the default port if none is given, and a URL that every driver understands."""
-        entry = read_entry(target, self.aliases)
+        target = with_other_keys(target, self.keys)
+        entry = read_entry(target, self.aliases, self.keywords)
         target = target.with_keys(entry.keys)
         scheme, secure = self._scheme(entry.scheme, target)
         read = self.read_secure_options if secure or self.is_secure(scheme) else self.read_options
         options, keys = self._options(partial(read, scheme), entry, target)
-        options = self.combine_options(options, target.with_keys(keys))
         fields = entry.fields
+        self.login(fields, options)
+        options = self.combine_options(options, target.with_keys(keys))
         has_host = bool({"host", "hosts"} & set(fields))
         if entry.scheme is not None and self.default_host and not has_host:
             fields["host"] = self.default_host
@@ -112,6 +123,9 @@ class NetworkParser(EngineParser):
     def is_socket(self, host: str) -> bool:
         """Returns whether a host is the path of a socket."""
         return host.startswith("/") or (self.relative_sockets and host.endswith(".sock"))
+
+    def login(self, fields: dict[str, Any], options: dict[str, Any]) -> None:
+        """Moves parts of the login to where the engine has them: the user of a URL may be a token, which is secret."""
 
     def check(self, fields: dict[str, Any], target: DatastoreTarget) -> None:
         """Raises `target.error` if the engine does not support these fields; may set defaults."""
@@ -178,7 +192,7 @@ class NetworkParser(EngineParser):
             raise target.error("url", f"has a scheme that is not of {target.engine}; known: {known}")
         if driver in TLS_TRANSPORTS:
             return base, True
-        if driver == "http" and driver in self.schemes:
+        if driver in _TRANSPORTS and driver in self.schemes:
             return driver, False
         drivers = sorted({each.removeprefix("sqlalchemy+") for each in (*self.drivers, *self.other_drivers)})
         if driver.replace("_", "-") not in {each.replace("_", "-") for each in drivers}:

@@ -12,9 +12,9 @@ from architect_core.contract import decoded, is_text, parse_address, parse_port,
 JDBC = "this is a URL of JDBC; write engine://username:password@host:port/name, with the engine that follows jdbc:"
 NO_TEXT = "has a character that is no text (a lone surrogate)"
 
-_SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9.-]*(?:\+[A-Za-z0-9+._-]+)?")  # SQLAlchemy has drivers with a "_"
+_SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9._-]*(?:\+[A-Za-z0-9+._-]+)?")  # SQLAlchemy and Kafka have names with a "_"
 # a further URL, as clients of NATS, RabbitMQ and Elasticsearch list servers
-_NEXT_URL = re.compile(r"[,;\s]\s*(?=[A-Za-z][A-Za-z0-9.-]*(?:\+[A-Za-z0-9+._-]+)?://)")
+_NEXT_URL = re.compile(r"[,;\s]\s*(?=[A-Za-z][A-Za-z0-9._-]*(?:\+[A-Za-z0-9+._-]+)?://)")
 _OPTION = re.compile(r"[\w .:\[\]-]+", re.ASCII)
 _NOT_IN_A_HOST = re.compile(r"[\x00-\x20\x7f@/\\?#\[\],]")
 
