@@ -56,6 +56,21 @@ class TestSQLite(CredentialParserSuite):
         return [*super().wrong_entries(entry), ("name", {})]
 
 
+class TestDuckDB(CredentialParserSuite):
+    engine = "duckdb"
+    default_port = None
+    url_scheme = "duckdb"
+    url_fields = ("name",)
+    checks_options = False  # they are DuckDB's settings
+
+    @pytest.fixture
+    def entry(self) -> dict[str, Any]:
+        return {"name": "a/b ?#%ünïcode.db"}
+
+    def wrong_entries(self, entry: Any) -> list[tuple[str, Any]]:
+        return [*super().wrong_entries(entry), ("name", {}), ("host", {**entry, "host": "h"})]
+
+
 class TestGeneric(CredentialParserSuite):
     engine = "generic"
     default_port = None

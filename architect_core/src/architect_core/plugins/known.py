@@ -48,6 +48,7 @@ KNOWN = (
     _engine("tidb", port=4000),
     _engine("redis", "rediss", "valkey", "valkeys", "unix", port=6379),
     _engine("sqlite"),
+    _engine("duckdb", "motherduck"),
     _engine("mongodb", "mongodb+srv", "mongo", port=27017),
     _engine("sqlserver", "mssql", port=1433),
     _engine("oracle", "oraclegis", port=1521),
