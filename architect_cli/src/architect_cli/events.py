@@ -50,6 +50,11 @@ class Companion:
     name: str
     arguments: tuple[str, ...]
 
+    @property
+    def has_handlers(self) -> bool:
+        """Whether it imports modules of the service."""
+        return self.arguments[0] == "consume"
+
 
 def choose_broker(stated: str | None, plan: Plan, plugins: Plugins) -> BrokerServer | None:
     """Returns the broker to start, or None if one runs already, which is then the plan's, or if none is needed.

@@ -78,9 +78,10 @@ class Parts:
         async with part.lock:
             await self._halt(part)
 
-    async def restart(self, name: str) -> State:
+    async def restart(self, name: str, *, changed: bool = False) -> State:
         """Stop a part and start it again; returns its state once it is ready or has failed.
 
+        If its files have `changed`, a failure within the first seconds is not repeated: it waits for the next change.
         Raises RunError if its data does not survive that.
         """
         part = self._parts[name]
@@ -89,7 +90,7 @@ class Parts:
         async with part.lock:
             await self._halt(part)
             part.restarts += 1
-            part.absent = False
+            part.absent, part.has_changed = False, changed
             self._begin(part)
         return await part.steady()
 
@@ -162,18 +163,21 @@ class Parts:
                 if program is None:
                     return
                 part.exit_code = await program.ended()
-                if part.on_end is not None:
+                if part.on_end is not None and not (part.exit_code and _waits_for_change(part)):
                     part.enter(State.FAILED if part.exit_code else State.COMPLETED)
                     part.on_end(part.exit_code)
                     return
                 raise self._ended(program)
             except RunError as problem:
-                lasted = time.monotonic() - part.since if part.state is State.READY else 0.0
+                lasted, waits = _lasted(part), _waits_for_change(part)
                 part.enter(State.FAILED)
-                if self._is_fatal(part, lasted):
+                if not waits and self._is_fatal(part, lasted):
                     raise
                 headline = problem.headline if isinstance(problem, ProgramError) else str(problem)
             await self._clear(part)
+            if waits:
+                self._console.note(f"{headline} and waits for the next change of its files")
+                return
             if part.completes:
                 self._console.note(headline)
                 return
@@ -256,3 +260,13 @@ class Parts:
     def _ended(self, program: Program) -> RunError:
         what = f"ended with exit code {program.exit_code}"
         return ProgramError(program.name, what, self._console.last_lines(program.name))
+
+
+def _lasted(part: Part) -> float:
+    """How many seconds ago it became ready; 0 if it is not."""
+    return time.monotonic() - part.since if part.state is State.READY else 0.0
+
+
+def _waits_for_change(part: Part) -> bool:
+    """Whether a part that has just ended did so because of a change of its files."""
+    return part.has_changed and _lasted(part) < _STEADY_SECONDS and part.exit_code != _KILLED

@@ -62,6 +62,7 @@ class Part:
         keeps: whether it can be started again after it was ready; else its end is that of the run.
         absent: whether the user starts it, and the run does not, unless it is asked to.
         address: where it listens: "127.0.0.1:8080".
+        made_of: the service whose changed files restart it.
     """
 
     name: str
@@ -75,12 +76,14 @@ class Part:
     keeps: bool = True
     absent: bool = False
     address: str | None = None
+    made_of: str | None = None
 
     state: State = field(default=State.WAITING, init=False)
     since: float = field(
         default_factory=time.monotonic, init=False
     )  # when it entered the state, on the monotonic clock
     restarts: int = field(default=0, init=False)
+    has_changed: bool = field(default=False, init=False)  # whether its last start was for a change of its files
     exit_code: int | None = field(default=None, init=False)  # of its last end
     start: Start | None = field(default=None, init=False, repr=False)  # the last one
     program: Program | None = field(default=None, init=False, repr=False)  # until it is stopped

@@ -19,6 +19,7 @@ from architect_cli.names import find_name
 from architect_cli.output import Console
 from architect_cli.overrides import ConfigFile, read_config
 from architect_cli.plan import LOCAL, Plan
+from architect_cli.reload import Reloader
 from architect_cli.signals import ENDING, handled
 from architect_cli.starting import check, readiness_of
 from architect_cli.system import System
@@ -55,6 +56,7 @@ class Options:
     env_file: Path | None = None
     strict: bool = False
     keep: bool = False
+    reload: bool = True
 
 
 def run_system(options: Options, temporary: Path) -> int:
@@ -64,7 +66,7 @@ def run_system(options: Options, temporary: Path) -> int:
     is started.
     """
     with kept_for(options.folders[0]) as kept:
-        run = Run(_system(options, kept, temporary), fail_fast=options.fail_fast)
+        run = Run(_system(options, kept, temporary), fail_fast=options.fail_fast, reload=options.reload)
         return asyncio.run(run.until_it_ends())
 
 
@@ -122,11 +124,12 @@ def _without(stated: Sequence[str], plan: Plan, beside: dict[str, list[Companion
 class Run:
     """Starts the parts of a system in order, and stops them all at its end."""
 
-    def __init__(self, system: System, *, fail_fast: bool = False) -> None:
+    def __init__(self, system: System, *, fail_fast: bool, reload: bool) -> None:
         self._system = system
         self._plan = system.plan
         self._console = system.console
         self._fail_fast = fail_fast
+        self._reload = reload
         self._ended: dict[Node, int] = {}  # the roots that were scripts, with their exit codes
         self._stopping = False
 
@@ -141,6 +144,9 @@ class Run:
         self._announce()
         parts = self._system.parts(self._on_root_end)
         self.parts = Parts(parts, self._console, self._system.timeout, self._fail, fail_fast=self._fail_fast)
+        reloader = None
+        if self._reload:
+            reloader = Reloader(self._plan, self.parts, self._system.plugins, self._console)
         self.parts.begin()
         try:
             code = await self._outcome
@@ -149,6 +155,8 @@ class Run:
             code = 1
         finally:
             self._stopping = True
+            if reloader is not None:
+                await reloader.close()
             await self.parts.stop_all()
             self._system.close()
         return code

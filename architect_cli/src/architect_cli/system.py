@@ -151,6 +151,7 @@ class System:
             on_end=partial(on_root_end, node) if is_script and is_root else None,
             address=None if port is None else f"{LOCAL}:{port}",
             absent=node.name in self.without,
+            made_of=None if command is None else node.name,
         )
 
     def _on_root_ready(self, root: Node) -> None:
@@ -169,8 +170,10 @@ class System:
             command = command_of_companion(companion)
             return Start(companion.name, command, node.folder, self.plan.variables_for(node))
 
-        absent = companion.name in self.without
-        return Part(companion.name, kind, launch, needs, completes=kind == "migration", absent=absent)
+        part = Part(companion.name, kind, launch, needs, completes=kind == "migration")
+        part.absent = companion.name in self.without
+        part.made_of = node.name if companion.has_handlers else None
+        return part
 
     def _datastore(self, datastore: Datastore, node: Node) -> Part:
         provisioner, wanted = self.provisioners[datastore], datastore.wanted()

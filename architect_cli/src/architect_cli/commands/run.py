@@ -54,6 +54,9 @@ from architect_cli.main import ClickCommand
     help="Variables that are not set here, as NAME=value.  [default: .env in PATH, else in the working directory]",
 )
 @click.option("--strict", is_flag=True, help="Refuse unknown keys in manifests and in the file of --config.")
+@click.option(
+    "--no-reload", "reload", flag_value=False, default=True, help="Restart no service when a file of it changes."
+)
 @click.option("--keep", is_flag=True, help="Keep the data of databases and of the broker for the next run with --keep.")
 def run(paths: tuple[Path, ...], **stated: Any) -> int:
     """Run the service in each PATH with all that it depends on.
@@ -71,6 +74,10 @@ def run(paths: tuple[Path, ...], **stated: Any) -> int:
 
     What ends before it was ever ready ends the run. What ends later is started again, after 0.2 seconds at first and
     twice as long after each further crash, while the rest runs on.
+
+    A service is restarted when a file in its folder changes, except for what git ignores, and for logs and databases.
+    When a definition changes, such as a .proto, stubs are generated again, and services that use them are restarted,
+    too. One that fails then waits for the next change.
 
     Beside a service run `architect consume` with the `handler` of its subscriptions, and `architect relay` for each
     datastore with `events`, if its own events have subscribers. Handlers take events from a broker, which is a file of

@@ -1,0 +1,85 @@
+"""Which changes of files are of no interest: those of tools and of services themselves, and of what git ignores."""
+
+from __future__ import annotations
+
+import contextlib
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import psutil
+from pathspec import GitIgnoreSpec
+from watchfiles import DefaultFilter
+
+from architect_cli.kept import FOLDER
+from architect_core.contract import STUBS_FOLDER
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from watchfiles import Change
+
+_FOLDERS = (FOLDER, STUBS_FOLDER, "venv", ".nox", ".ruff_cache", ".direnv", ".cache", "coverage", ".coverage")
+# what services write, as regular expressions of names: logs, databases and their journals, locks, sockets, dumps
+_WRITTEN = (
+    r"\.(log|log\.\d+|pid|lock|sock|tmp|temp|swp|swx|dump|prof)$",
+    r"\.(db|db3|sqlite|sqlite3|rdb|aof|mdb|ldb)(-wal|-shm|-journal)?$",
+    r"^(nohup\.out|core(\.\d+)?|4913)$",  # the last one is vim's
+    r"^\.#|^#.*#$",
+)
+
+
+class ChangeFilter(DefaultFilter):
+    """Says whether a change counts, for the parameter `watch_filter` of watchfiles."""
+
+    def __init__(self) -> None:
+        patterns = (*DefaultFilter.ignore_entity_patterns, *_WRITTEN)
+        super().__init__(ignore_dirs=(*DefaultFilter.ignore_dirs, *_FOLDERS), ignore_entity_patterns=patterns)
+
+    def __call__(self, change: Change, path: str) -> bool:
+        """Whether the file at `path` is one that a service is made of."""
+        return super().__call__(change, path) and not is_ignored_by_git(Path(path))
+
+
+def is_ignored_by_git(path: Path) -> bool:
+    """Whether the files `.gitignore` around `path` name it; those beyond its repository have no say.
+
+    Outside of a repository, each file counts for what is below it.
+    """
+    ignored = False
+    folders = list(path.parents)
+    inside = next((index for index, folder in enumerate(folders) if (folder / ".git").exists()), len(folders) - 1)
+    for folder in reversed(folders[: inside + 1]):  # the nearest file decides
+        found = _rules(folder)
+        if found is not None:
+            decision = found.check_file(path.relative_to(folder)).include
+            ignored = ignored if decision is None else decision
+    return ignored
+
+
+def _rules(folder: Path) -> GitIgnoreSpec | None:
+    file = folder / ".gitignore"
+    try:
+        return _read(file, file.stat().st_mtime_ns)
+    except OSError:
+        return None
+
+
+@lru_cache(maxsize=256)
+def _read(file: Path, _changed: int) -> GitIgnoreSpec | None:
+    with contextlib.suppress(ValueError):  # a pattern that is none
+        return GitIgnoreSpec.from_lines(file.read_text(errors="replace").splitlines())
+    return None
+
+
+def written_by(processes: Iterable[int]) -> set[str]:
+    """The files that these processes have open for writing, and those that their children have."""
+    found = set()
+    for pid in processes:
+        with contextlib.suppress(psutil.Error, OSError):
+            process = psutil.Process(pid)
+            for each in (process, *process.children(recursive=True)):
+                with contextlib.suppress(psutil.Error, OSError):
+                    # macOS does not say how a file was opened; a file of a program is read and closed
+                    found |= {file.path for file in each.open_files() if getattr(file, "mode", "w") != "r"}
+    return found
