@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from architect_cli.install import install_stubs
-from architect_cli.output import error_text
+from architect_cli.messages import error_text
 from architect_cli.part import State
 from architect_core.contract import MANIFEST_FILE
 from architect_core.exceptions import ArchitectError
