@@ -6,7 +6,6 @@ import json
 import os
 import signal
 import socket
-import sys
 from pathlib import Path
 
 import pytest
@@ -48,7 +47,7 @@ def test_each_service_gets_the_entries_of_itself_its_dependencies_and_its_subscr
 
 
 def test_each_service_gets_its_name_and_the_address_to_listen_on(system, shop):
-    system.succeeds("run", shop, environ={"ARCHITECT": "left over", "ARCHITECT_TRACE": "left over"})
+    system.succeeds("run", shop, environ={"ARCHITECT": "of another run"})
     services = ("acme/orders", "acme/billing", "acme/payments", "acme/mailer")
     variables = {name: system.variables_of(name) for name in services}
     assert all(variables[name]["ARCHITECT_CURRENT_SERVICE"] == name for name in services)
@@ -58,7 +57,7 @@ def test_each_service_gets_its_name_and_the_address_to_listen_on(system, shop):
     for name in services:
         assert system.services_of(name)[name]["port"] == int(variables[name]["PORT"])
     script = system.variables_of("acme/script")
-    assert not {"HOST", "PORT", "ARCHITECT_TRACE"} & set(script)
+    assert not {"HOST", "PORT"} & set(script)
 
 
 def test_dependencies_are_started_once_and_listen_before_their_dependents_start(system):
@@ -198,22 +197,6 @@ def test_debug_is_a_command_as_in_a_shell(system, debug, printed):
 )
 def test_a_debug_command_that_cannot_be_started_is_an_error(system, debug, reason):
     assert reason in system.fails("run", system.service("a/root", debug=debug))
-
-
-def test_python_is_the_service_s_own_where_it_has_one_else_the_command_s(system):
-    own = system.service("a/own", debug="python main.py")
-    (own / ".venv" / "bin").mkdir(parents=True)
-    (own / ".venv" / "bin" / "python").write_text("#!/bin/sh\necho my own python, $1\n")
-    (own / ".venv" / "bin" / "python").chmod(0o755)
-    root = system.service(
-        "a/root",
-        "import sys; print(sys.executable)",
-        debug="true; python main.py",
-        dependencies={"a/own": "file:../own"},
-    )
-    printed = system.succeeds("run", root)
-    assert "a/own  | my own python, main.py" in printed
-    assert f"a/root | {sys.executable}" in printed
 
 
 def test_folders_with_spaces_and_other_scripts_run(system):

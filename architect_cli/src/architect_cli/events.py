@@ -10,6 +10,7 @@ import os
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from architect_cli.environment import programs_of
 from architect_cli.masking import passwords_in, secret_values
 from architect_core.contract import PROTOCOL, Command, DatastoreProvisioner, EventChannel, read_json
 from architect_core.exceptions import ConfigError, RunError
@@ -126,8 +127,8 @@ def check_commands(node: Node, needed: list[Companion], plugins: Plugins) -> Non
     """Raises RunError or NoPluginError if the commands that a service's companions are cannot be run."""
     if not needed:
         return
-    programs = node.folder / ".venv" / "bin"
-    if not programs.is_dir():
+    programs = programs_of(node).own
+    if programs is None:
         for each in needed:
             plugins.get(Command, each.arguments[0], each.name)
     elif not os.access(programs / "architect", os.X_OK):

@@ -5,12 +5,12 @@ from __future__ import annotations
 import json
 import os
 import secrets
-import sys
 from base64 import b64encode
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from architect_cli.environment import own_variables, programs_of
 from architect_cli.image_parameters import FIELDS
 from architect_cli.values import default_of, expanded
 from architect_core.contract import (
@@ -18,12 +18,12 @@ from architect_core.contract import (
     MANIFEST_FILE,
     ROOT_VARIABLE,
     SERVICES_VARIABLE,
+    SOURCE_VARIABLE,
     did_you_mean,
     listing,
     parse_address,
 )
 from architect_core.exceptions import ManifestError, RunError
-from architect_core.plugins.loading import DISABLED_VARIABLE
 from architect_core.resolver.engine import GENERIC, engine_of_image
 from architect_core.resolver.events import EVENTS_VARIABLE
 
@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 
 LOCAL = "127.0.0.1"
 _SCHEMES = {"rest": "http://"}  # the host of a REST service has a scheme, that of another has none
+_ONLY_THE_RUN = "environment"  # the source that a service reads: a dependency that it does not declare is not found
 _LOGIN = ("username", "password", "name")
 _OF_SERVER = {*_LOGIN, "host", "port", "url"}
 
@@ -275,21 +276,12 @@ class Plan:
             CURRENT_SERVICE_VARIABLE: node.name,
             ROOT_VARIABLE: str(node.folder),
             **({} if self.events is None else {EVENTS_VARIABLE: self.events}),
-            "PYTHONUNBUFFERED": "1",
-            "PATH": os.pathsep.join([*_program_folders(node.folder), variables.get("PATH", os.defpath)]),
+            SOURCE_VARIABLE: _ONLY_THE_RUN,
+            **programs_of(node).variables(variables.get("PATH", os.defpath)),
         }
         if node.name in self.ports:
             variables |= {"HOST": LOCAL, "PORT": str(self.ports[node.name])}
         return variables
-
-
-def own_variables() -> dict[str, str]:
-    """The environment of this process without the configuration of architect; a disabled plugin remains so."""
-    return {
-        name: value
-        for name, value in os.environ.items()
-        if not name.startswith("ARCHITECT") or name == DISABLED_VARIABLE
-    }
 
 
 def _require(name: str, known: Iterable[str], what: str, node: Node, path: str) -> None:
@@ -308,9 +300,3 @@ def _port_in(host: str) -> int | None:
         return parse_address(host).port
     except ValueError:  # an error for the service that makes a client of it
         return None
-
-
-def _program_folders(folder: Path) -> list[str]:
-    """The folders in which `python` and other programs are searched first: the service's own, then the runner's."""
-    own = folder / ".venv" / "bin"
-    return [*([str(own)] if own.is_dir() else []), str(Path(sys.executable).parent)]

@@ -7,6 +7,7 @@ import shlex
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from architect_cli.environment import programs_of
 from architect_core.contract import MANIFEST_FILE, DatastoreProvisioner, ReadinessProbe, did_you_mean, read_json
 from architect_core.exceptions import ManifestError, NoPluginError, RunError
 from architect_core.plugins.known import BY_NAME
@@ -90,6 +91,7 @@ def check(plan: Plan, plugins: Plugins) -> dict[Datastore, DatastoreProvisioner]
     provisioners: dict[Datastore, DatastoreProvisioner] = {}
     for node in plan.started:
         command_of(node)  # raises an error if there is none
+        programs_of(node)  # and if its Python cannot be started
         declared, values = node.manifest.parameters, plan.parameters(node)
         missing += [
             f"{node.name}: {name}" for name, each in declared.items() if each.is_required and name not in values

@@ -8,10 +8,11 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from architect_cli.environment import own_variables
 from architect_cli.events import BrokerServer, Companion, as_variable, command_of_companion, migrations
 from architect_cli.masking import passwords_in
 from architect_cli.part import Part, Start
-from architect_cli.plan import LOCAL, Datastore, Plan, own_variables
+from architect_cli.plan import LOCAL, Datastore, Plan
 from architect_cli.ports import choose_ports
 from architect_cli.readiness import until_listening
 from architect_cli.starting import Readiness, command_of
