@@ -272,6 +272,7 @@ class System:
             patch.chdir(cwd)
             patch.syspath_prepend(self.site)
             patch.setattr(supervise, "supervised", _unsupervised)
+            patch.setattr(tempfile, "tempdir", environ["TMPDIR"])
             try:
                 yield
             finally:

@@ -10,7 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from architect_cli.masking import passwords_in, spellings
-from architect_cli.output import Console, wants_colour
+from architect_cli.output import Console
+from architect_cli.prefixes import wants_colour
 
 
 @pytest.fixture(autouse=True)

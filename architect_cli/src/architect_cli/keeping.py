@@ -49,6 +49,7 @@ class Parts:
         self._timeout = timeout
         self._on_failure = on_failure
         self._fail_fast = fail_fast
+        self._are_stopping = False
         self._started: list[Part] = []  # in the order of their first start
 
     def __iter__(self) -> Iterator[Part]:
@@ -96,6 +97,7 @@ class Parts:
 
     async def stop_all(self) -> None:
         """Stop all, in the reverse order of their start; none is started again."""
+        self._are_stopping = True
         lives = [part.life for part in self if part.life is not None]
         for life in lives:
             life.cancel()
@@ -126,6 +128,8 @@ class Parts:
                 part.program.kill()
 
     def _begin(self, part: Part) -> None:
+        if self._are_stopping:
+            raise RunError("the run is ending")
         part.enter(State.WAITING)
         part.life = asyncio.create_task(self._guard(part))
 
@@ -170,6 +174,7 @@ class Parts:
                 raise self._ended(program)
             except RunError as problem:
                 lasted, waits = _lasted(part), _waits_for_change(part)
+                part.problem = problem
                 part.enter(State.FAILED)
                 if not waits and self._is_fatal(part, lasted):
                     raise

@@ -2,23 +2,23 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from asyncio import get_running_loop
 from collections import deque
-from typing import TYPE_CHECKING, Any, TextIO
+from typing import TYPE_CHECKING, TextIO
 
 import click
 
+from architect_cli.history import RUN, History
 from architect_cli.lines import Lines, coloured, colours_after, without_colours
 from architect_cli.masking import Mask
+from architect_cli.prefixes import prefixes, wants_colour
 from architect_cli.writer import Writer
 
 if TYPE_CHECKING:
     from asyncio import TimerHandle
     from collections.abc import Callable, Iterable
 
-_COLOURS = ("cyan", "green", "magenta", "yellow", "blue", "bright_cyan", "bright_green", "bright_magenta")
 _LAST_LINES = 20
 _UNFINISHED_SECONDS = 0.05  # until a line that has not ended, such as a prompt, is shown
 _TO_THE_END = "\x1b[K"  # clears a line from the cursor on
@@ -36,15 +36,11 @@ class Console:
         self._out, self._errors = Writer(stream), Writer(sys.stderr)
         self.has_colours = wants_colour(stream)
         self.redraws = self.has_colours and stream is not None and stream.isatty()
-        names = list(names)
-        width = max(map(len, names), default=0)
-        bar = self._style("|", dim=True)
-        self._prefixes = {
-            name: f"{self._style(name.ljust(width), fg=_COLOURS[index % len(_COLOURS)])} {bar} "
-            for index, name in enumerate(names)
-        }
+        self.names = list(names)
+        self.history = History()
+        self._prefixes = prefixes(self.names, has_colours=self.has_colours)
         self.mask = Mask()
-        self.mask.show(names)
+        self.mask.show(self.names)
         self._unfinished: _Program | None = None  # whose line the cursor is in
         self._programs: dict[str, _Program] = {}
 
@@ -63,7 +59,7 @@ class Console:
 
     def output_of(self, name: str) -> ProgramOutput:
         """Returns what takes the output of a new program; it is only kept if `name` has no prefix."""
-        program = self._programs.setdefault(name, _Program(self, self._prefixes.get(name)))
+        program = self._programs.setdefault(name, _Program(name, self, self._prefixes.get(name)))
         return ProgramOutput(program, self)
 
     def is_full(self) -> bool:
@@ -72,7 +68,9 @@ class Console:
 
     def note(self, text: str) -> None:
         """Write a line about the run itself, which no service printed."""
-        self.write_line(self._style(self.masked(text), dim=True))
+        text = self.masked(text)
+        self.history.add(RUN, [text])
+        self.write_line(click.style(text, dim=True) if self.has_colours else text)
 
     def error(self, text: str) -> None:
         """Write an error message to standard error, after all that was written before it."""
@@ -113,14 +111,12 @@ class Console:
         ended, self._unfinished = self._unfinished is not None, None
         return "\n" if ended else ""
 
-    def _style(self, text: str, **style: Any) -> str:
-        return click.style(text, **style) if self.has_colours else text
-
 
 class _Program:
     """Shows the lines of one service or datastore, however often it is started again; see `lines.Screen`."""
 
-    def __init__(self, console: Console, prefix: str | None) -> None:
+    def __init__(self, name: str, console: Console, prefix: str | None) -> None:
+        self._name = name
         self.last: deque[str] = deque(maxlen=_LAST_LINES)
         self.has_colours = console.has_colours
         self._console = console
@@ -135,6 +131,7 @@ class _Program:
 
     def finish(self, lines: list[str], shown: str) -> None:
         self.last.extend(lines[-_LAST_LINES:])
+        self._console.history.add(self._name, list(lines))
         if self._prefix is None:
             return
         if shown:
@@ -143,6 +140,7 @@ class _Program:
             self._console.write_line("\n".join([self._prefix + self._coloured(line) for line in lines]), len(lines))
 
     def show(self, line: str, shown: str) -> None:
+        self._console.history.show(self._name, line)
         if self._prefix is None:
             return
         if shown:
@@ -204,16 +202,3 @@ class ProgramOutput:
     def _show(self) -> None:
         self._later = None
         self._lines.show()
-
-
-def wants_colour(stream: TextIO | None) -> bool:
-    """Whether to write colours to `stream`: if it is a terminal that has them, unless the user says otherwise.
-
-    NO_COLOR and FORCE_COLOR are variables with which the user does; FORCE_COLOR=0 is for no colours, too.
-    """
-    forced = os.environ.get("FORCE_COLOR", "")
-    if os.environ.get("NO_COLOR") or forced in {"0", "false"}:
-        return False
-    if forced:
-        return True
-    return stream is not None and stream.isatty() and os.environ.get("TERM") != "dumb"

@@ -85,6 +85,7 @@ class Part:
     restarts: int = field(default=0, init=False)
     has_changed: bool = field(default=False, init=False)  # whether its last start was for a change of its files
     exit_code: int | None = field(default=None, init=False)  # of its last end
+    problem: Exception | None = field(default=None, init=False, repr=False)  # why it failed the last time
     start: Start | None = field(default=None, init=False, repr=False)  # the last one
     program: Program | None = field(default=None, init=False, repr=False)  # until it is stopped
     was_ready: asyncio.Event = field(default_factory=asyncio.Event, init=False, repr=False)

@@ -9,6 +9,7 @@ import signal
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from architect_cli.control.server import Control
 from architect_cli.events import check_commands, choose_broker, companions, migrations, secrets_in
 from architect_cli.install import install_stubs
 from architect_cli.keeping import Parts
@@ -130,6 +131,8 @@ class Run:
         self._console = system.console
         self._fail_fast = fail_fast
         self._reload = reload
+        self.history = system.console.history
+        self.shown = system.console.names
         self._ended: dict[Node, int] = {}  # the roots that were scripts, with their exit codes
         self._stopping = False
 
@@ -147,6 +150,9 @@ class Run:
         reloader = None
         if self._reload:
             reloader = Reloader(self._plan, self.parts, self._system.plugins, self._console)
+        roots = {root.name: str(root.folder) for root in self._plan.roots}
+        control = Control(self, self._system.temporary, roots)
+        await control.open()
         self.parts.begin()
         try:
             code = await self._outcome
@@ -158,10 +164,25 @@ class Run:
             if reloader is not None:
                 await reloader.close()
             await self.parts.stop_all()
+            await control.close()
             self._system.close()
         return code
 
-    def end(self, code: int) -> None:
+    def stop(self) -> None:
+        """End the run as it was asked to, by another terminal."""
+        if not self._outcome.done():
+            self.note("stopping (architect stop)")
+            self._end(0)
+
+    def note(self, text: str) -> None:
+        """Show what is done."""
+        self._console.note(text)
+
+    def masked(self, text: str) -> str:
+        """Returns text without secrets."""
+        return self._console.masked(text)
+
+    def _end(self, code: int) -> None:
         """End the run with this exit code, unless it ends already."""
         if not self._outcome.done():
             self._outcome.set_result(code)
@@ -175,7 +196,7 @@ class Run:
         """End with the last of the roots, if all are scripts; the exit code is the first that is not 0."""
         self._ended[root] = code
         if (code and self._fail_fast) or len(self._ended) == len(self._plan.roots):
-            self.end(next((each for each in self._ended.values() if each), 0))
+            self._end(next((each for each in self._ended.values() if each), 0))
         else:
             self._console.note(f"{root.name} ended with exit code {code}")
 
@@ -185,9 +206,7 @@ class Run:
                 host = mask_url(str(self._plan.overrides.of(node.name).host))
                 self._console.note(f"{node.name} is used where it is: {host}")
             elif node.name in self._system.without:
-                port = self._plan.ports.get(node.name)
-                address = "" if port is None else f" ({node.api}) is not started; it has the address {LOCAL}:{port}"
-                self._console.note(f"{node.name}{address or ' is not started'}")
+                self._console.note(f"{node.name} is not started; start it with: architect exec {node.name} -- COMMAND")
             elif node.name in self._plan.ports:
                 self._console.note(f"{node.name} ({node.api}) will listen on {LOCAL}:{self._plan.ports[node.name]}")
 
@@ -196,7 +215,7 @@ class Run:
             self.parts.kill_all()
         elif not self._outcome.done():
             self._console.note(f"stopping ({signal.Signals(number).name})")
-            self.end(128 + number)
+            self._end(128 + number)
 
     def _on_failed_output(self, loop: asyncio.AbstractEventLoop, problem: OSError) -> None:
         with contextlib.suppress(RuntimeError):  # the run has ended
@@ -205,6 +224,6 @@ class Run:
     def _on_lost_output(self, problem: OSError) -> None:
         """End as other programs do if the output's reader is gone, as with `| head`, or the terminal is closed."""
         if problem.errno in _EXIT_CODES:
-            self.end(_EXIT_CODES[problem.errno])
+            self._end(_EXIT_CODES[problem.errno])
         else:
             self._fail(RunError(f"the output cannot be written: {problem.strerror}"))

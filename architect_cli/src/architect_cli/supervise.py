@@ -24,15 +24,15 @@ from typing import NoReturn
 
 import psutil
 
+from architect_cli.control.folder import LOCK, PREFIX
+from architect_cli.control.stale import remove_stale_folders
 from architect_cli.messages import error_text, print_error
 from architect_cli.processes import leash
-from architect_cli.reaping import RUN_ID, adopt_orphans, kill_descendants, marked, signal_at_parent_s_end
+from architect_cli.reaping import RUN_ID, adopt_orphans, kill_descendants, signal_at_parent_s_end
 from architect_cli.signals import ENDING, handled
 from architect_cli.writer import flush_all
 from architect_core.exceptions import ArchitectError, RunError
 
-_PREFIX = "architect-run-"
-_LOCK = ".lock"
 _LAUNCHER_SECONDS = 0.5  # between two looks whether the launcher lives
 _LEASH_SECONDS = 1.0  # between two looks for what programs have started in sessions of their own
 _MAX_SIGNALS = 3  # the last one kills a run that does not react to the others
@@ -49,7 +49,7 @@ def supervised(work: Callable[[Path], int]) -> int:
     """
     _open_standard_files()
     folder, lock = _new_folder()
-    _remove_stale_folders()
+    remove_stale_folders()
     adopt_orphans()
     watched, held = os.pipe()
     for stream in (sys.stdout, sys.stderr):
@@ -84,11 +84,14 @@ def supervised(work: Callable[[Path], int]) -> int:
 def _new_folder() -> tuple[Path, int]:
     """Makes the folder of the run, and locks it."""
     try:
-        folder = Path(tempfile.mkdtemp(prefix=_PREFIX))
+        folder = Path(tempfile.mkdtemp(prefix=PREFIX))
         folder.chmod(0o711)
-        lock = os.open(folder / _LOCK, os.O_CREAT | os.O_RDWR, 0o600)
-        os.write(lock, RUN_ID.encode())
+        # locked before it has its name: without a lock, the folder would be that of a run that was killed
+        made = folder / f"{LOCK}.new"
+        lock = os.open(made, os.O_CREAT | os.O_RDWR, 0o600)
         fcntl.flock(lock, fcntl.LOCK_EX)
+        os.write(lock, RUN_ID.encode())
+        made.rename(folder / LOCK)
     except OSError as problem:
         raise RunError(
             f"a folder for temporary files cannot be made: {problem.strerror or problem}. "
@@ -198,14 +201,3 @@ def _stop_with_launcher(launcher: int, inner: int) -> None:
     while os.getppid() == launcher:
         time.sleep(_LAUNCHER_SECONDS)
     _send(inner, signal.SIGTERM)
-
-
-def _remove_stale_folders() -> None:
-    """Remove the folders of runs whose processes were all killed, which then hold no lock, and kill what they left."""
-    for folder in Path(tempfile.gettempdir()).glob(f"{_PREFIX}*"):
-        with contextlib.suppress(OSError), (folder / _LOCK).open("r+") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            run_id = lock.read()
-            for process in marked(run_id) if run_id else ():
-                process.kill()
-            shutil.rmtree(folder, ignore_errors=True)

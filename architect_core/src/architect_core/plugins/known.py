@@ -77,7 +77,10 @@ KNOWN = (
     Known("events.sqlite", "channel", "architect-events"),
     Known("events.amqp", "channel", "architect-rabbitmq", ("events.amqps", "events.rabbitmq")),
     Known("events.sqs", "channel", "architect-sqs"),
-    *(Known(name, "command", "architect-command") for name in ("env", "install", "plugin", "plugins", "reset", "run")),
+    *(
+        Known(name, "command", "architect-command")
+        for name in ("env", "exec", "install", "logs", "plugin", "plugins", "ps", "reset", "restart", "run", "stop")
+    ),
     *(Known(name, "command", "architect-events") for name in ("consume", "relay")),
 )
 _PORTS = {"http": 80, "https": 443, "amqps": 5671, "clickhouses": 8443, "mqtts": 8883}  # of aliases and schemes

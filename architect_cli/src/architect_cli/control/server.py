@@ -1,0 +1,177 @@
+"""Answers the requests to a run, of its own user only."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import socket
+import time
+from typing import TYPE_CHECKING, Any, Protocol
+
+from architect_cli.control.folder import CONTROL, SOCKET, id_of
+from architect_cli.control.protocol import LONGEST, address_of, decode, encode, peer_uid
+from architect_cli.control.runs import Described, describe
+from architect_cli.history import RUN
+from architect_cli.part import State
+from architect_core.exceptions import ArchitectError, RunError
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator, Callable
+    from pathlib import Path
+
+    from architect_cli.history import History
+    from architect_cli.keeping import Parts
+    from architect_cli.part import Part
+
+    Answers = AsyncGenerator[dict[str, Any], None]
+
+_ALLOWED = {os.geteuid(), 0}
+
+
+class Controlled(Protocol):
+    """The run that is controlled."""
+
+    parts: Parts
+    history: History
+    shown: list[str]
+
+    def stop(self) -> None:
+        """End the whole run."""
+
+    def note(self, text: str) -> None:
+        """Show what is done."""
+
+    def masked(self, text: str) -> str:
+        """Returns text without secrets."""
+
+
+class Control:
+    """The socket of a run."""
+
+    def __init__(self, run: Controlled, folder: Path, roots: dict[str, str]) -> None:
+        self._run = run
+        self._folder = folder
+        self._roots = roots
+        self._server: asyncio.Server | None = None
+        self._open: set[asyncio.Task[None]] = set()
+
+    async def open(self) -> None:
+        """Listen, and describe the run; raises RunError if that fails."""
+        own = self._folder / CONTROL
+        try:
+            own.mkdir(mode=0o700)
+            listener = socket.socket(socket.AF_UNIX)
+            with address_of(own / SOCKET) as address:
+                listener.bind(address)
+            (own / SOCKET).chmod(0o600)
+            self._server = await asyncio.start_unix_server(self._serve, sock=listener, limit=LONGEST)
+            describe(self._folder, Described(id_of(self._folder), os.getpid(), self._roots, time.time()))
+        except OSError as problem:
+            raise RunError(f"the control socket {own / SOCKET} cannot be made: {problem.strerror}") from problem
+
+    async def close(self) -> None:
+        """Take no more requests, and end those that go on."""
+        if self._server is not None:
+            self._server.close()
+        for task in self._open:
+            task.cancel()
+        await asyncio.gather(*self._open, return_exceptions=True)
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.current_task()
+        assert task is not None  # noqa: S101 - asyncio has made one for this connection
+        self._open.add(task)
+        try:
+            await self._answer(reader, writer)
+        except (OSError, asyncio.CancelledError):  # the client is gone, or the run ends
+            pass
+        finally:
+            self._open.discard(task)
+            writer.close()
+
+    async def _answer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            line = await reader.readline()
+            if peer_uid(writer.get_extra_info("socket")) not in _ALLOWED:
+                raise RunError("this run is another user's")
+            answers_of_request = self._do(decode(line))
+            writer.write(encode({"accepted": True}))
+            await writer.drain()
+            async with contextlib.aclosing(answers_of_request) as answers:
+                async for answer in answers:
+                    writer.write(encode(answer))
+                    await writer.drain()
+            last: dict[str, Any] = {"end": True}
+        except ArchitectError as problem:
+            last = {"error": self._run.masked(str(problem))}
+        except (ValueError, TypeError, KeyError) as problem:
+            last = {"error": f"this is no request: {problem}"}
+        writer.write(encode(last))
+        await writer.drain()
+
+    def _do(self, request: dict[str, Any]) -> Answers:
+        command = request["command"]
+        commands: dict[str, Callable[[], Answers]] = {
+            "ps": self._ps,
+            "logs": lambda: self._logs(request["names"], request["lines"], follow=bool(request["follow"])),
+            "restart": lambda: self._restart(self._run.parts.find(request["name"])),
+            "stop": lambda: self._stop(None if request["name"] is None else self._run.parts.find(request["name"])),
+            "environment": lambda: self._environment(self._run.parts.find(request["name"])),
+        }
+        if command not in commands:
+            raise RunError(f"the run knows no command {command!r}; it may be of another version of architect")
+        return commands[command]()
+
+    async def _ps(self) -> Answers:
+        yield {"parts": [_described(part) for part in self._run.parts]}
+
+    async def _logs(self, names: list[str], count: int | None, *, follow: bool) -> Answers:
+        shown = [self._run.parts.find(name).name for name in names] or self._run.shown
+        wanted = set(shown) if names else {RUN, *shown}
+        yield {"names": shown}
+        follower = self._run.history.follow(wanted)
+        try:
+            yield {"lines": self._run.history.last(wanted, count)}
+            if follow:
+                async for printed in follower:
+                    if printed.lines:
+                        yield {"lines": [(printed.name, line) for line in printed.lines]}
+        finally:
+            follower.close()
+
+    async def _restart(self, part: Part) -> Answers:
+        self._run.note(f"{part.name} is restarted (architect restart)")
+        state = await self._run.parts.restart(part.name)
+        if state is State.FAILED and part.problem is not None:
+            raise part.problem
+        yield {"part": _described(part, state)}
+
+    async def _stop(self, part: Part | None) -> Answers:
+        if part is None:
+            self._run.stop()
+            return
+        self._run.note(f"{part.name} is stopped (architect stop)")
+        await self._run.parts.stop(part.name)
+        yield {"part": _described(part)}
+
+    async def _environment(self, part: Part) -> Answers:
+        if part.kind not in {"service", "companion", "migration"}:
+            raise RunError(f"{part.name} is no service: its programs belong to another environment")
+        if part.start is None:
+            raise RunError(f"{part.name} waits for what it needs, and has no environment yet")
+        yield {"name": part.name, "folder": str(part.start.cwd), "environment": dict(part.start.env)}
+
+
+def _described(part: Part, state: State | None = None) -> dict[str, Any]:
+    state = state or part.state
+    return {
+        "name": part.name,
+        "kind": part.kind,
+        "state": str(state),
+        "address": part.address,
+        "pid": part.pid,
+        "restarts": part.restarts,
+        "exit_code": part.exit_code,
+        "uptime": round(time.monotonic() - part.since, 1) if state is State.READY else None,
+    }
