@@ -12,6 +12,7 @@ from contextlib import closing
 from typing import Any
 
 import aio_pika
+import kombu
 import pika
 import pytest
 from datastore_certificates import Files
@@ -41,7 +42,12 @@ def over_aio_pika(db: Any) -> bool:
     return asyncio.run(run())
 
 
-DRIVERS: dict[str, Callable[[Any], bool]] = {"pika": over_pika, "aio-pika": over_aio_pika}
+def over_kombu(db: Any) -> bool:
+    with kombu.Connection(**db.for_driver("kombu")) as connection:
+        return bool(connection.default_channel.queue_declare("", exclusive=True).queue)
+
+
+DRIVERS: dict[str, Callable[[Any], bool]] = {"pika": over_pika, "aio-pika": over_aio_pika, "kombu": over_kombu}
 each_driver = pytest.mark.parametrize("driver", DRIVERS)
 
 
@@ -143,14 +149,15 @@ def test_the_host_is_verified_too(accounts, certificates, datastore, driver):
 
 
 @pytest.mark.parametrize("mode", ["require", "verify-ca"])
-def test_aio_pika_can_verify_less_and_pika_refuses_to(accounts, certificates, datastore, mode):
+def test_aio_pika_and_kombu_can_verify_less_and_pika_refuses_to(accounts, certificates, datastore, mode):
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     context.load_cert_chain(certificates.elsewhere, certificates.elsewhere_key)
     with forwarded(HOST, PORT, context) as port:
         options = {"sslmode": mode, **({"ca": certificates.ca} if mode == "verify-ca" else {})}
         db = datastore(**accounts[0] | {"port": port}, options=options)
-        assert over_aio_pika(db)
-        assert over_aio_pika(datastore(url=db.url))
+        for each in (db, datastore(url=db.url)):
+            assert over_aio_pika(each)
+            assert over_kombu(each)
     with pytest.raises(DriverError, match=f"pika does not support sslmode {mode}, only verify-full"):
         db.for_driver("pika")
 
@@ -164,4 +171,14 @@ def test_timeouts_and_heartbeats_reach_the_driver(accounts, datastore, driver):
         parameters = pika.URLParameters(**db.for_driver("pika"))
         assert (parameters.heartbeat, parameters.socket_timeout) == (7, 2.5)
     else:
-        assert db.for_driver("aio-pika")["timeout"] == 2.5
+        name = {"aio-pika": "timeout", "kombu": "connect_timeout"}[driver]
+        assert db.for_driver(driver)[name] == 2.5
+
+
+def test_kombu_has_the_mechanism_the_server_s_name_and_another_scheme(datastore):
+    url = "pyamqp+tls://u:p@h/v?auth_mechanism=external&verify=verify_peer&server_name_indication=n&cacertfile=/ca.pem"
+    db = datastore(url=url)
+    assert db.url.startswith("amqps://")
+    arguments = db.for_driver("kombu")
+    assert (arguments["login_method"], arguments["transport"]) == ("EXTERNAL", "pyamqp")
+    assert arguments["ssl"] == {"cert_reqs": ssl.CERT_REQUIRED, "server_hostname": "n", "ca_certs": "/ca.pem"}

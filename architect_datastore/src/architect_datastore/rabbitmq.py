@@ -77,6 +77,30 @@ def aio_pika(db: Credentials) -> dict[str, Any]:
     return {"url": _url(db, query), **given(ssl_context=context, timeout=db.options.get("connect_timeout"))}
 
 
+def kombu(db: Credentials) -> dict[str, Any]:
+    """`kombu.Connection`, on py-amqp, which verifies the host that it is given the name of."""
+    names = {"heartbeat": "heartbeat", "connect_timeout": "connect_timeout"}
+    query = translated(db, "kombu", names, "server_name_indication", "auth_mechanism", *TLS)
+    mechanism = _check_mechanism(db, "kombu", "plain", "external", "amqplain")
+    login = given(hostname=db.host, port=db.port, userid=db.username, password=db.password, virtual_host=db.name)
+    arguments = {"transport": "pyamqp", **login, **given(login_method=mechanism and mechanism.upper()), **query}
+    mode = db.options.get("sslmode")
+    return arguments if mode is None else {**arguments, "ssl": _kombu_tls(db, mode)}
+
+
+def _kombu_tls(db: Credentials, mode: str) -> dict[str, Any]:
+    import ssl  # takes a while, and most programs connect without it
+
+    host = (db.options.get("server_name_indication") or db.host) if mode == "verify-full" else None
+    return given(
+        cert_reqs=ssl.CERT_NONE if mode == "require" else ssl.CERT_REQUIRED,
+        server_hostname=host,
+        ca_certs=db.options.get("ca"),
+        certfile=db.options.get("certificate"),
+        keyfile=db.options.get("key"),
+    )
+
+
 def _check_mechanism(db: Credentials, driver: str, *known: str) -> str | None:
     """Returns the first of the allowed mechanisms that the driver has; None if any is allowed."""
     allowed = db.options.get("auth_mechanism")
@@ -96,7 +120,10 @@ def _url(db: Credentials, query: dict[str, Any]) -> str:
 
 
 class RabbitmqParser(TlsParser):
-    """Credentials for pika and aio-pika: `pika.URLParameters(**db.for_driver("pika"))`. The name is a virtual host."""
+    """Credentials for pika, aio-pika and kombu: `pika.URLParameters(**db.for_driver("pika"))`.
+
+    The name is a virtual host.
+    """
 
     Options = RabbitmqOptions
     sockets = False
@@ -144,5 +171,5 @@ PARSER = RabbitmqParser(
     "rabbitmq",
     port_of("rabbitmq"),
     schemes={"amqp": "amqp", "amqps": "amqps", "rabbitmq": "amqp", "pyamqp": "amqp"},
-    drivers={"pika": pika, "aio-pika": aio_pika},
+    drivers={"pika": pika, "aio-pika": aio_pika, "kombu": kombu},
 )
