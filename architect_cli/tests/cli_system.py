@@ -313,6 +313,7 @@ class System:
                 stdin=subprocess.DEVNULL,
                 stdout=file,
                 stderr=subprocess.STDOUT,
+                process_group=0,  # as a shell starts it, so that it can be stopped and go on
             )
         self._running.append(Running(process, output, self))
         return self._running[-1]

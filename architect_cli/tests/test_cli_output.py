@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import io
 import json
 
@@ -9,7 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from architect_cli.masking import passwords_in, spellings
+from architect_cli.lines import LONGEST_LINE
+from architect_cli.masking import is_secret_name, passwords_in, spellings
 from architect_cli.output import Console
 from architect_cli.prefixes import wants_colour
 
@@ -126,6 +128,107 @@ def test_a_password_in_a_url_is_known_decoded_and_encoded():
 )
 def test_a_password_in_a_connection_string_is_known(text):
     assert "p&s w" in set(passwords_in(text))
+
+
+@pytest.mark.parametrize(
+    ("name", "is_secret"),
+    [
+        ("PASSWORD", True),
+        ("db_pass", True),
+        ("DBPASSWORD", True),
+        ("dbPassword", True),
+        ("API_KEY", True),
+        ("apikey", True),
+        ("AWS_SECRET_ACCESS_KEY", True),
+        ("JWT_SIGNING_KEY", True),
+        ("x-token", True),
+        ("Authorization", True),
+        ("GITHUB_TOKEN", True),
+        ("CREDENTIALS", True),
+        ("SLACK_SECRET_URL", True),
+        ("PW", True),
+        ("KEYSPACE", False),
+        ("CASSANDRA_KEYSPACE", False),
+        ("KEYBOARD", False),
+        ("MONKEY", False),
+        ("TOKENIZER", False),
+        ("PASSENGERS", False),
+        ("COMPASS", False),
+        ("AUTHOR", False),
+        ("PARTITION_KEY", False),
+        ("PUBLIC_KEY", False),
+        ("TOKEN_TTL", False),
+        ("PASSWORD_MIN_LENGTH", False),
+        ("SECRET_NAME", False),
+        ("AUTH_URL", False),
+        ("KEY_FILE", False),
+        ("", False),
+        ("_", False),
+    ],
+)
+def test_a_name_says_whether_its_value_is_a_secret(name, is_secret):
+    assert is_secret_name(name) == is_secret
+
+
+@pytest.mark.parametrize(
+    ("secret", "text", "shown"),
+    [
+        # an ordinary word is masked only where it is a password for sure
+        ("architect", "File /srv/architect/run.py, in architect.sdk", None),
+        ("architect", "import architect", None),
+        ("architect", "postgres://app:architect@db/architect", "postgres://app:***@db/architect"),
+        ("architect", '{"name": "architect", "password": "architect"}', '{"name": "architect", "password": "***"}'),
+        ("architect", "PGPASSWORD=architect psql architect", "PGPASSWORD=*** psql architect"),
+        ("orders", "acme/orders listens", None),
+        ("postgres", "postgres: starting", None),
+        ("Postgres", "password='Postgres'", "password='***'"),
+        # a short one where it is a word of its own
+        ("owls", "howls, owls and owls_", "howls, *** and owls_"),
+        ("owls", "'owls'\\nowls owls!", "'***'\\n*** ***!"),
+        ("p+1", "p+1", None),  # too short
+        ("p+12", "xp+12 p+123 p+12", "xp+12 p+123 ***"),
+        # a longer one anywhere
+        ("correcthorse", "xcorrecthorsex", "x***x"),
+    ],
+)
+def test_a_secret_is_masked_where_it_is_one(secret, text, shown):
+    console = Console(["acme/orders"], io.StringIO())
+    console.mask.show(["/srv/architect", "architect.sdk"])
+    console.hide([secret])
+    assert console.masked(text) == (text if shown is None else shown)
+
+
+SECRET = "s3cret-word"
+
+
+@pytest.mark.parametrize("cut", range(len(SECRET) + 1))
+def test_a_secret_that_two_reads_share_is_masked(cut):
+    async def shown(pause: float) -> str:
+        stream = io.StringIO()
+        console = Console(["a"], stream)
+        console.hide([SECRET])
+        output = console.output_of("a")
+        output.write(f"it is {SECRET[:cut]}".encode())
+        await asyncio.sleep(pause)
+        output.write(f"{SECRET[cut:]} again\nand {SECRET}".encode())
+        output.close()
+        return stream.getvalue()
+
+    expected = "a | it is *** again\na | and ***\n"
+    assert asyncio.run(shown(0)) == expected
+    assert asyncio.run(shown(0.08)) == expected
+
+
+@pytest.mark.parametrize("before", range(LONGEST_LINE - 14, LONGEST_LINE + 4))
+def test_a_secret_at_the_border_of_two_pieces_of_a_long_line_is_masked(before):
+    stream = io.StringIO()
+    console = Console(["a"], stream)
+    console.hide([SECRET])
+    say(console, "a", "x" * before + SECRET + "y" * LONGEST_LINE)
+    shown = "".join(line.removeprefix("a | ") for line in stream.getvalue().splitlines())
+    assert "***" in shown
+    assert SECRET not in stream.getvalue()
+    assert shown == "x" * before + "***" + "y" * LONGEST_LINE
 
 
 def test_only_the_last_twenty_lines_are_kept():

@@ -253,6 +253,21 @@ def test_a_service_with_a_host_in_the_config_is_not_started_and_used_where_it_is
     assert sorted(system.started()) == ["acme/orders", "acme/script"]
 
 
+def test_a_run_of_a_service_with_a_host_in_the_config_is_an_error(system):
+    system.server("a/base")
+    root = system.server("a/root", dependencies={"a/base": "file:../base"})
+    config = system.overrides({"a/root": {"host": "http://root.test"}})
+    printed = system.fails("run", root, "--config", config)
+    assert "a/root: nothing is to be started, because --config states a host for it. Remove its `host`" in printed
+    assert system.started() == []
+
+
+def test_a_run_ends_with_the_script_that_is_started_if_another_one_runs_elsewhere(system):
+    other, root = system.server("a/other"), system.service("a/root", SCRIPT)
+    system.succeeds("run", other, root, "--config", system.overrides({"a/other": {"host": "http://other.test"}}))
+    assert system.started() == ["a/root"]
+
+
 def test_a_service_with_a_port_in_the_config_listens_there(system):
     port = free_port()
     system.server("a/base")
@@ -450,7 +465,7 @@ def test_help_is_there(system, arguments, expected):
 
 
 @pytest.mark.parametrize(
-    "arguments", [["run", "--only"], ["rnu"], ["run", ".", "--timeout", "0"], ["run", ".", "--timeout", "x"]]
+    "arguments", [["rnu"], *(["run", ".", "--timeout", each] for each in ("0", "x", "nan", "inf", "-1", "1e999", ""))]
 )
 def test_a_command_line_that_makes_no_sense_ends_with_2_and_the_usage(system, arguments):
     done = system.architect(*arguments)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import quote, unquote
 
 from architect_core.contract import MASK
+from architect_core.plugins.known import BY_NAME
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -67,6 +68,15 @@ def secrets_of(plan: Plan) -> Iterator[str]:
     yield from plan.overrides.secrets
     for override in plan.overrides.services.values():
         yield from _login_in(override.host or "")
+
+
+def ordinary_texts(plan: Plan) -> Iterator[str]:
+    """The names and paths that the output of a run is full of, whatever a password is."""
+    yield from BY_NAME
+    for node in plan.nodes:
+        yield from (node.name, str(node.folder), *node.dependencies, *node.versions)
+        for datastore in plan.datastores(node):
+            yield from (datastore.key, datastore.engine, datastore.declared.image or "")
 
 
 def passwords_in(text: str) -> Iterator[str]:

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 from typing import TYPE_CHECKING
 
+from architect_cli.listening import other_listener
 from architect_cli.plan import LOCAL
 from architect_core.exceptions import RunError
 
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from architect_cli.processes import Program
 
 _POLL_SECONDS = 0.02
+_OTHER_SECONDS = 0.5  # between two looks whether another program still has the port
 
 
 async def until_listening(
@@ -35,9 +37,14 @@ async def until_listening(
         async with asyncio.timeout(timeout):
             while program.exit_code is None:
                 if await _listens(port):
-                    if is_ready is None or await is_ready():
+                    other = other_listener(program, port)
+                    if other is not None:
+                        state = f"does not listen on {LOCAL}:{port}, where {other} listens instead of it,"
+                        await asyncio.sleep(_OTHER_SECONDS)
+                    elif is_ready is None or await is_ready():
                         return
-                    state = f"listens on {LOCAL}:{port} and is not ready, says the plugin {plugin!r},"
+                    else:
+                        state = f"listens on {LOCAL}:{port} and is not ready, says the plugin {plugin!r},"
                 await asyncio.sleep(_POLL_SECONDS)
     if program.exit_code is not None:
         await program.ended()

@@ -14,7 +14,7 @@ from architect_cli.events import check_commands, choose_broker, companions, migr
 from architect_cli.install import install_stubs
 from architect_cli.keeping import Parts
 from architect_cli.kept import kept_for
-from architect_cli.masking import secrets_of
+from architect_cli.masking import ordinary_texts, secrets_of
 from architect_cli.messages import error_text
 from architect_cli.names import find_name
 from architect_cli.output import Console
@@ -83,6 +83,7 @@ def _system(options: Options, kept: Kept, temporary: Path) -> System:
         check_commands(node, [*migrations(node), *beside[node.name]], plugins)
     without = _without(options.without, plan, beside)
     console = Console([*(node.name for node in plan.started), *(each.name for of in beside.values() for each in of)])
+    console.mask.show(ordinary_texts(plan))
     console.hide(secrets_of(plan))
     console.hide(secrets_in(plan.events or ""))
     provisioners = check(plan, plugins)
@@ -113,7 +114,11 @@ def _plan(options: Options) -> Plan:
         roots = [node for node in nodes if node.name in wanted]
         needed = [node for root in roots for node in root.closure()]
         nodes = [node for node in nodes if node in needed]
-    return Plan(nodes, overrides, roots, variables)
+    started = [root for root in roots if overrides.of(root.name).host is None]
+    if not started:
+        stated = ", ".join(root.name for root in roots)
+        raise RunError(f"{stated}: nothing is to be started, because --config states a host for it. Remove its `host`")
+    return Plan(nodes, overrides, started, variables)
 
 
 def _without(stated: Sequence[str], plan: Plan, beside: dict[str, list[Companion]]) -> frozenset[str]:

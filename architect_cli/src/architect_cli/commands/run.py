@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import sys
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,17 @@ from typing import Any
 import click
 
 from architect_cli.main import ClickCommand
+
+
+class _Seconds(click.FloatRange):
+    """A time in seconds: a number above 0, and neither "nan" nor "inf"."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        """Returns the number; fails with the usage if it is none."""
+        seconds = float(super().convert(value, param, ctx))
+        if not math.isfinite(seconds):
+            self.fail(f"{value!r} is no number of seconds.", param, ctx)
+        return seconds
 
 
 @click.command()
@@ -28,7 +40,7 @@ from architect_cli.main import ClickCommand
 )
 @click.option(
     "--timeout",
-    type=click.FloatRange(min=0, min_open=True),
+    type=_Seconds(min=0, min_open=True),
     metavar="SECONDS",
     default=30.0,
     show_default=True,
