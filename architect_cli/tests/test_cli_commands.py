@@ -12,7 +12,7 @@ from architect_core.contract import Command
 from architect_core.plugins import loading
 from architect_core.plugins.known import KNOWN
 
-COMMANDS = ["env", "exec", "install", "logs", "plugin", "plugins", "ps", "reset", "restart", "run", "stop"]
+COMMANDS = ["attach", "env", "exec", "install", "logs", "plugin", "plugins", "ps", "reset", "restart", "run", "stop"]
 # two ways of a third party to parse the arguments, with the same options
 ARGPARSE = """
 import argparse

@@ -15,13 +15,7 @@ RUN = ""  # the name under which lines about the run itself are kept
 
 @dataclass(frozen=True)
 class Printed:
-    """Lines that a part has printed, or the start of a line.
-
-    Attributes:
-        name: the part.
-        lines: whole lines; without any, `start` is the line that has started.
-        start: what has been printed of the first of the lines already, or of the line so far.
-    """
+    """Whole lines that a part has printed, or the start of a line, such as a prompt."""
 
     name: str
     lines: Sequence[str]
@@ -44,10 +38,10 @@ class History:
         self._number = 0
         self._followers: set[Follower] = set()
 
-    def add(self, name: str, lines: Sequence[str], start: str = "") -> None:
-        """Keep whole lines, which are masked; `start` of the first one was passed to `show` before."""
+    def add(self, name: str, lines: Sequence[str]) -> None:
+        """Keep whole lines, which are masked."""
         self._number += 1
-        printed = Printed(name, lines, start, self._number)
+        printed = Printed(name, lines, number=self._number)
         kept = self._kept.setdefault(name, deque())
         kept.append(printed)
         self._sizes[name] = self._sizes.get(name, 0) + printed.size

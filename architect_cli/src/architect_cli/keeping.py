@@ -238,9 +238,17 @@ class Parts:
             part.on_ready()
 
     async def _spawn(self, part: Part, start: Start) -> Program:
-        options = {"cwd": start.cwd, "env": start.env, "user": start.user, "stop_signal": start.stop_signal}
         spawning = asyncio.ensure_future(
-            spawn(start.name, start.command, self._console.output_of(start.name), **options)  # type: ignore[arg-type]
+            spawn(
+                start.name,
+                start.command,
+                self._console.output_of(start.name),
+                cwd=start.cwd,
+                env=start.env,
+                user=start.user,
+                stop_signal=start.stop_signal,
+                takes_input=start.takes_input,
+            )
         )
         if part not in self._started:
             self._started.append(part)

@@ -44,6 +44,7 @@ class Start:
     env: Mapping[str, str] = field(repr=False)
     user: tuple[int, int] | None = None
     stop_signal: int = signal.SIGTERM
+    takes_input: bool = False
 
 
 @dataclass(eq=False)

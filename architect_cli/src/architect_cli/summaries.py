@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 SUMMARIES = {
+    "attach": "Type to a service, such as to its debugger.",
     "consume": "Call the handlers of modules for the events that the broker of ARCHITECT_EVENTS keeps.",
     "env": "Show what is resolved here, and from where.",
     "events": "Show what events are pending or dead; retry, discard and replay them.",

@@ -137,7 +137,8 @@ class System:
         command, port = command_of(node), self.plan.ports.get(node.name)
 
         async def launch() -> Start:
-            return Start(node.name, command or (), node.folder, self.plan.variables_for(node))
+            variables = self.plan.variables_for(node)
+            return Start(node.name, command or (), node.folder, variables, takes_input=port is not None)
 
         is_script = port is None and command is not None
         return Part(
@@ -169,7 +170,8 @@ class System:
 
         async def launch() -> Start:
             command = command_of_companion(companion)
-            return Start(companion.name, command, node.folder, self.plan.variables_for(node))
+            variables = self.plan.variables_for(node)
+            return Start(companion.name, command, node.folder, variables, takes_input=kind == "companion")
 
         part = Part(companion.name, kind, launch, needs, completes=kind == "migration")
         part.absent = companion.name in self.without

@@ -56,6 +56,11 @@ class Connection:
         """Send an object."""
         self._socket.sendall(encode(message))
 
+    @property
+    def has_answer(self) -> bool:
+        """Whether another answer was received already."""
+        return b"\n" in self._received
+
     def receive(self) -> dict[str, Any] | None:
         """Wait for the next answer; None after the last one.
 

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     Answers = AsyncGenerator[dict[str, Any], None]
 
 _ALLOWED = {os.geteuid(), 0}
+_LAST_LINES = 10
 
 
 class Controlled(Protocol):
@@ -95,7 +96,7 @@ class Control:
             line = await reader.readline()
             if peer_uid(writer.get_extra_info("socket")) not in _ALLOWED:
                 raise RunError("this run is another user's")
-            answers_of_request = self._do(decode(line))
+            answers_of_request = self._do(decode(line), reader)
             writer.write(encode({"accepted": True}))
             await writer.drain()
             async with contextlib.aclosing(answers_of_request) as answers:
@@ -110,13 +111,14 @@ class Control:
         writer.write(encode(last))
         await writer.drain()
 
-    def _do(self, request: dict[str, Any]) -> Answers:
+    def _do(self, request: dict[str, Any], reader: asyncio.StreamReader) -> Answers:
         command = request["command"]
         commands: dict[str, Callable[[], Answers]] = {
             "ps": self._ps,
             "logs": lambda: self._logs(request["names"], request["lines"], follow=bool(request["follow"])),
             "restart": lambda: self._restart(self._run.parts.find(request["name"])),
             "stop": lambda: self._stop(None if request["name"] is None else self._run.parts.find(request["name"])),
+            "attach": lambda: self._attach(self._run.parts.find(request["name"]), reader),
             "environment": lambda: self._environment(self._run.parts.find(request["name"])),
         }
         if command not in commands:
@@ -161,6 +163,33 @@ class Control:
         if part.start is None:
             raise RunError(f"{part.name} waits for what it needs, and has no environment yet")
         yield {"name": part.name, "folder": str(part.start.cwd), "environment": dict(part.start.env)}
+
+    async def _attach(self, part: Part, reader: asyncio.StreamReader) -> Answers:
+        if part.start is not None and not part.start.takes_input:
+            raise RunError(
+                f"{part.name} reads no input. To debug a script, run it in a terminal: "
+                f"architect exec {part.name} -- COMMAND"
+            )
+        if part.pid is None:
+            raise RunError(f"{part.name} does not run: it is {part.state}")
+        follower = self._run.history.follow({part.name})
+        typing = asyncio.create_task(_pass_on(part, reader))
+        try:
+            last = [line for _, line in self._run.history.last({part.name}, _LAST_LINES)]
+            yield {"name": part.name, "lines": last, "started": self._run.history.started(part.name)}
+            async for printed in follower:
+                yield {"lines": list(printed.lines), "started": printed.start}
+        finally:
+            typing.cancel()
+            follower.close()
+
+
+async def _pass_on(part: Part, reader: asyncio.StreamReader) -> None:
+    """Write what the client sends to the standard input of a part."""
+    with contextlib.suppress(ValueError, OSError):
+        while line := await reader.readline():
+            if part.program is not None:
+                part.program.write_input(str(decode(line).get("input", "")).encode())
 
 
 def _described(part: Part, state: State | None = None) -> dict[str, Any]:

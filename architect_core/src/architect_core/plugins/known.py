@@ -35,6 +35,10 @@ def _engine(name: str, *aliases: str, port: int | None = None) -> Known:
     return Known(name, "engine", "architect-datastore", aliases, port=port)
 
 
+_COMMANDS = (
+    *("attach", "env", "exec", "install", "logs", "plugin", "plugins", "ps", "reset", "restart", "run", "stop"),
+)
+
 KNOWN = (
     Known("rest", "protocol", "architect-rest", schemes=("http", "https")),
     Known("grpc", "protocol", "architect-grpc", schemes=("grpcs",)),
@@ -77,10 +81,7 @@ KNOWN = (
     Known("events.sqlite", "channel", "architect-events"),
     Known("events.amqp", "channel", "architect-rabbitmq", ("events.amqps", "events.rabbitmq")),
     Known("events.sqs", "channel", "architect-sqs"),
-    *(
-        Known(name, "command", "architect-command")
-        for name in ("env", "exec", "install", "logs", "plugin", "plugins", "ps", "reset", "restart", "run", "stop")
-    ),
+    *(Known(name, "command", "architect-command") for name in _COMMANDS),
     *(Known(name, "command", "architect-events") for name in ("consume", "relay")),
 )
 _PORTS = {"http": 80, "https": 443, "amqps": 5671, "clickhouses": 8443, "mqtts": 8883}  # of aliases and schemes
