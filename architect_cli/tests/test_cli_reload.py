@@ -166,6 +166,72 @@ held.write("started")
     stops(system, running)
 
 
+def test_a_service_that_writes_another_file_each_time_it_starts_is_not_restarted_for_ever(system, web):
+    writing = "import pathlib, time; pathlib.Path('state.json').write_text(str(time.time()))"
+    write(web / "main.py", writing + ANSWERING)
+    running = system.start("run", web).wait_for("a/web is ready")
+    write(web / "other.py", "")
+    running.wait_for("a/web changes state.json each time it starts: that restarts it no more")
+    count = len(system.started())
+    write(web / "main.py", writing + ANSWERING.replace("WORD", "changed"))
+    wait_until(lambda: answers(running, "a/web", "changed"), running.printed)
+    assert len(system.started()) == count + 1
+    stops(system, running)
+
+
+def replaced(path: Path, text: str) -> None:
+    """Write a file as many editors do."""
+    new = path.with_name("new-1234")
+    new.write_text(text)
+    new.replace(path)
+
+
+def moved_back(path: Path, text: str) -> None:
+    """As vim does, and as sed -i with a copy."""
+    path.rename(path.with_name(f"{path.name}~"))
+    path.write_text(text)
+
+
+@pytest.mark.parametrize("save", [replaced, moved_back])
+def test_a_file_is_changed_however_it_is_saved(system, web, running, save):
+    save(web / "main.py", ANSWERING.replace("WORD", "saved"))
+    running.wait_for("a/web is restarted: main.py changed").wait_for("a/web is ready again")
+    assert answers(running, "a/web", "saved")
+    (web / "main.py").unlink()
+    running.wait_for("a/web ended with exit code 2").wait_for("waits for the next change")
+    stops(system, running)
+
+
+def test_a_change_while_a_service_starts_is_not_lost(system):
+    slow = "import time; print('starting', flush=True); time.sleep(100)"
+    web = system.server("a/web", slow)
+    root = system.server("a/root", SERVER, dependencies={"a/web": "file:../web"})
+    running = system.start("run", root).wait_for("starting")
+    write(web / "main.py", "1 +")
+    running.wait_for("a/web ended with exit code 1").wait_for("waits for the next change")
+    write(web / "main.py", ANSWERING)
+    running.wait_for("a/root is ready")
+    stops(system, running)
+
+
+def test_a_service_of_handlers_has_them_restarted(system):
+    system.server("a/shop", SERVER, notifications=["sold"])
+    handles = {"a/shop": {"sold": {"handler": "letters"}}}
+    root = system.service("a/root", dependencies={"a/shop": "file:../shop"}, subscriptions=handles)
+    handler = """
+import architect.sdk as architect
+@architect.on("a/shop", "sold")
+def write(event): ...
+print("first")
+"""
+    write(root / "letters.py", handler)
+    running = system.start("run", root, "--events", "sqlite").wait_for("first")
+    write(root / "letters.py", handler.replace("first", "second"))
+    running.wait_for("a/root is restarted: letters.py changed").wait_for("second")
+    assert system.started() == ["a/shop"]
+    stops(system, running)
+
+
 def test_a_changed_manifest_is_for_the_next_run(system, web, running):
     write(web / "architect.json", json.dumps({"name": "a/web", "api": {"type": "rest"}, "description": "x"}))
     running.wait_for(f"{web}/architect.json was changed: the next run reads it")
@@ -288,10 +354,12 @@ def test_a_file_that_a_process_has_open_for_writing_is_its_own(tmp_path):
         cwd=tmp_path,
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
+        start_new_session=True,
     ) as process:
         assert process.stdout is not None
         process.stdout.readline()
-        found = written_by([process.pid, 999_999_999])
+        assert written_by({999_999_999}) == set()
+        found = written_by({process.pid})
         assert str(tmp_path / "written") in found
         if sys.platform == "linux":
             assert str(tmp_path / "read") not in found

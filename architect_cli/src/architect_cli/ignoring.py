@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,7 +16,7 @@ from architect_cli.kept import FOLDER
 from architect_core.contract import STUBS_FOLDER
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Set
 
     from watchfiles import Change
 
@@ -25,7 +26,29 @@ _WRITTEN = (
     r"\.(log|log\.\d+|pid|lock|sock|tmp|temp|swp|swx|dump|prof)$",
     r"\.(db|db3|sqlite|sqlite3|rdb|aof|mdb|ldb)(-wal|-shm|-journal)?$",
     r"^(nohup\.out|core(\.\d+)?|4913)$",  # the last one is vim's
-    r"^\.#|^#.*#$",
+    r"^\.#|^#.*#$|\.kate-swp$|^\.goutputstream-",
+)
+_SOURCES = frozenset(
+    {
+        *(
+            ".py",
+            ".pyi",
+            ".proto",
+            ".js",
+            ".mjs",
+            ".cjs",
+            ".ts",
+            ".tsx",
+            ".jsx",
+            ".go",
+            ".rs",
+            ".java",
+            ".kt",
+            ".rb",
+            ".php",
+        )
+    }
+    | {*(".c", ".h", ".cc", ".cpp", ".cs", ".ex", ".sh", ".html", ".jinja", ".j2", ".css", ".sql", ".graphql")}
 )
 
 
@@ -39,6 +62,11 @@ class ChangeFilter(DefaultFilter):
     def __call__(self, change: Change, path: str) -> bool:
         """Whether the file at `path` is one that a service is made of."""
         return super().__call__(change, path) and not is_ignored_by_git(Path(path))
+
+
+def is_source(path: Path) -> bool:
+    """Whether a file is one that people write and programs do not."""
+    return path.suffix in _SOURCES
 
 
 def is_ignored_by_git(path: Path) -> bool:
@@ -72,14 +100,12 @@ def _read(file: Path, _changed: int) -> GitIgnoreSpec | None:
     return None
 
 
-def written_by(processes: Iterable[int]) -> set[str]:
-    """The files that these processes have open for writing, and those that their children have."""
+def written_by(sessions: Set[int]) -> set[str]:
+    """The files that the processes of these sessions have open for writing."""
     found = set()
-    for pid in processes:
+    for pid in psutil.pids():
         with contextlib.suppress(psutil.Error, OSError):
-            process = psutil.Process(pid)
-            for each in (process, *process.children(recursive=True)):
-                with contextlib.suppress(psutil.Error, OSError):
-                    # macOS does not say how a file was opened; a file of a program is read and closed
-                    found |= {file.path for file in each.open_files() if getattr(file, "mode", "w") != "r"}
+            if os.getsid(pid) in sessions:
+                # macOS does not say how a file was opened; a file of a program is read and closed
+                found |= {file.path for file in psutil.Process(pid).open_files() if getattr(file, "mode", "w") != "r"}
     return found

@@ -33,6 +33,8 @@ _STEP_MS = 50  # changes that follow each other so soon belong together
 _LONGEST_MS = 400  # but not for longer than this
 _JOIN_SECONDS = 2.0
 _SHOWN = 3
+_LOOPS = 4  # restarts in a row for the same files, each so soon after the other
+_LOOP_SECONDS = 3.0
 _IDLE = frozenset({State.WAITING, State.STOPPING, State.STOPPED, State.ABSENT})
 
 
@@ -48,6 +50,7 @@ class Reloader:
         self._stop = threading.Event()
         self._changes: asyncio.Queue[set[Path]] = asyncio.Queue()
         self._restarts: set[asyncio.Task[None]] = set()
+        self._causes: dict[Node, tuple[set[Path], int, float]] = {}  # the last files, how often in a row, and when
         self._thread = threading.Thread(target=self._watch, name="watch", daemon=True)
         self._handling = asyncio.create_task(self._handle())
         self._thread.start()
@@ -63,7 +66,7 @@ class Reloader:
 
     def _watch(self) -> None:
         """Pass on changes of the services' files; runs in a thread."""
-        from watchfiles import watch
+        from watchfiles import Change, watch
 
         from architect_cli.ignoring import ChangeFilter, written_by
 
@@ -76,8 +79,9 @@ class Reloader:
                 ignore_permission_denied=True,
                 **options,  # type: ignore[arg-type]
             ):
-                own = written_by(part.pid for part in self._parts if part.pid is not None)
                 files = {file for change, path in found for file in _files(change, path, counts)}
+                files -= {path for path in files if (Change.added, path) in found and not os.path.lexists(path)}
+                own = written_by({part.pid for part in self._parts if part.pid is not None})
                 if changed := {Path(path) for path in files - own}:
                     self._loop.call_soon_threadsafe(self._changes.put_nowait, changed)
         except Exception as problem:  # noqa: BLE001 - the run goes on without, whatever the system lacks
@@ -134,9 +138,9 @@ class Reloader:
         owner = next((by_folder[folder] for folder in path.parents if folder in by_folder), None)
         return owner if owner is not None and self._plan.is_started(owner) else None
 
-    def _restart(self, node: Node, paths: Iterable[Path]) -> None:
+    def _restart(self, node: Node, paths: set[Path]) -> None:
         parts = [part for part in self._parts if part.made_of == node.name and part.state not in _IDLE]
-        if not parts:
+        if not parts or self._writes_itself(node, paths):
             return
         names = sorted(str(path.relative_to(node.folder)) for path in paths)
         shown = ", ".join(names[:_SHOWN]) + (f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else "")
@@ -144,6 +148,22 @@ class Reloader:
         self._console.note(f"{node.name} is restarted: {why}")
         for part in parts:
             self._begin(self._restart_part(part))
+
+    def _writes_itself(self, node: Node, paths: set[Path]) -> bool:
+        """Whether a service seems to write these files each time it starts, which would restart it for ever."""
+        from architect_cli.ignoring import is_source
+
+        former, count, at = self._causes.get(node, (paths, 0, 0.0))
+        now = self._loop.time()
+        is_same = paths == former and now - at < _LOOP_SECONDS and not any(map(is_source, paths))
+        count = count + 1 if is_same and paths else 0
+        self._causes[node] = (paths, count, now)
+        if count == _LOOPS:
+            names = ", ".join(sorted(str(path.relative_to(node.folder)) for path in paths))
+            self._console.note(
+                f"{node.name} changes {names} each time it starts: that restarts it no more. Name it in .gitignore"
+            )
+        return count >= _LOOPS
 
     async def _restart_part(self, part: Part) -> None:
         state = await self._parts.restart(part.name, changed=True)
