@@ -9,6 +9,7 @@ import signal
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from architect_cli.control.folder import id_of
 from architect_cli.control.server import Control
 from architect_cli.events import check_commands, choose_broker, companions, migrations, secrets_in
 from architect_cli.install import install_stubs
@@ -32,7 +33,7 @@ from architect_core.exceptions import ArchitectError, RunError
 from architect_core.plugins import Plugins
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
     from architect_cli.events import Companion
@@ -60,14 +61,17 @@ class Options:
     reload: bool = True
 
 
-def run_system(options: Options, temporary: Path) -> int:
+def run_system(options: Options, temporary: Path, on_ready: Callable[[str], None] | None = None) -> int:
     """Run the services in the stated folders; returns the exit code.
 
-    The caller removes the folder `temporary` after the run. Raises ArchitectError if something is wrong before anything
-    is started.
+    For a run in the background, `on_ready` is called with a message once everything is ready. The caller removes the
+    folder `temporary` after the run. Raises ArchitectError if something is wrong before anything is started.
     """
     with kept_for(options.folders[0]) as kept:
-        run = Run(_system(options, kept, temporary), fail_fast=options.fail_fast, reload=options.reload)
+        system = _system(options, kept, temporary)
+        if on_ready is not None:
+            system.how_to_stop = "stop it with: architect stop"
+        run = Run(system, on_ready, fail_fast=options.fail_fast, reload=options.reload)
         return asyncio.run(run.until_it_ends())
 
 
@@ -130,8 +134,11 @@ def _without(stated: Sequence[str], plan: Plan, beside: dict[str, list[Companion
 class Run:
     """Starts the parts of a system in order, and stops them all at its end."""
 
-    def __init__(self, system: System, *, fail_fast: bool, reload: bool) -> None:
+    def __init__(
+        self, system: System, on_ready: Callable[[str], None] | None, *, fail_fast: bool, reload: bool
+    ) -> None:
         self._system = system
+        self._on_ready = on_ready
         self._plan = system.plan
         self._console = system.console
         self._fail_fast = fail_fast
@@ -159,6 +166,7 @@ class Run:
         control = Control(self, self._system.temporary, roots)
         await control.open()
         self.parts.begin()
+        waiting = asyncio.create_task(self._report_when_ready())
         try:
             code = await self._outcome
         except ArchitectError as problem:
@@ -166,12 +174,28 @@ class Run:
             code = 1
         finally:
             self._stopping = True
+            waiting.cancel()
             if reloader is not None:
                 await reloader.close()
             await self.parts.stop_all()
             await control.close()
             self._system.close()
         return code
+
+    async def _report_when_ready(self) -> None:
+        if self._on_ready is not None:
+            for part in self.parts:
+                await part.was_ready.wait()
+            ready = [self._started(root) for root in self._plan.roots if root.name not in self._system.without]
+            run = id_of(self._system.temporary)
+            lines = [*ready, f"the run {run} goes on in the background; stop it with: architect stop"]
+            self._on_ready("".join(f"{line}\n" for line in lines))
+
+    def _started(self, root: Node) -> str:
+        if root.api is None:
+            return f"{root.name} is started"
+        address = self._plan.address(root)
+        return f"{root.name} is ready at {address['host']}:{address['port']}"
 
     def stop(self) -> None:
         """End the run as it was asked to, by another terminal."""

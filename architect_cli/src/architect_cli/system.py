@@ -66,6 +66,7 @@ class System:
         keep: whether the data of servers are.
         temporary: the folder of the run.
         timeout: how many seconds a part may take until it is ready.
+        how_to_stop: what the user does to end the run.
     """
 
     plan: Plan
@@ -80,6 +81,7 @@ class System:
     keep: bool
     temporary: Path
     timeout: float
+    how_to_stop: str = "press Ctrl-C to stop"
 
     def __post_init__(self) -> None:
         self._threads = ThreadPoolExecutor(thread_name_prefix="plugin")
@@ -161,9 +163,9 @@ class System:
             return
         if root.api is not None:
             address = self.plan.address(root)
-            self.console.note(f"{root.name} is ready at {address['host']}:{address['port']}; press Ctrl-C to stop")
+            self.console.note(f"{root.name} is ready at {address['host']}:{address['port']}; {self.how_to_stop}")
         elif command_of(root) is None:
-            self.console.note(f"{root.name} has no program of its own, only handlers of events; press Ctrl-C to stop")
+            self.console.note(f"{root.name} has no program of its own, only handlers of events; {self.how_to_stop}")
 
     def _beside(self, companion: Companion, node: Node, kind: Kind, needs: tuple[str, ...]) -> Part:
         """A process that runs in the folder and the environment of a service."""

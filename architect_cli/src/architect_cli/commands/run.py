@@ -58,6 +58,9 @@ class _Seconds(click.FloatRange):
     multiple=True,
     help="Do not start this service, which you start yourself; may be repeated.",
 )
+@click.option(
+    "-d", "--detach", is_flag=True, help="Run in the background, and return once all is ready; see architect stop."
+)
 @click.option("--fail-fast", is_flag=True, help="End the run when any part of it ends, instead of starting that again.")
 @click.option(
     "--env-file",
@@ -70,7 +73,7 @@ class _Seconds(click.FloatRange):
     "--no-reload", "reload", flag_value=False, default=True, help="Restart no service when a file of it changes."
 )
 @click.option("--keep", is_flag=True, help="Keep the data of databases and of the broker for the next run with --keep.")
-def run(paths: tuple[Path, ...], **stated: Any) -> int:
+def run(paths: tuple[Path, ...], *, detach: bool, **stated: Any) -> int:
     """Run the service in each PATH with all that it depends on.
 
     PATH is the working folder by default. Each service gets a free port on this machine and the addresses of its
@@ -83,6 +86,9 @@ def run(paths: tuple[Path, ...], **stated: Any) -> int:
 
     Ports and passwords are those of the last run, if the ports are free. With --keep the data of databases are, too,
     until `architect reset`. All of it is in the folder `.architect` of the first PATH.
+
+    From other terminals, `architect ps` lists what runs, `architect logs` shows what it printed, and `architect
+    restart`, `stop`, `exec` and `attach` reach one service of it.
 
     What ends before it was ever ready ends the run. What ends later is started again, after 0.2 seconds at first and
     twice as long after each further crash, while the rest runs on.
@@ -114,7 +120,11 @@ def run(paths: tuple[Path, ...], **stated: Any) -> int:
     from architect_cli.supervise import supervised
 
     options = Options(folders=paths or (Path(),), **stated)
-    return supervised(lambda temporary: run_system(options, temporary))
+    if not detach:
+        return supervised(lambda temporary: run_system(options, temporary))
+    from architect_cli.detaching import detached
+
+    return detached(lambda on_ready: supervised(lambda temporary: run_system(options, temporary, on_ready)))
 
 
 command = ClickCommand(run)
