@@ -153,6 +153,20 @@ class TestTiDB(Suite):
     url_scheme = "tidb"
 
 
+class TestSnowflake(Suite):
+    engine = "snowflake"
+    default_port = None
+    url_scheme = "snowflake"
+    checks_options = False  # they are the connector's arguments
+
+
+class TestBigQuery(Suite):
+    engine = "bigquery"
+    default_port = None
+    url_scheme = "bigquery"
+    checks_options = False  # they are SQLAlchemy's
+
+
 class TestOracle(Suite):
     engine = "oracle"
     default_port = 1521

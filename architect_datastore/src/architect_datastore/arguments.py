@@ -32,6 +32,15 @@ def given(**arguments: Any) -> dict[str, Any]:
     return {key: value for key, value in arguments.items() if value is not None}
 
 
+def truth(value: Any) -> Any:
+    """Returns what "true" and "false" of a URL mean to a driver that takes booleans; any other value as it is.
+
+    >>> truth("True"), truth("3"), truth(3)
+    (True, '3', 3)
+    """
+    return {"true": True, "false": False}.get(str(value).lower(), value)
+
+
 def translated(db: Credentials, driver: str, names: Mapping[str, str], *handled: str) -> dict[str, Any]:
     """Returns the options of `db` by the driver's names.
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from architect_core.contract import Credentials
 from architect_core.plugins.known import port_of
-from architect_datastore.arguments import engine_arguments, given, refusal
+from architect_datastore.arguments import engine_arguments, given, refusal, truth
 from architect_datastore.options import TLS, VERIFYING
 from architect_datastore.postgres import PostgresRelative, django, psycopg, sqlalchemy
 
@@ -50,10 +50,7 @@ def _tls(mode: str | None) -> dict[str, Any]:
 
 def _value(name: str, value: Any) -> Any:
     """Returns what a text of a URL means to a driver that takes numbers and booleans, too."""
-    text = str(value).lower()
-    if text in {"true", "false"}:
-        return text == "true"
-    return int(text) if name in _NUMBERS and text.isdecimal() else value
+    return int(value) if name in _NUMBERS and str(value).isdecimal() else truth(value)
 
 
 def sqlalchemy_redshift(db: Credentials) -> dict[str, Any]:

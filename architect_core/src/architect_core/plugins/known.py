@@ -56,6 +56,8 @@ KNOWN = (
     _engine("mongodb", "mongodb+srv", "mongo", port=27017),
     _engine("sqlserver", "mssql", port=1433),
     _engine("oracle", "oraclegis", port=1521),
+    _engine("snowflake"),
+    _engine("bigquery"),
     _engine("rabbitmq", "amqp", "amqps", "pyamqp", port=5672),
     _engine("s3", port=443),
     _engine("sqs", port=443),
