@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import secrets
 import shutil
@@ -83,8 +84,13 @@ class Run:
         assert [process.cmdline() for process in self.processes()] == []
         assert list(self.temporary.iterdir()) == []
 
-    def close(self) -> None:
+    def kill_all(self) -> None:
+        """Kill every process of the run at once."""
         for process in self.processes():
-            process.kill()
+            with contextlib.suppress(psutil.NoSuchProcess):  # it ended with another one
+                process.kill()
+
+    def close(self) -> None:
+        self.kill_all()
         self.process.wait()
         shutil.rmtree(self.folder, ignore_errors=True)

@@ -74,18 +74,13 @@ def ports(run: Run) -> list[str]:
     return re.findall(r"acme/shop/(\w+ is ready on 127\.0\.0\.1:\d+)", run.printed())
 
 
-def kill_all(run: Run) -> None:
-    for process in run.processes():
-        process.kill()
-    run.process.wait()
-
-
 @pytest.mark.exhaustive  # each starts real servers several times; `test_cli_kept.py` does so with small ones
 def test_databases_and_events_survive_sigkill_of_every_process(shop):
     keeping = ("--keep", "--events", "sqlite")
     assert counted(shop.start(*keeping)) == [1, 1, 1, 1]
     first = ports(shop)
-    kill_all(shop)
+    shop.kill_all()
+    shop.process.wait()
     assert counted(shop.start(*keeping)) == [2, 2, 2, 2]
     assert sorted(ports(shop)) == sorted(first)
     shop.process.terminate()
@@ -118,5 +113,6 @@ def test_rabbitmq_keeps_its_messages(shop):
     (shop.system / "architect.json").write_text(json.dumps({"name": "acme/shop"}))
     keeping = ("--keep", "--events", "rabbitmq")
     assert counted(shop.start(*keeping)) == [1]
-    kill_all(shop)
+    shop.kill_all()
+    shop.process.wait()
     assert counted(shop.start(*keeping)) == [2]

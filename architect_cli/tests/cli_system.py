@@ -370,7 +370,8 @@ class System:
 
     def close(self) -> None:
         for process in self.processes():
-            process.kill()
+            with contextlib.suppress(psutil.NoSuchProcess):
+                process.kill()
         for running in self._running:
             running.process.wait()
 
