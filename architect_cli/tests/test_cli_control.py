@@ -16,7 +16,7 @@ from typing import Any
 
 import psutil
 import pytest
-from cli_system import COMMAND, REPORT, SERVER, WAITING_SCRIPT, Running, System, wait_until
+from cli_system import COMMAND, LISTEN, REPORT, SERVER, WAITING_SCRIPT, Running, System, wait_until
 
 CONFIGURED = SERVER.replace('print("serving"', 'print("serving", os.environ["API_TOKEN"]')
 
@@ -227,8 +227,30 @@ def test_logs_follow_what_is_printed_until_the_run_ends(running, system):
     assert "a/root" not in follower.printed()
 
 
+def test_ctrl_c_ends_following_and_not_the_run(running, system):
+    follower = system.start("logs", "-f").wait_for("a/base | serving")
+    assert follower.ends(signal.SIGINT) == 130
+    assert "Abort" not in follower.printed()
+    assert running.process.poll() is None
+
+
+def test_the_states_of_scripts_and_of_what_crashed_have_their_exit_codes(system):
+    system.service("a/migration", "print('migrated')")
+    crashing = "while not (REPORTS / 'crash').exists(): time.sleep(0.02)\nsys.exit(7)\n"
+    system.server("a/base", REPORT + LISTEN + crashing, dependencies={"a/migration": "file:../migration"})
+    root = system.service("a/root", WAITING_SCRIPT, dependencies={"a/base": "file:../base"})
+    running = system.start("run", root, "--no-reload").wait_for("waiting")
+    found = parts(system)
+    states = {name: (part["state"], part["exit_code"]) for name, part in found.items()}
+    assert states == {"a/migration": ("completed", 0), "a/base": ("ready", None), "a/root": ("ready", None)}
+    (system.folder / "base" / "main.py").write_text("raise SystemExit(5)")
+    (system.reports / "crash").touch()
+    wait_until(lambda: " failed (5) " in system.succeeds("ps"), running.printed)
+    assert running.ends(signal.SIGINT) == 130
+
+
 def test_a_follower_that_does_not_read_delays_nobody(system):
-    noisy = REPORT + "for number in range(400_000): print('noise', number)\nprint('last', flush=True)\ntime.sleep(100)"
+    noisy = REPORT + "for number in range(100_000): print('noise', number)\nprint('last', flush=True)\ntime.sleep(100)"
     system.service("a/noisy", noisy)
     running = system.start("run", "noisy")
     process = subprocess.Popen(

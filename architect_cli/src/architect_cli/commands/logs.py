@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import sys
 
 import click
@@ -24,7 +25,7 @@ from architect_cli.prefixes import prefixes, wants_colour
     metavar="NUMBER",
     help="How many of the last lines. [default: all kept]",
 )
-def logs(names: tuple[str, ...], run: str | None, lines: int | None, *, follow: bool) -> None:
+def logs(names: tuple[str, ...], run: str | None, lines: int | None, *, follow: bool) -> int:
     """Print what the services of a run have printed.
 
     With a NAME, only that service, or the server of a database, such as orders/primary_db.
@@ -42,8 +43,11 @@ def logs(names: tuple[str, ...], run: str | None, lines: int | None, *, follow: 
     except RunEndedError:
         if not follow:
             raise
+    except KeyboardInterrupt:
+        return 128 + signal.SIGINT
     finally:
         connection.close()
+    return 0
 
 
 command = ClickCommand(logs)
