@@ -44,6 +44,8 @@ PAGES = {
     "how-to/test-an-application.md": ("core", "rest", "grpc", "datastore", "testing"),
     "how-to/prove-a-plugin.md": ("core", "testing"),
     "how-to/connect-to-a-datastore.md": ("core", "datastore"),
+    "how-to/configure-a-run.md": ("core", "cli"),
+    "how-to/start-with-architect-init.md": ("core", "cli"),
 }
 
 

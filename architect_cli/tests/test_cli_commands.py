@@ -12,7 +12,9 @@ from architect_core.contract import Command
 from architect_core.plugins import loading
 from architect_core.plugins.known import KNOWN
 
-COMMANDS = ["attach", "env", "exec", "install", "logs", "plugin", "plugins", "ps", "reset", "restart", "run", "stop"]
+COMMANDS = [
+    *("attach", "env", "exec", "init", "install", "logs", "plugin", "plugins", "ps", "reset", "restart", "run", "stop")
+]
 # two ways of a third party to parse the arguments, with the same options
 ARGPARSE = """
 import argparse
@@ -102,7 +104,7 @@ def test_help_imports_no_plugin_of_architect_s_own_packages(monkeypatch, system)
 @pytest.mark.parametrize(
     ("words", "offered"),
     [
-        (["i"], ["install"]),
+        (["i"], ["init", "install"]),
         (["pl"], ["plugin", "plugins"]),
         (["run", "--c"], ["--config"]),
         (["env", "--export", "a"], ["architect", "aspire"]),

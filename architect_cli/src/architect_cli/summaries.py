@@ -8,6 +8,7 @@ SUMMARIES = {
     "env": "Show what is resolved here, and from where.",
     "events": "Show what events are pending or dead; retry, discard and replay them.",
     "exec": "Run a command with the environment of a service.",
+    "init": "Write architect.json for the service in a folder.",
     "install": "Generate the stubs of a service and its dependencies.",
     "logs": "Print what the services of a run have printed.",
     "plugin": "Write plugins of your own.",

@@ -76,9 +76,9 @@ class _Seconds(click.FloatRange):
 def run(paths: tuple[Path, ...], *, detach: bool, **stated: Any) -> int:
     """Run the service in each PATH with all that it depends on.
 
-    PATH is the working folder by default. Each service gets a free port on this machine and the addresses of its
-    dependencies. Dependencies start first; databases are started for the run unless one is named. The run lasts until
-    Ctrl-C, and nothing that was started is left behind.
+    PATH is the working folder by default. Each service gets the port of its architect.json, if it has one that is free,
+    or any free one, and the addresses of its dependencies. Dependencies start first; databases are started for the run
+    unless one is named. The run lasts until Ctrl-C, and nothing that was started is left behind.
 
     A service without an api is a script. If every PATH has one, the run ends with the last of them, and with its exit
     code if that is not 0. A dependency that is a script, such as a migration, has to end with 0 before what depends on
@@ -102,7 +102,8 @@ def run(paths: tuple[Path, ...], *, detach: bool, **stated: Any) -> int:
     the run (sqlite) unless --events states another.
 
     A service is started with `debug` from its architect.json, else with main.py, app.py or server.py, or for node with
-    npm start or index.js. A parameter's value is the one in FILE, else the one in this environment, else its default.
+    npm start or index.js. A parameter's value is the one in FILE, else the one in this environment, else the one in
+    .env, else its default.
 
     \b
     FILE holds what is different, each part optional:
@@ -113,6 +114,9 @@ def run(paths: tuple[Path, ...], *, detach: bool, **stated: Any) -> int:
           "host": "db.test", "port": 5432,
           "username": "app", "password": "...", "name": "billing"}}}}}
     A service or datastore with a host is used where it is, and not started.
+
+    In FILE, {"debug": {"path": "../billing"}} is the folder of a service, instead of the one in manifests. A value may
+    be {"$file": "PATH"} or {"$env": "NAME"}.
     """  # noqa: D301 - \b is click's mark for text that keeps its lines
     if sys.platform == "win32":
         raise click.ClickException("architect run needs a POSIX system; on Windows use its Linux subsystem")

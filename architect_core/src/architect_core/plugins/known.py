@@ -36,7 +36,7 @@ def _engine(name: str, *aliases: str, port: int | None = None) -> Known:
 
 
 _COMMANDS = (
-    *("attach", "env", "exec", "install", "logs", "plugin", "plugins", "ps", "reset", "restart", "run", "stop"),
+    *("attach", "env", "exec", "init", "install", "logs", "plugin", "plugins", "ps", "reset", "restart", "run", "stop"),
 )
 
 KNOWN = (
