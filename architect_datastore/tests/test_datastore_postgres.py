@@ -208,7 +208,7 @@ def test_a_name_that_postgresql_refuses_is_an_error_with_its_message(monkeypatch
     monkeypatch.setattr(
         postgres_cluster,
         "_create_cluster",
-        lambda account, programs, data, environ, **_: subprocess.run(["cp", "-a", f"{made}/.", str(data)], check=True),
+        lambda account, programs, data, environ: subprocess.run(["cp", "-a", f"{made}/.", str(data)], check=True),
     )
     with temporary_folder() as folder, pytest.raises(RunError, match=reason) as caught:
         provision(PostgresProvisioner(), {**wanted, "password": "s3cret-canary"}, folder, free_port())

@@ -77,7 +77,7 @@ class Cluster:
         new.mkdir(mode=0o700)
         if account.ids:
             os.chown(new, *account.ids)
-        _create_cluster(account, programs, new, environ, is_transient=bool(self.settings))
+        _create_cluster(account, programs, new, environ)
         single = _SingleUser(account, self._command(programs, new, "--single"), environ)
         single.run([_role("ALTER" if login.username == OWNER else "CREATE", login), *_database(login)], login.password)
         new.rename(self.data)
@@ -118,13 +118,10 @@ class _SingleUser:
         raise RunError(f"PostgreSQL refuses the username or the name, or cannot start; it says: {output}")
 
 
-def _create_cluster(
-    account: Account, programs: PostgresPrograms, data: Path, environ: Mapping[str, str], *, is_transient: bool
-) -> None:
+def _create_cluster(account: Account, programs: PostgresPrograms, data: Path, environ: Mapping[str, str]) -> None:
     """Creates the data of a server that asks everybody for a password."""
-    command = [str(programs.initdb), "-D", str(data), "-U", OWNER, "--auth=reject", "--encoding=UTF8"]
-    if is_transient:
-        command.append("--no-sync")
+    # the system writes the files to the disk within seconds, in which they hold nothing of value yet
+    command = (str(programs.initdb), "-D", str(data), "-U", OWNER, "--auth=reject", "--encoding=UTF8", "--no-sync")
     output = ""
     for kind in ("C.UTF-8", "C"):  # the first has upper and lower case beyond ASCII, but not every system has it
         done = account.run((*command, "--locale=C", f"--lc-ctype={kind}"), data.parent, environ)
