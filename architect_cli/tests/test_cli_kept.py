@@ -167,6 +167,18 @@ def test_reset_removes_no_folder_that_no_run_has_made(system):
     assert (folder / "notes").exists()
 
 
+def test_a_folder_without_a_service_is_not_touched(system):
+    folder = system.folder / "typo"
+    system.fails("run", folder)
+    assert not folder.exists()
+    folder.mkdir()
+    system.fails("run", folder)
+    assert list(folder.iterdir()) == []
+    assert system.succeeds("reset", folder / "inner") == f"nothing is kept for {folder}/inner\n"
+    (folder / "loop").symlink_to("loop")
+    assert "cannot be read" in system.fails("reset", folder / "loop")
+
+
 def test_in_a_folder_that_cannot_be_written_what_is_kept_is_in_the_user_s(tmp_path, monkeypatch):
     states = tmp_path / "states"
     monkeypatch.setenv("XDG_STATE_HOME", str(states))

@@ -139,7 +139,10 @@ def _open(root: Path, stack: contextlib.ExitStack) -> Kept:
 
 def _candidates(root: Path) -> tuple[Path, Path]:
     """The root's folder, and one of the user's for a root that cannot be written."""
-    root = root.resolve()
+    try:
+        root = root.resolve()
+    except (OSError, RuntimeError, ValueError) as problem:  # a link to itself, a NUL in the name
+        raise RunError(f"{root} cannot be read: {problem}") from problem
     stated = os.environ.get("XDG_STATE_HOME", "")
     states = Path(stated) if stated.startswith("/") else Path("~/.local/state").expanduser()
     digest = hashlib.sha256(os.fsencode(root)).hexdigest()[:16]

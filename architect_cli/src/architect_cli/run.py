@@ -67,17 +67,17 @@ def run_system(options: Options, temporary: Path, on_ready: Callable[[str], None
     For a run in the background, `on_ready` is called with a message once everything is ready. The caller removes the
     folder `temporary` after the run. Raises ArchitectError if something is wrong before anything is started.
     """
+    plan = _plan(options)
     with kept_for(options.folders[0]) as kept:
-        system = _system(options, kept, temporary)
+        system = _system(plan, options, kept, temporary)
         if on_ready is not None:
             system.how_to_stop = "stop it with: architect stop"
         run = Run(system, on_ready, fail_fast=options.fail_fast, reload=options.reload)
         return asyncio.run(run.until_it_ends())
 
 
-def _system(options: Options, kept: Kept, temporary: Path) -> System:
+def _system(plan: Plan, options: Options, kept: Kept, temporary: Path) -> System:
     """Check everything that can be checked, and generate the stubs of all services."""
-    plan = _plan(options)
     plan.made_up = kept.secrets
     plugins = Plugins()
     broker = choose_broker(options.events, plan, plugins)
