@@ -69,6 +69,18 @@ DATASTORES = {
     "elastic-files": {"type": "opensearch", **NETWORK, "options": {"ca": "CA"}},
     "clickhouse": {"type": "clickhouse", **NETWORK, "options": {"sslmode": "require"}},
     "clickhouse-string": {"connection_string": f"Host=ch;Protocol=https;Port=8443;Username=app;Password={CANARY}"},
+    "cockroach": {"url": f"cockroachdb://app:{ENCODED}@db/shop?sslmode=verify-full&options=--cluster%3Dc"},
+    "redshift": {"type": "redshift", **NETWORK, "name": "shop", "options": {"sslmode": "require"}},
+    "tidb": {"url": f"tidb://app:{ENCODED}@db/shop?ssl_ca=CA&ssl_verify_cert=true&ssl_verify_identity=true"},
+    "oracle": {"type": "oracle", **NETWORK, "name": "shop", "options": {"sslmode": "verify-ca", "ca": "CA"}},
+    "oracle-sid": {"url": f"oracle+oracledb://app:{ENCODED}@a:1,b:2/XE?protocol=tcps"},
+    "oracle-wallet": {"url": f"oracle://app:{ENCODED}@alias?config_dir=/w&wallet_location=/w&wallet_password={CANARY}"},
+    "oracle-string": {"connection_string": f"User Id=app;Password={CANARY};Data Source=db:1521/shop"},
+    "duckdb": {"url": "duckdb:////var/lib/shop.duckdb?access_mode=read_only&threads=2"},
+    "motherduck": {"type": "motherduck", "name": "shop", "password": CANARY},
+    "snowflake": {"url": f"snowflake://app:{ENCODED}@org-acc/shop/public?warehouse=w&role=r&private_key_file_pwd={CANARY}"},
+    "bigquery": {"type": "bigquery", "project": "p", "dataset": "shop",
+        "credentials": {"type": "service_account", "private_key": CANARY}},
     "kafka": {"url": f"kafka://app:{ENCODED}@a:1,b:2/?acks=all"},
 }  # fmt: skip
 SERVICES = {
@@ -231,7 +243,7 @@ def test_a_datastore_without_a_url_is_reported_and_not_exported(tmp_path, dialec
 
 
 def test_an_option_that_a_url_would_turn_into_text_is_reported_and_not_exported(tmp_path):
-    entry = {"url": "kafka://k:1", "options": {"acks": 1}}
+    entry = {"url": "pulsar://k:1", "options": {"acks": 1}}
     done = export({OWNER: {"api": None, "datastores": {"queue": entry}}}, tmp_path, "bindings", "--show-secrets")
     assert done.exit_code == 1
     assert "cannot express it so that it is read back as the same (options, url)" in done.stderr

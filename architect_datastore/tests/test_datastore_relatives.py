@@ -54,6 +54,8 @@ def test_the_url_of_a_relative_has_its_engine_port_dialect_and_backend(url):
         ("timescale/timescaledb:2.17-pg16", "timescaledb", 5432),
         ("yugabytedb/yugabyte", "yugabytedb", 5433),
         ("pingcap/tidb:v8", "tidb", 4000),
+        ("gvenzl/oracle-free:23-slim", "oracle", 1521),
+        ("gvenzl/oracle-xe", "oracle", 1521),
         ("postgis/postgis:16-3.4", "postgres", 5432),
     ],
 )
@@ -74,6 +76,27 @@ def test_the_image_of_a_relative_names_its_engine(image, engine, port):
 def test_the_type_of_an_entry_wins_over_the_scheme_of_the_protocol(type_, url, written):
     db = credentials(type=type_, url=url)
     assert (db.engine, db.url) == (type_, written)
+
+
+@pytest.mark.parametrize(
+    ("kind", "url", "engine"),
+    [
+        ("cockroachdb", "postgresql://u@h/d", "cockroachdb"),
+        ("CockroachDB", "postgres://u@h/d", "cockroachdb"),
+        ("timescaledb", "postgresql+psycopg://u@h/d", "timescaledb"),
+        ("redshift", "postgresql://u@h/d", "redshift"),
+        ("tidb", "mysql://u@h/d", "tidb"),
+        ("oraclegis", "oracle://u@h/d", "oracle"),
+        ("postgresql", "postgres://u@h/d", "postgres"),
+        ("postgresql", "cockroachdb://u@h/d", "cockroachdb"),
+        ("mysql", "postgresql://u@h/d", "postgres"),  # what reads it is right
+        ("p-mysql", "mysql://u@h/d", "mysql"),
+        ("no such engine", "postgresql://u@h/d", "postgres"),
+        ("generic", "postgresql://u@h/d", "postgres"),
+    ],
+)
+def test_a_platform_s_name_of_a_relative_wins_over_the_scheme_of_the_protocol(kind, url, engine):
+    assert credentials(kind=kind, url=url).engine == engine
 
 
 # options of a URL -> `sslmode`, or None; of PyMySQL and MySQL Connector/Python

@@ -102,7 +102,7 @@ def _info(db: Credentials) -> dict[str, Any] | None:
     if info is None and encoded is None:
         return None
     try:
-        found = info if isinstance(info, dict) else json.loads(info if info is not None else b64decode(encoded or ""))
+        found = json.loads(b64decode(encoded or "") if info is None else info)
     except ValueError:
         found = None
     if isinstance(found, dict) and found.get("type") == "service_account":
@@ -154,17 +154,15 @@ class BigqueryParser(TlsParser):
         return {**found, **super().read_keys(keys, options)}
 
     def combine_options(self, options: dict[str, Any], target: DatastoreTarget) -> dict[str, Any]:
-        """Raises `target.error` if TLS is asked for and the endpoint is without, or if there are several keys."""
+        """Makes text of a key; raises `target.error` for two keys, and for TLS that the endpoint does not have."""
         if options.get("endpoint", "").startswith("http:") and "sslmode" in options:
             raise target.error("options.endpoint", "has http, so that options of TLS have no meaning; write https")
         given_keys = [key for key in _KEYS if key in options]
         if len(given_keys) > 1:
             raise target.error(f"options.{given_keys[1]}", f"is set together with `{given_keys[0]}`; give one of them")
+        if isinstance(options.get("credentials_info"), dict):
+            options = {**options, "credentials_info": json.dumps(options["credentials_info"])}
         return super().combine_options(options, target)
-
-    def write_options(self, scheme: str, options: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
-        """Writes the options by their own names, and a key that is an object as text."""
-        return scheme, {key: json.dumps(value) if isinstance(value, dict) else value for key, value in options.items()}
 
 
 PARSER = BigqueryParser(

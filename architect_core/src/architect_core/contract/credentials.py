@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar
 
@@ -182,10 +182,17 @@ class DatastoreTarget:
 
 
 class CredentialParser(Provided):
-    """Turns a datastore's entry into credentials. `Options` is the schema of the entry's `options`."""
+    """Turns a datastore's entry into credentials.
+
+    Attributes:
+        Options: the schema of the entry's `options`.
+        schemes: the schemes of URLs that it reads. A platform's name for an engine, such as "cockroachdb", wins over
+            the scheme of a URL that this engine reads as well, such as "postgresql".
+    """
 
     hook: ClassVar[str] = "architect_credential_parser"
     Options: ClassVar[type[BaseModel]] = Options
+    schemes: Collection[str] = ()
 
     @abstractmethod
     def credentials(self, target: DatastoreTarget) -> Credentials:

@@ -55,7 +55,7 @@ KNOWN = (
     _engine("duckdb", "motherduck"),
     _engine("mongodb", "mongodb+srv", "mongo", port=27017),
     _engine("sqlserver", "mssql", port=1433),
-    _engine("oracle", "oraclegis", port=1521),
+    _engine("oracle", "oraclegis", "oracle-free", "oracle-xe", port=1521),
     _engine("snowflake"),
     _engine("bigquery"),
     _engine("rabbitmq", "amqp", "amqps", "pyamqp", port=5672),

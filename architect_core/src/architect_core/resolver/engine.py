@@ -120,7 +120,18 @@ def _engine_of(config: DatastoreConfig, plugins: Plugins, asked_by: str) -> str 
     kind = (config.kind or "").lower()
     if not names.PROTOCOL.fullmatch(kind):
         return engine
-    return kind if engine in _TRANSPORTS else engine
+    if engine in _TRANSPORTS or (config.image is None and _reads(kind, engine, plugins, asked_by)):
+        return kind
+    return engine
+
+
+def _reads(engine: str, scheme: str | None, plugins: Plugins, asked_by: str) -> bool:
+    """Returns whether an engine reads URLs with a scheme, as CockroachDB reads "postgresql"."""
+    try:
+        parser = plugins.find(CredentialParser, engine, asked_by) if engine in plugins.names() else None
+    except PluginError:  # the engine of the scheme may be sound
+        return False
+    return parser is not None and scheme in parser.schemes
 
 
 def _from_manifest(name: str, service: str | None, find_root: Callable[[], Path]) -> str | None:

@@ -28,6 +28,9 @@ class NetworkParser(EngineParser):
     A subclass adds `Options`, the schema of an entry's `options` and of a URL's query, and overrides the methods below.
     """
 
+    schemes: Mapping[str, str]
+    """Each scheme that URLs may have -> the one to write."""
+
     socket: str | None = None
     """The option that names a socket in a URL; None for an engine whose URLs have a socket as their host."""
 
