@@ -31,6 +31,7 @@ PAGES = {
         *("core", "rest", "requests-cache", "requests-oauthlib", "locust", "responses", "requests-mock", "betamax"),
         *("vcrpy", "pytest-recording"),
     ),
+    "how-to/reach-a-run-from-another-terminal.md": ("core", "cli"),
     "how-to/change-code-while-it-runs.md": ("core", "datastore", "cli"),
     "how-to/rotate-a-secret.md": ("core", "datastore"),
     "how-to/use-an-outbox.md": ("core", "events", "cli", "sqlalchemy", "django"),
