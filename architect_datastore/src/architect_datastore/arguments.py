@@ -20,6 +20,12 @@ _PLAIN = {
     "host": re.compile(r"[\w.-]+|[0-9a-f.:]+", re.ASCII | re.IGNORECASE),
     "name": re.compile(r"[\w.~-]+", re.ASCII),
 }
+DJANGO = frozenset(
+    {"atomic_requests", "autocommit", "conn_health_checks", "conn_max_age", "disable_server_side_cursors"}
+)
+"""Options of a URL that are settings of Django, as django-environ has them."""
+
+_CONSTANTS = {"true": True, "false": False, "none": None}
 _NEEDS = {"port": "host", "password": "username"}
 
 
@@ -100,6 +106,24 @@ def django_entry(backend: str, arguments: Mapping[str, Any], names: tuple[str, .
     fields = ("HOST", "PORT", "USER", "PASSWORD", "NAME")
     address = {field: rest.pop(name, "") for field, name in zip(fields, names, strict=True)}
     return {"ENGINE": backend, **address, "OPTIONS": rest}
+
+
+def django_settings(db: Credentials) -> tuple[Credentials, dict[str, Any]]:
+    """Returns the credentials without the options that are settings of Django's `DATABASES`, and these settings.
+
+    >>> django_settings(Credentials("mysql", {"options": {"conn_max_age": "600", "charset": "utf8"}}))[1]
+    {'CONN_MAX_AGE': 600}
+
+    Raises:
+        DriverError: a setting is neither a number nor on or off.
+    """
+    found = {option.upper(): str(value).lower() for option, value in db.options.items() if option.lower() in DJANGO}
+    for option, value in found.items():
+        if value not in _CONSTANTS and not value.isdecimal():
+            raise DriverError(f"django needs a number, true, false or none as {option}")
+    rest = {option: value for option, value in db.options.items() if option.lower() not in DJANGO}
+    settings = {option: _CONSTANTS[value] if value in _CONSTANTS else int(value) for option, value in found.items()}
+    return Credentials(db.engine, {**db, "options": rest}, db.url), settings
 
 
 def client_context(db: Credentials, driver: str) -> ssl.SSLContext:

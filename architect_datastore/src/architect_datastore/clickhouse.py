@@ -10,6 +10,7 @@ from pydantic import Field
 from architect_core.contract import Credentials
 from architect_core.plugins.known import port_of
 from architect_datastore.arguments import given, mode_of, translated
+from architect_datastore.options import TLS
 from architect_datastore.tls import Flag, TlsOptions, TlsParser
 
 _SECURE = frozenset({"https", "clickhouses"})
@@ -20,19 +21,32 @@ class ClickhouseOptions(TlsOptions):
 
     Attributes:
         connect_timeout: seconds that connecting may take.
+        send_receive_timeout: seconds that a response may take.
+        query_limit: the number of rows that a query returns at most; 0 for all.
+        query_retries: how often a query is repeated.
+        compress: the compression, such as "lz4", or "true" or "false".
+        client_name: the name of this client in the server's logs.
+        session_id: the session of the server.
+        server_host_name: the name in the server's certificate, if it is another than the host.
+        http_proxy: the URL of a proxy; `https_proxy` is that for TLS.
     """
 
     connect_timeout: int | None = Field(default=None, gt=0)
+    send_receive_timeout: int | None = Field(default=None, gt=0)
+    query_limit: int | None = Field(default=None, ge=0)
+    query_retries: int | None = Field(default=None, ge=0)
+    compress: str | None = None
+    client_name: str | None = None
+    session_id: str | None = None
+    server_host_name: str | None = None
+    http_proxy: str | None = None
+    https_proxy: str | None = None
 
 
 def clickhouse_connect(db: Credentials) -> dict[str, Any]:
     """`clickhouse_connect.get_client`, which verifies a certificate and its host together."""
-    names = {
-        "ca": "ca_cert",
-        "certificate": "client_cert",
-        "key": "client_cert_key",
-        "connect_timeout": "connect_timeout",
-    }
+    files = {"ca": "ca_cert", "certificate": "client_cert", "key": "client_cert_key"}
+    names = {**{name: name for name in ClickhouseOptions.model_fields if name not in TLS}, **files}
     mode = mode_of(db, "clickhouse-connect", "disable", "require", "verify-full")
     login = given(host=db.host, port=db.port, username=db.username, password=db.password, database=db.name)
     arguments = {**login, **translated(db, "clickhouse-connect", names, "sslmode")}
@@ -78,6 +92,6 @@ class ClickhouseParser(TlsParser):
 PARSER = ClickhouseParser(
     "clickhouse",
     port_of("clickhouse"),
-    schemes=dict.fromkeys(("clickhouse", "http", *sorted(_SECURE)), "clickhouse"),
+    schemes=dict.fromkeys(("clickhouse", "clickhousedb", "http", *sorted(_SECURE)), "clickhouse"),
     drivers={"clickhouse-connect": clickhouse_connect},
 )

@@ -29,8 +29,8 @@ class ElasticsearchOptions(TlsOptions):
 def elasticsearch(db: Credentials) -> dict[str, Any]:
     """`elasticsearch.Elasticsearch` and `AsyncElasticsearch`, which encode a login as ASCII."""
     arguments = _arguments(db, "elasticsearch", {**_FILES, "api_key": "api_key"})
-    if db.username is not None:
-        login = (db.username, db.password or "")
+    if db.username is not None or db.password:
+        login = (db.username or "", db.password or "")
         text = ":".join(login)
         arguments["basic_auth"] = login if text.isascii() else b64encode(text.encode()).decode()
     return arguments
@@ -39,8 +39,8 @@ def elasticsearch(db: Credentials) -> dict[str, Any]:
 def opensearch(db: Credentials) -> dict[str, Any]:
     """`opensearchpy.OpenSearch` and `AsyncOpenSearch`, which encode a login as latin-1."""
     arguments = _arguments(db, "opensearch-py", _FILES)
-    if db.username is not None:
-        login = (db.username, db.password or "")
+    if db.username is not None or db.password:
+        login = (db.username or "", db.password or "")
         arguments["http_auth"] = tuple(text.encode().decode("latin-1") for text in login)
     return arguments
 

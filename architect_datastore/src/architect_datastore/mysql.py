@@ -10,7 +10,15 @@ from pydantic import Field
 
 from architect_core.contract import Credentials, Driver
 from architect_core.plugins.known import port_of
-from architect_datastore.arguments import client_context, django_entry, engine_arguments, given, refusal, translated
+from architect_datastore.arguments import (
+    client_context,
+    django_entry,
+    django_settings,
+    engine_arguments,
+    given,
+    refusal,
+    translated,
+)
 from architect_datastore.geographic import GeographicParser
 from architect_datastore.options import TLS, TlsFiles
 from architect_datastore.tls import Flag, TlsParser
@@ -26,7 +34,13 @@ _MODES = {
 _FOREIGN_TLS = frozenset({"ssl", "sslaccept", "tls", "usessl", "requiressl", "verifyservercertificate"})
 _SWITCHES = [Flag(f"ssl_{name}") for name in ("disabled", "verify_cert", "verify_identity")]
 _NAMES = ("host", "port", "user", "password", "database")
-_SAME = {name: name for name in ("charset", "connect_timeout", "init_command")}
+_SAME = {
+    name: name
+    for name in (
+        *("charset", "connect_timeout", "init_command", "local_infile", "sql_mode", "use_unicode"),
+        *("read_default_file", "read_default_group"),
+    )
+}
 _TIMEOUTS = {name: name for name in ("read_timeout", "write_timeout")}  # which aiomysql does not have
 
 
@@ -40,6 +54,10 @@ class MysqlOptions(TlsFiles):
         init_command: a statement to execute after connecting.
         read_timeout: seconds that reading from the server may take.
         write_timeout: seconds that writing to it may take.
+        local_infile: whether the server may ask for files of this machine.
+        sql_mode: the server's SQL mode.
+        use_unicode: whether texts are `str`.
+        read_default_file: the path of an option file; `read_default_group` is the group that is read in it.
     """
 
     sslmode: Literal["disable", "prefer", "require", "verify-ca", "verify-full"] | None = None
@@ -48,6 +66,11 @@ class MysqlOptions(TlsFiles):
     init_command: str | None = None
     read_timeout: int | None = Field(default=None, gt=0)
     write_timeout: int | None = Field(default=None, gt=0)
+    local_infile: bool | None = None
+    sql_mode: str | None = None
+    use_unicode: bool | None = None
+    read_default_file: str | None = None
+    read_default_group: str | None = None
 
 
 def pymysql(db: Credentials) -> dict[str, Any]:
@@ -93,10 +116,11 @@ def sqlalchemy(db: Credentials, driver: str = "mysqldb") -> dict[str, Any]:
 
 def django(db: Credentials, backend: str = "django.db.backends.mysql") -> dict[str, Any]:
     """An entry of Django's `DATABASES`, whose backend uses mysqlclient."""
+    db, settings = django_settings(db)
     arguments = mysqlclient(db)
     if "unix_socket" in arguments:
         arguments["host"] = arguments.pop("unix_socket")
-    return django_entry(backend, arguments, _NAMES)
+    return {**django_entry(backend, arguments, _NAMES), **settings}
 
 
 def _options(db: Credentials, driver: str) -> dict[str, Any]:

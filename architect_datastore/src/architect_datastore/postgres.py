@@ -18,9 +18,18 @@ from architect_core.contract import (
 )
 from architect_core.exceptions import DriverError
 from architect_core.plugins.known import port_of
-from architect_datastore.arguments import client_context, django_entry, engine_arguments, given, refusal
+from architect_datastore.arguments import (
+    DJANGO,
+    client_context,
+    django_entry,
+    django_settings,
+    engine_arguments,
+    given,
+    refusal,
+)
 from architect_datastore.geographic import GeographicParser
 from architect_datastore.kit.entry import word
+from architect_datastore.kit.keywords import plain_search_path
 from architect_datastore.kit.url import build_url
 from architect_datastore.options import FALSE, SWITCHES, TLS, TRUE, TlsFiles, read_tls_keys, with_tls
 
@@ -50,6 +59,7 @@ _ASYNCPG: dict[str, type] = {
     "max_cached_statement_lifetime": int,
     "max_cacheable_statement_size": int,
     "command_timeout": float,
+    "timeout": float,
 }
 _LIBPQ_NAMES = ("host", "port", "user", "password", "dbname")
 _ASYNCPG_NAMES = ("host", "port", "user", "password", "database")
@@ -101,13 +111,14 @@ def asyncpg(db: Credentials) -> dict[str, Any]:
     ports: Any = db.port
     if len(db.hosts) > 1:
         hosts, ports = map(list, zip(*db.hosts, strict=True))
+    if timeout is not None:
+        own["timeout"] = float(timeout)
     return given(
         host=hosts,
         port=ports,
         user=db.username,
         password=db.password,
         database=db.name,
-        timeout=None if timeout is None else float(timeout),
         ssl=context,
         dsn=build_url("postgresql", {}, options) if options else None,
         **own,
@@ -124,7 +135,8 @@ def sqlalchemy(db: Credentials, driver: str = "", dialect: str = "postgresql") -
 
 def django(db: Credentials, backend: str) -> dict[str, Any]:
     """An entry of Django's `DATABASES`."""
-    return django_entry(backend, psycopg(db), _LIBPQ_NAMES)
+    db, settings = django_settings(db)
+    return {**django_entry(backend, psycopg(db), _LIBPQ_NAMES), **settings}
 
 
 def _asyncpg_options(db: Credentials) -> dict[str, Any]:
@@ -146,6 +158,8 @@ def _libpq_options(db: Credentials, driver: str) -> dict[str, Any]:
     for option in db.options:
         if option in _PRISMA:
             raise refusal(driver, option, "only Prisma has it; remove it")
+        if option.lower() in DJANGO:
+            raise refusal(driver, option, "only Django has it; remove it, or use django")
         if option in _ASYNCPG and driver != "asyncpg":
             raise refusal(driver, option, "only asyncpg has it; remove it, or use asyncpg")
     return {_LIBPQ.get(option, option): value for option, value in db.options.items() if option not in _DIALECT}
@@ -199,8 +213,12 @@ class PostgresParser(GeographicParser):
         """Returns options of TLS by our names, all others by libpq's.
 
         libpq reads `ssl=true` as `sslmode=require`, and other switches are read so;
-        SQLAlchemy's asyncpg has any `sslmode` as `ssl`.
+        SQLAlchemy's asyncpg has any `sslmode` as `ssl`. JDBC's `currentSchema` is the search path.
         """
+        query = dict(query)
+        if "currentSchema" in query:
+            path = f"-c search_path={plain_search_path(query.pop('currentSchema'))}"
+            query["options"] = " ".join(filter(None, (query.get("options"), path)))
         ours = {name: option for option, name in _LIBPQ.items()}
         found = {ours.get(key, key): value for key, value in query.items()}
         switches = [key for key in found if word(key) in SWITCHES and key != "requiressl"]  # which is libpq's
@@ -226,7 +244,14 @@ class PostgresParser(GeographicParser):
         return scheme, {_LIBPQ.get(key, key): value for key, value in options.items()}
 
 
-ALIASES = {"host": "host", "port": "port", "user": "username", "password": "password", "dbname": "name"}
+ALIASES = {
+    "host": "host",
+    "port": "port",
+    "user": "username",
+    "password": "password",
+    "dbname": "name",
+    "database": "name",  # asyncpg's
+}
 
 
 class PostgresRelative(PostgresParser):

@@ -27,6 +27,7 @@ _PIKA = (
     "socket_timeout",
     "stack_timeout",
 )
+_AIO_PIKA = ("heartbeat", "name", "timeout")
 
 
 class RabbitmqOptions(TlsOptions):
@@ -67,7 +68,8 @@ def pika(db: Credentials) -> dict[str, Any]:
 
 def aio_pika(db: Credentials) -> dict[str, Any]:
     """`aio_pika.connect` and `aio_pika.connect_robust`."""
-    query = translated(db, "aio-pika", {"heartbeat": "heartbeat"}, "connect_timeout", "auth_mechanism", *TLS)
+    names = {name: name for name in _AIO_PIKA}
+    query = translated(db, "aio-pika", names, "connect_timeout", "auth_mechanism", *TLS)
     mechanism = _check_mechanism(db, "aio-pika", "plain", "external")
     if mechanism not in {None, "plain"}:
         query["auth"] = mechanism
@@ -135,6 +137,9 @@ class RabbitmqParser(TlsParser):
         "cacertfile": "ca",
         "certfile": "certificate",
         "keyfile": "key",
+        # aio-pika's
+        "cafile": "ca",
+        "auth": "auth_mechanism",
         "connection_timeout": "connect_timeout",
     }
 
@@ -147,7 +152,10 @@ class RabbitmqParser(TlsParser):
         fields.setdefault("name", "/")
 
     def read_options(self, scheme: str, query: Mapping[str, Any]) -> dict[str, Any]:
-        """Reads the timeout of a URL, which is in milliseconds."""
+        """Reads the timeout of a URL, which is in milliseconds, and aio-pika's `no_verify_ssl`."""
+        query = dict(query)
+        if query.pop("no_verify_ssl", "0") != "0":
+            query.setdefault("verify", "verify_none")
         found = super().read_options(scheme, query)
         if found.get("server_name_indication") == "disable":  # then Erlang compares no name either
             del found["server_name_indication"]

@@ -14,6 +14,7 @@ from architect_core.contract import CredentialParser, Credentials, DatastoreProv
 from architect_core.plugins.known import port_of
 from architect_datastore.arguments import given, translated
 from architect_datastore.kit.url import build_url
+from architect_datastore.options import Path
 from architect_datastore.tls import Flag, TlsOptions, TlsParser
 
 ARCHITECT_CONTRACT = 2
@@ -39,6 +40,13 @@ class RedisOptions(TlsOptions):
         encoding: the encoding of text, "utf-8" by default.
         encoding_errors: how text that has no such encoding is handled, "strict" by default.
         retry_on_timeout: whether a command is sent again after a timeout.
+        socket_read_size: bytes that are read at once.
+        lib_name: the name of this library in the server's list; `lib_version` is its version.
+        legacy_responses: whether responses are in the form of RESP 2.
+        ssl_min_version: the lowest version of TLS, by its number in Python's `ssl.TLSVersion`.
+        ssl_ciphers: the ciphers of TLS, as OpenSSL has them.
+        ssl_ca_path: the path of a folder with the certificates of authorities.
+        ssl_password: the password of `key`.
     """
 
     connect_timeout: float | None = Field(default=None, gt=0)
@@ -52,6 +60,14 @@ class RedisOptions(TlsOptions):
     encoding: str | None = None
     encoding_errors: str | None = None
     retry_on_timeout: bool | None = None
+    socket_read_size: int | None = Field(default=None, gt=0)
+    lib_name: str | None = None
+    lib_version: str | None = None
+    legacy_responses: bool | None = None
+    ssl_min_version: int | None = None
+    ssl_ciphers: str | None = None
+    ssl_ca_path: Path | None = None
+    ssl_password: str | None = None
 
 
 def redis(db: Credentials) -> dict[str, Any]:
@@ -132,7 +148,7 @@ def architect_credential_parser() -> CredentialParser:
         "redis",
         port_of("redis"),
         schemes={"redis": "redis", "rediss": "rediss", "valkey": "redis", "valkeys": "rediss"},
-        aliases={"db": "name"},
+        aliases={"db": "name", "username": "username", "password": "password"},
         drivers={"redis": redis, "redis-py": redis},
     )
 

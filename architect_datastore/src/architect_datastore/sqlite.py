@@ -103,7 +103,7 @@ def _path(url: str, target: DatastoreTarget) -> str:
     scheme, plus, driver = scheme.lower().partition("+")
     if plus and driver not in {"pysqlite", "aiosqlite"}:  # pysqlcipher's files are encrypted
         raise target.error("url", "has a scheme with a '+' and no driver of sqlite; known: pysqlite, aiosqlite")
-    if scheme == "sqlite" and rest in {"//", "///", "///:memory:"}:
+    if scheme == "sqlite" and rest in {"//", "///", "///:memory:", "//:memory:"}:  # the last is of Django
         return MEMORY
     path, _, query = rest.removeprefix("///").partition("?")
     if scheme == "sqlite" and rest.startswith("///file:") and "uri=true" in query.split("&"):  # as SQLAlchemy writes it

@@ -83,6 +83,8 @@ def pyodbc(db: Credentials) -> dict[str, Any]:
         encrypt=None if mode is None else "no" if mode == "disable" else "yes",
         trustservercertificate=trusted,
     )
+    if db.username is None and not {"authentication", "trusted_connection"} & {*texts, *map(str.lower, keywords)}:
+        texts["trusted_connection"] = "yes"  # as the user of this process, as SQLAlchemy has it
     quoted = {key: "{" + text.replace("}", "}}") + "}" for key, text in (texts | keywords).items()}
     return {**quoted, **timeout}
 
@@ -99,7 +101,10 @@ def _with_port(server: str, port: int | None) -> str:
 def sqlalchemy(db: Credentials, driver: str = "pyodbc") -> dict[str, Any]:
     """`sqlalchemy.create_engine`, with the named driver; by default with pyodbc, as SQLAlchemy."""
     if driver == "pymssql":
-        return engine_arguments("mssql+pymssql", pymssql(db), ("server", "port", "user", "password", "database"))
+        arguments = pymssql(db)
+        # the dialect would join an IPv6 address and a port with a ":"
+        address = ("", "") if ":" in arguments.get("server", "") else ("server", "port")
+        return engine_arguments("mssql+pymssql", arguments, (*address, "user", "password", "database"))
     arguments = pyodbc(db)
     timeout = given(timeout=arguments.pop("timeout", None))
     text = quote(";".join(f"{key}={value}" for key, value in arguments.items()), safe="")

@@ -109,7 +109,8 @@ class TlsParser(NetworkParser):
             encrypted = Flag(key).read(found)
         if encrypted is None and scheme in self.tls_schemes.values():
             encrypted = True
-        if is_plain and "sslmode" not in found and (set(found) != names or names & {"ca", "certificate", "key"}):
+        of_tls = {name for name in names if name in {"ca", "certificate", "key"} or name.startswith("ssl_")}
+        if is_plain and "sslmode" not in found and (set(found) != names or of_tls):
             raise ValueError("has options of TLS, and a scheme without")
         if "sslmode" in found or encrypted is certificate is hostname is None:
             return found

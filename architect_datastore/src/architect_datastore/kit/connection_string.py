@@ -1,4 +1,4 @@
-"""Connection strings of .NET, as Aspire sets them."""
+"""Connection strings of .NET, as Aspire sets them, and of libpq."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import Any
 from urllib.parse import quote
 
 from architect_core.contract import parse_port, raising, scheme_of
+from architect_datastore.kit.conninfo import read_conninfo
 from architect_datastore.kit.keywords import FIELDS, IGNORED, OPTIONS, REDIS, engine_of, search_path, security, switch
 from architect_datastore.kit.url import JDBC, build_host, parse_host
 
@@ -44,9 +45,12 @@ def read_connection_string(text: str, *, strict: bool = True) -> dict[str, Any]:
     >>> read_connection_string("mongodb://app:secret@db/shop")
     {'url': 'mongodb://app:secret@db/shop'}
 
-    The text is a URL, pairs of ADO.NET, or the form of StackExchange.Redis. The entry has a `type` if the keywords are
-    those of one engine. Keywords about the pool and the timeouts of a .NET client are ignored. With `strict` off, other
-    unknown keywords are keys of the entry, and it may name no host.
+    >>> read_connection_string("host=db dbname=shop")
+    {'type': 'postgres', 'url': 'postgresql:///?host=db&dbname=shop'}
+
+    The text is a URL, pairs of ADO.NET or of libpq, or the form of StackExchange.Redis. The entry has a `type` if the
+    keywords are those of one engine. Keywords about the pool and the timeouts of a .NET client are ignored. With
+    `strict` off, other unknown keywords are keys of the entry, and it may name no host.
 
     Raises:
         ValueError: the text is malformed or has an unknown keyword; of its parts, the message repeats known keywords.
@@ -77,6 +81,8 @@ def parse_connection_string(
         return {"url": text.strip()}, {}
     if text.lstrip().lower().startswith("jdbc:"):
         raise ValueError(JDBC)
+    if url := read_conninfo(text):
+        return {"type": "postgres", "url": url}, {}
     first = re.search(r"[=,]", text)
     words: dict[str, str] = {}
     if first is None or first[0] == ",":
@@ -262,6 +268,8 @@ def _server(text: str) -> dict[str, Any]:
     """Reads `Server` or `Host`: `tcp:host,port` of SQL Server, `a:1,b:2` or a socket's folder of PostgreSQL."""
     text = _TCP.sub("", text)
     if text.startswith("/"):
+        if re.search(r"\s[\w ]+=", text):
+            raise ValueError("has a socket's path with a further keyword in it; separate pairs with ';'")
         return {"host": text}
     text, backslash, instance = text.partition("\\")
     if backslash:

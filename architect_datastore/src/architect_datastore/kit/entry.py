@@ -189,18 +189,23 @@ def _parse_url(url: str, aliases: Mapping[str, str], target: DatastoreTarget) ->
 
 def _with_query(fields: dict[str, Any], of_query: dict[str, Any], *, several: bool) -> dict[str, Any]:
     """Overrides the fields of a URL by those of its query; libpq's query may have `several` hosts and ports."""
+    hosts = _hosts_of_query(of_query, several=several)
     if any(isinstance(value, list) for value in of_query.values()):
         raise ValueError("an option that names a host, a user or a database is there twice")
     fields = dict(fields)
     ports = [parse_port(each) if each else None for each in of_query.pop("port", "").split(",")]
     if "hosts" in fields:
         del fields["host"]  # the first of them
+        own = [port for _, port in fields["hosts"]]
+        if hosts and any(own) and not any(ports):  # libpq has the ports of the hosts that are replaced
+            ports = own
+    if any(ports) or "hosts" in fields:
         fields.pop("port", None)
-    if "host" in of_query:
-        fields.pop("hosts", None)
-        if several and "," in of_query["host"]:
-            fields["hosts"] = [_host_or_socket(each) for each in of_query.pop("host").split(",")]
-            fields.pop("host", None)
+    if hosts:
+        fields = {key: value for key, value in fields.items() if key not in {"host", "hosts"}}
+        fields |= {"hosts": hosts} if len(hosts) > 1 else {"host": hosts[0][0]}
+        if len(hosts) == 1 and hosts[0][1] is not None:
+            fields["port"] = hosts[0][1]
     if len(ports) not in {1, len(fields.get("hosts", [None]))}:
         raise ValueError("it must name one port, or as many as hosts")
     if "hosts" in fields and any(ports):
@@ -209,6 +214,20 @@ def _with_query(fields: dict[str, Any], of_query: dict[str, Any], *, several: bo
     elif ports[0] is not None:
         fields["port"] = ports[0]
     return fields | of_query
+
+
+def _hosts_of_query(of_query: dict[str, Any], *, several: bool) -> Hosts:
+    """Takes the hosts out of a query: `?host=a,b` of libpq, or `?host=a:1&host=b:2` of SQLAlchemy."""
+    host = of_query.get("host")
+    if host is None or (isinstance(host, list) and not several):
+        return []
+    del of_query["host"]
+    if not several:
+        return [(host, None)]
+    listed = host if isinstance(host, list) else host.split(",")
+    if len(listed) == 1 and not re.fullmatch(r"[^/:]+:\d+", listed[0]):
+        return [(listed[0], None)]
+    return [_host_or_socket(each) for each in listed]
 
 
 def _parse_hosts(hosts: object, target: DatastoreTarget) -> Hosts:

@@ -100,9 +100,14 @@ def engine_of(keywords: set[str], port: str | None = None) -> str | None:
 
 def search_path(value: str) -> str:
     """Returns PostgreSQL's `options` for Npgsql's Search Path; raises ValueError if it has names that need quotes."""
-    if not re.fullmatch(r"[\w$]+(\s*,\s*[\w$]+)*", value):
+    return f"-csearch_path={plain_search_path(value)}"
+
+
+def plain_search_path(value: str) -> str:
+    """Returns a search path without spaces; raises ValueError if it has names that need quotes."""
+    if not re.fullmatch(r"[\w$.-]+(\s*,\s*[\w$.-]+)*", value):
         raise ValueError("has a search path with other than plain names; remove it, or set it for the role")
-    return "-csearch_path=" + re.sub(r"\s", "", value)
+    return re.sub(r"\s", "", value)
 
 
 def security(keyword: str, value: str, found: dict[str, str]) -> bool:
