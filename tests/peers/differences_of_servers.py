@@ -153,6 +153,15 @@ SERVERS = (
     ),
     Difference(
         peers=("PyMongo",),
+        fields=(REFUSED,),
+        when=refusal("has an option twice, by two of its names"),
+        what="an option that has two values, by two spellings of its name, is an error",
+        reason="PyMongo takes the last, with a warning.",
+        link=_TLS_OF_MONGODB,
+        example="mongodb://h/?appName=a&appname=b",
+    ),
+    Difference(
+        peers=("PyMongo",),
         fields=(ACCEPTED,),
         when=lambda case: "tlsInsecure" in case.options,
         what="`tlsInsecure` may be given together with the options that it stands for",
