@@ -85,6 +85,21 @@ def test_a_dependency_by_version_is_noted_and_not_followed(system: System):
     assert node.dependencies == {}
 
 
+@pytest.mark.parametrize("path", ["base/other.json", "base/architect.json", "base"])
+def test_a_dependency_s_path_may_be_that_of_its_manifest(system: System, path: str):
+    root = system.service("a/root", dependencies={"a/base": f"file:../{path}"})
+    base = system.service("a/base")
+    (base / "other.json").write_text('{"name": "a/base", "strat": 1, "dependencies": {"a/next": "file:../next"}}')
+    system.service("a/next")
+    *_, found, node = load_tree(root)
+    assert node.dependencies["a/base"] is found
+    is_other = path.endswith("other.json")
+    assert (found.folder, found.where.rpartition("/")[2]) == (base, "other.json" if is_other else "architect.json")
+    assert ([each.name for each in found.dependencies.values()], len(found.unknown)) == (
+        (["a/next"], 1) if is_other else ([], 0)
+    )
+
+
 @pytest.mark.parametrize(
     ("wanted", "stated", "expected"),
     [
@@ -127,7 +142,7 @@ def test_two_services_with_one_name_are_an_error_that_names_both_folders(system:
     [
         ("file:../nowhere", "no such folder"),
         ("file:../empty", "this folder has no architect.json"),
-        ("file:../root/architect.json", "this is a file"),
+        ("file:../root/notes.txt", "this is a file"),
         ("file:../round", "cannot be read"),
         ("file:a\0b", "cannot be read"),
     ],
@@ -137,6 +152,7 @@ def test_a_dependency_s_folder_that_cannot_be_read_is_an_error_that_names_the_ma
 ):
     root = system.service("a/root", dependencies={"a/base": wanted})
     (system.folder / "empty").mkdir()
+    (root / "notes.txt").touch()
     (system.folder / "round").symlink_to("round")
     with pytest.raises(ManifestError, match=r"dependencies\.a/base: ") as caught:
         load_tree(root)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from architect_cli.environment import programs_of
-from architect_core.contract import MANIFEST_FILE, DatastoreProvisioner, ReadinessProbe, did_you_mean, read_json
+from architect_core.contract import DatastoreProvisioner, ReadinessProbe, did_you_mean, read_json
 from architect_core.exceptions import ManifestError, NoPluginError, RunError
 from architect_core.plugins.known import BY_NAME
 from architect_core.schema import validate
@@ -59,7 +59,7 @@ def readiness_of(node: Node, plugins: Plugins) -> Readiness | None:
         probe = plugins.find(ReadinessProbe, api.type, f"service {node.name!r}")
     except NoPluginError:  # the run itself needs none
         probe = None
-    where = str(node.folder / MANIFEST_FILE)
+    where = node.where
     if probe is not None:
         options = validate(probe.Options, api.readiness, where, "api.readiness", error=ManifestError)
         return Readiness(api.type, probe, options)
@@ -130,7 +130,7 @@ def command_of(node: Node) -> list[str] | None:
     if node.api is None and node.handlers:
         return None
     raise RunError(
-        f"{node.name}: the command that starts it is not known. Write `debug` in {node.folder / MANIFEST_FILE}; "
+        f"{node.name}: the command that starts it is not known. Write `debug` in {node.where}; "
         f"its folder has none of: {searched}"
     )
 
@@ -142,7 +142,7 @@ def _split(debug: str, node: Node) -> list[str]:
             return words
     except ValueError as problem:
         reason = str(problem).lower()
-    raise RunError(f"{node.name}: `debug` in {node.folder / MANIFEST_FILE} cannot be read: {reason}")
+    raise RunError(f"{node.name}: `debug` in {node.where} cannot be read: {reason}")
 
 
 def _has_start_script(node: Node) -> bool:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from architect_core.contract import MANIFEST_FILE, stub_folder
 from architect_core.exceptions import ManifestError, RunError
-from architect_core.schema.manifest import load_manifest
+from architect_core.schema.manifest import load_manifest, parse_manifest
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -26,7 +26,7 @@ class Node:
     """A service in a folder, with its dependencies under the names that it calls them.
 
     `versions` has the dependencies by version, which cannot be fetched; `unknown`, the keys of the manifest that no
-    field has.
+    field has; `file`, the manifest's name.
     """
 
     folder: Path
@@ -34,6 +34,7 @@ class Node:
     dependencies: dict[str, Node] = field(default_factory=dict, repr=False)
     versions: dict[str, str] = field(default_factory=dict)
     unknown: list[Problem] = field(default_factory=list, repr=False)
+    file: str = MANIFEST_FILE
 
     @property
     def name(self) -> str:
@@ -43,7 +44,7 @@ class Node:
     @property
     def where(self) -> str:
         """Its manifest, for messages."""
-        return str(self.folder / MANIFEST_FILE)
+        return str(self.folder / self.file)
 
     @property
     def known_as(self) -> dict[str, Node]:
@@ -87,6 +88,7 @@ class Node:
 def load_tree(*folders: Path, folder_of: FolderOf = lambda _name, _version: None) -> list[Node]:
     """Returns the services in `folders` and all that they depend on by folder, dependencies first.
 
+    For a dependency, the path may also be that of its manifest, which then may have any name that ends with ".json".
     `folder_of` returns the folder to take for a dependency, by its name and version, or None for the one in the
     manifest. A dependency that closes a cycle is not followed. Raises ManifestError if a manifest is missing or
     malformed, and RunError if two folders hold services of one name.
@@ -96,6 +98,7 @@ def load_tree(*folders: Path, folder_of: FolderOf = lambda _name, _version: None
     for folder in folders:
         path = _resolved(folder)
         if path not in nodes:
+            load_manifest(path)  # raises an error for a file, which only a dependency may be
             _visit(path, nodes, ordered, folder_of)
     by_name: dict[str, Node] = {}
     for node in ordered:
@@ -118,9 +121,23 @@ def _resolved(folder: Path) -> Path:
         raise ManifestError(str(folder), [("", f"cannot be read ({problem})")]) from problem
 
 
-def _visit(folder: Path, nodes: dict[Path, Node], ordered: list[Node], folder_of: FolderOf) -> Node:
+def _of_dependency(path: Path) -> Path:
+    """The folder at a path, or the one of the architect.json there."""
+    found = _resolved(path)
+    return found.parent if found.name == MANIFEST_FILE and found.is_file() else found
+
+
+def _load(path: Path) -> Node:
+    """The service in a folder, or the one whose manifest is a file of another name in its folder."""
     unknown: list[Problem] = []
-    node = nodes[folder] = Node(folder, load_manifest(folder, unknown), unknown=unknown)
+    if path.suffix == ".json" and path.is_file():
+        return Node(path.parent, parse_manifest(path.read_bytes(), str(path), unknown), unknown=unknown, file=path.name)
+    return Node(path, load_manifest(path, unknown), unknown=unknown)
+
+
+def _visit(path: Path, nodes: dict[Path, Node], ordered: list[Node], folder_of: FolderOf) -> Node:
+    node = nodes[path] = _load(path)
+    folder = node.folder
     for key, wanted in node.manifest.dependencies.items():
         is_folder = wanted.startswith(_FILE)
         stated = folder_of(key, "" if is_folder else wanted)
@@ -129,15 +146,15 @@ def _visit(folder: Path, nodes: dict[Path, Node], ordered: list[Node], folder_of
             continue
         target = folder / wanted.removeprefix(_FILE) if stated is None else stated
         try:
-            target = _resolved(target)
+            target = _of_dependency(target)
             if stated is None:
-                own = load_manifest(target)
-                target = _resolved(folder_of(own.name, own.version or "") or target)
+                own = _load(target).manifest
+                target = _of_dependency(folder_of(own.name, own.version or "") or target)
             node.dependencies[key] = nodes[target] if target in nodes else _visit(target, nodes, ordered, folder_of)
         except ManifestError as problem:
             if problem.where != str(target):
                 raise
             reason = f"{target}: {problem.problems[0][1]}"
-            raise ManifestError(str(folder / MANIFEST_FILE), [(f"dependencies.{key}", reason)]) from problem
+            raise ManifestError(node.where, [(f"dependencies.{key}", reason)]) from problem
     ordered.append(node)
     return node
