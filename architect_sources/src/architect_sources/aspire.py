@@ -29,6 +29,8 @@ _CONNECTION = re.compile(r"ConnectionStrings__(.+)", re.IGNORECASE)
 # of a resource with several endpoints, the first of these is used
 _PREFERRED = ("grpc", "https", "http")
 _RANKS = {endpoint: rank for rank, endpoint in enumerate(_PREFERRED)}
+# what asks for TLS after a "+" in a scheme; a name in the DNS of MongoDB means it, too
+_TLS = frozenset({"tls", "ssl", "https", "s", "srv"})
 _PROPERTIES = {"HOST": "host", "PORT": "port", "USERNAME": "username", "PASSWORD": "password", "DATABASENAME": "name"}
 
 
@@ -109,9 +111,11 @@ class _Reader:
             self._claims.claim(variable, name)
             key = "url" if scheme_of(self._environ[variable]) else "connection_string"
             entry = {key: self._environ[variable]}
-            kind = scheme_of(self._environ.get(self._uri(name) or "", "")).partition("+")[0]
+            kind, _, transport = scheme_of(self._environ.get(self._uri(name) or "", "")).partition("+")
             if key == "connection_string" and is_datastore(kind):
                 entry["kind"] = kind  # it may tell no engine itself, as "localhost:6379" does not
+                if transport in _TLS:
+                    entry["tls"] = "true"
         elif stem is not None:
             self._claims.claim(f"{stem}_HOST", name)
             values = {field: self._environ.get(f"{stem}_{key}") for key, field in _PROPERTIES.items()}
