@@ -154,10 +154,13 @@ class _Reader:
         return []
 
     def _connection(self, name: str) -> str | None:
+        uri = self._uri(name)
         for resource in resource_names(name):
             if resource in self.connections:
-                return self.connections[resource]
-        return self._uri(name)
+                variable = self.connections[resource]
+                # a host alone tells less than the URI
+                return uri if uri is not None and "=" not in self._environ[variable] else variable
+        return uri
 
     def _uri(self, name: str) -> str | None:
         uris = (f"{stem}_URI" for stem in variable_stems(name))
