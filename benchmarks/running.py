@@ -30,11 +30,16 @@ LINES = 50_000  # a second
 LINES_SECONDS = 10
 BIN = Path(sys.executable).parent
 
-SERVER = """
+SOCKET = """
 import os, socket
 listener = socket.create_server((os.environ["HOST"], int(os.environ["PORT"])))
 while True:
     listener.accept()[0].close()
+"""
+FLASK = """
+import os
+from flask import Flask
+Flask(__name__).run(os.environ["HOST"], int(os.environ["PORT"]))
 """
 PRINTER = f"""
 import time
@@ -53,7 +58,7 @@ def free_ports(count: int) -> list[int]:
         return [listener.getsockname()[1] for listener in listeners]
 
 
-def system(folder: Path, ports: list[int]) -> list[str]:
+def system(folder: Path, ports: list[int], program: str = SOCKET) -> list[str]:
     """Write the services for both; returns the names of their folders."""
     names = [f"s{number}" for number in range(len(ports))]
     lines = []
@@ -61,7 +66,7 @@ def system(folder: Path, ports: list[int]) -> list[str]:
         (folder / name).mkdir()
         manifest = {"name": f"bench/{name}", "api": {"type": "tcp"}, "port": port}
         (folder / name / "architect.json").write_text(json.dumps(manifest))
-        (folder / name / "main.py").write_text(SERVER)
+        (folder / name / "main.py").write_text(program)
         lines.append(f"{name}: cd {name} && HOST=127.0.0.1 PORT={port} exec {sys.executable} main.py\n")
     (folder / "Procfile").write_text("".join(lines))
     return names
@@ -144,34 +149,34 @@ def seconds(*arguments: str) -> float:
     return time.monotonic() - started
 
 
-def report(name: str, value: float, target: float, unit: str = "s") -> None:
-    print(f"{name:<62} {value:>7.2f} {unit:<9} at most {target:g}", flush=True)
+def report(name: str, value: float, target: float | None, unit: str = "s") -> None:
+    print(f"{name:<68} {value:>6.2f} {unit:<5}", "" if target is None else f"at most {target:g}", flush=True)
 
 
-def compare(rounds: int) -> None:
+def compare(rounds: int, program: str, kind: str, target: float | None) -> None:
     taken: dict[str, list[tuple[float, float]]] = {"architect": [], "honcho": []}
     with tempfile.TemporaryDirectory() as name:
         folder, ports = Path(name), free_ports(SERVICES)
-        names = system(folder, ports)
+        names = system(folder, ports, program)
         commands = {"architect": [str(BIN / "architect"), "run", *names], "honcho": [str(BIN / "honcho"), "start"]}
         for number in range(rounds + 1):
             for side in sorted(commands, reverse=number % 2 == 1):
                 took = run_once(commands[side], folder, ports)
                 if number:  # what the first pays, for files to read, is not what is measured
                     taken[side].append(took)
-    for index, what, target in ((0, "ready", 1.3), (1, "stopped", 1.5)):
+    for index, what, at_most in ((0, "ready", target), (1, "stopped", 1.5)):
         ours, theirs = ([each[index] for each in taken[side]] for side in ("architect", "honcho"))
         ratio = statistics.median(mine / other for mine, other in zip(ours, theirs, strict=True))
         both = f"{statistics.median(ours):.2f} s, with honcho {statistics.median(theirs):.2f} s"
-        print(f"{SERVICES} services {what}: {both}")
-        report(f"{what}, compared with honcho", ratio, target, "")
+        report(f"{SERVICES} {kind} {what}: {both}", ratio, at_most, "times")
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--rounds", type=int, default=7)
     rounds = parser.parse_args().rounds
-    compare(rounds)
+    compare(rounds, FLASK, "Flask services", 1.3)
+    compare(rounds, SOCKET, "servers of nothing", None)
     for arguments in (("--help",), ("run", "--help")):
         took = statistics.median(seconds(*arguments) for _ in range(rounds))
         report(f"architect {' '.join(arguments)}", took, 0.3)

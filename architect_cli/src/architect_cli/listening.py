@@ -45,10 +45,12 @@ def other_listener(program: Program, port: int) -> str | None:
 def _processes_of(program: Program) -> Iterator[psutil.Process]:
     """The program itself, the others of its session, and what it has started in other sessions."""
     pid = program.process.pid
-    found = [pid, *(each for each in psutil.pids() if each != pid and _session_of(each) == pid)]
-    for each in found:
-        with contextlib.suppress(psutil.Error):
-            yield psutil.Process(each)
+    with contextlib.suppress(psutil.Error):
+        yield psutil.Process(pid)
+    for each in psutil.pids():
+        if each != pid and _session_of(each) == pid:
+            with contextlib.suppress(psutil.Error):
+                yield psutil.Process(each)
     yield from marked(program.mark)
 
 

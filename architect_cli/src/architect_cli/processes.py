@@ -189,7 +189,6 @@ async def spawn(
             stdout=write,
             stderr=write,
             start_new_session=True,
-            preexec_fn=reaping.signal_at_parent_s_end,
             **identity,
         )
         leash.hold(process.pid)

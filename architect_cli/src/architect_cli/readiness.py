@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import socket
 from typing import TYPE_CHECKING
 
 from architect_cli.listening import other_listener
@@ -64,11 +65,11 @@ class ProgramError(RunError):
 
 
 async def _listens(port: int) -> bool:
-    try:
-        _, writer = await asyncio.open_connection(LOCAL, port)
-    except OSError:
-        return False
-    # if nothing listens, the system may give this end the very port that it connects to: it is connected to itself
-    itself = writer.get_extra_info("sockname") == writer.get_extra_info("peername")
-    writer.close()
-    return not itself
+    with socket.socket() as connection:
+        connection.setblocking(False)
+        try:
+            await asyncio.get_running_loop().sock_connect(connection, (LOCAL, port))
+        except OSError:
+            return False
+        # if nothing listens, the system may give this end the very port that it connects to: it is connected to itself
+        return bool(connection.getsockname() != connection.getpeername())

@@ -30,10 +30,10 @@ _ROUNDS = 100
 _prctl = ctypes.CDLL(None, use_errno=True).prctl if sys.platform == "linux" else None
 
 
-def signal_at_parent_s_end(number: int = signal.SIGKILL) -> None:
-    """In a child, on Linux: get this signal when the thread that forked it ends."""
+def go_on_at_parent_s_end() -> None:
+    """In a child that may be stopped, on Linux: go on when the thread that forked it ends."""
     if _prctl is not None:
-        _prctl(_PR_SET_PDEATHSIG, number)
+        _prctl(_PR_SET_PDEATHSIG, signal.SIGCONT)
 
 
 def adopt_orphans() -> None:

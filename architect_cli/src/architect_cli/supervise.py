@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
+import gc
 import os
 import shutil
 import signal
@@ -28,7 +29,7 @@ from architect_cli.control.folder import LOCK, PREFIX
 from architect_cli.control.stale import remove_stale_folders
 from architect_cli.messages import error_text, print_error
 from architect_cli.processes import leash
-from architect_cli.reaping import RUN_ID, adopt_orphans, kill_descendants, signal_at_parent_s_end
+from architect_cli.reaping import RUN_ID, adopt_orphans, go_on_at_parent_s_end, kill_descendants
 from architect_cli.signals import ENDING, handled
 from architect_cli.writer import flush_all
 from architect_core.exceptions import ArchitectError, RunError
@@ -55,6 +56,7 @@ def supervised(work: Callable[[Path], int]) -> int:
     for stream in (sys.stdout, sys.stderr):
         if stream is not None:
             stream.flush()
+    gc.freeze()  # so that collecting garbage copies less of the memory that both share
     inner = os.fork()
     if inner == 0:
         os.close(held)
@@ -112,7 +114,7 @@ def _open_standard_files() -> None:
 def _inner(work: Callable[[Path], int], folder: Path, watched: int) -> NoReturn:
     outer = os.getppid()
     os.setsid()  # a Ctrl-C reaches the outer process alone, which forwards it
-    signal_at_parent_s_end(signal.SIGCONT)  # if both were stopped by Ctrl-Z
+    go_on_at_parent_s_end()  # if both were stopped by Ctrl-Z
     threading.Thread(target=_end_with_outer, args=(watched, folder), daemon=True).start()
     threading.Thread(target=_hold_descendants, args=(outer,), daemon=True).start()
     code = _KILLED
