@@ -13,7 +13,6 @@ from hypothesis import strategies as st
 from architect_cli.lines import LONGEST_LINE
 from architect_cli.masking import is_secret_name, passwords_in, spellings
 from architect_cli.output import Console
-from architect_cli.prefixes import wants_colour
 
 
 @pytest.fixture(autouse=True)
@@ -49,25 +48,6 @@ def test_services_have_different_colours_on_a_terminal():
     first, second = stream.getvalue().splitlines()
     assert first.startswith("\x1b[36ma\x1b[0m")
     assert second.startswith("\x1b[32mb\x1b[0m")
-
-
-@pytest.mark.parametrize(
-    ("variables", "terminal", "wanted"),
-    [
-        ({}, True, True),
-        ({}, False, False),
-        ({"NO_COLOR": "1"}, True, False),
-        ({"NO_COLOR": ""}, True, True),
-        ({"FORCE_COLOR": "1"}, False, True),
-        ({"FORCE_COLOR": "1", "NO_COLOR": "1"}, True, False),
-    ],
-)
-def test_colour_is_for_terminals_unless_the_user_says_otherwise(
-    monkeypatch: pytest.MonkeyPatch, variables: dict[str, str], terminal: bool, wanted: bool
-):
-    for name, value in variables.items():
-        monkeypatch.setenv(name, value)
-    assert wants_colour(Terminal() if terminal else io.StringIO()) is wanted
 
 
 def test_a_secret_is_masked_in_lines_notes_and_last_lines():

@@ -16,7 +16,7 @@ _SEQUENCE = re.compile(
 )
 _STARTED_SEQUENCE = re.compile(r"(?:\r|\x1b(?:\[[0-?]*[ -/]*|[\]PX^_][^\x07\x1b]*\x1b?|[ -/]*)?)\Z")
 _RESET = "\x1b[0m"
-_ENDS_COLOURS = re.compile(r"\x1b\[(?:0*|0*;.*)m")
+_ENDS_COLOURS = re.compile(r"\x1b\[0*(?:;(.*))?m")  # and may set others
 
 
 def is_plain(data: bytes) -> bool:
@@ -51,7 +51,8 @@ def colours_after(text: str) -> str:
     active = ""
     for match in _SEQUENCE.finditer(text):
         if match[1]:
-            active = "" if _ENDS_COLOURS.fullmatch(match[1]) else active + match[1]
+            reset = _ENDS_COLOURS.fullmatch(match[1])
+            active = match[1] if reset and reset[1] else "" if reset else active + match[1]
     return active
 
 
