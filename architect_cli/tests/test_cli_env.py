@@ -231,7 +231,7 @@ def test_no_secret_is_shown_in_odd_fields(system, arguments):
 
 
 def test_what_a_terminal_would_obey_is_escaped_so_that_no_entry_writes_lines_of_its_own(system):
-    db = {"type": "postgres", "host": "h", "username": "a\x1b[31mRED\nfake line\x9b"}
+    db = {"type": "postgres", "host": "h", "username": "a\x1b[31mRED\nfake line\x9b", "password": "p"}
     folder = system.folder / "bindings\n  forged  rest h"
     (folder / "b").mkdir(parents=True)
     (folder / "b" / "uri").write_text("http://h/\x1b[2J")

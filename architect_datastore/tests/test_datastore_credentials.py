@@ -101,7 +101,7 @@ def test_nothing_printed_shows_the_password(datastore):
     assert db.password == SECRET
     assert "canary" not in repr(db) + str(db) + f"{db}" + repr([db])
     db = datastore(type="postgres", url="postgresql://u@h/n?sslmode=require&canary=x")
-    assert repr(db).endswith("name='n', type=***, options=***, url=***)")
+    assert repr(db).endswith("name='n', username=***, type=***, options=***, url=***)")
 
 
 def test_an_unknown_image_is_generic_and_the_manifest_s_image_names_the_engine(tmp_path):

@@ -43,6 +43,20 @@ PEM = "-----BEGIN CERTIFICATE-----\nMII=\n-----END CERTIFICATE-----\n"
         ({"type": "elasticsearch", "sslmode": "require"}, {"sslmode": "require"}),
         ({"type": "clickhouse", "secure": "true", "verify": "false"}, {"sslmode": "require"}),
         ({"type": "minio", "ssl": True}, {"sslmode": "verify-full"}),
+        # a switch and a file as clients of other engines and languages name them
+        ({"type": "redis", "enable_tls": "true"}, {"sslmode": "verify-full"}),
+        ({"type": "mysql", "encrypted": "yes"}, {"sslmode": "verify-full"}),
+        ({"type": "amqp", "protocol": "amqp+ssl"}, {"sslmode": "verify-full"}),
+        ({"type": "elasticsearch", "scheme": "https"}, {"sslmode": "verify-full"}),
+        ({"type": "redis", "tls_mode": "VERIFY_CA"}, {"sslmode": "verify-ca"}),
+        ({"type": "redis", "tlsCAFile": "/ca.pem"}, {"sslmode": "verify-full", "ca": "/ca.pem"}),
+        ({"type": "mongodb", "ssl_ca_certs": PEM}, {"sslmode": "verify-full"}),
+        ({"type": "mssql", "ca": "/ca.pem"}, {"sslmode": "verify-full"}),
+        # what is none
+        ({"type": "redis", "protocol": "3"}, {}),
+        ({"type": "redis", "scheme": "redis"}, {}),
+        ({"type": "mysql", "encryption": "AES256", "insecure": "true", "secure_port": 0}, {}),
+        ({"type": "redis", "enable_tls": "false", "with_ssl": "0"}, {}),
     ],
 )
 def test_a_key_beside_the_options_is_one_of_them(datastore, entry, options):

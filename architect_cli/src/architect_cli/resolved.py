@@ -139,7 +139,10 @@ def _is_listed(each: Resolved, catalog: Catalog, owner: str | None) -> bool:
 
 def masked(entry: Mapping[str, Any]) -> dict[str, Any]:
     """An entry without its secrets: values are shown only in fields that hold none."""
-    return {key: _masked(key, value) for key, value in entry.items()}
+    hidden = {key: _masked(key, value) for key, value in entry.items()}
+    if hidden.get("username") and not entry.get("password"):  # the user may be a token
+        hidden["username"] = MASK
+    return hidden
 
 
 def _masked(key: str, value: Any) -> Any:
@@ -148,7 +151,7 @@ def _masked(key: str, value: Any) -> Any:
     if key == "datastores" and isinstance(value, dict):
         return {name: masked(each) for name, each in value.items()}
     if key in SHOWN and isinstance(value, str | int):
-        return value
+        return MASK if "@" in str(value) else value  # a URL with a password may have been put there
     return mask_url(value) if key in _ADDRESSES and isinstance(value, str) else _hidden(value)
 
 

@@ -14,7 +14,7 @@ from pydantic import ConfigDict, Field
 from architect_core.contract import Credentials, DatastoreTarget, Options
 from architect_core.exceptions import DriverError
 from architect_datastore.arguments import given, refusal, translated
-from architect_datastore.kit.entry import word
+from architect_datastore.kit.tls_keys import word
 from architect_datastore.kit.url import build_url
 from architect_datastore.options import Path
 from architect_datastore.tls import TlsParser

@@ -9,8 +9,8 @@ from architect_core.contract import Credentials
 from architect_core.exceptions import DriverError
 from architect_core.plugins.known import port_of
 from architect_datastore.arguments import client_context, given, mode_of, translated
-from architect_datastore.kit.entry import word
 from architect_datastore.kit.keys import find_keys
+from architect_datastore.kit.tls_keys import word
 from architect_datastore.kit.url import build_host
 from architect_datastore.options import CONTRADICTION, TLS, VERIFYING
 from architect_datastore.tls import Flag, TlsOptions, TlsParser

@@ -7,8 +7,9 @@ from typing import Any, ClassVar, Literal
 
 from architect_core.contract import Credentials, DatastoreTarget, Options
 from architect_core.plugins.known import port_of
+from architect_datastore.kit.tls_keys import FALSE, TRUE
 from architect_datastore.kit.url import build_url
-from architect_datastore.options import FALSE, TRUE, Path
+from architect_datastore.options import Path
 from architect_datastore.tls import Flag, TlsParser
 
 _SRV = "mongodb+srv"

@@ -173,6 +173,7 @@ class MysqlParser(GeographicParser, TlsParser):
     other_drivers = ("asyncmy", "mysqlconnector", "mariadbconnector", "cymysql", "pyodbc")
     geographic: ClassVar = {"mysqlgis": "django.contrib.gis.db.backends.mysql"}
     switches = frozenset()  # refused by the drivers, as clients differ in what they verify
+    drivers_check_tls = True
     option_names: ClassVar = {
         "ssl-mode": "sslmode",
         "ssl-ca": "ca",

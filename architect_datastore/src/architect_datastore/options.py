@@ -8,15 +8,10 @@ from typing import Annotated, Any
 from pydantic import AfterValidator
 
 from architect_core.contract import Options
-from architect_datastore.kit.entry import NO_PORT, TLS_PORTS, word
+from architect_datastore.kit.tls_keys import FALSE, FILES, PEM, SWITCHES, mode_in, word
 
 TLS = ("sslmode", "ca", "certificate", "key")
 VERIFYING = frozenset({"verify-ca", "verify-full"})
-TRUE = ("true", "yes", "1", "on")
-FALSE = ("false", "no", "0", "off")
-
-SWITCHES = frozenset({"ssl", "tls", "usessl", "usetls", "requiressl", "sslrequired", "sslenabled", "tlsenabled"})
-_PEM = "-----BEGIN "
 CONTRADICTION = "has a scheme that asks for TLS, and an option that does not"
 
 
@@ -87,22 +82,27 @@ def read_tls_keys(
         ValueError: a value is invalid; the message repeats no value.
     """
     by_word = {word(name): name for name in names}
+    # the files of TLS as the clients of other engines name them
+    by_word = {name: by_word[option] for name, option in FILES.items() if option in by_word} | by_word
     query: dict[str, Any] = {}
     is_on = False
     for key, value in keys.items():
-        name, text = word(key), str(value).strip().lower()
-        if name in TLS_PORTS and value not in NO_PORT:
-            is_on = True
-        if (name not in SWITCHES and name not in by_word) or value in ("", {}, []):
+        name, mode = word(key), mode_in(key, value)
+        if value in ("", {}, []):
             continue
-        if isinstance(value, Mapping) or _PEM in str(value):
+        if name in by_word and name not in SWITCHES:
+            if PEM in str(value):
+                is_on = True
+            else:
+                query[by_word[name]] = value
+        elif mode == "on":
             is_on = True
-        elif name not in SWITCHES:
-            query[by_word[name]] = value
-        elif text in TRUE:
+        elif mode is not None:
+            query.setdefault("sslmode", mode)
+        elif FILES.get(name, "key") != "key":  # which the engine has no option for
             is_on = True
-        elif text not in FALSE:
-            query.setdefault("sslmode", value)
+        elif name in SWITCHES and str(value).strip().lower() not in FALSE:
+            query.setdefault("sslmode", value)  # which is an error
     if "certificate" not in query:
         query.pop("key", None)  # which may be a key to anything
     found = read(query) if query else {}

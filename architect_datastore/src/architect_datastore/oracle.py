@@ -13,7 +13,7 @@ from architect_core.contract import Credentials, DatastoreTarget
 from architect_core.plugins.known import port_of
 from architect_datastore.arguments import client_context, django_entry, engine_arguments, given
 from architect_datastore.geographic import GeographicParser
-from architect_datastore.kit.entry import word
+from architect_datastore.kit.tls_keys import word
 from architect_datastore.options import TLS, Path
 from architect_datastore.tls import Flag, TlsOptions, TlsParser
 

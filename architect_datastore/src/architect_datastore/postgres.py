@@ -28,10 +28,10 @@ from architect_datastore.arguments import (
     refusal,
 )
 from architect_datastore.geographic import GeographicParser
-from architect_datastore.kit.entry import word
 from architect_datastore.kit.keywords import plain_search_path
+from architect_datastore.kit.tls_keys import FALSE, SWITCHES, TRUE, word
 from architect_datastore.kit.url import build_url
-from architect_datastore.options import FALSE, SWITCHES, TLS, TRUE, TlsFiles, read_tls_keys, with_tls
+from architect_datastore.options import TLS, TlsFiles, read_tls_keys, with_tls
 
 ARCHITECT_CONTRACT = 2
 
@@ -219,9 +219,10 @@ class PostgresParser(GeographicParser):
         if "currentSchema" in query:
             path = f"-c search_path={plain_search_path(query.pop('currentSchema'))}"
             query["options"] = " ".join(filter(None, (query.get("options"), path)))
-        ours = {name: option for option, name in _LIBPQ.items()}
-        found = {ours.get(key, key): value for key, value in query.items()}
-        switches = [key for key in found if word(key) in SWITCHES and key != "requiressl"]  # which is libpq's
+        ours = {name: option for option, name in _LIBPQ.items()} | {"sslmode": "sslmode"}
+        found = {ours.get(word(key), key): value for key, value in query.items()}
+        # libpq reads requiressl=1 as sslmode=require, and requiressl=0 as its default
+        switches = [key for key in found if word(key) in SWITCHES and (key, found[key]) != ("requiressl", "0")]
         for key in switches:
             ssl = found.pop(key)
             mode = {**dict.fromkeys(TRUE, "require"), **dict.fromkeys(FALSE, "disable")}.get(str(ssl).lower(), ssl)

@@ -12,7 +12,7 @@ from pydantic import ConfigDict, Field
 
 from architect_core.contract import Credentials, DatastoreTarget, Options
 from architect_datastore.arguments import engine_arguments, given, truth
-from architect_datastore.kit.entry import word
+from architect_datastore.kit.tls_keys import word
 from architect_datastore.kit.url import build_url
 from architect_datastore.options import Path
 from architect_datastore.tls import Flag, TlsParser

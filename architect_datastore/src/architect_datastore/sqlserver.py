@@ -15,7 +15,7 @@ from architect_core.contract import Address, Credentials, DatastoreTarget, Drive
 from architect_core.plugins.known import port_of
 from architect_core.schema import DatastoreConfig
 from architect_datastore.arguments import engine_arguments, given, mode_of, refusal, translated
-from architect_datastore.options import FALSE, TRUE
+from architect_datastore.kit.tls_keys import FALSE, TRUE
 from architect_datastore.tls import Flag, TlsParser
 
 _INSTANCE = re.compile(r"([^\\,]+)\\([^\\,:]+)")

@@ -20,9 +20,9 @@ from typing import Any, ClassVar, Literal
 from pydantic import BaseModel
 
 from architect_core.contract import DatastoreTarget
-from architect_datastore.kit.entry import word
 from architect_datastore.kit.network import NetworkParser
-from architect_datastore.options import FALSE, SWITCHES, TLS, TRUE, VERIFYING, TlsFiles, read_tls_keys, with_tls
+from architect_datastore.kit.tls_keys import FALSE, SWITCHES, TRUE, word
+from architect_datastore.options import TLS, VERIFYING, TlsFiles, read_tls_keys, with_tls
 
 
 class TlsOptions(TlsFiles):
@@ -40,7 +40,7 @@ class Flag:
     """An option of a URL that is on or off.
 
     Attributes:
-        name: its name; the case is ignored when it is read.
+        name: its name; case, "_" and "-" are ignored when it is read.
         on: the values that mean on; the first is written.
         off: the values that mean off; likewise.
     """
@@ -55,7 +55,7 @@ class Flag:
         Raises:
             ValueError: it is neither on nor off.
         """
-        values = [query.pop(key) for key in list(query) if key.lower() == self.name.lower()]
+        values = [query.pop(key) for key in list(query) if word(key) == word(self.name)]
         if not values:
             return None
         value = str(values[-1]).lower()
@@ -95,10 +95,11 @@ class TlsParser(NetworkParser):
     def read_options(self, scheme: str, query: Mapping[str, Any]) -> dict[str, Any]:
         """Returns the options by the schema's names; raises ValueError if they contradict each other, too."""
         scheme = self.schemes[scheme]
-        by_word = {name.lower(): option for name, option in self.option_names.items()}
+        by_word = {word(name): option for name, option in self.option_names.items()}
+        by_word |= {word(name): name for name in TLS if name in self.Options.model_fields}
         found: dict[str, Any] = {}
         for key, value in query.items():
-            option = by_word.get(key.lower(), key)
+            option = by_word.get(word(key), key)
             if str(found.setdefault(option, value)).lower() != str(value).lower():
                 raise ValueError("has an option twice, by two of its names, with two values")
         is_plain, names = scheme in self.tls_schemes, set(found)
@@ -129,8 +130,7 @@ class TlsParser(NetworkParser):
 
     def read_secure_options(self, scheme: str, query: Mapping[str, Any]) -> dict[str, Any]:
         """Reads "redis+tls" as "rediss"; raises ValueError if an option asks for no TLS, too."""
-        secure = scheme if self.is_secure(scheme) else self._secure_scheme or scheme
-        return with_tls(self.read_options(secure, query))
+        return with_tls(self.read_options(self._secure_scheme or scheme, query))
 
     @property
     def _secure_scheme(self) -> str | None:

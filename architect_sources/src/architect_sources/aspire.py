@@ -29,8 +29,9 @@ _CONNECTION = re.compile(r"ConnectionStrings__(.+)", re.IGNORECASE)
 # of a resource with several endpoints, the first of these is used
 _PREFERRED = ("grpc", "https", "http")
 _RANKS = {endpoint: rank for rank, endpoint in enumerate(_PREFERRED)}
+# what asks for TLS after a "+" in a scheme; a name in the DNS of MongoDB means it, too
+_TLS = frozenset({"tls", "ssl", "https", "s", "srv"})
 _PROPERTIES = {"HOST": "host", "PORT": "port", "USERNAME": "username", "PASSWORD": "password", "DATABASENAME": "name"}
-_PORTS = {"HTTPPORT": "http_port", "GRPCPORT": "grpc_port"}  # of Qdrant, whose connection string has the latter
 
 
 @hookimpl
@@ -110,10 +111,11 @@ class _Reader:
             self._claims.claim(variable, name)
             key = "url" if scheme_of(self._environ[variable]) else "connection_string"
             entry = {key: self._environ[variable]}
-            kind = scheme_of(self._environ.get(self._uri(name) or "", "")).partition("+")[0]
+            kind, _, transport = scheme_of(self._environ.get(self._uri(name) or "", "")).partition("+")
             if key == "connection_string" and is_datastore(kind):
                 entry["kind"] = kind  # it may tell no engine itself, as "localhost:6379" does not
-            entry |= self._beside(name, variable, key)
+                if transport in _TLS:
+                    entry["tls"] = "true"
         elif stem is not None:
             self._claims.claim(f"{stem}_HOST", name)
             values = {field: self._environ.get(f"{stem}_{key}") for key, field in _PROPERTIES.items()}
@@ -122,21 +124,6 @@ class _Reader:
             return None
         written = partial(as_written, keys=self.keys("datastores", name))
         return validate(DatastoreConfig, entry, self.where("datastores", name), written=written)
-
-    def _beside(self, name: str, variable: str, key: str) -> dict[str, str]:
-        """What other variables add to a connection string, or to a `<NAME>_URI` without a login, as Neo4j's."""
-        added: dict[str, str] = {}
-        if key == "connection_string":
-            added = _PORTS
-        elif variable == self._uri(name) and "@" not in self._environ[variable]:
-            added = {each: _PROPERTIES[each] for each in ("USERNAME", "PASSWORD")}
-        found = {
-            field: value
-            for stem in reversed(variable_stems(name))
-            for each, field in added.items()
-            if (value := self._environ.get(f"{stem}_{each}"))
-        }
-        return found if key == "connection_string" or len(found) == len(added) else {}
 
     def keys(self, kind: str, name: str) -> dict[str, str]:
         """The variables that the fields of the entry `name` are read from; "" for the one of `where`."""
@@ -167,10 +154,13 @@ class _Reader:
         return []
 
     def _connection(self, name: str) -> str | None:
+        uri = self._uri(name)
         for resource in resource_names(name):
             if resource in self.connections:
-                return self.connections[resource]
-        return self._uri(name)
+                variable = self.connections[resource]
+                # a host alone tells less than the URI
+                return uri if uri is not None and "=" not in self._environ[variable] else variable
+        return uri
 
     def _uri(self, name: str) -> str | None:
         uris = (f"{stem}_URI" for stem in variable_stems(name))

@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 
 from pydantic import BaseModel
 
-from architect_core._base.json_text import as_written
+from architect_core._base.json_text import as_written, showable
 from architect_core._base.names import did_you_mean, listing
 from architect_core.contract.hooks import Options, Provided
 from architect_core.exceptions import ConfigError, UnknownDriverError
@@ -35,7 +35,7 @@ class Credentials(Mapping[str, Any]):
     Credentials(postgres, host='db', port=5432, username='app', name='shop', password=***)
 
     Every key of the configuration is an attribute, raw parameters such as `POSTGRES_DB` included. A repr never shows
-    the password.
+    the password, nor a user without one, who may be a token.
 
     Attributes:
         engine: such as "postgres".
@@ -110,7 +110,9 @@ class Credentials(Mapping[str, Any]):
         if not key.startswith("__") and key not in self.__slots__ and key in self._fields:
             return self._fields[key]
         known = [] if key in self.__slots__ else sorted(self._fields)
-        raise AttributeError(f"these credentials have no {key!r}{did_you_mean(key, known)}; {listing(known)}")
+        # the name of an option may be a part of a malformed URL
+        listed = [each for each in known if each not in self.options and showable(each) == each]
+        raise AttributeError(f"these credentials have no {key!r}{did_you_mean(key, known)}; {listing(listed)}")
 
     def __getitem__(self, key: str) -> Any:
         return self._fields[key]
@@ -132,11 +134,13 @@ class Credentials(Mapping[str, Any]):
         return type(self), (self.engine, self._fields, self.url, *drivers)
 
     def __repr__(self) -> str:
-        # what stands before an "@" may be the password of a URL that was put there
+        # what stands before an "@" may be the password of a URL that was put there, a user without a password a token
         public = [key for key in _SHOWN if key in self._fields and "@" not in str(self._fields[key])]
+        if self.password is None and "username" in public:
+            public.remove("username")
         shown = [f"{key}={self._fields[key]!r}" for key in public]
-        # the name of an option may be a part of a malformed URL
-        hidden = [f"{key}=***" for key in self._fields if key not in public and key not in self.options]
+        # the name of an option, and what does not look like a name, may be a part of a secret
+        hidden = [f"{showable(key)}=***" for key in self._fields if key not in public and key not in self.options]
         return f"{type(self).__name__}({', '.join([self.engine, *shown, *hidden])})"
 
 

@@ -10,16 +10,10 @@ from typing import Any
 
 from architect_core.contract import DatastoreTarget, is_text, parse_address, parse_port, raising
 from architect_datastore.kit.connection_string import KeywordError, parse_connection_string
+from architect_datastore.kit.tls_keys import NO_PORT, TLS_PORTS, word
 from architect_datastore.kit.url import NO_TEXT, ParsedURL, parse_host, parse_urls
 
-TLS_PORTS = frozenset({"tlsport", "sslport", "porttls", "portssl", "securetlsport", "secureport"})
-"""Keys of an entry, as `word` has them, for the port with TLS of a server that has one without, too."""
-
-NO_PORT = (None, "", 0, "0", False, "false")
-"""Values of a port that mean that a server does not listen."""
-
 _DEVIATIONS = frozenset("ßẞς\u200c\u200d")  # https://www.unicode.org/reports/tr46/#Deviations
-_SEPARATORS = str.maketrans("", "", " ._-")
 _ASCII_HOST = re.compile(r"[A-Za-z0-9._-]+")
 
 RESERVED = frozenset({"engine", "host", "hosts", "name", "options", "password", "port", "type", "url", "username"})
@@ -159,11 +153,6 @@ def ascii_host(host: str, target: DatastoreTarget, key: str) -> str:
     if not _ASCII_HOST.fullmatch(encoded):  # such as a wide slash, which is one after normalization
         raise error
     return encoded
-
-
-def word(name: str) -> str:
-    """Returns a key in lower case, without spaces, ".", "_" and "-"."""
-    return name.lower().translate(_SEPARATORS)
 
 
 def check_text(fields: Mapping[str, Any], target: DatastoreTarget) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 
 from architect_core.contract import DatastoreTarget, parse_port, raising
 from architect_core.schema import validate
-from architect_datastore.kit.entry import word
+from architect_datastore.kit.tls_keys import word
 from architect_datastore.kit.url import parse_host
 
 _SERVERS = ("url", "host", "hosts", "connection_string")

@@ -10,6 +10,8 @@ from __future__ import annotations
 
 import re
 
+from architect_datastore.kit.tls_keys import MODES
+
 
 def _table(**keywords: str) -> dict[str, str]:
     return {keyword: meaning for meaning, words in keywords.items() for keyword in words.split()}
@@ -56,10 +58,6 @@ IGNORED = frozenset(
         """,
     )
 )
-
-_MODES = _table(
-    disable="disable disabled none", allow="allow", prefer="prefer preferred", require="require required"
-) | {"verifyca": "verify-ca", "verifyfull": "verify-full", "verifyidentity": "verify-full"}
 
 _SWITCHES = {
     **dict.fromkeys(("true", "yes", "mandatory", "strict"), "true"),
@@ -118,9 +116,9 @@ def security(keyword: str, value: str, found: dict[str, str]) -> bool:
     """
     word = value.strip().lower().replace("-", "").replace(" ", "")
     if keyword == "sslmode":
-        if word not in _MODES:
-            raise ValueError(f"has an unknown SSL mode; known: {', '.join(_MODES)}")
-        found[keyword] = _MODES[word]
+        if word not in MODES:
+            raise ValueError(f"has an unknown SSL mode; known: {', '.join(MODES)}")
+        found[keyword] = MODES[word]
     elif keyword in {"ssl", "usessl", "encrypt", "trustservercertificate"}:
         if word not in _SWITCHES:
             raise ValueError(f"has a switch that is neither on nor off; known: {', '.join(_SWITCHES)}")

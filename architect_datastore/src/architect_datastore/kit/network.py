@@ -11,10 +11,8 @@ from architect_core.schema import validate
 from architect_datastore.kit.entry import RESERVED, Entry, read_entry
 from architect_datastore.kit.keys import with_other_keys
 from architect_datastore.kit.plugin import EngineParser
+from architect_datastore.kit.tls_keys import TLS_TRANSPORTS, asking_for_tls, file_of_tls
 from architect_datastore.kit.url import build_url
-
-TLS_TRANSPORTS = ("tls", "ssl", "https", "s")
-"""What asks for TLS after a "+" in the scheme of any engine."""
 
 _TRANSPORTS = frozenset({"http", "ws", "wss"})
 
@@ -63,6 +61,9 @@ class NetworkParser(EngineParser):
 
     keywords: ClassVar[Mapping[str, str]] = {}
     """A keyword of .NET's connection strings that only this engine has, written likewise -> the option."""
+
+    drivers_check_tls = False
+    """Whether the drivers refuse options of TLS that the engine does not have."""
 
     repeats_options = False
     """Whether an option may be repeated in a URL's query."""
@@ -169,8 +170,11 @@ class NetworkParser(EngineParser):
         """Returns the options that an entry's own keys mean, beside its `options`; `options` are those of its URL.
 
         Raises:
-            ValueError: they are invalid; the message must repeat no value.
+            ValueError: they are invalid, or ask for TLS and the engine has none; the message must repeat no value.
         """
+        key = asking_for_tls(keys)
+        if key is not None:
+            raise ValueError(f"asks for TLS with `{key}`, which the plugin of the engine does not read")
         return {}
 
     def write_options(self, scheme: str, options: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
@@ -217,6 +221,7 @@ class NetworkParser(EngineParser):
             raise target.error("url", "has an option twice")
         if str(found.get("connect_timeout")) in {"0", "0.0"}:  # no limit, which is the default
             del found["connect_timeout"]
+        self._check_tls(found, target)
         known = {key: found[key] for key in found if key in self.Options.model_fields}
         found |= self._checked(known, target.with_keys(keys))
         found |= self._checked(entry.options, target)
@@ -227,6 +232,14 @@ class NetworkParser(EngineParser):
             found |= self._checked(of_keys, target.with_keys(keys))
         stated = target.options.model_dump(exclude_unset=True, exclude_none=True)
         return {**found, **stated}, {path: key for path, key in keys.items() if path[len("options.") :] not in stated}
+
+    def _check_tls(self, options: Mapping[str, Any], target: DatastoreTarget) -> None:
+        """Raises `target.error` if an option of a URL asks for TLS, and its driver would ignore it."""
+        unknown = {key: value for key, value in options.items() if key not in self.Options.model_fields}
+        key = None if self.drivers_check_tls else asking_for_tls(unknown) or file_of_tls(unknown)
+        if key is not None and options.get("sslmode") not in {"require", "verify-ca", "verify-full"}:
+            remedy = "write sslmode=verify-full" if "sslmode" in self.Options.model_fields else "remove it"
+            raise target.error(f"url.{key}", f"asks for TLS in a way that {self.engine} does not have; {remedy}")
 
     def _checked(self, options: dict[str, Any], target: DatastoreTarget) -> dict[str, Any]:
         checked = validate(self.Options, options, target.where, "options", written=target.path_of)

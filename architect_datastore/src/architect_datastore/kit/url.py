@@ -200,7 +200,8 @@ def build_host(host: str, port: int | None) -> str:
 def _options(query: str) -> dict[str, Any]:
     reason = "what is percent-encoded in the URL is not UTF-8"
     found = raising(lambda _: ValueError(reason), parse_qs, query, keep_blank_values=True, errors="strict")
-    if not all(map(_OPTION.fullmatch, found)):  # a password with a "?" in it may have been cut in two
+    bare = any(part and "=" not in part for part in query.split("&"))
+    if bare or not all(map(_OPTION.fullmatch, found)):  # a password with a "?" in it may have been cut in two
         raise ValueError("the URL's query has an option without a name, or with one that is none")
     return {key: values if len(values) > 1 else values[0] for key, values in found.items()}
 
