@@ -6,10 +6,10 @@ import contextlib
 import socket
 import ssl
 import struct
-import threading
 from collections.abc import Iterator
 
 from confluent_kafka import Producer
+from datastore_listening import exactly, listening
 
 _HANDSHAKE, _VERSIONS, _AUTHENTICATE = 17, 18, 36
 
@@ -25,48 +25,27 @@ def brokers() -> Iterator[int]:
 @contextlib.contextmanager
 def door(port: int, context: ssl.SSLContext | None = None, login: tuple[str, str] | None = None) -> Iterator[int]:
     """The port of a door to the broker on `port`, which is the one that the broker then seems to have."""
-    opened: list[socket.socket] = []
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        own = listener.getsockname()[1]
+
+    def serve(client: socket.socket) -> None:
+        own = client.getsockname()[1]
         inner, outer = (b"127.0.0.1" + struct.pack(">i", each) for each in (port, own))
+        is_in = login is None
+        with socket.create_connection(("127.0.0.1", port)) as broker:
+            while True:
+                request = _frame(client)
+                kind, version = struct.unpack(">hh", request[:4])
+                if kind == _VERSIONS and version > 2:  # to which the broker has no right answer
+                    answer = request[4:8] + struct.pack(">hi", 35, 1) + struct.pack(">hhh", _VERSIONS, 0, 2)
+                elif is_in or kind == _VERSIONS:
+                    broker.sendall(_framed(request))
+                    answer = _frame(broker).replace(inner, outer)
+                    answer = _with_login(answer) if kind == _VERSIONS else answer
+                else:
+                    answer, is_in = _answer(request, login or ("", ""))
+                client.sendall(_framed(answer))
 
-        def accept() -> None:
-            with contextlib.suppress(OSError):
-                while True:
-                    client, _ = listener.accept()
-                    opened.append(client)
-                    threading.Thread(target=serve, args=[client], daemon=True).start()
-
-        def serve(client: socket.socket) -> None:
-            with contextlib.suppress(OSError), contextlib.ExitStack() as stack:
-                if context is not None:
-                    client = context.wrap_socket(client, server_side=True)
-                stack.enter_context(client)  # which waits for the end of TLS
-                broker = stack.enter_context(socket.create_connection(("127.0.0.1", port)))
-                is_in = login is None
-                while request := _frame(client):
-                    kind, version = struct.unpack(">hh", request[:4])
-                    if kind == _VERSIONS and version > 2:  # to which the broker has no right answer
-                        answer = request[4:8] + struct.pack(">hi", 35, 1) + struct.pack(">hhh", _VERSIONS, 0, 2)
-                    elif is_in or kind == _VERSIONS:
-                        broker.sendall(_framed(request))
-                        answer = _frame(broker).replace(inner, outer)
-                        answer = _with_login(answer) if kind == _VERSIONS else answer
-                    else:
-                        answer, is_in = _answer(request, login or ("", ""))
-                    client.sendall(_framed(answer))
-
-        thread = threading.Thread(target=accept, daemon=True)
-        thread.start()
-        try:
-            yield own
-        finally:
-            for each in (listener, *opened):
-                with contextlib.suppress(OSError):
-                    each.shutdown(socket.SHUT_RDWR)
-            thread.join(30)
-            for each in opened:
-                each.close()
+    with listening(serve, context) as own:
+        yield own
 
 
 def _with_login(versions: bytes) -> bytes:
@@ -97,15 +76,4 @@ def _framed(data: bytes) -> bytes:
 
 
 def _frame(source: socket.socket) -> bytes:
-    size = _exactly(source, 4)
-    return _exactly(source, struct.unpack(">i", size)[0]) if size else b""
-
-
-def _exactly(source: socket.socket, size: int) -> bytes:
-    data = b""
-    while len(data) < size:
-        more = source.recv(size - len(data))
-        if not more:
-            return b""
-        data += more
-    return data
+    return exactly(source, struct.unpack(">i", exactly(source, 4))[0])

@@ -34,6 +34,39 @@ SCHEMES = {
     "postgresql+pg8000://h/d": "postgresql://h:5432/d",  # SQLAlchemy
     "postgresql+psycopg_async://h/d": "postgresql://h:5432/d",  # SQLAlchemy
     "mysql+asyncmy://h/d": "mysql://h:3306/d",  # SQLAlchemy
+    "cassandra+tls://h/k": "cassandra://h:9042/k?ssl=true",
+    "scylla+ssl://h": "cassandra://h:9042/?ssl=true",
+    "kafka+ssl://h:9096": "kafka+ssl://h:9096/",  # Heroku
+    "kafka+tls://h": "kafka+ssl://h:9092/",
+    "SASL_SSL://u:p@h:1": "kafka+ssl://u:p@h:1/?sasl_mechanism=PLAIN",  # Confluent's console; librdkafka
+    "SSL://h:1": "kafka+ssl://h:1/",
+    "kafka://u:p@h?security.protocol=SASL_SSL": "kafka+ssl://u:p@h:9092/?sasl_mechanism=PLAIN",  # librdkafka's
+    "kafka://h?security_protocol=ssl": "kafka+ssl://h:9092/",  # kafka-python's
+    "kafka://h?security.protocol=SSL&ssl.endpoint.identification.algorithm=": (
+        "kafka+ssl://h:9092/?ssl.endpoint.identification.algorithm=none"
+    ),
+    "memcached+tls://h": "memcached://h:11211/?tls=true",
+    "memcache://h?use_ssl=1": "memcached://h:11211/?tls=true",
+    "mqtts://h": "mqtts://h:8883/",
+    "mqtt+ssl://h": "mqtts://h:8883/",
+    "mqtt+wss://h/mqtt": "wss://h:443/mqtt",
+    "mqtt://h:8883": "mqtts://h:8883/",  # the port of IANA's "secure-mqtt"
+    "nats+tls://h": "tls://h:4222/",
+    "nats+wss://h": "wss://h:443/",
+    "neo4j+tls://h": "neo4j+s://h:7687/",
+    "bolt+s://h": "bolt+s://h:7687/",
+    "bolt+ssl://h": "bolt+s://h:7687/",
+    "neo4j+ssc://h": "neo4j+ssc://h:7687/",  # Neo4j: with any certificate
+    "qdrant+https://h": "https://h:6333/",
+    "qdrant://:k@h": "https://h:6333/?api_key=k",  # qdrant-client
+    "dynamodb+https://k:s@eu-west-1": "dynamodb://k:s@eu-west-1:443/?sslmode=verify-full",
+    "kafka+sasl://u:canary@h": REFUSED,
+    "kafka://u:canary@h?security.protocol=TLS": REFUSED,
+    "kafka+ssl://u:canary@h?security.protocol=PLAINTEXT": REFUSED,
+    "mqtts://u:canary@h?tls=false": REFUSED,
+    "neo4j+s://u:canary@h?sslmode=disable": REFUSED,
+    "neo4j+sscs://u:canary@h": REFUSED,
+    "nats+quic://u:canary@h": REFUSED,
     "redis+foo://:canary@h": REFUSED,
     "postgresql+tlss://u:canary@h/d": REFUSED,
     "mongodb+ssh://u:canary@h": REFUSED,
@@ -48,7 +81,7 @@ SCHEMES = {
     "clickhouses://u:canary@h?secure=false": REFUSED,
     "https://u:canary@h?sslmode=disable": REFUSED,
 }
-WITHOUT_ENGINE = {"http": "elasticsearch", "https": "s3"}
+WITHOUT_ENGINE = {"http": "elasticsearch", "https": "s3", "SSL": "kafka", "SASL_SSL": "kafka"}
 
 
 @pytest.mark.parametrize("url", SCHEMES)
@@ -123,11 +156,13 @@ def test_a_repr_hides_a_field_with_an_at_sign_which_may_be_part_of_a_url(field):
 
 
 ENGINES = ("redis", "valkey", "amqp", "rabbitmq", "mongodb", "postgresql", "postgres", "mysql", "mariadb", "mssql")
-ALL = (*ENGINES, "elasticsearch", "opensearch", "clickhouse", "s3", "minio")
-SECURE = ("rediss", "valkeys", "amqps", "clickhouses")
+OTHERS = ("cassandra", "scylla", "kafka", "memcached", "mqtt", "nats", "neo4j", "bolt", "qdrant")
+ALL = (*ENGINES, *OTHERS, "elasticsearch", "opensearch", "clickhouse", "s3", "minio")
+SECURE = ("rediss", "valkeys", "amqps", "clickhouses", "kafka+ssl", "mqtts", "neo4j+s", "bolt+ssc")
 ports = st.none() | st.integers(1, 65535)
 switches = st.sampled_from(["ssl", "tls", "use_ssl", "use-tls", "useSSL", "require_ssl", "sslEnabled", "tls_enabled"])
 modes = st.sampled_from(["require", "verify-full"])
+protocols = st.sampled_from(["security.protocol", "securityProtocol", "security_protocol", "security-protocol"])
 
 
 @st.composite
@@ -151,7 +186,13 @@ def entries(draw: st.DrawFn) -> dict[str, Any]:
         {**plain, "sslmode": draw(modes)},
         {**plain, "options": {"sslmode": draw(modes)}},
         {**plain, draw(st.sampled_from(["tls_port", "ssl_port", "tls-port", "tlsPort"])): draw(st.integers(1, 65535))},
-        {"type": draw(st.sampled_from(["elasticsearch", "clickhouse", "s3", "minio"])), "url": f"https://{place}"},
+        {
+            "type": draw(st.sampled_from(["elasticsearch", "clickhouse", "s3", "minio", "qdrant"])),
+            "url": f"https://{place}",
+        },
+        {"type": draw(st.sampled_from(["nats", "mqtt"])), "url": f"{draw(st.sampled_from(['tls', 'wss']))}://{place}"},
+        {"type": "kafka", "url": f"{draw(st.sampled_from(['SSL', 'SASL_SSL']))}://{place}"},
+        {**plain, "type": "kafka", draw(protocols): draw(st.sampled_from(["SSL", "SASL_SSL", "sasl_ssl"]))},
     ]
     return draw(st.sampled_from(asked))
 
@@ -161,7 +202,8 @@ def is_plain(arguments: dict[str, Any]) -> bool:
     text = repr(arguments).lower()
     marks = ("ssl", "tls", "amqps", "https", "encrypt=yes", "encryption': 'require", "encrypt': '{yes}", "encrypt%3d")
     return not any(mark in text for mark in marks) or any(
-        mark in text for mark in ("ssl_disabled': true", "ssl': false", "sslmode=disable", "http://")
+        mark in text
+        for mark in ("ssl_disabled': true", "ssl': false", "sslmode=disable", "http://", "plaintext", "'https': false")
     )
 
 
@@ -174,7 +216,7 @@ def test_no_tls_that_is_asked_for_in_any_spelling_is_lost(entry):
         return  # an error loses nothing
     options = db.options
     assert options.get("sslmode") in {None, "require", "verify-ca", "verify-full"}
-    for driver in db._drivers:
+    for driver in {make: name for name, make in db._drivers.items()}.values():  # each once, with several names
         try:
             arguments = db.for_driver(driver)
         except ValueError:  # the driver does not support the mode, and says so

@@ -130,7 +130,8 @@ class TlsParser(NetworkParser):
 
     def read_secure_options(self, scheme: str, query: Mapping[str, Any]) -> dict[str, Any]:
         """Reads "redis+tls" as "rediss"; raises ValueError if an option asks for no TLS, too."""
-        return with_tls(self.read_options(self._secure_scheme or scheme, query))
+        secure = scheme if self.is_secure(scheme) else self._secure_scheme or scheme
+        return with_tls(self.read_options(secure, query))
 
     @property
     def _secure_scheme(self) -> str | None:
