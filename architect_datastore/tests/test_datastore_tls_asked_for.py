@@ -203,7 +203,7 @@ def is_plain(arguments: dict[str, Any]) -> bool:
     marks = ("ssl", "tls", "amqps", "https", "encrypt=yes", "encryption': 'require", "encrypt': '{yes}", "encrypt%3d")
     return not any(mark in text for mark in marks) or any(
         mark in text
-        for mark in ("ssl_disabled': true", "ssl': false", "sslmode=disable", "http://", "plaintext", "'https': false")
+        for mark in ("ssl_disabled': true", "ssl': false", "sslmode=disable", "http://", "plaintext'", "'https': false")
     )
 
 
