@@ -22,10 +22,9 @@ def listening(serve: Callable[[socket.socket], None], context: ssl.SSLContext | 
                 threading.Thread(target=run, args=[client], daemon=True).start()
 
     def run(client: socket.socket) -> None:
-        with contextlib.suppress(OSError):
-            with client if context is None else context.wrap_socket(client, server_side=True) as connection:
-                opened.append(connection)
-                serve(connection)
+        with contextlib.suppress(OSError), contextlib.ExitStack() as stack:
+            secured = client if context is None else context.wrap_socket(client, server_side=True)
+            serve(stack.enter_context(secured))
 
     with socket.create_server(("127.0.0.1", 0)) as listener:
         thread = threading.Thread(target=accept, args=[listener], daemon=True)

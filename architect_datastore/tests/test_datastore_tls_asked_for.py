@@ -213,7 +213,7 @@ def is_plain(arguments: dict[str, Any]) -> bool:
 @pytest.fixture(scope="module")
 def no_authorities() -> Iterator[None]:
     """Makes contexts without the system's authorities, which take 20 ms to read."""
-    with mock.patch("ssl.create_default_context", lambda cafile: ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)):
+    with mock.patch("ssl.create_default_context", return_value=ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)):
         yield
 
 

@@ -32,6 +32,7 @@ _RANKS = {endpoint: rank for rank, endpoint in enumerate(_PREFERRED)}
 # what asks for TLS after a "+" in a scheme; a name in the DNS of MongoDB means it, too
 _TLS = frozenset({"tls", "ssl", "https", "s", "srv"})
 _PROPERTIES = {"HOST": "host", "PORT": "port", "USERNAME": "username", "PASSWORD": "password", "DATABASENAME": "name"}
+_PORTS = {"HTTPPORT": "http_port", "GRPCPORT": "grpc_port"}  # of Qdrant, whose connection string has the latter
 
 
 @hookimpl
@@ -116,6 +117,7 @@ class _Reader:
                 entry["kind"] = kind  # it may tell no engine itself, as "localhost:6379" does not
                 if transport in _TLS:
                     entry["tls"] = "true"
+            entry |= self._beside(name, variable, key)
         elif stem is not None:
             self._claims.claim(f"{stem}_HOST", name)
             values = {field: self._environ.get(f"{stem}_{key}") for key, field in _PROPERTIES.items()}
@@ -124,6 +126,21 @@ class _Reader:
             return None
         written = partial(as_written, keys=self.keys("datastores", name))
         return validate(DatastoreConfig, entry, self.where("datastores", name), written=written)
+
+    def _beside(self, name: str, variable: str, key: str) -> dict[str, str]:
+        """What other variables add to a connection string, or to a `<NAME>_URI` without a login, as Neo4j's."""
+        added: dict[str, str] = {}
+        if key == "connection_string":
+            added = _PORTS
+        elif variable == self._uri(name) and "@" not in self._environ[variable]:
+            added = {each: _PROPERTIES[each] for each in ("USERNAME", "PASSWORD")}
+        found = {
+            field: value
+            for stem in reversed(variable_stems(name))
+            for each, field in added.items()
+            if (value := self._environ.get(f"{stem}_{each}"))
+        }
+        return found if key == "connection_string" or len(found) == len(added) else {}
 
     def keys(self, kind: str, name: str) -> dict[str, str]:
         """The variables that the fields of the entry `name` are read from; "" for the one of `where`."""

@@ -69,6 +69,7 @@ CERTIFICATES = {
 _NAMES = frozenset(key for key, field in FIELDS.items() if field == "name" and key != "name")
 # keys of datastores whose file is a certificate or a key, or holds the path of one
 _PEM = {"ca": "ca", "sslrootcert": "ca", "sslcert": "certificate", "sslkey": "key"}
+_PEM |= {"ssl.truststore.crt": "ca", "ssl.keystore.crt": "certificate", "ssl.keystore.key": "key"}  # Strimzi's
 # an error if they are not text; any other file can be an attribute with its path
 _TEXTS = frozenset({*FIELDS.values(), "type", "api"})
 # white space at their ends is none of theirs, unlike that of a password

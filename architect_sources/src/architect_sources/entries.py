@@ -13,8 +13,8 @@ from architect_core.schema import ServiceConfig, validate
 RESERVED = frozenset({"options", "instances", "datastores", "subscriptions"})
 """Keys of a platform's text that are ignored, because these fields of an entry are objects."""
 
-_OVER_HTTP = frozenset({"clickhouse", "elasticsearch", "minio", "s3"})
-_OTHER_DATASTORES = frozenset({"file", "kafka", "nats"})  # no package of ours serves them
+_OVER_HTTP = frozenset({"clickhouse", "dynamodb", "elasticsearch", "minio", "qdrant", "s3", "sqs"})
+_TRANSPORTS = frozenset({"tcp", "tls", "ssl", "ws", "wss"})  # schemes that several engines have
 
 
 def without_closed_port(fields: Mapping[str, Any]) -> dict[str, Any]:
@@ -46,6 +46,15 @@ def is_reached_over_http(name: str) -> bool:
     return found is not None and found.kind == "engine" and found.name in _OVER_HTTP
 
 
+def may_be(name: str, scheme: str) -> bool:
+    """Returns whether `name` is a well-known engine, whose URLs may have a `scheme` that is none of its names.
+
+    >>> may_be("nats", "tls"), may_be("elasticsearch", "https"), may_be("redis", "https"), may_be("redis", "redis")
+    (True, True, False, False)
+    """
+    return is_datastore(name) if scheme in _TRANSPORTS else scheme in {"http", "https"} and is_reached_over_http(name)
+
+
 def is_datastore(scheme: str) -> bool:
     """Returns whether URLs with `scheme` are those of a well-known datastore, and so of no service.
 
@@ -54,7 +63,7 @@ def is_datastore(scheme: str) -> bool:
     """
     name = scheme.partition("+")[0]
     found = BY_NAME.get(name)
-    return name in _OTHER_DATASTORES or (found is not None and found.kind == "engine" and name != "generic")
+    return name == "file" or (found is not None and found.kind == "engine" and name != "generic")
 
 
 def service_at(urls: Sequence[str], where: str, api: str | None = None) -> ServiceConfig:

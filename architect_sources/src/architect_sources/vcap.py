@@ -29,6 +29,7 @@ from architect_sources.entries import (
     RESERVED,
     is_datastore,
     is_reached_over_http,
+    may_be,
     of_host,
     protocol_of,
     with_login,
@@ -49,8 +50,11 @@ _FIELDS = {
     "password": ("password", "pass"),
     "name": ("database", "dbname", "database_name", "db_name", "db", "vhost", "virtual_host", "name"),
 }
-# of AWS, where no host is needed
-_ACCESS_KEYS = frozenset({"accesskeyid", "accesskey", "awsaccesskeyid"})
+# what a server has in place of a host: the access key of AWS, or a list of servers, as Cassandra and Kafka have
+_OF_SERVERS = frozenset(
+    {"accesskeyid", "accesskey", "awsaccesskeyid", "bootstrapservers", "brokers", "contactpoints", "endpoint"}
+    | {"nodeips", "nodes", "servers", "uris", "urls"}
+)
 _KEYS = frozenset(key for keys in _FIELDS.values() for key in keys)
 
 
@@ -219,8 +223,8 @@ def _kind(label: str, tags: object, fields: Mapping[str, Any]) -> str:
     words = [each.lower() for each in (label, *stated, *re.split(r"[^A-Za-z0-9]", label))]
     scheme = scheme_of(str(fields.get("url", "")))
     if scheme:
-        return next(filter(is_reached_over_http, words), "") if scheme in {"http", "https"} else ""
+        return next((word for word in words if may_be(word, scheme)), "")
     label = words[0] if PROTOCOL.fullmatch(words[0]) else ""
     # without a host, the credentials have a shape of the engine's own
-    is_server = "host" in fields or any(re.sub("[_-]", "", key).lower() in _ACCESS_KEYS for key in fields)
+    is_server = "host" in fields or any(re.sub("[._-]", "", key).lower() in _OF_SERVERS for key in fields)
     return next((word for word in words if is_datastore(word) and is_server), label)
