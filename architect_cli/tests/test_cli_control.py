@@ -16,7 +16,18 @@ from typing import Any
 
 import psutil
 import pytest
-from cli_system import COMMAND, LISTEN, REPORT, SERVER, WAITING_SCRIPT, Running, System, wait_until
+from cli_system import (
+    COMMAND,
+    LISTEN,
+    MEMORY_PROVISIONER,
+    PATIENCE,
+    REPORT,
+    SERVER,
+    WAITING_SCRIPT,
+    Running,
+    System,
+    wait_until,
+)
 
 CONFIGURED = SERVER.replace('print("serving"', 'print("serving", os.environ["API_TOKEN"]')
 
@@ -194,6 +205,47 @@ def test_what_cannot_start_again_is_an_error_with_its_last_lines_and_is_tried_fu
     wait_until(lambda: parts(system)["a/base"]["state"] == "ready", running.printed)
     assert running.process.poll() is None
     assert running.ends(signal.SIGINT) == 130
+
+
+def test_a_database_is_restarted_with_its_data_and_prepared_once(system):
+    system.plugin("memory", MEMORY_PROVISIONER)
+    root = system.service("a/root", WAITING_SCRIPT, datastores={"db": {"type": "memory"}})
+    running = system.start("run", root).wait_for("waiting")
+    before = parts(system)["a/root/db"]
+    (prepared,) = system.temporary.glob("architect-run-*/a.root.db/prepared")
+    prepared.unlink()
+    assert system.process("restart", "db").succeeded() == f"a/root/db is ready at {before['address']}\n"
+    after = parts(system)["a/root/db"]
+    assert after["pid"] != before["pid"]
+    assert not prepared.exists()
+    assert "a/root/db is no service" in system.process("exec", "a/root/db", "--", "ls").failed()
+    assert running.ends(signal.SIGINT) == 130
+
+
+def test_what_has_its_data_in_memory_only_cannot_be_stopped_alone(system):
+    system.plugin("memory", MEMORY_PROVISIONER.replace("prepare=prepare", "prepare=prepare, keeps=False"))
+    root = system.service("a/root", WAITING_SCRIPT, datastores={"db": {"type": "memory"}})
+    running = system.start("run", root).wait_for("waiting")
+    for command in ("restart", "stop"):
+        assert "a/root/db cannot be stopped alone: it has its data in memory" in system.process(command, "db").failed()
+    assert parts(system)["a/root/db"]["state"] == "ready"
+    assert running.ends(signal.SIGINT) == 130
+
+
+def test_many_commands_at_once_leave_each_part_running_once(system, running):
+    commands = [["restart", "base"], ["restart", "root"], ["stop", "base"], ["restart", "base"], ["ps"], ["logs"]] * 2
+    processes = [
+        subprocess.Popen([*COMMAND, *command], env=system.environ(), stdout=subprocess.DEVNULL) for command in commands
+    ]
+    for process in processes:
+        process.wait(PATIENCE)
+    system.succeeds("restart", "base")
+    found = parts(system)
+    assert {part["state"] for part in found.values()} == {"ready"}
+    folders = [each.cwd() for each in system.processes() if each.pid != running.process.pid]
+    assert sorted(folders).count(str(system.folder / "base")) == 1
+    assert running.ends(signal.SIGINT) == 130
+    system.assert_nothing_is_left()
 
 
 def test_a_part_that_was_stopped_stays_so_until_it_is_restarted(running, system):

@@ -168,6 +168,17 @@ def test_a_service_that_dies_ends_the_run_with_its_last_lines_if_it_is_to_fail_f
     system.assert_nothing_is_left()
 
 
+def test_a_service_that_is_killed_ends_the_run_if_it_is_to_fail_fast(system):
+    system.server("a/base")
+    root = system.service("a/root", WAITING_SCRIPT, dependencies={"a/base": "file:../base"})
+    running = system.start("run", "--fail-fast", root).wait_for("waiting")
+    (base,) = [each for each in system.processes() if each.cwd() == str(system.folder / "base")]
+    base.kill()
+    assert running.ends() == 1
+    assert "architect: a/base ended with exit code 137. Its last lines:" in running.printed()
+    system.assert_nothing_is_left()
+
+
 def test_a_service_that_dies_after_it_was_ready_is_started_again_ever_later_while_the_rest_goes_on(system):
     running = system.start("run", with_a_printer(system)).wait_for("waiting")
     for delay in ("0.2", "0.4", "0.8"):

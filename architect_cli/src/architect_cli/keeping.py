@@ -64,36 +64,31 @@ class Parts:
         for part in self:
             self._begin(part)
 
-    async def start(self, name: str) -> State:
-        """Start a part that does not run; returns its state once it is ready or has failed."""
-        part = self._parts[name]
-        async with part.lock:
-            if part.absent or part.life is None or part.life.done():
-                part.absent = False
-                self._begin(part)
-        return await part.steady()
-
     async def stop(self, name: str) -> None:
-        """Stop a part; it is not started again until it is asked for."""
-        part = self._parts[name]
+        """Stop a part; it is not started again until `restart`. Raises RunError if its data does not survive that."""
+        part = self._part_that_keeps(name)
         async with part.lock:
             await self._halt(part)
 
     async def restart(self, name: str, *, changed: bool = False) -> State:
-        """Stop a part and start it again; returns its state once it is ready or has failed.
+        """Stop a part, if it runs, and start it again; returns its state once it is ready or has failed.
 
         If its files have `changed`, a failure within the first seconds is not repeated: it waits for the next change.
         Raises RunError if its data does not survive that.
         """
-        part = self._parts[name]
-        if not part.keeps:
-            raise RunError(f"{name} cannot be restarted: it keeps its data in memory. Start the run again")
+        part = self._part_that_keeps(name)
         async with part.lock:
             await self._halt(part)
             part.restarts += 1
             part.absent, part.has_changed = False, changed
             self._begin(part)
         return await part.steady()
+
+    def _part_that_keeps(self, name: str) -> Part:
+        part = self._parts[name]
+        if not part.keeps:
+            raise RunError(f"{name} cannot be stopped alone: it has its data in memory only. Stop the run instead")
+        return part
 
     async def stop_all(self) -> None:
         """Stop all, in the reverse order of their start; none is started again."""

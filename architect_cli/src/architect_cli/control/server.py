@@ -159,7 +159,7 @@ class Control:
 
     async def _environment(self, part: Part) -> Answers:
         if part.kind not in {"service", "companion", "migration"}:
-            raise RunError(f"{part.name} is no service: its programs belong to another environment")
+            raise RunError(f"{part.name} is no service: state the service in whose environment the command is to run")
         if part.start is None:
             raise RunError(f"{part.name} waits for what it needs, and has no environment yet")
         yield {"name": part.name, "folder": str(part.start.cwd), "environment": dict(part.start.env)}
