@@ -302,11 +302,15 @@ def test_the_environment_of_the_service_is_used_and_has_to_have_the_command(even
     root = mailer(events)
     programs = events.folder / "mailer" / ".venv" / "bin"
     programs.mkdir(parents=True)
-    printed = events.fails("run", root, environ=REAL)
-    assert f"acme/mailer consume runs in the environment of its service, {programs.parent}, which has no" in printed
-    for name in ("python", "architect"):
+
+    def install(name: str) -> None:
         (programs / name).write_text(f'#!/bin/sh\necho "own {name}"\nexec {sys.executable} "$@"\n')
         (programs / name).chmod(0o755)
+
+    install("python")
+    printed = events.fails("run", root, environ=REAL)
+    assert f"acme/mailer consume runs in the environment of its service, {programs.parent}, which has no" in printed
+    install("architect")
     assert "acme/mailer consume | own python\n" in stopped(started(events, root, until="consume works in mailer"))
 
 
