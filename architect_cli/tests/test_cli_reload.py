@@ -16,6 +16,7 @@ from pathlib import Path
 
 import psutil
 import pytest
+import watchfiles
 from cli_system import LISTEN, REPORT, SERVER, TOY_GENERATOR, WAITING_SCRIPT, Running, System, wait_until
 from watchfiles import Change
 
@@ -166,17 +167,37 @@ held.write("started")
     stops(system, running)
 
 
-def test_a_service_that_writes_another_file_each_time_it_starts_is_not_restarted_for_ever(system, web):
-    writing = "import pathlib, time; pathlib.Path('state.json').write_text(str(time.time()))"
+@pytest.mark.parametrize(
+    ("name", "pause"),
+    [
+        ("state.json", 0),
+        ("built.js", 0.3),  # a program that is built at the start
+    ],
+)
+def test_a_service_that_writes_another_file_each_time_it_starts_is_not_restarted_for_ever(system, web, name, pause):
+    writing = f"import pathlib, time; pathlib.Path('{name}').write_text(str(time.time())); time.sleep({pause})"
     write(web / "main.py", writing + ANSWERING)
     running = system.start("run", web).wait_for("a/web is ready")
     write(web / "other.py", "")
-    running.wait_for("a/web changes state.json each time it starts: that restarts it no more")
+    running.wait_for(f"a/web changes {name} each time it starts: that restarts it no more").wait_for("ready again")
     count = len(system.started())
     write(web / "main.py", writing + ANSWERING.replace("WORD", "changed"))
     wait_until(lambda: answers(running, "a/web", "changed"), running.printed)
     assert len(system.started()) == count + 1
     stops(system, running)
+
+
+def test_a_run_goes_on_where_files_cannot_be_watched(system, web, monkeypatch):
+    root = system.service("a/root", REPORT + "time.sleep(0.5)", dependencies={"a/web": "file:../web"})
+
+    def watch(*_, **__):
+        raise OSError("OS file watch limit reached")
+
+    monkeypatch.setattr(watchfiles, "watch", watch)
+    printed = system.succeeds("run", root)
+    assert (
+        "files are not watched, so that no change restarts a service: OS file watch limit reached. On Linux" in printed
+    )
 
 
 def replaced(path: Path, text: str) -> None:
@@ -300,6 +321,9 @@ def test_a_definition_that_does_not_compile_restarts_nothing(system, toy):
         (".architect/data/a.db.postgres/data/base/1", False),
         ("architect_services/a/b/__init__.py", False),
         (".pytest_cache/v", False),
+        (".vscode/settings.json", False),
+        (".coverage", False),
+        (".coverage.host.1", False),
         ("app.log", False),
         ("app.log.1", False),
         ("app.db", False),

@@ -20,11 +20,12 @@ if TYPE_CHECKING:
 
     from watchfiles import Change
 
-_FOLDERS = (FOLDER, STUBS_FOLDER, "venv", ".nox", ".ruff_cache", ".direnv", ".cache", "coverage", ".coverage")
+_FOLDERS = (FOLDER, STUBS_FOLDER, "venv", ".nox", ".ruff_cache", ".direnv", ".cache", "htmlcov", ".vscode")
 # what services write, as regular expressions of names: logs, databases and their journals, locks, sockets, dumps
 _WRITTEN = (
     r"\.(log|log\.\d+|pid|lock|sock|tmp|temp|swp|swx|dump|prof)$",
     r"\.(db|db3|sqlite|sqlite3|rdb|aof|mdb|ldb)(-wal|-shm|-journal)?$",
+    r"^\.coverage(\.|$)",
     r"^(nohup\.out|core(\.\d+)?|4913)$",  # the last one is vim's
     r"^\.#|^#.*#$|\.kate-swp$|^\.goutputstream-",
 )

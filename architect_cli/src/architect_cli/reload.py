@@ -34,7 +34,7 @@ _LONGEST_MS = 400  # but not for longer than this
 _JOIN_SECONDS = 2.0
 _SHOWN = 3
 _LOOPS = 4  # restarts in a row for the same files, each so soon after the other
-_LOOP_SECONDS = 3.0
+_LOOP_SECONDS = 5.0
 _IDLE = frozenset({State.WAITING, State.STOPPING, State.STOPPED, State.ABSENT})
 
 
@@ -140,7 +140,7 @@ class Reloader:
 
     def _restart(self, node: Node, paths: set[Path]) -> None:
         parts = [part for part in self._parts if part.made_of == node.name and part.state not in _IDLE]
-        if not parts or self._writes_itself(node, paths):
+        if not parts or self._writes_itself(node, paths, parts):
             return
         names = sorted(str(path.relative_to(node.folder)) for path in paths)
         shown = ", ".join(names[:_SHOWN]) + (f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else "")
@@ -149,14 +149,18 @@ class Reloader:
         for part in parts:
             self._begin(self._restart_part(part))
 
-    def _writes_itself(self, node: Node, paths: set[Path]) -> bool:
-        """Whether a service seems to write these files each time it starts, which would restart it for ever."""
+    def _writes_itself(self, node: Node, paths: set[Path], parts: Sequence[Part]) -> bool:
+        """Whether a service seems to write these files each time it starts, which would restart it for ever.
+
+        A person may change a program as often, but hardly before it has started.
+        """
         from architect_cli.ignoring import is_source
 
         former, count, at = self._causes.get(node, (paths, 0, 0.0))
         now = self._loop.time()
-        is_same = paths == former and now - at < _LOOP_SECONDS and not any(map(is_source, paths))
-        count = count + 1 if is_same and paths else 0
+        may_be_its_own = any(part.state is State.STARTING for part in parts) or not any(map(is_source, paths))
+        is_same = bool(paths) and paths == former and now - at < _LOOP_SECONDS
+        count = count + 1 if is_same and may_be_its_own else 0
         self._causes[node] = (paths, count, now)
         if count == _LOOPS:
             names = ", ".join(sorted(str(path.relative_to(node.folder)) for path in paths))
