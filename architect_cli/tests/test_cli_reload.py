@@ -16,10 +16,10 @@ from pathlib import Path
 
 import psutil
 import pytest
-import watchfiles
 from cli_system import LISTEN, REPORT, SERVER, TOY_GENERATOR, WAITING_SCRIPT, Running, System, wait_until
 from watchfiles import Change
 
+from architect_cli import watching
 from architect_cli.ignoring import ChangeFilter, is_ignored_by_git, written_by
 
 # answers each connection with the line WORD
@@ -94,7 +94,11 @@ def test_changes_that_follow_each_other_are_one(system, web, running):
         write(web / f"inner/part{number}.py", "")
     write(web / "main.py", ANSWERING.replace("WORD", "last"))
     wait_until(lambda: answers(running, "a/web", "last"), running.printed)
-    assert running.printed().count("a/web is restarted") <= 2
+    count = running.printed().count("is restarted")
+    write(web / "inner" / "part0.py", "# in a folder that is new, too")
+    wait_until(lambda: running.printed().count("is restarted") > count, running.printed)
+    running.wait_for("a/web is restarted: inner/part0.py changed")
+    assert running.printed().count("a/web is restarted") <= 3
     assert "empty" not in running.printed()
     stops(system, running)
 
@@ -193,7 +197,7 @@ def test_a_run_goes_on_where_files_cannot_be_watched(system, web, monkeypatch):
     def watch(*_, **__):
         raise OSError("OS file watch limit reached")
 
-    monkeypatch.setattr(watchfiles, "watch", watch)
+    monkeypatch.setattr(watching, "watch", watch)
     printed = system.succeeds("run", root)
     assert (
         "files are not watched, so that no change restarts a service: OS file watch limit reached. On Linux" in printed
@@ -340,7 +344,16 @@ def test_a_definition_that_does_not_compile_restarts_nothing(system, toy):
     ],
 )
 def test_files_of_tools_and_of_services_do_not_count(tmp_path, path, counts):
-    assert ChangeFilter()(Change.modified, str(tmp_path / path)) is counts
+    root = tmp_path / "venv" / "web"  # a folder around it does not matter
+    assert ChangeFilter([root])(Change.modified, str(root / path)) is counts
+
+
+def test_large_folders_that_are_ignored_are_not_watched(tmp_path):
+    for inner in ("app/views", "node_modules/a", ".venv/lib", "build/x", "src/build/y", ".git/objects"):
+        (tmp_path / inner).mkdir(parents=True)
+    (tmp_path / ".gitignore").write_text("/build/\n")
+    found = {str(Path(each).relative_to(tmp_path)) for each in watching._folders([tmp_path], ChangeFilter([tmp_path]))}
+    assert found == {".", "app", "app/views", "src", "src/build", "src/build/y"}
 
 
 def test_what_git_ignores_does_not_count(tmp_path):

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import psutil
 from pathspec import GitIgnoreSpec
@@ -16,7 +17,7 @@ from architect_cli.kept import FOLDER
 from architect_core.contract import STUBS_FOLDER
 
 if TYPE_CHECKING:
-    from collections.abc import Set
+    from collections.abc import Iterable, Set
 
     from watchfiles import Change
 
@@ -29,51 +30,44 @@ _WRITTEN = (
     r"^(nohup\.out|core(\.\d+)?|4913)$",  # the last one is vim's
     r"^\.#|^#.*#$|\.kate-swp$|^\.goutputstream-",
 )
-_SOURCES = frozenset(
-    {
-        *(
-            ".py",
-            ".pyi",
-            ".proto",
-            ".js",
-            ".mjs",
-            ".cjs",
-            ".ts",
-            ".tsx",
-            ".jsx",
-            ".go",
-            ".rs",
-            ".java",
-            ".kt",
-            ".rb",
-            ".php",
-        )
-    }
-    | {*(".c", ".h", ".cc", ".cpp", ".cs", ".ex", ".sh", ".html", ".jinja", ".j2", ".css", ".sql", ".graphql")}
+_SOURCE = re.compile(
+    r"\.(pyi?|proto|[cm]?[jt]s|[jt]sx|go|rs|java|kt|rb|php|c|h|cc|cpp|cs|exs?|sh|html|jinja|j2|css|sql|graphql)$"
 )
 
 
-class ChangeFilter(DefaultFilter):
-    """Says whether a change counts, for the parameter `watch_filter` of watchfiles."""
+class ChangeFilter:
+    """Says whether a change counts, for the parameter `watch_filter` of watchfiles; `roots` are the watched folders."""
 
-    def __init__(self) -> None:
-        patterns = (*DefaultFilter.ignore_entity_patterns, *_WRITTEN)
-        super().__init__(ignore_dirs=(*DefaultFilter.ignore_dirs, *_FOLDERS), ignore_entity_patterns=patterns)
+    def __init__(self, roots: Iterable[Path]) -> None:
+        self._roots = frozenset(roots)
+        self._folders = frozenset((*DefaultFilter.ignore_dirs, *_FOLDERS))
+        self._names = re.compile("|".join((*DefaultFilter.ignore_entity_patterns, *_WRITTEN)))
 
-    def __call__(self, change: Change, path: str) -> bool:
+    def __call__(self, change: Change, path: str) -> bool:  # noqa: ARG002 - how it was changed does not matter
         """Whether the file at `path` is one that a service is made of."""
-        return super().__call__(change, path) and not is_ignored_by_git(Path(path))
+        file = Path(path)
+        return self._is_inside(file) and not self._names.search(file.name) and not is_ignored_by_git(file)
+
+    def has_folder(self, path: str) -> bool:
+        """Whether files in the folder may count."""
+        folder = Path(path)
+        return self._is_inside(folder) and not is_ignored_by_git(folder, "/")
+
+    def _is_inside(self, path: Path) -> bool:
+        """Whether it is in none of the ignored folders; those around a root do not matter."""
+        root = next((each for each in path.parents if each in self._roots), path.parent)
+        return not self._folders.intersection(path.relative_to(root).parts)
 
 
 def is_source(path: Path) -> bool:
     """Whether a file is one that people write and programs do not."""
-    return path.suffix in _SOURCES
+    return bool(_SOURCE.search(path.name))
 
 
-def is_ignored_by_git(path: Path) -> bool:
-    """Whether the files `.gitignore` around `path` name it; those beyond its repository have no say.
+def is_ignored_by_git(path: Path, kind: Literal["", "/"] = "") -> bool:
+    """Whether the files `.gitignore` around `path` name it, a folder with `kind` "/".
 
-    Outside of a repository, each file counts for what is below it.
+    Those beyond its repository have no say. Outside of a repository, each file counts for what is below it.
     """
     ignored = False
     folders = list(path.parents)
@@ -81,7 +75,7 @@ def is_ignored_by_git(path: Path) -> bool:
     for folder in reversed(folders[: inside + 1]):  # the nearest file decides
         found = _rules(folder)
         if found is not None:
-            decision = found.check_file(path.relative_to(folder)).include
+            decision = found.check_file(f"{path.relative_to(folder)}{kind}").include
             ignored = ignored if decision is None else decision
     return ignored
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import os
 import threading
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,12 +15,9 @@ from architect_core.contract import MANIFEST_FILE
 from architect_core.exceptions import ArchitectError
 
 if TYPE_CHECKING:
-    from collections.abc import Coroutine, Iterable, Iterator, Sequence
+    from collections.abc import Coroutine, Iterable, Sequence
     from typing import Any
 
-    from watchfiles import Change
-
-    from architect_cli.ignoring import ChangeFilter
     from architect_cli.keeping import Parts
     from architect_cli.output import Console
     from architect_cli.part import Part
@@ -29,8 +25,6 @@ if TYPE_CHECKING:
     from architect_cli.tree import Node
     from architect_core.plugins import Plugins
 
-_STEP_MS = 50  # changes that follow each other so soon belong together
-_LONGEST_MS = 400  # but not for longer than this
 _JOIN_SECONDS = 2.0
 _SHOWN = 3
 _LOOPS = 4  # restarts in a row for the same files, each so soon after the other
@@ -66,21 +60,12 @@ class Reloader:
 
     def _watch(self) -> None:
         """Pass on changes of the services' files; runs in a thread."""
-        from watchfiles import Change, watch
+        # not before, because the run need not wait for them
+        from architect_cli.ignoring import written_by
+        from architect_cli.watching import changed_files
 
-        from architect_cli.ignoring import ChangeFilter, written_by
-
-        counts = ChangeFilter()
-        options = {"step": _STEP_MS, "debounce": _LONGEST_MS, "stop_event": self._stop, "raise_interrupt": False}
         try:
-            for found in watch(
-                *self._folders(),
-                watch_filter=counts,
-                ignore_permission_denied=True,
-                **options,  # type: ignore[arg-type]
-            ):
-                files = {file for change, path in found for file in _files(change, path, counts)}
-                files -= {path for path in files if (Change.added, path) in found and not os.path.lexists(path)}
+            for files in changed_files(self._folders(), self._stop):
                 own = written_by({part.pid for part in self._parts if part.pid is not None})
                 if changed := {Path(path) for path in files - own}:
                     self._loop.call_soon_threadsafe(self._changes.put_nowait, changed)
@@ -178,15 +163,6 @@ class Reloader:
         task = asyncio.create_task(work)
         self._restarts.add(task)
         task.add_done_callback(self._restarts.discard)
-
-
-def _files(change: Change, path: str, counts: ChangeFilter) -> Iterator[str]:
-    """The changed file, or those in a new folder, which it may have had before that was watched."""
-    if not os.path.isdir(path):  # noqa: PTH112 - watchfiles has texts
-        yield path
-        return
-    for folder, _, names in os.walk(path):
-        yield from (file for name in names if counts(change, file := f"{folder}/{name}"))
 
 
 def _definition_folders(node: Node) -> Sequence[Path]:
