@@ -7,6 +7,8 @@ import re
 import shutil
 import subprocess
 import sys
+import tempfile
+from pathlib import Path
 
 import pytest
 from walkthrough import blocks, follow, shell
@@ -60,8 +62,10 @@ PAGES_THAT_INSTALL = {page for page in PAGES if "pip install" in "".join(each.te
 def follow_page(page, folder, environ):
     text = (DOCS / page).read_text().replace("7001", str(find_free_port()))
     folder.mkdir()
-    with shell(folder, environ) as typed:
-        assert follow(text, typed) > 0
+    with tempfile.TemporaryDirectory(prefix="page-") as temporary:  # so that `architect ps` lists the page's own runs
+        Path(temporary).chmod(0o755)  # PostgreSQL's own user has to reach its data when root runs this
+        with shell(folder, {**environ, "TMPDIR": temporary}) as typed:
+            assert follow(text, typed) > 0
 
 
 @pytest.mark.exhaustive

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import json
 import os
@@ -12,6 +13,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import psutil
@@ -28,6 +30,12 @@ from cli_system import (
     System,
     wait_until,
 )
+
+from architect_cli.control import server
+from architect_cli.control.client import ask
+from architect_cli.control.folder import folder_of
+from architect_cli.control.runs import Described
+from architect_core.exceptions import RunError
 
 CONFIGURED = SERVER.replace('print("serving"', 'print("serving", os.environ["API_TOKEN"]')
 
@@ -179,6 +187,24 @@ def test_another_user_of_the_machine_is_refused_even_if_the_modes_of_files_were_
     address.chmod(0o666)
     assert json.loads(connect()) == {"error": "this run is another user's"}
     assert running.ends(signal.SIGINT) == 130
+
+
+def test_whoever_is_not_the_user_is_refused_before_anything_is_answered(monkeypatch, tmp_path):
+    monkeypatch.setattr(server, "_ALLOWED", {os.geteuid() + 1})
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    folder = folder_of("x")
+    folder.mkdir()
+
+    async def check() -> None:
+        run = SimpleNamespace(masked=str)  # which would fail if it was asked for more
+        control = server.Control(run, folder, {"a/root": "/root"})  # type: ignore[arg-type]
+        await control.open()
+        described = Described(**json.loads((folder / "control" / "run.json").read_text()))
+        with pytest.raises(RunError, match="this run is another user's"):
+            await asyncio.to_thread(ask, described, "environment", name="a/root")
+        await control.close()
+
+    asyncio.run(check())
 
 
 def test_restart_starts_one_part_anew_at_its_address_and_leaves_the_others_alone(running, system):
@@ -348,7 +374,7 @@ def test_a_command_means_the_run_of_its_folder_else_the_only_one(system):
     assert "several runs may be meant. State the id of one with --run:\n" in printed
     assert [name for name in ("one", "two") if f"(a/{name} in {system.folder / name})" in printed] == ["one", "two"]
     ids = {run["roots"].popitem()[0]: run["id"] for run in json.loads(system.succeeds("ps", "--json"))}
-    for stated in ("a/two", ids["a/two"]):
+    for stated in ("a/two", "two", ids["a/two"]):
         assert "a/two | serving" in system.succeeds("logs", "--run", stated)
     assert system.succeeds("stop", "--run", ids["a/two"]).startswith(ids["a/two"])
     assert two.ends() == 0

@@ -76,7 +76,7 @@ def find_run(stated: str | None) -> Described:
     """
     runs = find_runs()
     if stated is not None:
-        found = [run for run in runs if stated == run.id or stated in run.roots]
+        found = [run for run in runs if stated == run.id or stated in run.roots or _is_short_for(stated, run)]
         if not found and folder_of(stated).exists() and not _is_own(folder_of(stated)):
             raise RunError(f"the run {stated} is another user's")
     else:
@@ -89,6 +89,10 @@ def find_run(stated: str | None) -> Described:
     if not found:
         raise RunError(f"there is no run {stated!r}. These are running:{listed}")
     raise RunError(f"several runs may be meant. State the id of one with --run:{listed}")
+
+
+def _is_short_for(stated: str, run: Described) -> bool:
+    return any(name.endswith(f"/{stated}") for name in run.roots)
 
 
 def _of_folder(runs: list[Described], folder: Path) -> Iterator[Described]:
