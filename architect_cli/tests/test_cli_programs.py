@@ -81,3 +81,16 @@ def test_what_a_program_started_in_a_session_of_its_own_is_killed_with_the_rest(
         wait_until(lambda: not child.is_running() or child.status() == psutil.STATUS_ZOMBIE)
 
     asyncio.run(check())
+
+
+def test_the_end_of_a_program_is_seen_although_another_prints_without_an_end(tmp_path):
+    async def check() -> None:
+        shown = Shown()
+        source = "import subprocess as s; s.Popen('yes', start_new_session=True); print('the program has ended')"
+        program = await start(source, shown, tmp_path)
+        assert await program.ended() == 0
+        await shown.wait_for("the program has ended")
+        await program.stop()
+        await program.kill_rest()
+
+    asyncio.run(check())

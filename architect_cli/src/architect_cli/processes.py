@@ -20,6 +20,7 @@ _STOP_SECONDS = 5.0
 _BATCH_SECONDS = 0.005  # between two reads, so that a program that prints much is read in large pieces
 _FULL_SECONDS = 0.05
 _CHUNK = 262144
+_PIPE_READS = 4  # so many reads take more than a pipe can hold
 
 _numbers = itertools.count(1)
 leash = reaping.Leash()
@@ -52,14 +53,14 @@ class _Reader:
 
     def close(self) -> None:
         """Read what has been written so far, and no more."""
-        while self._is_open and self._read_once():
-            pass
+        self.drain()
         self._end()
 
     def drain(self) -> None:
-        """Read what has been written so far; another process may hold the pipe open, and write more."""
-        while self._is_open and self._read_once():
-            pass
+        """Read what has been written so far; another process may hold the pipe open, and write more and more."""
+        for _ in range(_PIPE_READS):
+            if not self._is_open or not self._read_once():
+                return
 
     def _read(self) -> None:
         self._loop.remove_reader(self._pipe)
