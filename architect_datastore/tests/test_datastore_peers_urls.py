@@ -146,6 +146,18 @@ def test_what_is_a_connection_string_of_none_is_refused(text):
         ("mssql+pymssql://u:p@[::1]:1/d", "sqlalchemy+pymssql", {"connect_args": {"server": "::1", "port": "1"}}),
         # dj-database-url and django-environ
         ("sqlite://:memory:", "sqlite3", {"database": ":memory:"}),
+        # SQLAlchemy: dialects/sqlite, "Threading/Pooling Behavior"; Django: "Database is locked errors"
+        ("sqlite:///a.db?timeout=20", "sqlite3", {"database": "a.db", "timeout": 20.0}),
+        ("sqlite:///a.db?timeout=20&isolation_level=IMMEDIATE", "aiosqlite", {"isolation_level": "IMMEDIATE"}),
+        ("sqlite:///a.db?timeout=20", "django", {"NAME": "a.db", "OPTIONS": {"timeout": 20.0}}),
+        ("sqlite:///a.db", "django", {"OPTIONS": None}),
+        ("sqlite://?check_same_thread=false", "sqlite3", {"database": ":memory:", "check_same_thread": False}),
+        ("sqlite:///a.db?cached_statements=9", "sqlalchemy", {"connect_args": {"cached_statements": 9}}),
+        (
+            "sqlite:///file:a%20b?mode=ro&uri=true&timeout=1",
+            "sqlite3",
+            {"database": "file:a%20b?mode=ro", "uri": True, "timeout": 1.0},
+        ),
     ],
 )
 def test_a_url_means_what_the_peer_reads_in_it(url, driver, expected):
@@ -178,6 +190,9 @@ def test_aio_pika_s_switch_for_certificates_is_one_of_tls():
         ("postgresql://h/d?currentSchema=canary'x", "psycopg", "has a search path with other than plain names"),
         ("postgresql://h/d?user=a&user=canary", "psycopg", "is there twice"),
         ("mysql://h/d?unix_socket=/a&unix_socket=/canary", "pymysql", "twice"),
+        ("sqlite:///a?b.db", "sqlite3", "with '?' and '#' percent-encoded"),
+        ("sqlite:///a.db?timeout=canary", "sqlite3", "primary_db.url.timeout: input should be a valid number"),
+        ("sqlite:///a.db?timeout=1#canary", "sqlite3", "with '?' and '#' percent-encoded"),
         ("amqp://h?name=canary", "pika", "does not support the option 'name'"),
     ],
 )

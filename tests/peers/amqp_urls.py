@@ -94,8 +94,7 @@ def _given_to_aio_pika(url: str) -> dict[str, Any]:
     return by_peer(_by_aio_pika, **arguments)
 
 
-def _by_kombu(url: str) -> dict[str, Any]:
-    read = kombu.Connection(url)
+def _of_kombu(read: kombu.Connection) -> dict[str, Any]:
     tls = read.transport_cls == "amqps" or bool(read.ssl)
     return same_host(
         {
@@ -110,17 +109,8 @@ def _by_kombu(url: str) -> dict[str, Any]:
 
 
 def _given_to_kombu(url: str) -> dict[str, Any]:
-    db = credentials(url=url)
-    return same_host(
-        {
-            "host": db.host,
-            "port": db.port,
-            "user": db.username or "guest",
-            "password": db.password or "guest",
-            "virtual_host": db.name,
-            "tls": "sslmode" in db.options,
-        }
-    )
+    arguments = credentials(url=url).for_driver("kombu")
+    return by_peer(lambda: _of_kombu(kombu.Connection(**arguments)))
 
 
 PEERS = [
@@ -142,7 +132,7 @@ PEERS = [
         "kombu, AMQP",
         "https://docs.celeryq.dev/projects/kombu/en/stable/userguide/connections.html#urls",
         _START,
-        _by_kombu,
+        lambda url: _of_kombu(kombu.Connection(url)),
         _given_to_kombu,
     ),
 ]

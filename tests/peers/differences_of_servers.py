@@ -1,4 +1,4 @@
-"""Where architect reads URLs of other servers than PostgreSQL otherwise than a peer, and why."""
+"""Where architect reads URLs of other engines than PostgreSQL otherwise than a peer, and why."""
 
 from __future__ import annotations
 
@@ -24,6 +24,15 @@ SERVERS = (
         "`mysql` program send UTF-8.",
         link="https://dev.mysql.com/doc/refman/8.4/en/charset-connection.html",
         example="mysql+pymysql://u:%C3%A9@h/d",
+    ),
+    Difference(
+        peers=("SQLAlchemy, SQLite",),
+        fields=("isolation_level",),
+        when=lambda case: "isolation_level" in case.options,
+        what="`isolation_level` in a URL of SQLite reaches the driver",
+        reason="SQLAlchemy reads it, and passes on what it has converted alone.",
+        link="https://docs.python.org/3/library/sqlite3.html#sqlite3.connect",
+        example="sqlite:///a.db?isolation_level=IMMEDIATE",
     ),
     Difference(
         peers=("SQLAlchemy, SQL Server",),

@@ -43,7 +43,7 @@ def _urls(schemes: grammar.Texts, netlocs: grammar.Texts, options: dict[str, gra
     return joined(schemes, grammar.userinfo, optional(netlocs), _PATHS, grammar.query(options))
 
 
-_SQLITE = joined("sqlite:///", _FILES)
+_SQLITE = joined("sqlite:///", _FILES, grammar.query({"timeout": grammar.numbers}))
 _DJ = (
     _urls(_POSTGRES, grammar.netlocs | _SOCKETS, _OPTIONS)
     | _urls(_MYSQLS, grammar.netlocs, {key: drawn for key, drawn in _MYSQL.items() if key != "conn_max_age"})
@@ -85,8 +85,8 @@ def _facts(entry: dict[str, Any]) -> dict[str, Any]:
 
 
 def _text(value: object) -> str:
-    """A value as text, as dj-database-url has booleans."""
-    text = str(value)
+    """A value as text: numbers and booleans alike, however they are written."""
+    text = str(value).removesuffix(".0") if isinstance(value, float) else str(value)
     return text.lower() if text.lower() in {"true", "false"} else text
 
 

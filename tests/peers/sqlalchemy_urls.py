@@ -65,6 +65,15 @@ _SQLSERVER = {
     "LoginTimeout": grammar.numbers,
     "charset": st.just("utf8"),
 }
+_SQLITE = {
+    "timeout": grammar.numbers.map(lambda text: f"{text}.5"),
+    "isolation_level": st.sampled_from(["IMMEDIATE", "EXCLUSIVE"]),
+    "detect_types": st.just("3"),
+    "cached_statements": grammar.numbers,
+    "check_same_thread": st.sampled_from(["true", "false"]),
+}
+_SQLITE_URLS = ["sqlite:///", "sqlite+pysqlite:///", "sqlite+aiosqlite:///"]
+_SWITCHES = {"true": True, "false": False}
 _FILES = st.sampled_from(["a.db", "/tmp/a.db", "a b.db", "a%20b.db", "a+b.db", ":memory:", "x/../y.db", "C:/a.db", ""])
 
 
@@ -125,7 +134,8 @@ def _of_mysql(arguments: dict[str, Any]) -> dict[str, Any]:
 
 def _of_sqlite(arguments: dict[str, Any]) -> dict[str, Any]:
     (path,) = arguments["positional"]
-    return {"path": path, **{key: value for key, value in arguments.items() if key == "uri"}}
+    options = {key: value for key, value in arguments.items() if key not in _OURS}
+    return {"path": path, **{key: _SWITCHES.get(str(value).lower(), str(value)) for key, value in options.items()}}
 
 
 def _of_odbc(arguments: dict[str, Any]) -> dict[str, Any]:
@@ -185,11 +195,7 @@ PEERS = [
         _of_asyncpg,
     ),
     _peer("MySQL", _urls(["mysql+mysqldb", "mysql+pymysql", "mysql+aiomysql", "mariadb+pymysql"], _MYSQL), _of_mysql),
-    _peer(
-        "SQLite",
-        joined(st.sampled_from(["sqlite:///", "sqlite+pysqlite:///", "sqlite+aiosqlite:///"]), _FILES),
-        _of_sqlite,
-    ),
+    _peer("SQLite", joined(st.sampled_from(_SQLITE_URLS), _FILES, grammar.query(_SQLITE)), _of_sqlite),
     _peer(
         "SQL Server, pyodbc",
         _urls(["mssql+pyodbc"], {key: drawn for key, drawn in _SQLSERVER.items() if key != "charset"}),

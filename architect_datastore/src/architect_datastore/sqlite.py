@@ -7,7 +7,9 @@ from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import parse_qsl, quote, urlencode
+
+from pydantic import BaseModel, Field
 
 from architect_core.contract import (
     CredentialParser,
@@ -15,12 +17,16 @@ from architect_core.contract import (
     DatastoreProvisioner,
     DatastoreTarget,
     Driver,
+    Options,
     Provisioned,
     decoded,
     hookimpl,
     raising,
 )
 from architect_core.exceptions import DriverError, RunError
+from architect_core.schema import validate
+from architect_datastore.arguments import django_settings
+from architect_datastore.arguments import given as given_values
 from architect_datastore.kit.entry import check_text, text_of
 from architect_datastore.provisioning import wanted_text
 
@@ -29,9 +35,27 @@ ARCHITECT_CONTRACT = 2
 MEMORY = ":memory:"
 
 
+class SqliteOptions(Options):
+    """Options of an SQLite datastore: those of `sqlite3.connect`.
+
+    Attributes:
+        timeout: seconds to wait for a table that another connection has locked.
+        isolation_level: when transactions start: "DEFERRED", "IMMEDIATE" or "EXCLUSIVE".
+        detect_types: how types of Python are found: the sum of `sqlite3.PARSE_DECLTYPES` and `PARSE_COLNAMES`.
+        cached_statements: the number of statements that are kept prepared.
+        check_same_thread: whether only the thread that made the connection may use it.
+    """
+
+    timeout: float | None = Field(default=None, ge=0)
+    isolation_level: str | None = None
+    detect_types: int | None = Field(default=None, ge=0)
+    cached_statements: int | None = Field(default=None, ge=0)
+    check_same_thread: bool | None = None
+
+
 def connect(db: Credentials) -> dict[str, Any]:
     """`sqlite3.connect` and `aiosqlite.connect`."""
-    return {"database": db.name, **({"uri": True} if _is_uri(db.name) else {})}
+    return {"database": db.name, **({"uri": True} if _is_uri(db.name) else {}), **db.options}
 
 
 def _is_uri(name: str | None) -> bool:
@@ -42,15 +66,17 @@ def _is_uri(name: str | None) -> bool:
 def sqlalchemy(db: Credentials, driver: str = "pysqlite") -> dict[str, Any]:
     """`sqlalchemy.create_engine`, which decodes the path in a URL since 2.1, and does not before."""
     name = db.name or MEMORY
+    options = {"connect_args": db.options} if db.options else {}
     if name == MEMORY:
-        return {"url": f"sqlite+{driver}://"}
+        return {"url": f"sqlite+{driver}://", **options}
     if not any(character in name for character in "%?"):
-        return {"url": f"sqlite+{driver}:///{name}"}
+        return {"url": f"sqlite+{driver}:///{name}", **options}
     if _is_uri(name):
-        return {"url": _sqlalchemy_url(driver, name)}
+        return {"url": _sqlalchemy_url(driver, name), **options}
     if driver != "pysqlite":
         raise DriverError(f"sqlalchemy+{driver} cannot open a file whose name has '%' or '?'; use another driver")
-    return {"url": db.url, "creator": partial(sqlite3.connect, name, check_same_thread=False)}
+    arguments = {"check_same_thread": False, **db.options}
+    return {"url": "sqlite:///" + quote(name), "creator": partial(sqlite3.connect, name, **arguments)}
 
 
 def _sqlalchemy_url(driver: str, name: str) -> str:
@@ -60,7 +86,9 @@ def _sqlalchemy_url(driver: str, name: str) -> str:
 
 def django(db: Credentials) -> dict[str, Any]:
     """An entry of Django's `DATABASES`."""
-    return {"ENGINE": "django.db.backends.sqlite3", "NAME": db.name}
+    db, settings = django_settings(db)
+    options = {"OPTIONS": db.options} if db.options else {}
+    return {"ENGINE": "django.db.backends.sqlite3", "NAME": db.name, **options, **settings}
 
 
 DRIVERS: dict[str, Driver] = {
@@ -82,36 +110,55 @@ class SqliteParser(CredentialParser):
     connection string is that of Microsoft.Data.Sqlite: "Data Source=shop.db".
     """
 
+    Options = SqliteOptions
+
     def credentials(self, target: DatastoreTarget) -> Credentials:
         """Returns the credentials; `host`, `port`, `username` and `password` are None unless they are given."""
         given = {key: value for key, value in target.config.items() if value is not None}
         source, url, entry, keys = text_of(given, target)
         if source == "connection_string" and entry.keys() != {"name"}:
             raise target.error(source, "must have the form Data Source=path")
-        fields = {**({} if url is None else {"name": _path(url, target)}), **entry, **given}
+        path, query = (None, {}) if url is None else _path(url, target)
+        fields = {**given_values(name=path), **entry, **given}
         if "name" not in given:
             target = target.with_keys({"name": "url"} if url is not None else keys)
         if not fields.get("name"):
             raise target.error("name", "is missing: the path of the database's file, or :memory:")
         check_text(fields, target)
+        written = target.with_keys({f"options.{option}": f"url.{option}" for option in query}).path_of
+        of_url = validate(SqliteOptions, query, target.where, "options", written=written)
+        options = {**_stated(of_url), **_stated(target.options)}
         url = "sqlite://" if fields["name"] == MEMORY else "sqlite:///" + quote(fields["name"])
-        return Credentials("sqlite", {**fields, "url": url}, url, DRIVERS)
+        url += f"?{urlencode(options)}" if options else ""
+        return Credentials("sqlite", {**fields, **({"options": options} if options else {}), "url": url}, url, DRIVERS)
 
 
-def _path(url: str, target: DatastoreTarget) -> str:
+def _stated(options: BaseModel) -> dict[str, Any]:
+    return options.model_dump(exclude_unset=True, exclude_none=True)
+
+
+def _path(url: str, target: DatastoreTarget) -> tuple[str, dict[str, str]]:
+    """Returns the name and the options of a URL."""
     scheme, _, rest = url.partition(":")
     scheme, plus, driver = scheme.lower().partition("+")
     if plus and driver not in {"pysqlite", "aiosqlite"}:  # pysqlcipher's files are encrypted
         raise target.error("url", "has a scheme with a '+' and no driver of sqlite; known: pysqlite, aiosqlite")
-    if scheme == "sqlite" and rest in {"//", "///", "///:memory:", "//:memory:"}:  # the last is of Django
-        return MEMORY
-    path, _, query = rest.removeprefix("///").partition("?")
-    if scheme == "sqlite" and rest.startswith("///file:") and "uri=true" in query.split("&"):  # as SQLAlchemy writes it
-        kept = "&".join(pair for pair in query.split("&") if pair != "uri=true")
-        return f"{path}?{kept}" if kept else path
-    if scheme != "sqlite" or not rest.startswith("///") or "?" in rest or "#" in rest:
+    location, _, query = rest.partition("?")
+    pairs = parse_qsl(query, keep_blank_values=True)
+    options = {key: value for key, value in pairs if key in SqliteOptions.model_fields}
+    others = [pair for pair in pairs if pair[0] not in options]
+    is_uri = location.startswith("///file:") and ("uri", "true") in others  # as SQLAlchemy writes it
+    if scheme != "sqlite" or "#" in rest or (others and not is_uri):
         raise target.error("url", "must have the form sqlite:///path, with '?' and '#' percent-encoded")
-    return raising(partial(target.error, "url"), decoded, rest.removeprefix("///"))
+    if location in {"//", "///", "///:memory:", "//:memory:"}:  # the last is of Django
+        return MEMORY, options
+    if not location.startswith("///"):
+        raise target.error("url", "must have the form sqlite:///path")
+    path = location.removeprefix("///")
+    if is_uri:
+        kept = urlencode([pair for pair in others if pair != ("uri", "true")], safe="/:")
+        return (f"{path}?{kept}" if kept else path), options
+    return raising(partial(target.error, "url"), decoded, path), options
 
 
 class SqliteProvisioner(DatastoreProvisioner):
