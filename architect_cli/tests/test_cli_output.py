@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import doctest
 import io
 import json
 
@@ -10,6 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from architect_cli import lines, prefixes
 from architect_cli.lines import LONGEST_LINE
 from architect_cli.masking import is_secret_name, passwords_in, spellings
 from architect_cli.output import Console
@@ -237,3 +239,7 @@ def test_a_stream_that_fails_is_reported_once_and_not_written_again():
     say(console, "a", "two")
     assert [problem.errno for problem in printed] == [32]
     assert console.last_lines("a") == ["one", "two"]
+
+
+def test_the_examples_of_prefixes_and_lines_are_true():
+    assert [doctest.testmod(module) for module in (prefixes, lines)] == [(0, 1), (0, 1)]

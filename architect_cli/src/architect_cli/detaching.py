@@ -7,6 +7,7 @@ import os
 import select
 import signal
 import sys
+import traceback
 from typing import TYPE_CHECKING, NoReturn
 
 from architect_cli.messages import error_text, print_error
@@ -84,5 +85,7 @@ def _work(work: Callable[[OnReady], int], on_ready: int, errors: int) -> NoRetur
         code = work(pass_on)
     except ArchitectError as problem:
         print_error(error_text(problem))
+    except BaseException:  # noqa: BLE001 - a bug, which nothing else would report
+        traceback.print_exc()
     finally:
         os._exit(code)

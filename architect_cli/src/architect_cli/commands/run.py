@@ -44,7 +44,7 @@ class _Seconds(click.FloatRange):
     metavar="SECONDS",
     default=30.0,
     show_default=True,
-    help="How long each service and database may take until it is ready.",
+    help="How long each service and database may take until it is ready, and a script until it has ended.",
 )
 @click.option(
     "--only",
