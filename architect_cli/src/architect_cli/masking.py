@@ -39,6 +39,7 @@ _OPEN_KEYS = _words(
 )
 _PASSWORDS = (
     re.compile(r"://[^/?#\s:@]*:([^/?#\s]+|[^\s@\"']+)@"),  # of a URL; the second form has a "/" that is not encoded
+    re.compile(r"://[^/?#\s:@]*:([^\s\"']+)@"),  # and one that has a "/" and an "@"
     # of a connection string, whose values end with ";", and of pairs that "&" or a space separates
     re.compile(r"(?:password|pwd)\s*=\s*[\"']?([^;\"']+)", re.IGNORECASE),
     re.compile(r"(?:password|pwd)\s*=\s*([^;&\s]+)", re.IGNORECASE),

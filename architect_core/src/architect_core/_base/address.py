@@ -110,15 +110,19 @@ def split_login(authority: str) -> tuple[str | None, str | None, str]:
 
 
 def mask_url(url: str) -> str:
-    """Returns a URL or a host without its password and query; only `***` if its form is unknown.
+    """Returns a URL or a host without its password and query; only `***` if its form is unknown, or may be another.
 
     >>> mask_url("postgresql://app:s3cret@db:5432/shop?sslpassword=s3cret")
     'postgresql://app:***@db:5432/shop?***'
+    >>> mask_url("redis://to?ken@cache")
+    '***'
     """
     match = _MASKABLE.fullmatch(url)
     if match is None:
         return url if _IPV6.fullmatch(url) else MASK
     part = {name: value or "" for name, value in match.groupdict().items()}
+    if "@" in part["query"] and not part["user"]:  # what looks like a host may be a secret with a "?" in it
+        return MASK
     # a user without a password may be a token
     has_password = part["password"] not in {"", ":"}
     login = f"{part['user']}:{MASK}@" if has_password else f"{MASK}@" if part["user"] else ""

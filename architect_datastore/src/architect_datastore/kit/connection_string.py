@@ -228,6 +228,8 @@ def _redis(text: str, words: dict[str, str]) -> dict[str, Any]:
     for number, part in enumerate(filter(None, map(str.strip, text.split(","))), 1):
         key, equals, value = part.partition("=")
         keyword = re.sub(r"\s", "", key).lower()
+        if not equals and "password" in entry:
+            raise ValueError(f"part {number} follows a password, which must have no comma; write hosts first")
         if not equals:
             hosts.append(parse_host(part))
         elif keyword in REDIS:
