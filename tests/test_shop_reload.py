@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import statistics
 import time
@@ -89,3 +90,28 @@ def test_a_changed_definition_is_served_as_soon(orders):
     definition.write_text("wrong")
     orders.run.wait_for("payments.proto:1")
     assert requests.get(f"{orders.address()}/orders/none", timeout=PATIENCE).status_code == 404
+
+
+def test_a_definition_in_another_folder_counts_for_those_who_import_it():
+    run = Run(ROOT / "examples" / "shop")
+    shared = run.system / "protos" / "shared" / "money.proto"
+    run.system = run.system / "payments"
+    shared.parent.mkdir(parents=True)
+    text = 'syntax = "proto3"; package shared; message Money { int64 cents = 1; }'
+    shared.write_text(text)
+    manifest = json.loads((run.system / "architect.json").read_text())
+    manifest["api"]["roots"] = [".", "../protos"]
+    (run.system / "architect.json").write_text(json.dumps(manifest))
+    definition = run.system / "payments.proto"
+    first, rest = definition.read_text().split("\n", 1)
+    definition.write_text(
+        f'{first}\nimport "shared/money.proto";\n{rest}\nmessage Price {{ shared.Money money = 1; }}\n'
+    )
+    try:
+        run.start().wait_for("shop/payments is ready at")
+        shared.write_text(text.replace("cents = 1;", "cents = 1; string currency = 2;"))
+        run.wait_for("shop/payments is restarted: its stubs changed")
+        run.wait_for("shop/payments is ready again")
+        assert "currency" in "".join(path.read_text() for path in run.system.glob("architect_services/**/*money*"))
+    finally:
+        run.close()
