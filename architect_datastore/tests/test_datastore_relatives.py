@@ -47,6 +47,13 @@ def test_the_url_of_a_relative_has_its_engine_port_dialect_and_backend(url):
     assert (again.engine, again.url) == (db.engine, db.url)
 
 
+@pytest.mark.parametrize("entry", [{"url": "spatialite:///x.db"}, {"type": "spatialite", "name": "x.db"}])
+def test_spatialite_is_sqlite_with_django_s_geographic_backend(entry):
+    db = credentials(**entry)
+    expected = {"ENGINE": "django.contrib.gis.db.backends.spatialite", "NAME": "x.db"}
+    assert (db.engine, db.url, db.for_driver("django")) == ("sqlite", "sqlite:///x.db", expected)
+
+
 @pytest.mark.parametrize(
     ("image", "engine", "port"),
     [

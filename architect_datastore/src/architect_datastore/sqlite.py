@@ -22,6 +22,7 @@ from architect_core.contract import (
     decoded,
     hookimpl,
     raising,
+    scheme_of,
 )
 from architect_core.exceptions import DriverError, RunError
 from architect_core.schema import validate
@@ -84,11 +85,11 @@ def _sqlalchemy_url(driver: str, name: str) -> str:
     return f"sqlite+{driver}:///{path}?{query}{'&' if query else ''}uri=true"
 
 
-def django(db: Credentials) -> dict[str, Any]:
+def django(db: Credentials, backend: str = "django.db.backends.sqlite3") -> dict[str, Any]:
     """An entry of Django's `DATABASES`."""
     db, settings = django_settings(db)
     options = {"OPTIONS": db.options} if db.options else {}
-    return {"ENGINE": "django.db.backends.sqlite3", "NAME": db.name, **options, **settings}
+    return {"ENGINE": backend, "NAME": db.name, **options, **settings}
 
 
 DRIVERS: dict[str, Driver] = {
@@ -99,6 +100,9 @@ DRIVERS: dict[str, Driver] = {
     "sqlalchemy+aiosqlite": partial(sqlalchemy, driver="aiosqlite"),
     "django": django,
 }
+
+
+SPATIAL: dict[str, Driver] = {**DRIVERS, "django": partial(django, backend="django.contrib.gis.db.backends.spatialite")}
 
 
 class SqliteParser(CredentialParser):
@@ -128,9 +132,10 @@ class SqliteParser(CredentialParser):
         written = target.with_keys({f"options.{option}": f"url.{option}" for option in query}).path_of
         of_url = validate(SqliteOptions, query, target.where, "options", written=written)
         options = {**_stated(of_url), **_stated(target.options)}
+        drivers = SPATIAL if "spatialite" in {target.engine, scheme_of(url or "")} else DRIVERS
         url = "sqlite://" if fields["name"] == MEMORY else "sqlite:///" + quote(fields["name"])
         url += f"?{urlencode(options)}" if options else ""
-        return Credentials("sqlite", {**fields, **({"options": options} if options else {}), "url": url}, url, DRIVERS)
+        return Credentials("sqlite", {**fields, **({"options": options} if options else {}), "url": url}, url, drivers)
 
 
 def _stated(options: BaseModel) -> dict[str, Any]:
@@ -140,7 +145,7 @@ def _stated(options: BaseModel) -> dict[str, Any]:
 def _path(url: str, target: DatastoreTarget) -> tuple[str, dict[str, str]]:
     """Returns the name and the options of a URL."""
     scheme, _, rest = url.partition(":")
-    scheme, plus, driver = scheme.lower().partition("+")
+    scheme, plus, driver = scheme.lower().replace("spatialite", "sqlite").partition("+")
     if plus and driver not in {"pysqlite", "aiosqlite"}:  # pysqlcipher's files are encrypted
         raise target.error("url", "has a scheme with a '+' and no driver of sqlite; known: pysqlite, aiosqlite")
     location, _, query = rest.partition("?")

@@ -51,7 +51,7 @@ KNOWN = (
     _engine("mysql", "mariadb", "mysql2", "mysqlgis", port=3306),
     _engine("tidb", port=4000),
     _engine("redis", "rediss", "valkey", "valkeys", "unix", port=6379),
-    _engine("sqlite"),
+    _engine("sqlite", "spatialite"),
     _engine("duckdb", "motherduck"),
     _engine("mongodb", "mongodb+srv", "mongo", port=27017),
     _engine("sqlserver", "mssql", port=1433),
