@@ -107,6 +107,7 @@ def test_a_driver_that_has_no_such_option_says_so(datastore, url, driver, expect
         # SQL Server: an instance, whose port is that which SQL Server Browser says
         ({"type": "sqlserver", "host": "h\\INST"}, "pymssql", {"server": "h\\INST"}),
         ({"url": "mssql://u:p@h\\INST/d"}, "pyodbc", {"server": "{h\\INST}"}),
+        ({"url": "mssql://a%5Cb:p@h:1444/d"}, "pymssql", {"server": "h", "port": "1444"}),
         ({"url": "mssql://u:p@h%5CINST:1444/d"}, "pymssql", {"server": "h\\INST", "port": "1444"}),
         ({"connection_string": "Server=h\\INST;Initial Catalog=d"}, "pyodbc", {"server": "{h\\INST}"}),
         ({"connection_string": "Server=.\\INST;Initial Catalog=d"}, "pymssql", {"server": "localhost\\INST"}),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from datastore_reading import credentials
 
-from architect_core.exceptions import ConfigError
+from architect_core.exceptions import ConfigError, DriverError
 
 # a URL -> the engine, the URL written, SQLAlchemy's dialect, Django's backend; and who says so
 URLS = {
@@ -45,6 +45,22 @@ def test_the_url_of_a_relative_has_its_engine_port_dialect_and_backend(url):
     assert (db.engine, db.url, dialect, db.for_driver("django")["ENGINE"]) == URLS[url]
     again = credentials(url=db.url)
     assert (again.engine, again.url) == (db.engine, db.url)
+
+
+@pytest.mark.parametrize(
+    ("url", "driver"),
+    [
+        ("cockroachdb://u@h/d", "psycopg"),
+        ("redshift://u@h/d", "redshift_connector"),
+        ("oracle://u@h/d", "oracledb"),
+        ("snowflake://u@h/d", "snowflake"),
+    ],
+)
+def test_settings_of_django_are_for_django_alone(url, driver):
+    db = credentials(url=f"{url}?conn_max_age=600")
+    assert db.for_driver("django")["CONN_MAX_AGE"] == 600
+    with pytest.raises(DriverError, match="only Django has it"):
+        db.for_driver(driver)
 
 
 @pytest.mark.parametrize("entry", [{"url": "spatialite:///x.db"}, {"type": "spatialite", "name": "x.db"}])

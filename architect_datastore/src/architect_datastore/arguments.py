@@ -126,6 +126,13 @@ def django_settings(db: Credentials) -> tuple[Credentials, dict[str, Any]]:
     return Credentials(db.engine, {**db, "options": rest}, db.url), settings
 
 
+def refuse_django_settings(db: Credentials, driver: str) -> None:
+    """Raises DriverError if an option is a setting of Django's `DATABASES`."""
+    for option in db.options:
+        if option.lower() in DJANGO:
+            raise refusal(driver, option, "only Django has it; remove it, or use django")
+
+
 def client_context(db: Credentials, driver: str) -> ssl.SSLContext:
     """Returns the context of Python's `ssl` for the options of TLS.
 

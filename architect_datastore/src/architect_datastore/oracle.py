@@ -11,7 +11,14 @@ from pydantic import Field
 
 from architect_core.contract import Credentials, DatastoreTarget
 from architect_core.plugins.known import port_of
-from architect_datastore.arguments import client_context, django_entry, engine_arguments, given
+from architect_datastore.arguments import (
+    client_context,
+    django_entry,
+    django_settings,
+    engine_arguments,
+    given,
+    refuse_django_settings,
+)
 from architect_datastore.geographic import GeographicParser
 from architect_datastore.kit.tls_keys import word
 from architect_datastore.options import TLS, Path
@@ -52,6 +59,7 @@ class OracleOptions(TlsOptions):
 
 def oracledb(db: Credentials) -> dict[str, Any]:
     """`oracledb.connect`, `oracledb.connect_async` and `oracledb.create_pool`, in their "thin" mode."""
+    refuse_django_settings(db, "oracledb")
     options = db.options
     if "dsn" in options or len(db.hosts) > 1:
         place = {"dsn": _connect_string(db)}
@@ -69,10 +77,12 @@ def sqlalchemy(db: Credentials) -> dict[str, Any]:
 
 def django(db: Credentials) -> dict[str, Any]:
     """An entry of Django's `DATABASES`, whose name is a connect string: with a host it would be a SID."""
+    db, settings = django_settings(db)
     arguments = oracledb(db)
     rest = {key: value for key, value in arguments.items() if key not in {"host", "port", "protocol", *_service(db)}}
     names = ("", "", "user", "password", "dsn")
-    return django_entry("django.db.backends.oracle", {**rest, "dsn": _connect_string(db)}, names)
+    entry = django_entry("django.db.backends.oracle", {**rest, "dsn": _connect_string(db)}, names)
+    return {**entry, **settings}
 
 
 def _service(db: Credentials) -> dict[str, str]:

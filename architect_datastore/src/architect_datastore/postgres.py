@@ -19,13 +19,13 @@ from architect_core.contract import (
 from architect_core.exceptions import DriverError
 from architect_core.plugins.known import port_of
 from architect_datastore.arguments import (
-    DJANGO,
     client_context,
     django_entry,
     django_settings,
     engine_arguments,
     given,
     refusal,
+    refuse_django_settings,
 )
 from architect_datastore.geographic import GeographicParser
 from architect_datastore.kit.keywords import plain_search_path
@@ -155,11 +155,10 @@ def _asyncpg_options(db: Credentials) -> dict[str, Any]:
 
 
 def _libpq_options(db: Credentials, driver: str) -> dict[str, Any]:
+    refuse_django_settings(db, driver)
     for option in db.options:
         if option in _PRISMA:
             raise refusal(driver, option, "only Prisma has it; remove it")
-        if option.lower() in DJANGO:
-            raise refusal(driver, option, "only Django has it; remove it, or use django")
         if option in _ASYNCPG and driver != "asyncpg":
             raise refusal(driver, option, "only asyncpg has it; remove it, or use asyncpg")
     return {_LIBPQ.get(option, option): value for option, value in db.options.items() if option not in _DIALECT}

@@ -7,7 +7,7 @@ from typing import Any
 
 from architect_core.contract import Credentials
 from architect_core.plugins.known import port_of
-from architect_datastore.arguments import engine_arguments, given, refusal, truth
+from architect_datastore.arguments import engine_arguments, given, refusal, refuse_django_settings, truth
 from architect_datastore.options import TLS, VERIFYING
 from architect_datastore.postgres import PostgresRelative, django, psycopg, sqlalchemy
 
@@ -32,6 +32,7 @@ def redshift_connector(db: Credentials) -> dict[str, Any]:
 
     An option that is none of TLS is one of its arguments, such as `iam` or `cluster_identifier`.
     """
+    refuse_django_settings(db, "redshift_connector")
     for option in _REFUSED:
         if option in db.options:
             raise refusal("redshift_connector", option, "remove it, or use psycopg2")

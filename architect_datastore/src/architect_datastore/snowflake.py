@@ -11,7 +11,7 @@ from urllib.parse import quote
 from pydantic import ConfigDict, Field
 
 from architect_core.contract import Credentials, DatastoreTarget, Options
-from architect_datastore.arguments import engine_arguments, given, truth
+from architect_datastore.arguments import django_settings, engine_arguments, given, refuse_django_settings, truth
 from architect_datastore.kit.tls_keys import word
 from architect_datastore.kit.url import build_url
 from architect_datastore.options import Path
@@ -63,6 +63,7 @@ class SnowflakeOptions(Options):
 
 def connector(db: Credentials) -> dict[str, Any]:
     """`snowflake.connector.connect`."""
+    refuse_django_settings(db, "snowflake-connector-python")
     options = db.options
     mode = options.pop("sslmode", None)
     if match := _KEY.fullmatch(options.get("private_key", "")):
@@ -86,11 +87,12 @@ def sqlalchemy(db: Credentials) -> dict[str, Any]:
 
 def django(db: Credentials) -> dict[str, Any]:
     """An entry of Django's `DATABASES`, for django-snowflake."""
+    db, settings = django_settings(db)
     arguments = connector(db)
     names = {"USER": "user", "PASSWORD": "password", "NAME": "database"}
     names |= {name: name.lower() for name in ("ACCOUNT", "SCHEMA", "WAREHOUSE")}
     fields = {field: arguments.pop(name, "") for field, name in names.items()}
-    return {"ENGINE": "django_snowflake", **fields, "OPTIONS": arguments}
+    return {"ENGINE": "django_snowflake", **fields, "OPTIONS": arguments, **settings}
 
 
 class SnowflakeParser(TlsParser):

@@ -20,7 +20,7 @@ from architect_datastore.tls import Flag, TlsParser
 
 _INSTANCE = re.compile(r"([^\\,]+)\\([^\\,:]+)")
 _URL_INSTANCE = re.compile(
-    r"([^/?#]+://(?:[^/?#]*@)?[^/?#@:\\%]+)(?:\\|%5C)([^/?#:@\\]+)(.*)", re.IGNORECASE | re.DOTALL
+    r"([^/?#]+://(?:[^/?#]*@)?[^/?#@:\\%]+)(?:\\|%5C)([^/?#:@\\]+)(?![^/?#]*@)(.*)", re.IGNORECASE | re.DOTALL
 )
 _DSN = re.compile(r"mssql\+pyodbc://(?:[^/?#]*@)?([\w.-]+)/?(\?.*)?", re.IGNORECASE | re.ASCII)
 # keywords of ODBC that the credentials' fields have
