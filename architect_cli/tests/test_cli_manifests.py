@@ -91,6 +91,8 @@ def test_a_default_s_file_is_read_only_if_nothing_else_is_stated_and_is_masked(s
     made = plan(root, environ={"X": "file:as it is"})
     assert made.parameters(made.roots[0]) == {"X": "file:as it is"}
     (root / "key").write_text("hunter2hunter2")
+    (root / "nowhere").write_text("from the file of a default")
+    assert "from the file of a default" in set(secrets_of(plan(root)))
     made = plan(root, system.overrides({"a/root": {"parameters": {"X": "file:root/key"}}}))
     assert made.parameters(made.roots[0]) == {"X": "hunter2hunter2"}
     assert "hunter2hunter2" in set(secrets_of(made))
@@ -104,6 +106,7 @@ def test_parameters_of_a_datastore_may_be_null_undeclared_or_files(system):
     made = plan(root, system.overrides({"a/root": {"datastores": {"db": {"parameters": stated}}}}))
     (db,) = made.datastores(made.roots[0])
     assert db.wanted() == {"password": "from a file", "name": "sums"}
+    assert "from a file" in set(secrets_of(made))
     entry = db.entry({"username": "made-up", **db.wanted()})
     assert entry == {
         "image": "postgres:12",

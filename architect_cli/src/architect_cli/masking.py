@@ -7,6 +7,7 @@ import re
 from typing import TYPE_CHECKING
 from urllib.parse import quote, unquote
 
+from architect_cli.values import is_file
 from architect_core.contract import MASK
 from architect_core.plugins.known import BY_NAME
 
@@ -56,16 +57,19 @@ _AFTER_NAME = r"(?i:(?:pass(?:word|wd|phrase)?|pw|pwd|secret|token|key|auth)[\\\
 
 
 def secrets_of(plan: Plan) -> Iterator[str]:
-    """The passwords that a run is given, and the values of its parameters and headers with names of secrets."""
+    """The passwords and contents of files that a run is given, and the values of what has the name of a secret."""
     for node in plan.nodes:
         parameters = plan.parameters(node)
         yield from secret_values(parameters)
-        yield from (parameters[name] for name in node.signing_secrets if name in parameters)
+        from_files = {name for name, each in node.manifest.parameters.items() if is_file(each)}
+        yield from (parameters[name] for name in {*node.signing_secrets, *from_files} if name in parameters)
         for subscriptions in node.manifest.subscriptions.values():
             for subscription in subscriptions.values():
                 yield from secret_values(subscription.headers)
         for datastore in plan.datastores(node):
             yield from secret_values(datastore.entry(datastore.wanted()))
+            values = datastore.parameters
+            yield from (values[name] or "" for name, each in datastore.declared.parameters.items() if is_file(each))
     yield from plan.overrides.secrets
     for override in plan.overrides.services.values():
         yield from _login_in(override.host or "")

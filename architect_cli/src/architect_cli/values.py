@@ -20,6 +20,11 @@ if TYPE_CHECKING:
 FILE = "file:"
 
 
+def is_file(declared: Parameter) -> bool:
+    """Whether the default of a parameter is the content of a file."""
+    return isinstance(declared.default, str) and declared.default.startswith(FILE)
+
+
 def default_of(declared: Parameter, folder: Path, where: str, path: str) -> str | ValueFrom | None:
     """The default of a parameter, where `file:` and a path relative to `folder` is the content of that file.
 
@@ -29,7 +34,7 @@ def default_of(declared: Parameter, folder: Path, where: str, path: str) -> str 
     default = declared.default
     if default is None:
         return "" if "default" in declared.model_fields_set else None
-    if not isinstance(default, str) or not default.startswith(FILE):
+    if not isinstance(default, str) or not is_file(declared):
         return default
     text, reason = read_text(str(folder / os.path.expanduser(default.removeprefix(FILE))))  # noqa: PTH111 - as "~nobody" is no error
     if reason:
