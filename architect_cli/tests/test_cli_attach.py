@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import os
 import pty
+import shlex
 import signal
 import socket
 import subprocess
@@ -182,6 +183,21 @@ def test_when_the_run_ends_the_terminal_is_free(system, running, call, terminal)
 def test_input_may_come_from_a_pipe(system, running, call):
     system.process("attach", "root", input="continue\n")
     assert call.recv(10) == b"done"
+
+
+def test_without_an_input_of_its_own_it_shows_what_is_printed_until_the_run_ends(system, running, call):
+    command = f"{shlex.join([*COMMAND, 'attach', 'root'])} <&-"
+    process = subprocess.Popen(
+        ["bash", "-c", command], env=system.environ(), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    )
+    assert process.stdout is not None
+    assert process.stdout.readline() == "attached to a/root; Ctrl-D leaves it running\n"
+    assert running.ends(signal.SIGINT) == 130
+    printed = process.stdout.read()
+    process.stdout.close()
+    assert "(Pdb) " in printed
+    assert printed.endswith(" has ended\n")
+    assert process.wait(PATIENCE) == 0
 
 
 def test_what_has_no_input_is_an_error_that_says_what_to_do(system):

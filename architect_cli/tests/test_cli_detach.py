@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import signal
 import socket
 import subprocess
@@ -94,4 +95,25 @@ def test_a_run_in_the_background_does_not_end_when_it_prints_much(system):
     system.process("run", "-d", system.service("a/root", noisy)).succeeded()
     wait_until(lambda: system.succeeds("logs", "-n", "1").endswith("| last\n"))
     system.succeeds("stop")
+    system.assert_nothing_is_left()
+
+
+@pytest.mark.parametrize("closed", ["<&-", ">&-", "2>&-", "<&- >&- 2>&-"])
+def test_it_needs_no_standard_files(system, closed):
+    root = system.service("a/root", WAITING_SCRIPT)
+    command = f"{shlex.join([*COMMAND, 'run', '-d', str(root)])} {closed}"
+    done = subprocess.run(["bash", "-c", command], env=system.environ(), timeout=PATIENCE, check=False)
+    assert done.returncode == 0
+    assert "| waiting" in system.succeeds("logs")
+    system.succeeds("stop")
+    system.assert_nothing_is_left()
+
+
+def test_a_run_is_stopped_from_a_folder_that_is_gone(system):
+    system.process("run", "-d", system.service("a/root", WAITING_SCRIPT)).succeeded()
+    gone = system.folder / "gone"
+    gone.mkdir()
+    command = f"rmdir {gone}; {shlex.join([*COMMAND, 'stop'])}"
+    done = subprocess.run(["bash", "-c", command], cwd=gone, env=system.environ(), timeout=PATIENCE, check=False)
+    assert done.returncode == 0
     system.assert_nothing_is_left()

@@ -10,8 +10,11 @@ import sys
 import traceback
 from typing import TYPE_CHECKING, NoReturn
 
+import click
+
 from architect_cli.messages import error_text, print_error
 from architect_cli.signals import ENDING, handled
+from architect_cli.supervise import open_standard_files
 from architect_core.exceptions import ArchitectError
 
 if TYPE_CHECKING:
@@ -28,10 +31,12 @@ def detached(work: Callable[[OnReady], int]) -> int:
     Returns 0 after that message is printed, while the work goes on; or its exit code, if it ends before. What it
     writes to standard error until then is written to that of this process. A signal is passed on.
     """
+    open_standard_files()
     ready, on_ready = os.pipe()
     errors, its_errors = os.pipe()
     for stream in (sys.stdout, sys.stderr):
-        stream.flush()
+        if stream is not None:
+            stream.flush()
     child = os.fork()
     if child == 0:
         os.close(ready)
@@ -43,7 +48,7 @@ def detached(work: Callable[[OnReady], int]) -> int:
         signal.signal(number, lambda number, _: os.kill(child, number))
     message = _first_message(ready, errors)
     if message:
-        sys.stdout.write(message)
+        click.echo(message, nl=False)
         return 0
     code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
     return 128 - code if code < 0 else code
@@ -59,8 +64,7 @@ def _first_message(ready: int, errors: int) -> str:
             if not data:
                 opened.remove(file)
             elif file == errors:
-                sys.stderr.buffer.write(data)
-                sys.stderr.flush()
+                click.echo(data, nl=False, err=True)
             else:
                 message += data
         if message:

@@ -48,7 +48,7 @@ def supervised(work: Callable[[Path], int]) -> int:
     Other users can traverse the folder, because a database's server may run as one, and none can list it. Raises
     RunError if it cannot be made.
     """
-    _open_standard_files()
+    open_standard_files()
     folder, lock = _new_folder()
     remove_stale_folders()
     adopt_orphans()
@@ -102,7 +102,7 @@ def _new_folder() -> tuple[Path, int]:
     return folder, lock
 
 
-def _open_standard_files() -> None:
+def open_standard_files() -> None:
     """Open the null device for each standard file that is closed (`>&-`), so that no other file gets its number."""
     for number in (0, 1, 2):
         try:

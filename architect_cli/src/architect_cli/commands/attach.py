@@ -45,14 +45,15 @@ def attach(name: str, run: str | None) -> None:
 
 def _exchange(connection: Connection) -> None:
     """Pass on what is typed and what is printed, until Ctrl-D."""
+    typing = [] if sys.stdin is None else [sys.stdin]
     screen, decoder = _Screen(), codecs.getincrementaldecoder("utf-8")("replace")
     while True:
         while connection.has_answer:
             screen.take(connection.receive() or {})
-        ready, _, _ = select.select([connection, sys.stdin], [], [])
+        ready, _, _ = select.select([connection, *typing], [], [])
         if connection in ready:
             screen.take(connection.receive() or {})
-        if sys.stdin in ready:
+        if ready and ready[-1] is not connection:
             typed = b""
             with contextlib.suppress(OSError):  # the terminal is closed
                 typed = os.read(sys.stdin.fileno(), _PIECE)

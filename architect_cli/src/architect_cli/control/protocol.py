@@ -42,8 +42,13 @@ def address_of(path: Path) -> Iterator[str]:
     if len(os.fsencode(path)) <= _LONGEST_ADDRESS:
         yield str(path)
         return
-    with contextlib.chdir(path.parent):
+    before = os.open(".", os.O_RDONLY)  # not by its path: it may have been removed
+    try:
+        os.chdir(path.parent)
         yield path.name
+    finally:
+        os.fchdir(before)
+        os.close(before)
 
 
 def peer_uid(connection: socket.socket) -> int | None:

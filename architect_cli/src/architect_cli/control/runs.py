@@ -80,7 +80,7 @@ def find_run(stated: str | None) -> Described:
         if not found and folder_of(stated).exists() and not _is_own(folder_of(stated)):
             raise RunError(f"the run {stated} is another user's")
     else:
-        found = list(_of_folder(runs, Path.cwd())) or runs
+        found = list(_of_folder(runs)) or runs
     if len(found) == 1:
         return found[0]
     listed = "".join(f"\n    {run.label}" for run in found or runs)
@@ -95,8 +95,12 @@ def _is_short_for(stated: str, run: Described) -> bool:
     return any(name.endswith(f"/{stated}") for name in run.roots)
 
 
-def _of_folder(runs: list[Described], folder: Path) -> Iterator[Described]:
-    """The runs of the nearest folder that is a root of any."""
+def _of_folder(runs: list[Described]) -> Iterator[Described]:
+    """The runs of the nearest folder around the working one that is a root of any."""
+    try:
+        folder = Path.cwd()
+    except OSError:  # it was removed
+        return
     for each in (folder, *folder.parents):
         found = [run for run in runs if str(each) in run.roots.values()]
         if found:
