@@ -144,6 +144,21 @@ FOLDERS = {
         f"python -m uvicorn --factory web:make {ADDRESS}",
         REST,
     ),
+    "an object that a function of the file makes": (
+        {"app/main.py": "def make(name):\n    return FastAPI(title=name)\napp = make('x')"},
+        f"python -m uvicorn app.main:app {ADDRESS}",
+        REST,
+    ),
+    "an application that serves itself": (
+        {"shop.py": FLASK + "if __name__ == '__main__':\n    serve(app, os.environ['PORT'])"},
+        "python shop.py",
+        REST,
+    ),
+    "one that serves itself elsewhere": (
+        {"shop.py": FLASK + "if __name__ == '__main__':\n    app.run()"},
+        flask("shop:app"),
+        REST,
+    ),
     "a function that needs an argument makes none": (
         {"web.py": "def make(x):\n    return FastAPI()", "main.py": "print()"},
         "python main.py",

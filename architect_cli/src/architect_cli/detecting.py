@@ -93,14 +93,15 @@ def _application(folder: Path, applications: list[Application]) -> Detected | No
         if not each.is_factory and not chosen.is_factory
     ]
     target = f"{module}:{chosen.name}"
+    what = f"a {chosen.framework} application ({chosen.name}{'()' * chosen.is_factory} in {chosen.module.path})"
+    if chosen.module.serves_itself:
+        return Detected(what, _python(f"python {_program_of(chosen.module)}", _REST), notes)
     if chosen.framework == "Flask":
         path = chosen.module.path.parent if chosen.module.path.name == "__init__.py" else chosen.module.path
         target = target if base == Path() else f"{path}:{chosen.name}"
         command = f"python -m flask --app {shlex.quote(target)} run --host $HOST --port $PORT"
     else:
         command = _asgi(folder, base, target, is_factory=chosen.is_factory)
-    kind = "function that makes one" if chosen.is_factory else "object"
-    what = f"a {chosen.framework} application (the {kind} {chosen.name} in {chosen.module.path})"
     return Detected(what, _python(command, _REST), notes)
 
 
@@ -118,11 +119,16 @@ def _grpc(folder: Path, modules: list[Module]) -> Detected | None:
     if not servers:
         return None
     module = servers[0]
-    base, name = module.location
-    is_package = name.count(".") > 0 and base == Path()
-    program = f"-m {name}" if is_package else shlex.quote(str(module.path))
     notes = [] if "PORT" in module.text else [f"{module.path} {_NO_ADDRESS}"]
-    return Detected(f"a server of grpcio ({module.path})", _python(f"python {program}", _grpc_api(folder)), notes)
+    return Detected(
+        f"a server of grpcio ({module.path})", _python(f"python {_program_of(module)}", _grpc_api(folder)), notes
+    )
+
+
+def _program_of(module: Module) -> str:
+    """The arguments of Python that run a module, which is one of a package or a file."""
+    base, name = module.location
+    return f"-m {name}" if "." in name and base == Path() else shlex.quote(str(module.path))
 
 
 def _grpc_api(folder: Path) -> dict[str, Any]:

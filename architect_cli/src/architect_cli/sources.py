@@ -83,18 +83,28 @@ class Module:
 
     def applications(self, frameworks: Iterable[str]) -> Iterator[Application]:
         """The applications that it defines, objects before functions that make one."""
-        names = set(frameworks)
         statements = list(_top_level(self.tree.body))
+        makers = {name: name for name in frameworks}  # what is called -> the class of what that returns
+        factories: list[Application] = []
+        for statement in statements:
+            if isinstance(statement, ast.FunctionDef):
+                made = [_called(node) for node in ast.walk(statement)]
+                found = next((makers[each] for each in made if each in makers), None)
+                if found is not None:
+                    makers[statement.name] = found
+                    if not _needs_arguments(statement):
+                        factories.append(Application(found, self, statement.name, is_factory=True))
         for statement in statements:
             targets = _targets(statement)
-            if targets and (framework := _called(statement.value)) in names:  # type: ignore[attr-defined]
-                yield Application(framework, self, targets[0], is_factory=False)
-        for statement in statements:
-            if isinstance(statement, ast.FunctionDef) and not _needs_arguments(statement):
-                made = [_called(node) for node in ast.walk(statement)]
-                found = next((each for each in made if each in names), None)
-                if found is not None:
-                    yield Application(found, self, statement.name, is_factory=True)
+            if targets and (called := _called(statement.value)) in makers:  # type: ignore[attr-defined]
+                yield Application(makers[called], self, targets[0], is_factory=False)
+        yield from factories
+
+    @property
+    def serves_itself(self) -> bool:
+        """Whether it is a program that reads the variable PORT."""
+        texts = {node.value for node in ast.walk(self.tree) if isinstance(node, ast.Constant)}
+        return {"PORT", "__main__"} <= texts
 
     def calls(self, *functions: str) -> bool:
         """Whether it calls a function with one of these dotted names."""
