@@ -61,6 +61,8 @@ def run(examples: int) -> int:
         seen += counted
     for each in DIFFERENCES:
         print(f"{seen[each.what]:8d}  {each.peers[0]}: {each.what}")
+    for name, reason in EXCLUDED.items():
+        print(f"not compared: {name}: {reason}")
     unseen: list[Difference] = [each for each in DIFFERENCES if not seen[each.what]]
     for each in unseen:
         print(f"is listed and was not seen: {each.what}")

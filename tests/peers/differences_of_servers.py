@@ -53,6 +53,15 @@ SERVERS = (
         example="mssql+pyodbc://u:p@h:1433",
     ),
     Difference(
+        peers=("SQLAlchemy, Oracle",),
+        fields=("dsn", "host", "port"),
+        when=lambda case: re.search(r":\d+$|[@/]\d+\.\d+\.\d+\.\d+$", case.location) is not None,
+        what="a host with a port, or an IP address, is a server, and not a name in `tnsnames.ora`",
+        reason="Such a name has no port, which SQLAlchemy ignores then.",
+        link="https://docs.sqlalchemy.org/en/20/dialects/oracle.html#hostname-or-easy-connect-string-connections",
+        example="oracle+oracledb://u:p@h:1521",
+    ),
+    Difference(
         peers=("SQLAlchemy, SQL Server, pyodbc",),
         fields=("server",),
         when=lambda case: "[" in case.location,

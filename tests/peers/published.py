@@ -104,6 +104,12 @@ _SQLALCHEMY = {
         sqlite+aiosqlite:///a.db
         sqlite:///file:a.db?mode=ro&uri=true
     """,
+    "SQLAlchemy, Oracle": """
+        oracle+oracledb://u:p@h:1521/?service_name=s
+        oracle+oracledb://u:p@h/sid
+        oracle+oracledb://u:p@tnsalias
+        oracle+oracledb://u:p@h:1521
+    """,
     "SQLAlchemy, SQL Server, pyodbc": """
         mssql+pyodbc://u:p@mydsn
         mssql+pyodbc://mydsn

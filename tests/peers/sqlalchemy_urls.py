@@ -7,6 +7,7 @@ import re
 from typing import Any
 
 import asyncpg
+import oracledb
 from hypothesis import strategies as st
 from sqlalchemy import make_url
 
@@ -80,13 +81,16 @@ _FILES = st.sampled_from(["a.db", "/tmp/a.db", "a b.db", "a%20b.db", "a+b.db", "
 def _arguments(url: str, **connect_args: Any) -> dict[str, Any]:
     """The arguments that SQLAlchemy passes to the driver."""
     parsed = make_url(url)
-    arguments, keywords = parsed.get_dialect()().create_connect_args(parsed)
+    dialect = parsed.get_dialect()()
+    if dialect.name == "oracle":  # which needs the driver to make a descriptor
+        dialect.dbapi = oracledb
+    arguments, keywords = dialect.create_connect_args(parsed)
     return {"positional": list(arguments), "driver": parsed.get_driver_name(), **keywords, **connect_args}
 
 
 def _given(url: str) -> dict[str, Any]:
     driver = make_url(url).get_driver_name()
-    arguments = credentials(url=url).for_driver(f"sqlalchemy+{driver}")
+    arguments = credentials(url=url).for_driver("sqlalchemy" if "oracle" in driver else f"sqlalchemy+{driver}")
     return _arguments(arguments["url"], **arguments.get("connect_args", {}))
 
 
@@ -162,6 +166,18 @@ def _of_pymssql(arguments: dict[str, Any]) -> dict[str, Any]:
     return same_host({**found, "host": (f"{host}:{port}" if port else host).removesuffix(":1433")})
 
 
+def _of_oracle(arguments: dict[str, Any]) -> dict[str, Any]:
+    found = {key: value for key, value in arguments.items() if value is not None and key not in _OURS}
+    descriptor = found.pop("dsn", "")
+    if "(" in descriptor:
+        found |= {
+            key.lower(): value for key, value in re.findall(r"\((HOST|PORT|SERVICE_NAME|SID)=([^()]*)\)", descriptor)
+        }
+    elif descriptor:
+        found["dsn"] = descriptor
+    return same_host({key: str(value).lower() if key == "events" else str(value) for key, value in found.items()})
+
+
 def _peer(name: str, texts: st.SearchStrategy[str], shape: Any) -> Peer:
     return Peer(
         f"SQLAlchemy, {name}",
@@ -178,6 +194,15 @@ def _urls(schemes: list[str], options: dict[str, grammar.Texts]) -> grammar.Text
     )
 
 
+_ORACLE = {"mode": st.just("2"), "purity": st.just("1"), "events": st.just("true"), "stmtcachesize": grammar.numbers}
+_SERVICES = joined("/?service_name=", st.sampled_from(["orders", "orders.example.com", "X$1"]))
+_ORACLE_URLS = joined(
+    st.sampled_from(["oracle+oracledb://", "oracle+oracledb_async://"]),
+    _USERINFO,
+    st.sampled_from(["db", "db.example.com", "10.0.0.1", "DB"]),
+    optional(joined(":", grammar.ports)),
+    optional(_SERVICES | st.sampled_from(["/XE", "/orcl"])),
+)
 _SEVERAL = st.sampled_from(
     ["?host=a:1&host=b:2", "?host=a&host=b", "?host=a,b&port=1,2", "?host=a:1&host=b:2&host=c:3"]
 )
@@ -201,5 +226,6 @@ PEERS = [
         _urls(["mssql+pyodbc"], {key: drawn for key, drawn in _SQLSERVER.items() if key != "charset"}),
         _of_odbc,
     ),
+    _peer("Oracle", _ORACLE_URLS, _of_oracle),
     _peer("SQL Server, pymssql", _urls(["mssql+pymssql"], {"charset": _SQLSERVER["charset"]}), _of_pymssql),
 ]
