@@ -63,6 +63,18 @@ SCHEMES = {
     "qdrant+https://h": "https://h:6333/",
     "qdrant://:k@h": "https://h:6333/?api_key=k",  # qdrant-client
     "dynamodb+https://k:s@eu-west-1": "dynamodb://k:s@eu-west-1:443/?sslmode=verify-full",
+    "cockroachdb+tls://h/d": "cockroachdb://h:26257/d?sslmode=require",
+    "redshift+ssl://h/d": "redshift://h:5439/d?sslmode=require",
+    "tidb+tls://h/d": "tidb://h:4000/d?ssl-mode=VERIFY_IDENTITY",
+    "oracle+tls://h/d": "oracle://h:1521/?service_name=d&protocol=tcps",
+    "oracle://h/d?ssl=true": "oracle://h:1521/?service_name=d&protocol=tcps",
+    "pyamqp+ssl://h": "amqps://h:5671/%2F",
+    "snowflake+https://h/d": "snowflake://h/d?protocol=https",
+    "bigquery+https://p/d": "bigquery://p/d?sslmode=verify-full",
+    "duckdb+tls:///canary": REFUSED,
+    "oracle+tls://u:canary@h/d?protocol=tcp": REFUSED,
+    "snowflake+tls://u:canary@h?protocol=http": REFUSED,
+    "tidb://u:canary@h?ssl_disabled=true&ssl_verify_cert=true": REFUSED,
     "kafka+sasl://u:canary@h": REFUSED,
     "kafka://u:canary@h?security.protocol=TLS": REFUSED,
     "kafka+ssl://u:canary@h?security.protocol=PLAINTEXT": REFUSED,
@@ -160,7 +172,8 @@ def test_a_repr_hides_a_field_with_an_at_sign_which_may_be_part_of_a_url(field):
 
 ENGINES = ("redis", "valkey", "amqp", "rabbitmq", "mongodb", "postgresql", "postgres", "mysql", "mariadb", "mssql")
 OTHERS = ("cassandra", "scylla", "kafka", "memcached", "mqtt", "nats", "neo4j", "bolt", "qdrant")
-ALL = (*ENGINES, *OTHERS, "elasticsearch", "opensearch", "clickhouse", "s3", "minio")
+RELATIVES = ("cockroachdb", "timescaledb", "yugabytedb", "redshift", "tidb", "pyamqp", "oracle", "snowflake")
+ALL = (*ENGINES, *OTHERS, *RELATIVES, "elasticsearch", "opensearch", "clickhouse", "s3", "minio")
 SECURE = ("rediss", "valkeys", "amqps", "clickhouses", "kafka+ssl", "mqtts", "neo4j+s", "bolt+ssc")
 ports = st.none() | st.integers(1, 65535)
 switches = st.sampled_from(["ssl", "tls", "use_ssl", "use-tls", "useSSL", "require_ssl", "sslEnabled", "tls_enabled"])
@@ -203,7 +216,17 @@ def entries(draw: st.DrawFn) -> dict[str, Any]:
 def is_plain(arguments: dict[str, Any]) -> bool:
     """Whether a driver connects without TLS, or might, with these arguments."""
     text = repr(arguments).lower()
-    marks = ("ssl", "tls", "amqps", "https", "encrypt=yes", "encryption': 'require", "encrypt': '{yes}", "encrypt%3d")
+    marks = (
+        "tcps",
+        "ssl",
+        "tls",
+        "amqps",
+        "https",
+        "encrypt=yes",
+        "encryption': 'require",
+        "encrypt': '{yes}",
+        "encrypt%3d",
+    )
     return not any(mark in text for mark in marks) or any(
         mark in text
         for mark in ("ssl_disabled': true", "ssl': false", "sslmode=disable", "http://", "plaintext'", "'https': false")
