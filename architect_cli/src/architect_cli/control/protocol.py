@@ -54,8 +54,9 @@ def address_of(path: Path) -> Iterator[str]:
 def peer_uid(connection: socket.socket) -> int | None:
     """The id of the user at the other end of a Unix socket; None if the system does not say."""
     if hasattr(socket, "SO_PEERCRED"):
-        credentials = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, struct.calcsize("3i"))
-        return int(struct.unpack("3i", credentials)[1])
+        # struct ucred of <sys/socket.h>: the process, the user and the group
+        credentials = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, struct.calcsize("iII"))
+        return int(struct.unpack("iII", credentials)[1])
     if platform.system() == "Darwin":
         # struct xucred of <sys/ucred.h>: its version, the user id, and groups; SOL_LOCAL is 0, LOCAL_PEERCRED is 1
         return int(struct.unpack("2I", connection.getsockopt(0, 1, 76)[:8])[1])
