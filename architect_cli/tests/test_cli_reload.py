@@ -239,6 +239,17 @@ def test_a_change_while_a_service_starts_is_not_lost(system):
     stops(system, running)
 
 
+def test_a_service_that_was_stopped_is_not_started_by_a_change(system, web, running):
+    system.process("stop", "a/web", cwd=system.folder / "root").succeeded()
+    write(web / "main.py", ANSWERING.replace("WORD", "changed"))
+    write(system.folder / "root" / "other.py", "")
+    running.wait_for("a/root is ready again")
+    assert system.started() == ["a/web", "a/root", "a/root"]
+    system.process("restart", "a/web", cwd=system.folder / "root").succeeded()
+    assert answers(running, "a/web", "changed")
+    stops(system, running)
+
+
 def test_a_service_of_handlers_has_them_restarted(system):
     system.server("a/shop", SERVER, notifications=["sold"])
     handles = {"a/shop": {"sold": {"handler": "letters"}}}

@@ -147,11 +147,14 @@ def test_an_older_version_s_data_are_taken(folder):
 
 def test_sqlite_keeps_its_file(tmp_path):
     for expected in (1, 2):
-        name = SqliteProvisioner().provision_kept({}, tmp_path, 1).entry["name"]
+        provisioned = SqliteProvisioner().provision_kept({}, tmp_path, 1)
+        assert provisioned is not None
+        name = provisioned.entry["name"]
         with closing(sqlite3.connect(name)) as connection, connection:
             connection.execute("CREATE TABLE IF NOT EXISTS orders (number int)")
             connection.execute("INSERT INTO orders VALUES (1)")
             assert connection.execute("SELECT count(*) FROM orders").fetchone() == (expected,)
+    assert SqliteProvisioner().provision_kept({"name": ":memory:"}, tmp_path, 1) is None
 
 
 def test_a_server_whose_data_are_not_kept_writes_none(folder):

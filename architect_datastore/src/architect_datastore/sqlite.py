@@ -177,9 +177,9 @@ class SqliteProvisioner(DatastoreProvisioner):
         """
         return _create(wanted, folder, exist_ok=False)
 
-    def provision_kept(self, wanted: Mapping[str, str], folder: Path, port: int) -> Provisioned:  # noqa: ARG002 - as above
-        """The same, with the file of an earlier call if there is one; raises RunError likewise."""
-        return _create(wanted, folder, exist_ok=True)
+    def provision_kept(self, wanted: Mapping[str, str], folder: Path, port: int) -> Provisioned | None:  # noqa: ARG002 - as above
+        """The same, with the file of an earlier call if there is one; None for ":memory:". Raises RunError likewise."""
+        return None if wanted.get("name") == MEMORY else _create(wanted, folder, exist_ok=True)
 
 
 def _create(wanted: Mapping[str, str], folder: Path, *, exist_ok: bool) -> Provisioned:
