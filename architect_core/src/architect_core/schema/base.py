@@ -154,6 +154,8 @@ def _hint(model: type[BaseModel], parents: Sequence[int | str], key: str) -> str
     if meant := getattr(here, "MEANT", {}).get(key):
         return f" ({meant})"
     paths = [".".join((*path, key)) for path, each in sections if key in _keys(each)]
+    if key in paths:  # a path would be the key itself
+        return " (it is a key of the top level)"
     return f" (did you mean {paths[0]!r}?)" if paths else did_you_mean(key, _keys(here))
 
 

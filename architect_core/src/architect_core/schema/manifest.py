@@ -94,6 +94,7 @@ class ManifestDatastore(Section):
 
     MEANT: ClassVar = {
         "engine": "did you mean 'type'?",
+        "version": "it is a part of the image: postgres:16",
         "env": "did you mean 'parameters'?",
         "environment": "did you mean 'parameters'?",
     }
@@ -195,11 +196,12 @@ class Manifest(Section):
     """
 
     MEANT: ClassVar = {
-        **dict.fromkeys(("start", "command", "cmd", "scripts", "run"), "did you mean 'debug'?"),
+        **dict.fromkeys(("start", "command", "cmd", "scripts", "run", "main"), "did you mean 'debug'?"),
         **dict.fromkeys(("proto", "protos"), "did you mean 'api.definitions'?"),
         **dict.fromkeys(("env", "environment", "params"), "did you mean 'parameters'?"),
         **dict.fromkeys(("deps", "depends_on", "requires"), "did you mean 'dependencies'?"),
         "events": "did you mean 'notifications'?",
+        "interface": "did you mean 'api'?",
         "__version": "architect.json has one format only",
     }
 
