@@ -305,6 +305,19 @@ def test_logs_follow_what_is_printed_until_the_run_ends(running, system):
     assert "a/root" not in follower.printed()
 
 
+def test_whoever_stops_following_is_forgotten_although_nothing_is_printed(running, system):
+    def connections() -> int:
+        return len(running.inner().net_connections("unix"))
+
+    before = connections()
+    followers = [system.start("logs", "-f").wait_for("a/base | serving") for _ in range(2)]
+    wait_until(lambda: connections() == before + 2)
+    for follower in followers:
+        follower.process.kill()
+    wait_until(lambda: connections() == before)
+    assert running.ends(signal.SIGINT) == 130
+
+
 def test_ctrl_c_ends_following_and_not_the_run(running, system):
     follower = system.start("logs", "-f").wait_for("a/base | serving")
     assert follower.ends(signal.SIGINT) == 130

@@ -87,6 +87,7 @@ class Follower:
         self._size = 0
         self._dropped = 0
         self._changed = asyncio.Event()
+        self._is_closed = False
 
     def take(self, printed: Printed) -> None:
         """Keep it until it is read."""
@@ -106,11 +107,15 @@ class Follower:
                 printed = self._waiting.popleft()
                 self._size -= printed.size
                 yield printed
+            if self._is_closed:
+                return
             if self._dropped:
                 missing, self._dropped = self._dropped, 0
                 yield Printed(RUN, [f"... {missing} lines are missing, because they were not read ..."])
             self._changed.clear()
 
     def close(self) -> None:
-        """Take no more."""
+        """Take no more; what iterates over it ends."""
         self._followers.discard(self)
+        self._is_closed = True
+        self._changed.set()

@@ -85,6 +85,8 @@ class Parts:
         return await part.steady()
 
     def _part_that_keeps(self, name: str) -> Part:
+        if self._are_stopping:
+            raise RunError("the run is ending")
         part = self._parts[name]
         if not part.keeps:
             raise RunError(f"{name} cannot be stopped alone: it has its data in memory only. Stop the run instead")

@@ -18,7 +18,8 @@ from architect_cli.main import ClickCommand
 def stop(name: str | None, run: str | None) -> None:
     """Stop a run, or one service or other part of it.
 
-    The command returns once nothing of the run is left. `architect restart` starts a part that was stopped.
+    The command returns once nothing of the run is left; the run's exit code is 0. `architect restart` starts a part
+    that was stopped.
     """
     chosen = find_run(run)
     if name is not None:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable
     from pathlib import Path
 
-    from architect_cli.history import History
+    from architect_cli.history import Follower, History
     from architect_cli.keeping import Parts
     from architect_cli.part import Part
 
@@ -115,7 +115,7 @@ class Control:
         command = request["command"]
         commands: dict[str, Callable[[], Answers]] = {
             "ps": self._ps,
-            "logs": lambda: self._logs(request["names"], request["lines"], follow=bool(request["follow"])),
+            "logs": lambda: self._logs(request["names"], request["lines"], reader if request["follow"] else None),
             "restart": lambda: self._restart(self._run.parts.find(request["name"])),
             "stop": lambda: self._stop(None if request["name"] is None else self._run.parts.find(request["name"])),
             "attach": lambda: self._attach(self._run.parts.find(request["name"]), reader),
@@ -128,18 +128,23 @@ class Control:
     async def _ps(self) -> Answers:
         yield {"parts": [_described(part) for part in self._run.parts]}
 
-    async def _logs(self, names: list[str], count: int | None, *, follow: bool) -> Answers:
+    async def _logs(self, names: list[str], count: int | None, reader: asyncio.StreamReader | None) -> Answers:
+        """Answer with the last lines and, if `reader` is stated, go on until that ends."""
         shown = [self._run.parts.find(name).name for name in names] or self._run.shown
         wanted = set(shown) if names else {RUN, *shown}
         yield {"names": shown}
+        if reader is None:
+            yield {"lines": self._run.history.last(wanted, count)}
+            return
         follower = self._run.history.follow(wanted)
+        reading = asyncio.create_task(_read(reader, follower))
         try:
             yield {"lines": self._run.history.last(wanted, count)}
-            if follow:
-                async for printed in follower:
-                    if printed.lines:
-                        yield {"lines": [(printed.name, line) for line in printed.lines]}
+            async for printed in follower:
+                if printed.lines:
+                    yield {"lines": [(printed.name, line) for line in printed.lines]}
         finally:
+            reading.cancel()
             follower.close()
 
     async def _restart(self, part: Part) -> Answers:
@@ -173,23 +178,24 @@ class Control:
         if part.pid is None:
             raise RunError(f"{part.name} does not run: it is {part.state}")
         follower = self._run.history.follow({part.name})
-        typing = asyncio.create_task(_pass_on(part, reader))
+        reading = asyncio.create_task(_read(reader, follower, part))
         try:
             last = [line for _, line in self._run.history.last({part.name}, _LAST_LINES)]
             yield {"name": part.name, "lines": last, "started": self._run.history.started(part.name)}
             async for printed in follower:
                 yield {"lines": list(printed.lines), "started": printed.start}
         finally:
-            typing.cancel()
+            reading.cancel()
             follower.close()
 
 
-async def _pass_on(part: Part, reader: asyncio.StreamReader) -> None:
-    """Write what the client sends to the standard input of a part."""
+async def _read(reader: asyncio.StreamReader, follower: Follower, part: Part | None = None) -> None:
+    """Write what the client sends to the standard input of a part; end the answers when the client is gone."""
     with contextlib.suppress(ValueError, OSError):
         while line := await reader.readline():
-            if part.program is not None:
+            if part is not None and part.program is not None:
                 part.program.write_input(str(decode(line).get("input", "")).encode())
+    follower.close()
 
 
 def _described(part: Part, state: State | None = None) -> dict[str, Any]:
