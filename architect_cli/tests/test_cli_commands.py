@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import ast
+import subprocess
+import sys
 from importlib.metadata import Distribution, EntryPoints
 
 import pytest
@@ -93,6 +96,24 @@ def test_what_help_says_of_a_command_is_what_the_command_says_of_itself():
     for entry in loading.installed():
         if ours.get(entry.name) == loading.named(entry)[0]:
             assert loading.call(loading.load(entry), Command).summary == SUMMARIES[entry.name]
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["run", "--help"], ["--version"]])
+def test_help_imports_nothing_that_only_a_run_needs(arguments):
+    source = f"""
+import sys
+sys.argv = ["architect", *{arguments}]
+from architect_cli.__main__ import start
+try:
+    start()
+finally:
+    print(sorted(sys.modules), file=sys.stderr)
+"""
+    done = subprocess.run([sys.executable, "-c", source], capture_output=True, text=True, check=True)
+    imported = set(ast.literal_eval(done.stderr))
+    assert "architect_cli.main" in imported
+    heavy = {"asyncio", "dotenv", "grpc", "psutil", "requests", "ssl", "subprocess", "watchfiles"}
+    assert imported & {*heavy, "architect_cli.run", "architect_cli.reports", "architect_cli.output"} == set()
 
 
 def test_help_imports_no_plugin_of_architect_s_own_packages(monkeypatch, system):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import pty
 import shlex
@@ -14,7 +15,9 @@ from pathlib import Path
 
 import psutil
 import pytest
-from cli_system import COMMAND, PATIENCE, REPORT, WAITING_SCRIPT, System, wait_until
+from cli_system import COMMAND, LISTEN, PATIENCE, REPORT, WAITING_SCRIPT, System, wait_until
+
+from architect_cli.patience import within
 
 
 def shell(system: System, text: str, **environ: str) -> subprocess.CompletedProcess[str]:
@@ -67,6 +70,52 @@ def test_a_run_can_be_stopped_and_continued_again_and_ended_while_it_is_stopped(
     running.process.send_signal(signal.SIGTERM)
     assert running.ends(signal.SIGCONT) == 143
     system.assert_nothing_is_left()
+
+
+@pytest.mark.exhaustive
+def test_the_time_in_which_a_run_was_stopped_is_not_that_of_a_service_that_starts(system):
+    late = REPORT + "while not (REPORTS / 'go').exists(): time.sleep(0.01)\n" + LISTEN + "serve()\n"
+    running = system.start("run", system.server("a/root", late), "--timeout", "5")
+    wait_until(lambda: system.started() == ["a/root"])
+    running.process.send_signal(signal.SIGTSTP)
+    time.sleep(6)
+    (system.reports / "go").touch()
+    running.process.send_signal(signal.SIGCONT)
+    assert running.wait_for("a/root is ready at").ends(signal.SIGINT) == 130
+
+
+def test_time_in_which_this_process_does_nothing_is_not_counted():
+    async def check() -> str:
+        async def work() -> str:
+            time.sleep(1.6)  # stops the loop, too
+            await asyncio.sleep(0.05)
+            return "done"
+
+        return await within(1.5, work())
+
+    assert asyncio.run(check()) == "done"
+
+
+def test_work_that_takes_too_long_is_cancelled():
+    ended: list[str] = []
+
+    async def work() -> None:
+        try:
+            await asyncio.sleep(600)
+        finally:
+            ended.append("cancelled")
+
+    with pytest.raises(TimeoutError):
+        asyncio.run(within(0.05, work()))
+    assert ended == ["cancelled"]
+
+
+def test_the_error_of_work_is_that_of_waiting_for_it():
+    async def work() -> None:
+        raise KeyError("of the work")
+
+    with pytest.raises(KeyError, match="of the work"):
+        asyncio.run(within(5, work()))
 
 
 def ignored(pid: int) -> set[signal.Signals]:

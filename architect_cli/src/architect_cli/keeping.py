@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from architect_cli.names import find_name
 from architect_cli.part import Part, State
+from architect_cli.patience import within
 from architect_cli.processes import spawn
 from architect_cli.readiness import ProgramError
 from architect_core.exceptions import RunError
@@ -212,8 +213,7 @@ class Parts:
 
     async def _complete(self, part: Part, program: Program) -> None:
         try:
-            async with asyncio.timeout(self._timeout):
-                part.exit_code = await program.ended()
+            part.exit_code = await within(self._timeout, program.ended())
         except TimeoutError:
             late = (
                 f"still runs after {self._timeout:g} seconds (--timeout). What needs it waits until it has ended with 0"

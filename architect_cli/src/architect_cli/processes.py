@@ -20,6 +20,7 @@ _STOP_SECONDS = 5.0
 _BATCH_SECONDS = 0.005  # between two reads, so that a program that prints much is read in large pieces
 _FULL_SECONDS = 0.05
 _CHUNK = 262144
+_KILL_ROUNDS = 100  # for what starts other processes meanwhile; a process that waits for a disk may outlive all
 _PIPE_READS = 4  # so many reads take more than a pipe can hold
 
 _numbers = itertools.count(1)
@@ -144,7 +145,10 @@ class Program:
 
     async def kill_rest(self) -> None:
         """Kill what it has started in other sessions, too; for a program that is started again, after its end."""
-        while found := reaping.marked(self.mark):
+        for _ in range(_KILL_ROUNDS):
+            found = reaping.marked(self.mark)
+            if not found:
+                return
             await asyncio.to_thread(reaping.kill, found)
 
     def _signal(self, number: int) -> None:

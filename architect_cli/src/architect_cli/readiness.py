@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import socket
 from typing import TYPE_CHECKING
 
 from architect_cli.listening import other_listener
+from architect_cli.patience import within
 from architect_cli.plan import LOCAL
 from architect_core.exceptions import RunError
 
@@ -34,25 +34,29 @@ async def until_listening(
     Raises RunError if it ends before, or is too slow.
     """
     state = f"does not listen on {LOCAL}:{port} ($HOST:$PORT)"
-    with contextlib.suppress(TimeoutError):
-        async with asyncio.timeout(timeout):
-            while program.exit_code is None:
-                if await _listens(port):
-                    other = other_listener(program, port)
-                    if other is not None:
-                        state = f"does not listen on {LOCAL}:{port}, where {other} listens instead of it,"
-                        await asyncio.sleep(_OTHER_SECONDS)
-                    elif is_ready is None or await is_ready():
-                        return
-                    else:
-                        state = f"listens on {LOCAL}:{port} and is not ready, says the plugin {plugin!r},"
-                await asyncio.sleep(_POLL_SECONDS)
-    if program.exit_code is not None:
+
+    async def listening() -> None:
+        nonlocal state
+        while program.exit_code is None:
+            if await _listens(port):
+                other = other_listener(program, port)
+                if other is not None:
+                    state = f"does not listen on {LOCAL}:{port}, where {other} listens instead of it,"
+                    await asyncio.sleep(_OTHER_SECONDS)
+                elif is_ready is None or await is_ready():
+                    return
+                else:
+                    state = f"listens on {LOCAL}:{port} and is not ready, says the plugin {plugin!r},"
+            await asyncio.sleep(_POLL_SECONDS)
         await program.ended()
         state = f"ended with exit code {program.exit_code} before it listened on {LOCAL}:{port}"
-    else:
+        raise ProgramError(program.name, state, console.last_lines(program.name))
+
+    try:
+        await within(timeout, listening())
+    except TimeoutError:
         state = f"{state} after {timeout:g} seconds (--timeout)"
-    raise ProgramError(program.name, state, console.last_lines(program.name))
+        raise ProgramError(program.name, state, console.last_lines(program.name)) from None
 
 
 class ProgramError(RunError):
