@@ -13,7 +13,6 @@ import termios
 import threading
 from collections.abc import Iterator
 
-import psutil
 import pytest
 from cli_system import COMMAND, LISTEN, PATIENCE, REPORT, SERVER, WAITING_SCRIPT, Running, System, wait_until
 
@@ -210,10 +209,20 @@ def test_what_has_no_input_is_an_error_that_says_what_to_do(system):
     assert running.ends(signal.SIGINT) == 130
 
 
-def test_input_that_is_not_read_does_not_block_the_run(system):
+def test_input_that_is_not_read_does_not_block_the_run_and_is_reported(system):
     system.server("a/root", SERVER)
     running = system.start("run", system.folder / "root").wait_for("a/root is ready at")
-    system.process("attach", "root", input="x" * 1_000_000 + "\n")
-    assert psutil.Process(running.process.pid).is_running()
+    process = subprocess.Popen(
+        [*COMMAND, "attach", "root"], env=system.environ(), stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
+    assert process.stdin is not None
+    assert process.stdout is not None
+    process.stdin.write("x" * 1_000_000 + "\n")
+    process.stdin.flush()
+    while process.stdout.readline() != "architect: a/root does not read what is typed\n":
+        assert process.poll() is None
+    process.stdin.close()
+    process.stdout.read()
+    assert process.wait(PATIENCE) == 0
     assert "ready" in system.succeeds("ps")
     assert running.ends(signal.SIGINT) == 130

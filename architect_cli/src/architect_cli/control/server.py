@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from architect_cli.control.folder import CONTROL, SOCKET, id_of
 from architect_cli.control.protocol import LONGEST, address_of, decode, encode, peer_uid
 from architect_cli.control.runs import Described, describe
-from architect_cli.history import RUN
+from architect_cli.history import RUN, Printed
 from architect_cli.part import State
 from architect_core.exceptions import ArchitectError, RunError
 
@@ -193,8 +193,11 @@ async def _read(reader: asyncio.StreamReader, follower: Follower, part: Part | N
     """Write what the client sends to the standard input of a part; end the answers when the client is gone."""
     with contextlib.suppress(ValueError, OSError):
         while line := await reader.readline():
-            if part is not None and part.program is not None:
-                part.program.write_input(str(decode(line).get("input", "")).encode())
+            if part is None:
+                continue
+            typed = str(decode(line).get("input", "")).encode()
+            if part.program is None or not part.program.write_input(typed):
+                follower.take(Printed(part.name, [f"architect: {part.name} does not read what is typed"]))
     follower.close()
 
 
