@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import socket
 import sqlite3
 from collections.abc import Iterator
@@ -166,6 +167,39 @@ def test_a_cluster_of_redis_takes_the_arguments_of_redis(datastore, closed_port,
 
 
 # https://www.rabbitmq.com/docs/uri-query-parameters
+@pytest.mark.parametrize(
+    ("query", "options", "drivers"),
+    [
+        ("verify=verify_peer", {"sslmode": "verify-full"}, {"pika", "aio-pika"}),
+        ("verify=verify_none", {"sslmode": "require"}, {"aio-pika"}),
+        ("verify=verify_none&cacertfile=/nowhere", {"sslmode": "require"}, {"aio-pika"}),
+        ("server_name_indication=disable&verify=verify_none", {"sslmode": "require"}, {"aio-pika"}),
+        (
+            "cacertfile=/a&certfile=/b&keyfile=/c",
+            {"sslmode": "verify-full", "ca": "/a", "certificate": "/b", "key": "/c"},
+            {"pika"},  # aio-pika reads the files at once
+        ),
+        ("auth_mechanism=plain&auth_mechanism=amqplain", {"sslmode": "verify-full"}, {"pika", "aio-pika"}),
+        ("auth_mechanism=external", {"sslmode": "verify-full", "auth_mechanism": "external"}, {"aio-pika"}),
+        ("heartbeat=0", {"sslmode": "verify-full", "heartbeat": 0}, {"pika", "aio-pika"}),
+        ("connection_timeout=1500", {"sslmode": "verify-full", "connect_timeout": 1.5}, {"pika", "aio-pika"}),
+        ("channel_max=7", {"sslmode": "verify-full", "channel_max": "7"}, {"pika"}),
+        ("depth=2", {"sslmode": "verify-full", "depth": "2"}, set()),
+    ],
+)
+def test_each_documented_option_of_rabbitmq_is_read_and_reaches_the_drivers_that_have_it(
+    datastore, query, options, drivers
+):
+    db = datastore(url=f"amqps://h?{query}")
+    assert {key: db.options[key] for key in options} == options
+    found = set()
+    for driver in ("pika", "aio-pika"):
+        with contextlib.suppress(DriverError):
+            db.for_driver(driver)
+            found.add(driver)
+    assert found == drivers
+
+
 def test_options_of_rabbitmq_reach_aio_pika(datastore):
     db = datastore(url="amqps://h?verify=verify_none&cacertfile=/nowhere")
     assert db.options == {"sslmode": "require"}
