@@ -17,7 +17,7 @@ from architect_core.contract import Credentials
 from architect_core.exceptions import ArchitectError
 from architect_core.plugins.known import KNOWN
 
-_ALWAYS_OR_NEVER = {"bigquery", "duckdb", "dynamodb", "generic", "snowflake", "sqlite", "sqs"}
+_ALWAYS_OR_NEVER = {"bigquery", "duckdb", "generic", "sqlite", "sqs"}
 ENGINES = sorted(
     name
     for known in KNOWN
