@@ -143,6 +143,27 @@ def test_what_is_a_connection_string_of_none_is_refused(text):
         ),
         ("mssql+pyodbc://u:p@h/d", "pyodbc", {"trusted_connection": None}),
         ("mssql+pyodbc://h/d?authentication=ActiveDirectoryMsi", "pyodbc", {"trusted_connection": None}),
+        # SQLAlchemy: dialects/mssql, "Pass through exact Pyodbc string"
+        (
+            "mssql+pyodbc:///?odbc_connect=DRIVER%3D%7BFreeTDS%7D%3BSERVER%3Dtcp%3Ah%2C1434%3BDATABASE%3Dd%3BUID%3Du%3BPWD%3D%7Bp%3B%7D%7Dw%7D%3B",
+            "pyodbc",
+            {"driver": "{FreeTDS}", "server": "{h,1434}", "database": "{d}", "uid": "{u}", "pwd": "{p;}}w}"},
+        ),
+        (
+            "mssql+pyodbc:///?odbc_connect=Server=h;Database=d;Trusted_Connection=yes;Encrypt=yes;TrustServerCertificate=no",
+            "pyodbc",
+            {"server": "{h,1433}", "Trusted_Connection": "{yes}", "encrypt": "{yes}", "trustservercertificate": "{no}"},
+        ),
+        (
+            "mssql+pyodbc:///?odbc_connect=server=h\\I;uid=u;pwd=a+b%2Bc;MARS_Connection=yes",
+            "pyodbc",
+            {"server": "{h\\I}", "uid": "{u}", "pwd": "{a b+c}", "MARS_Connection": "{yes}"},
+        ),
+        (
+            "mssql+pyodbc:///?odbc_connect=DSN=x;UID=u;DATABASE=d",
+            "pyodbc",
+            {"dsn": "{x}", "uid": "{u}", "database": "{d}"},
+        ),
         ("mssql+pymssql://u:p@[::1]:1/d", "sqlalchemy+pymssql", {"connect_args": {"server": "::1", "port": "1"}}),
         # dj-database-url and django-environ
         ("sqlite://:memory:", "sqlite3", {"database": ":memory:"}),
@@ -193,6 +214,16 @@ def test_aio_pika_s_switch_for_certificates_is_one_of_tls():
         ("sqlite:///a?b.db", "sqlite3", "with '?' and '#' percent-encoded"),
         ("sqlite:///a.db?timeout=canary", "sqlite3", "primary_db.url.timeout: input should be a valid number"),
         ("sqlite:///a.db?timeout=1#canary", "sqlite3", "with '?' and '#' percent-encoded"),
+        ("mssql+pyodbc:///?odbc_connect=server=h;pwd={canary", "pyodbc", "pair 2 of `odbc_connect` is malformed"),
+        ("mssql+pyodbc:///?odbc_connect=server=h;canary", "pyodbc", "pair 2 of `odbc_connect` is malformed"),
+        ("mssql+pyodbc:///?odbc_connect=uid=canary", "pyodbc", "names no host"),
+        ("mssql+pyodbc:///?odbc_connect=server=h;canary=1&Encrypt=no", "pyodbc", "and a host or another option beside"),
+        ("mssql+pyodbc://canary/?odbc_connect=server=h", "pyodbc", "and a host or another option beside"),
+        (
+            "mssql+pyodbc:///?odbc_connect=server=h;Encrypt=canary",
+            "pyodbc",
+            "a value of Encrypt that is neither on nor",
+        ),
         ("amqp://h?name=canary", "pika", "does not support the option 'name'"),
     ],
 )

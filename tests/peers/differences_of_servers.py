@@ -53,6 +53,15 @@ SERVERS = (
         example="mssql+pyodbc://u:p@h:1433",
     ),
     Difference(
+        peers=("SQLAlchemy, SQL Server, pyodbc",),
+        fields=("trusted_connection",),
+        when=lambda case: "odbc_connect" in case.options,
+        what="without a user name, the account of the process logs in, also with `odbc_connect`",
+        reason="SQLAlchemy has it so for all other URLs; a login without a user fails.",
+        link="https://learn.microsoft.com/sql/connect/odbc/dsn-connection-string-attribute",
+        example="mssql+pyodbc:///?odbc_connect=Server%3Dh%3BDatabase%3Dd",
+    ),
+    Difference(
         peers=("SQLAlchemy, Oracle",),
         fields=("dsn", "host", "port"),
         when=lambda case: re.search(r":\d+$|[@/]\d+\.\d+\.\d+\.\d+$", case.location) is not None,

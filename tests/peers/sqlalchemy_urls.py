@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import re
 from typing import Any
+from urllib.parse import quote_plus
 
 import asyncpg
 import oracledb
@@ -203,6 +204,17 @@ _ORACLE_URLS = joined(
     optional(joined(":", grammar.ports)),
     optional(_SERVICES | st.sampled_from(["/XE", "/orcl"])),
 )
+_ODBC_VALUES = st.sampled_from(["u", "a b", "{p;w}", "{a}}b}", "p=w", "é", "a+b"])
+_ODBC = joined(
+    "Server=",
+    st.sampled_from(["h", "tcp:h,1434", "h,1433", "10.0.0.1"]),
+    optional(joined(";Database=", st.sampled_from(["d", "{a b}"]))),
+    optional(joined(";UID=", _ODBC_VALUES, ";PWD=", _ODBC_VALUES)),
+    optional(st.sampled_from([";Encrypt=no", ";Encrypt=yes;TrustServerCertificate=yes", ";MARS_Connection=yes", ";"])),
+)
+_ODBC_URLS = joined(
+    "mssql+pyodbc:///?odbc_connect=", joined("Driver={FreeTDS};", _ODBC).map(quote_plus) | _ODBC.map(quote_plus)
+)
 _SEVERAL = st.sampled_from(
     ["?host=a:1&host=b:2", "?host=a&host=b", "?host=a,b&port=1,2", "?host=a:1&host=b:2&host=c:3"]
 )
@@ -223,7 +235,7 @@ PEERS = [
     _peer("SQLite", joined(st.sampled_from(_SQLITE_URLS), _FILES, grammar.query(_SQLITE)), _of_sqlite),
     _peer(
         "SQL Server, pyodbc",
-        _urls(["mssql+pyodbc"], {key: drawn for key, drawn in _SQLSERVER.items() if key != "charset"}),
+        _urls(["mssql+pyodbc"], {key: drawn for key, drawn in _SQLSERVER.items() if key != "charset"}) | _ODBC_URLS,
         _of_odbc,
     ),
     _peer("Oracle", _ORACLE_URLS, _of_oracle),

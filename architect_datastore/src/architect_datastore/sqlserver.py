@@ -11,11 +11,12 @@ from urllib.parse import quote
 
 from pydantic import Field
 
-from architect_core.contract import Address, Credentials, DatastoreTarget, Driver, Options
+from architect_core.contract import Address, Credentials, DatastoreTarget, Driver, Options, raising
 from architect_core.plugins.known import port_of
 from architect_core.schema import DatastoreConfig
 from architect_datastore.arguments import engine_arguments, given, mode_of, refusal, translated
 from architect_datastore.kit.tls_keys import FALSE, TRUE
+from architect_datastore.odbc import url_of_odbc
 from architect_datastore.tls import Flag, TlsParser
 
 _INSTANCE = re.compile(r"([^\\,]+)\\([^\\,:]+)")
@@ -156,6 +157,8 @@ class SqlServerParser(TlsParser):
     def credentials(self, target: DatastoreTarget) -> Credentials:
         """Returns the credentials; what follows a backslash in the host is the option `instance`."""
         config, instance = target.config, None
+        if config.url is not None:
+            config = config.model_copy(update={"url": raising(partial(target.error, "url"), url_of_odbc, config.url)})
         if match := _INSTANCE.fullmatch(config.host or ""):
             config, instance = config.model_copy(update={"host": _local(match[1])}), match[2]
         elif match := _URL_INSTANCE.fullmatch(config.url or ""):
