@@ -372,12 +372,14 @@ def test_a_service_that_the_user_starts_gets_its_environment_by_exec(system):
     assert running.ends(signal.SIGINT) == 130
 
 
-def test_a_command_means_the_run_of_its_folder_else_the_only_one(system):
+def test_a_command_means_the_run_of_its_folder_else_the_only_one_unless_it_stops_it(system, tmp_path_factory):
     for name in ("a/one", "a/two"):
         system.server(name)
     one = system.start("run", "one").wait_for("a/one is ready at")
     assert set(parts(system)) == {"a/one"}
-    assert "a/one | serving" in system.succeeds("logs")
+    elsewhere = tmp_path_factory.mktemp("elsewhere")
+    assert "a/one | serving" in system.succeeds("logs", cwd=elsewhere)
+    assert "no run is of this folder. State the id of one with --run:\n" in system.fails("stop", cwd=elsewhere)
     two = system.start("run", "two").wait_for("a/two is ready at")
     inside = system.folder / "two" / "src"
     inside.mkdir()

@@ -18,10 +18,10 @@ from architect_cli.main import ClickCommand
 def stop(name: str | None, run: str | None) -> None:
     """Stop a run, or one service or other part of it.
 
-    The command returns once nothing of the run is left; the run's exit code is 0. `architect restart` starts a part
-    that was stopped.
+    The command returns once nothing of the run is left; the run's exit code is 0. Without a name, the run is that of
+    this folder, or the one that --run names. `architect restart` starts a part that was stopped.
     """
-    chosen = find_run(run)
+    chosen = find_run(run, from_anywhere=name is not None)
     if name is not None:
         part = ask(chosen, "stop", name=name)[0]["part"]
         click.echo(f"{part['name']} is stopped")

@@ -69,10 +69,11 @@ def find_runs() -> list[Described]:
     return sorted(found, key=lambda run: run.started)
 
 
-def find_run(stated: str | None) -> Described:
+def find_run(stated: str | None, *, from_anywhere: bool = True) -> Described:
     """Returns the run that is meant: the one with the `stated` id or name, else the one of this folder, else the only.
 
-    A run is of the folders of its roots and of all folders in them. Raises RunError if there is none, or several.
+    A run is of the folders of its roots, of all folders in them and, if there is none for those, of folders around
+    them. Raises RunError if there is none, or several, or if the only one is not of this folder unless `from_anywhere`.
     """
     runs = find_runs()
     if stated is not None:
@@ -80,12 +81,14 @@ def find_run(stated: str | None) -> Described:
         if not found and folder_of(stated).exists() and not _is_own(folder_of(stated)):
             raise RunError(f"the run {stated} is another user's")
     else:
-        found = list(_of_folder(runs)) or runs
+        found = list(_of_folder(runs)) or (runs if from_anywhere else [])
     if len(found) == 1:
         return found[0]
     listed = "".join(f"\n    {run.label}" for run in found or runs)
     if not runs:
         raise RunError("nothing runs here. Start a system with: architect run PATH")
+    if not found and stated is None:
+        raise RunError(f"no run is of this folder. State the id of one with --run:{listed}")
     if not found:
         raise RunError(f"there is no run {stated!r}. These are running:{listed}")
     raise RunError(f"several runs may be meant. State the id of one with --run:{listed}")
@@ -96,7 +99,7 @@ def _is_short_for(stated: str, run: Described) -> bool:
 
 
 def _of_folder(runs: list[Described]) -> Iterator[Described]:
-    """The runs of the nearest folder around the working one that is a root of any."""
+    """The runs of the nearest folder around the working one that is a root of any, or else of those in it."""
     try:
         folder = Path.cwd()
     except OSError:  # it was removed
@@ -106,6 +109,7 @@ def _of_folder(runs: list[Described]) -> Iterator[Described]:
         if found:
             yield from found
             return
+    yield from (run for run in runs if any(Path(root).is_relative_to(folder) for root in run.roots.values()))
 
 
 def _is_own(folder: Path) -> bool:
