@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ssl
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 from unittest import mock
 
@@ -191,26 +191,32 @@ def entries(draw: st.DrawFn) -> dict[str, Any]:
     key = draw(switches)
     on = draw(st.sampled_from(["true", "1", "yes", "on", "True"]))
     plain = {"type": engine, "host": "h", **({} if port is None else {"port": port})}
-    asked: list[dict[str, Any]] = [
-        {"url": f"{engine}+{transport}://{place}"},
-        {"url": f"{draw(st.sampled_from(SECURE))}://{place}"},
-        {"url": f"{engine}+{transport}://{place}", key: draw(st.sampled_from([False, "false", True]))},
-        {"url": f"{engine}://{place}?{key}={on}"},
-        {"url": f"{engine}://{place}?sslmode={draw(modes)}"},
-        {"url": f"{engine}://{place}", key: on},
-        {**plain, key: draw(st.sampled_from([True, 1, on]))},
-        {**plain, "sslmode": draw(modes)},
-        {**plain, "options": {"sslmode": draw(modes)}},
-        {**plain, draw(st.sampled_from(["tls_port", "ssl_port", "tls-port", "tlsPort"])): draw(st.integers(1, 65535))},
-        {
+    asked: list[Callable[[], dict[str, Any]]] = [  # only what is chosen is drawn
+        lambda: {"url": f"{engine}+{transport}://{place}"},
+        lambda: {"url": f"{draw(st.sampled_from(SECURE))}://{place}"},
+        lambda: {"url": f"{engine}+{transport}://{place}", key: draw(st.sampled_from([False, "false", True]))},
+        lambda: {"url": f"{engine}://{place}?{key}={on}"},
+        lambda: {"url": f"{engine}://{place}?sslmode={draw(modes)}"},
+        lambda: {"url": f"{engine}://{place}", key: on},
+        lambda: {**plain, key: draw(st.sampled_from([True, 1, on]))},
+        lambda: {**plain, "sslmode": draw(modes)},
+        lambda: {**plain, "options": {"sslmode": draw(modes)}},
+        lambda: {
+            **plain,
+            draw(st.sampled_from(["tls_port", "ssl_port", "tls-port", "tlsPort"])): draw(st.integers(1, 65535)),
+        },
+        lambda: {
             "type": draw(st.sampled_from(["elasticsearch", "clickhouse", "s3", "minio", "qdrant"])),
             "url": f"https://{place}",
         },
-        {"type": draw(st.sampled_from(["nats", "mqtt"])), "url": f"{draw(st.sampled_from(['tls', 'wss']))}://{place}"},
-        {"type": "kafka", "url": f"{draw(st.sampled_from(['SSL', 'SASL_SSL']))}://{place}"},
-        {**plain, "type": "kafka", draw(protocols): draw(st.sampled_from(["SSL", "SASL_SSL", "sasl_ssl"]))},
+        lambda: {
+            "type": draw(st.sampled_from(["nats", "mqtt"])),
+            "url": f"{draw(st.sampled_from(['tls', 'wss']))}://{place}",
+        },
+        lambda: {"type": "kafka", "url": f"{draw(st.sampled_from(['SSL', 'SASL_SSL']))}://{place}"},
+        lambda: {**plain, "type": "kafka", draw(protocols): draw(st.sampled_from(["SSL", "SASL_SSL", "sasl_ssl"]))},
     ]
-    return draw(st.sampled_from(asked))
+    return draw(st.sampled_from(asked))()
 
 
 def is_plain(arguments: dict[str, Any]) -> bool:

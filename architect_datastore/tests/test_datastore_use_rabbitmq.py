@@ -44,6 +44,7 @@ def over_aio_pika(db: Any) -> bool:
 
 def over_kombu(db: Any) -> bool:
     with kombu.Connection(**db.for_driver("kombu")) as connection:
+        connection.ensure_connection(max_retries=1, interval_start=0)  # a channel alone would try again for seconds
         return bool(connection.default_channel.queue_declare("", exclusive=True).queue)
 
 
