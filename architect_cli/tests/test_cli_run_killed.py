@@ -13,6 +13,8 @@ import psutil
 import pytest
 from cli_system import LISTEN, REPORT, WAITING_SCRIPT, Running, System, wait_until
 
+from architect_cli.reaping import HIGH
+
 pytestmark = pytest.mark.skipif(
     sys.platform != "linux", reason="only Linux ends a program with the one that started it"
 )
@@ -65,17 +67,17 @@ def start(system: System) -> tuple[Running, list[int]]:
     return running, ports
 
 
-def let_the_run_see(daemon_port: int) -> None:
-    """Wait as long as a run takes to find that a program has started a session of its own."""
-    time.sleep(2.5)
-    assert listens(daemon_port)
+def let_the_run_see_both(running: Running) -> None:
+    """Wait until the run holds the process groups of the server and of its daemon, each by two pipes."""
+    files = Path(f"/proc/{running.inner().pid}/fd")
+    wait_until(lambda: len([each for each in files.iterdir() if int(each.name) >= HIGH]) >= 4)
 
 
 @pytest.mark.parametrize("which", WAYS)
 def test_nothing_listens_after_processes_of_the_run_were_killed(system, which):
     running, ports = start(system)
     if len(WAYS[which]) > 1:
-        let_the_run_see(ports[1])
+        let_the_run_see_both(running)
     kill(running, WAYS[which])
     wait_until(lambda: not any(map(listens, ports)))
     wait_until(lambda: not system.processes())
@@ -86,7 +88,7 @@ def test_nothing_listens_after_processes_of_the_run_were_killed(system, which):
 @pytest.mark.parametrize("round", range(20))
 def test_nothing_listens_after_processes_of_the_run_were_killed_at_another_time(system, which, round):
     running, ports = start(system)
-    let_the_run_see(ports[1])
+    let_the_run_see_both(running)
     time.sleep(round / 50)
     kill(running, WAYS[which])
     wait_until(lambda: not any(map(listens, ports)))

@@ -23,7 +23,7 @@ RUN_ID = secrets.token_hex(8)  # of this process and of those that it forks
 
 _PR_SET_PDEATHSIG = 1
 _PR_SET_CHILD_SUBREAPER = 36
-_HIGH = 256  # the descriptor of one end of a pipe is at least this, that of the other is usually lower
+HIGH = 256  # the descriptor of one end of a pipe is at least this, that of the other is usually lower
 _ROUNDS = 100
 
 # looked up before any fork: a forked child of a program with threads must do as little as possible
@@ -145,7 +145,7 @@ def _pipe_with_moved_end(moved: int) -> list[int]:
     ends = list(os.pipe())
     low = ends[moved]
     try:
-        ends[moved] = fcntl.fcntl(low, fcntl.F_DUPFD_CLOEXEC, _HIGH)
+        ends[moved] = fcntl.fcntl(low, fcntl.F_DUPFD_CLOEXEC, HIGH)
     finally:
         os.close(low)
     return ends
