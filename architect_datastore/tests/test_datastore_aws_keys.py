@@ -59,6 +59,34 @@ def test_sqs_takes_the_region_and_the_access_key_from_keys():
     assert db.for_driver("boto3") == {**LOGIN, "region_name": "eu-central-1"}
 
 
+@pytest.mark.parametrize(
+    ("entry", "region"),
+    [
+        ({"url": "https://dynamodb.eu-west-1.amazonaws.com"}, "eu-west-1"),
+        ({"endpoint": "https://dynamodb.us-gov-east-1.amazonaws.com"}, "us-gov-east-1"),
+        ({"endpoint": "https://vpce-1-a.dynamodb.us-east-1.vpce.amazonaws.com"}, "us-east-1"),
+        ({"url": "https://dynamodb.cn-north-1.amazonaws.com.cn:443"}, "cn-north-1"),
+        ({"url": "https://dynamodb.eu-west-1.amazonaws.com", "region": "eu-west-2"}, "eu-west-2"),
+        ({"url": "https://dynamodb.eu-west-1.amazonaws.com.example.org"}, None),
+        ({"url": "http://localhost:8000"}, None),
+        ({"url": "http://localhost:8000", "AWS_REGION": "eu-west-1"}, "eu-west-1"),
+    ],
+)
+def test_the_region_is_a_key_or_in_the_endpoint(entry, region):
+    for engine in ("dynamodb", "sqs"):
+        db = credentials(type=engine, **entry)
+        assert db.host == region
+        assert db.for_driver("aioboto3")["endpoint_url"].startswith("http")
+
+
+@pytest.mark.parametrize("engine", ["dynamodb", "sqs"])
+@pytest.mark.parametrize("url", ["https://u:canary@h/queue", "http://u:canary@h?x=1", "https://u:canary@"])
+def test_the_url_of_an_endpoint_has_nothing_but_a_server_and_a_login(engine, url):
+    with pytest.raises(ConfigError, match=r"primary_db\.url") as caught:
+        credentials(type=engine, url=url)
+    assert "canary" not in str(caught.value)
+
+
 @pytest.mark.parametrize("endpoint", ["https://u:canary@h", "ftp://h/canary", "https://h/canary", "canary canary"])
 def test_the_message_for_an_endpoint_that_is_none_does_not_have_it(endpoint):
     with pytest.raises(ConfigError, match=r"primary_db\.endpoint") as caught:

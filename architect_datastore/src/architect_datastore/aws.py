@@ -41,6 +41,7 @@ _OPTIONS = {
     "table": ("table", "tablename", "awsdynamodbtable"),
 }  # fmt: skip
 _REGION = re.compile(r"[a-z0-9-]+")
+_OF_AWS = re.compile(r"\.([a-z]{2}(?:-[a-z]+)+-\d+)\.(?:vpce\.)?amazonaws\.com(?:\.cn)?(?::\d+)?$")
 
 
 def with_aws_keys(target: DatastoreTarget, options: tuple[str, ...]) -> tuple[DatastoreTarget, dict[str, str]]:
@@ -131,9 +132,11 @@ class RegionParser(TlsParser):
     """A field -> what `with_aws_keys` calls it."""
 
     def credentials(self, target: DatastoreTarget) -> Credentials:
-        """Returns the credentials; a region may be the key `region`, and the login the keys of AWS."""
+        """Returns the credentials; the region may be in a key or an endpoint, and the login in the keys of AWS."""
         target, keys = with_aws_keys(target, ("endpoint", "session_token"))
         target = self._with_endpoint(target)
+        if region := _OF_AWS.search(target.options.endpoint or ""):
+            keys = {"region": region[1], **keys}
         own = {
             field: key for field, key in self.keys_of_aws.items() if key in keys and target.config.get(field) is None
         }
