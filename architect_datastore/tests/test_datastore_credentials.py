@@ -104,6 +104,20 @@ def test_nothing_printed_shows_the_password(datastore):
     assert repr(db).endswith("name='n', username=***, type=***, options=***, url=***)")
 
 
+def test_the_attributes_that_an_error_lists_are_no_parts_of_a_password(datastore):
+    db = datastore(url="redis://u@h/1?password=a&canary1=b", type="redis", **{"canary@2": 1})
+    with pytest.raises(
+        AttributeError, match="known: host, name, options, password, port, type, url, username"
+    ) as caught:
+        db.no_such  # noqa: B018 - looking it up is the test
+    assert "canary" not in str(caught.value) + repr(db)
+
+
+def test_an_option_without_a_value_may_be_a_part_of_a_password(datastore):
+    with pytest.raises(ConfigError, match="has an option without a name, or with one that is none"):
+        datastore(url="redis://u@h/1?password=a&canary")
+
+
 def test_an_unknown_image_is_generic_and_the_manifest_s_image_names_the_engine(tmp_path):
     manifest = {"name": "acme/orders", "datastores": {"primary_db": {"image": "postgres:10"}}}
     (tmp_path / "architect.json").write_text(json.dumps(manifest))
