@@ -59,9 +59,9 @@ class ChangeFilter:
         return not self._folders.intersection(path.relative_to(root).parts)
 
 
-def is_source(path: Path) -> bool:
-    """Whether a file is one that people write and programs do not."""
-    return bool(_SOURCE.search(path.name))
+def is_source(name: str) -> bool:
+    """Whether a file with this name is one that people write and programs do not."""
+    return bool(_SOURCE.search(name))
 
 
 def is_ignored_by_git(path: Path, kind: Literal["", "/"] = "") -> bool:

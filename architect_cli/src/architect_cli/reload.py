@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import threading
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from architect_core.plugins import Plugins
 
 _JOIN_SECONDS = 2.0
+_START_SECONDS = 2.0
 _SHOWN = 3
 _LOOPS = 4  # restarts in a row for the same files, each so soon after the other
 _LOOP_SECONDS = 5.0
@@ -45,9 +47,9 @@ class Reloader:
         self._changes: asyncio.Queue[set[Path]] = asyncio.Queue()
         self._restarts: set[asyncio.Task[None]] = set()
         self._causes: dict[Node, tuple[set[Path], int, float]] = {}  # the last files, how often in a row, and when
+        self._since = time.time()
         self._thread = threading.Thread(target=self._watch, name="watch", daemon=True)
         self._handling = asyncio.create_task(self._handle())
-        self._thread.start()
 
     async def close(self) -> None:
         """Watch no more, and begin no further restart."""
@@ -56,16 +58,21 @@ class Reloader:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-        await asyncio.to_thread(self._thread.join, _JOIN_SECONDS)
+        if self._thread.is_alive():
+            await asyncio.to_thread(self._thread.join, _JOIN_SECONDS)
 
     def _watch(self) -> None:
         """Pass on changes of the services' files; runs in a thread."""
-        # not before, because the run need not wait for them
-        from architect_cli.ignoring import written_by
+        from architect_cli.ignoring import is_source, written_by
         from architect_cli.watching import changed_files
 
+        definitions = {Path(name).suffix for node in self._plan.nodes for name in _definitions(node)}
+
+        def is_wanted(name: str) -> bool:
+            return is_source(name) or name == MANIFEST_FILE or Path(name).suffix in definitions
+
         try:
-            for files in changed_files(self._folders(), self._stop):
+            for files in changed_files(self._folders(), self._stop, self._since, is_wanted):
                 own = written_by({part.pid for part in self._parts if part.pid is not None})
                 if changed := {Path(path) for path in files - own}:
                     self._loop.call_soon_threadsafe(self._changes.put_nowait, changed)
@@ -82,6 +89,11 @@ class Reloader:
         return sorted(each for each in wanted if each.is_dir() and not wanted & {*each.parents})
 
     async def _handle(self) -> None:
+        # not while the services start, which need the processors; what changes meanwhile is found then
+        starting = asyncio.gather(*(part.steady() for part in self._parts))
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(starting, _START_SECONDS)
+        self._thread.start()
         while True:
             await self._apply(await self._changes.get())
 
@@ -143,7 +155,9 @@ class Reloader:
 
         former, count, at = self._causes.get(node, (paths, 0, 0.0))
         now = self._loop.time()
-        may_be_its_own = any(part.state is State.STARTING for part in parts) or not any(map(is_source, paths))
+        may_be_its_own = any(part.state is State.STARTING for part in parts) or not any(
+            is_source(path.name) for path in paths
+        )
         is_same = bool(paths) and paths == former and now - at < _LOOP_SECONDS
         count = count + 1 if is_same and may_be_its_own else 0
         self._causes[node] = (paths, count, now)
@@ -165,6 +179,11 @@ class Reloader:
         task.add_done_callback(self._restarts.discard)
 
 
+def _definitions(node: Node) -> Sequence[str]:
+    api = node.manifest.api
+    return () if api is None else api.definitions
+
+
 def _definition_folders(node: Node) -> Sequence[Path]:
     """The folders with definitions of a service, which may be elsewhere."""
     api = node.manifest.api
@@ -180,7 +199,6 @@ def _definition_folders(node: Node) -> Sequence[Path]:
 
 def _is_definition(path: Path, node: Node) -> bool:
     """Whether a file may be a definition of a service, or one that such a file imports."""
-    api = node.manifest.api
-    if api is None or path.suffix not in {Path(name).suffix for name in api.definitions}:
+    if path.suffix not in {Path(name).suffix for name in _definitions(node)}:
         return False
     return any(folder in path.parents for folder in (node.folder, *_definition_folders(node)))

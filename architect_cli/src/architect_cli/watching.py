@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
 from typing import TYPE_CHECKING
@@ -12,7 +13,7 @@ from architect_cli.ignoring import ChangeFilter
 
 if TYPE_CHECKING:
     import threading
-    from collections.abc import Generator, Iterator, Sequence
+    from collections.abc import Callable, Generator, Iterator, Sequence
     from pathlib import Path
 
     Watcher = Generator[set[tuple[Change, str]], None, None]
@@ -26,17 +27,28 @@ _ATTEMPTS = 5
 _BY_FOLDER = sys.platform.startswith("linux")
 
 
-def changed_files(roots: Sequence[Path], stop: threading.Event) -> Iterator[set[str]]:
+def changed_files(
+    roots: Sequence[Path], stop: threading.Event, since: float, is_source: Callable[[str], bool]
+) -> Iterator[set[str]]:
     """Yield the files that have changed since the last time, of those that count, until `stop` is set.
 
+    The first ones are those that have changed `since` a time, in seconds of the system's clock, and whose name
+    `is_source`: others may have been written by services while they started.
     Raises OSError or RuntimeError if the system cannot watch so many folders.
     """
     counts = ChangeFilter(roots)
     watcher, found = _start(roots, counts, stop)
+    for folder in _folders(roots, counts):
+        with contextlib.suppress(OSError), os.scandir(folder) as entries:
+            found |= {
+                (Change.modified, each.path)
+                for each in entries
+                if is_source(each.name) and counts(Change.modified, each.path) and each.stat().st_mtime >= since
+            }
     while True:
         if _BY_FOLDER and any(map(_is_new_folder, found)):
-            successor, since = _start(roots, counts, stop)
-            found |= since | next(watcher, set())  # what came until the successor watched
+            successor, more = _start(roots, counts, stop)
+            found |= more | next(watcher, set())  # what came until the successor watched
             watcher.close()
             watcher = successor
         files = {file for change in found for file in _files(change, counts)}
