@@ -41,7 +41,7 @@ class Orders:
         while time.monotonic() < deadline:
             try:
                 answer = requests.get(f"{self.address()}/orders/none", timeout=PATIENCE).json()
-            except requests.ConnectionError:
+            except requests.RequestException:  # it is restarted
                 answer = {"error": ""}
             if text in answer["error"]:
                 return time.time(), answer["begun"]
