@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 import traceback
 from collections.abc import Callable, Iterator
 from itertools import compress
@@ -140,8 +141,9 @@ def test_no_password_shows_in_what_an_engine_reads(known, caplog):
 @pytest.mark.exhaustive
 @pytest.mark.parametrize("known", ENGINES, ids=lambda known: known.name)
 def test_no_password_shows_under_any_name_of_an_engine(known):
-    for name in (known.name, *known.aliases):
-        for delimiter in DELIMITERS:
+    step = 1 if os.environ.get("ARCHITECT_FUZZ") == "nightly" else 8
+    for number, name in enumerate((known.name, *known.aliases)):
+        for delimiter in DELIMITERS[(number + 4) % step :: step]:
             for entry in entries(name, secret(delimiter)):
                 assert_hidden(in_code, entry)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import ssl
 from collections.abc import Callable, Iterator
@@ -17,6 +18,7 @@ from architect_core.contract import Credentials
 from architect_core.exceptions import ArchitectError
 from architect_core.plugins.known import KNOWN
 
+MANY = 10_000 if os.environ.get("ARCHITECT_FUZZ") == "nightly" else 1_000
 _ALWAYS_OR_NEVER = {"bigquery", "duckdb", "generic", "sqlite", "sqs"}
 ENGINES = sorted(
     name
@@ -176,7 +178,7 @@ def test_tls_reaches_every_driver(asked):
 
 @pytest.mark.exhaustive
 @given(asking())
-@settings(max_examples=4_000, deadline=None)
+@settings(max_examples=MANY, deadline=None)
 def test_tls_reaches_every_driver_at_length(asked):
     check(asked)
 
