@@ -27,7 +27,7 @@ PEERS: tuple[Peer, ...] = (
 
 EXCLUDED = {
     "PyMySQL, mysqlclient, aiomysql": "read no URLs",
-    "pymssql, pyodbc": "read no URLs; a connection string of ODBC is none of ours",
+    "pymssql, pyodbc": "read no URLs",
     "boto3": "reads no URLs but those of endpoints",
     "PyMongo, mongodb+srv": "asks the DNS while it reads a URL",
 }

@@ -50,7 +50,8 @@ _SOCKETS = st.sampled_from(["%2Ftmp%2Fmongodb-27017.sock", "rel%2Fa.sock", "%2Ft
 _NETLOCS = grammar.several | joined(_SOCKETS, optional(joined(",", grammar.netlocs)))
 _NAMES = grammar.encoded(grammar.words | grammar.values)
 _PATHS = optional(joined("/", optional(_NAMES))) | joined("/", grammar.words, ".", grammar.words)
-_QUERIES = grammar.query({**_OPTIONS, **_TLS}) | grammar.query(_TLS)
+_TWICE = {"appName": grammar.words, "appname": grammar.words}  # two spellings of one option
+_QUERIES = grammar.query({**_OPTIONS, **_TLS}) | grammar.query(_TLS) | grammar.query(_TWICE)
 _URLS = joined("mongodb://", grammar.userinfo, _NETLOCS, _PATHS, _QUERIES) | joined(
     "mongodb://",
     grammar.netlocs,

@@ -114,7 +114,8 @@ def read_arguments_of_asyncpg(**arguments: Any) -> dict[str, Any]:
 
 _SCHEMES = st.sampled_from(["postgresql://", "postgres://"])
 _QUERIES = grammar.query({**_FREE, **_TLS, **_LIBPQ, **_FIELDS}) | grammar.query(_TLS) | grammar.query(_FIELDS)
-_URLS = joined(_SCHEMES, grammar.userinfo, _NETLOCS, _PATHS, _QUERIES)
+_HOSTS_TWICE = joined("postgresql://", grammar.several, "/d", grammar.query(_FIELDS))
+_URLS = joined(_SCHEMES, grammar.userinfo, _NETLOCS, _PATHS, _QUERIES) | _HOSTS_TWICE
 _ASYNCPG_URLS = joined(
     _SCHEMES,
     grammar.userinfo,
@@ -128,7 +129,8 @@ _ASYNCPG_URLS = joined(
             "database": grammar.values,
             **_FIELDS,
         }
-    ),
+    )
+    | grammar.query(_FIELDS),
 )
 
 
