@@ -77,6 +77,8 @@ class Reloader:
                 if changed := {Path(path) for path in files - own}:
                     self._loop.call_soon_threadsafe(self._changes.put_nowait, changed)
         except Exception as problem:  # noqa: BLE001 - the run goes on without, whatever the system lacks
+            if self._stop.is_set():
+                return
             self._console.note(
                 f"files are not watched, so that no change restarts a service: {problem}. On Linux, "
                 "fs.inotify.max_user_watches limits how many folders can be; --no-reload watches none"
