@@ -59,6 +59,9 @@ _KNOWN = {*_OPTIONS, *_TLS, *_DEFAULTS} - {"timeout"}
 _SSL_DEFAULTS = {"ssl_cert_reqs": "required", "ssl_check_hostname": True}
 
 
+_MOST = {pool: pool().max_connections for pool in (redis.ConnectionPool, redis.asyncio.ConnectionPool)}
+
+
 def _facts(arguments: dict[str, Any], connection_class: type | None = None) -> dict[str, Any]:
     """Arguments of a connection, with defaults, and a socket's path in place of a host."""
     found = {key: value for key, value in arguments.items() if value is not None and key in _KNOWN}
@@ -82,15 +85,14 @@ def _facts(arguments: dict[str, Any], connection_class: type | None = None) -> d
 def _given(url: str) -> dict[str, Any]:
     arguments = credentials(url=url).for_driver("redis")
     by_peer(lambda: {"client": redis.Redis(**arguments)})  # knows all of them
-    if arguments.get("max_connections") == redis.ConnectionPool().max_connections:
+    if arguments.get("max_connections") in _MOST.values():
         del arguments["max_connections"]  # the default
     return _facts(arguments)
 
 
 def _by_pool(pool: Any) -> dict[str, Any]:
     pool.connection_class(**pool.connection_kwargs)  # knows all of them
-    default = type(pool)().max_connections
-    count = None if pool.max_connections == default else pool.max_connections
+    count = None if pool.max_connections == _MOST[type(pool)] else pool.max_connections
     return _facts({**pool.connection_kwargs, "max_connections": count}, pool.connection_class)
 
 
