@@ -68,6 +68,22 @@ def test_what_is_a_connection_string_of_none_is_refused(text):
 
 
 @pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("host=h sslmode=canary", "primary_db.connection_string.sslmode: input should be 'disable'"),
+        ("host=h connect_timeout=canary", "primary_db.connection_string.connect_timeout: input should be a valid"),
+        ("host='canary canary' user=u", "primary_db.connection_string.host: the host is no host name"),
+        ("host=canary,b port=1,2,3", "primary_db.connection_string: it must name one port, or as many as hosts"),
+    ],
+)
+def test_an_error_names_the_keyword_of_libpq(text, expected):
+    with pytest.raises(ConfigError) as caught:
+        credentials(connection_string=text)
+    assert expected in str(caught.value)
+    assert "canary" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
     ("url", "driver", "expected"),
     [
         # SQLAlchemy: dialects/postgresql, "Specifying multiple fallback hosts"

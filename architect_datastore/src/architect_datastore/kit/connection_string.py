@@ -82,7 +82,7 @@ def parse_connection_string(
     if text.lstrip().lower().startswith("jdbc:"):
         raise ValueError(JDBC)
     if url := read_conninfo(text):
-        return {"type": "postgres", "url": url}, {}
+        return {"type": "postgres", "url": url}, {"url": ""}
     first = re.search(r"[=,]", text)
     words: dict[str, str] = {}
     if first is None or first[0] == ",":
