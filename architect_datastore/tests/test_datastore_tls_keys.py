@@ -52,7 +52,17 @@ PEM = "-----BEGIN CERTIFICATE-----\nMII=\n-----END CERTIFICATE-----\n"
         ({"type": "redis", "tlsCAFile": "/ca.pem"}, {"sslmode": "verify-full", "ca": "/ca.pem"}),
         ({"type": "mongodb", "ssl_ca_certs": PEM}, {"sslmode": "verify-full"}),
         ({"type": "mssql", "ca": "/ca.pem"}, {"sslmode": "verify-full"}),
+        # clients of servers that are reached over HTTP
+        ({"type": "qdrant", "https": True}, {"sslmode": "verify-full"}),
+        ({"type": "elasticsearch", "use_https": "yes"}, {"sslmode": "verify-full"}),
+        ({"type": "clickhouse", "https": "1"}, {"sslmode": "verify-full"}),
+        # a certificate by any name
+        ({"type": "kafka", "KAFKA_TRUSTED_CERT": PEM}, {"sslmode": "verify-full"}),
+        ({"type": "redis", "access_cert": PEM}, {"sslmode": "verify-full"}),
+        ({"type": "postgres", "project_ca_cert": PEM}, {"sslmode": "require"}),
         # what is none
+        ({"type": "qdrant", "https": False}, {}),
+        ({"type": "redis", "documentation": "https", "signing_key": "-----BEGIN PRIVATE KEY-----"}, {}),
         ({"type": "redis", "protocol": "3"}, {}),
         ({"type": "redis", "scheme": "redis"}, {}),
         ({"type": "mysql", "encryption": "AES256", "insecure": "true", "secure_port": 0}, {}),

@@ -23,6 +23,9 @@ NO_PORT = (None, "", 0, "0", False, "false")
 """Values of a port that mean that a server does not listen."""
 
 PEM = "-----BEGIN "
+CERTIFICATE = f"{PEM}CERTIFICATE-----"
+"""What means TLS in the value of any key, such as `KAFKA_TRUSTED_CERT`."""
+
 _FILES = {
     "ca": """
         sslrootcert sslca sslcacerts sslcacert sslcafile tlscafile tlsca tlscacert cacerts cacert cacertfile cafile
@@ -48,8 +51,8 @@ MODES = {
 
 _SEPARATORS = str.maketrans("", "", " ._-")
 _SWITCH = re.compile(
-    "(?=.*(?:ssl|tls|secure|encrypt))"
-    "(?:ssl|tls|secured?|encrypt(?:ed)?|use|enabled?|required?|forced?|with|is|on|only|mode|connection|over)+"
+    "(?=.*(?:ssl|tls|https|secure|encrypt))"
+    "(?:ssl|tls|https|secured?|encrypt(?:ed)?|use|enabled?|required?|forced?|with|is|on|only|mode|connection|over)+"
 )
 _ON = frozenset({*TRUE, "enable", "enabled", "mandatory", "strict", "always"})
 _SCHEMES = frozenset({"tls", "ssl", "https", "rediss", "valkeys", "amqps", "clickhouses", "mqtts", "wss", "tcps"})
@@ -72,7 +75,7 @@ def mode_in(key: str, value: object) -> str | None:
         return "on" if text in _SCHEMES or ("+" in text and transport in TLS_TRANSPORTS) else None
     if name in TLS_PORTS:
         return None if value in NO_PORT else "on"
-    if name in FILES and PEM in str(value):
+    if (name in FILES and PEM in str(value)) or CERTIFICATE in str(value):
         return "on"
     if not _SWITCH.fullmatch(name):
         return None
