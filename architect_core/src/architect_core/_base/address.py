@@ -14,7 +14,7 @@ MASK = "***"
 # RFC 3986, with the "_" that drivers have: "postgresql+psycopg_async"
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9.-]*(?:\+[A-Za-z0-9+._-]+)?)://")
 # RFC 3986 reg-name, with the "_" that container names have
-_REG_NAME = re.compile(r"[^\x00-\x20\x7f/\\?#@\[\]:%<>\"^`{|}]+")
+_REG_NAME = re.compile(r"[^\x00-\x20\x7f/\\?#@\[\]:%<>\"^`{|}()=]+")  # "(password=x)" is none, and would be shown
 # the "@" of a login that "/" cut in two; a segment may start with one: "/@scope"
 _LOGIN = re.compile(r"[^/]@")
 _IPV6 = re.compile(r"[0-9A-Fa-f:.]+")

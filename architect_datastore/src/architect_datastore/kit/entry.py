@@ -79,6 +79,8 @@ def read_entry(
         given["hosts"] = _parse_hosts(given["hosts"], target)
         if "host" in given:
             raise target.error("host", "is set together with `hosts`; give one of them")
+    elif "hosts" in fields and _is_among(given, fields["hosts"]):
+        given = {key: value for key, value in given.items() if key not in {"host", "port"}}
     elif "hosts" in fields and {"host", "port"} & set(given):
         field_name = "host" if "host" in given else "port"
         raise target.error(field_name, f"is set together with several hosts in `{source}`; give all of it in one place")
@@ -92,6 +94,12 @@ def read_entry(
         fields["hosts"] = [(ascii_host(host, target, "hosts"), port) for host, port in fields["hosts"]]
     check_text(fields, target)
     return Entry(fields, parsed.options, options, parsed.scheme or None, parsed.path, keys)
+
+
+def _is_among(given: Mapping[str, Any], hosts: Hosts) -> bool:
+    """Returns whether an entry's own host is the first of several, and its port that of all, as brokers have them."""
+    ports = {port for _, port in hosts}
+    return given.get("host") in {None, hosts[0][0]} and ("port" not in given or ports == {given["port"]})
 
 
 def _tls_port(given: Mapping[str, Any], target: DatastoreTarget) -> dict[str, int]:

@@ -16,7 +16,7 @@ _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9._-]*(?:\+[A-Za-z0-9+._-]+)?")  # SQLAl
 # a further URL, as clients of NATS, RabbitMQ and Elasticsearch list servers
 _NEXT_URL = re.compile(r"[,;\s]\s*(?=[A-Za-z][A-Za-z0-9._-]*(?:\+[A-Za-z0-9+._-]+)?://)")
 _OPTION = re.compile(r"[\w .:\[\]-]+", re.ASCII)
-_NOT_IN_A_HOST = re.compile(r"[\x00-\x20\x7f@/\\?#\[\],]")
+_NOT_IN_A_HOST = re.compile(r"[\x00-\x20\x7f@/\\?#\[\],()=]")
 
 
 @dataclass(frozen=True)
