@@ -36,6 +36,12 @@ from architect_datastore.kit.connection_string import read_connection_string, sp
             "postgres",
             "postgresql://u:p@h:5432/?sslmode=require",
         ),
+        (
+            "Server=h;Port=5433;Database=d;User Id=u;Password=p;Trust Server Certificate=true",
+            "postgres",
+            "postgresql://u:p@h:5433/d?sslmode=require",
+        ),
+        ("Server=h;Port=1;Initial Catalog=d;User Id=u;Encrypt=true", "generic", None),
         ("Data Source=tcp:foo,1433;Database=x", "sqlserver", "mssql://foo:1433/x"),
         (
             "Host=h;Username=u;Search Path=shop, public",

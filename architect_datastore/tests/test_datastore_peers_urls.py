@@ -105,6 +105,15 @@ def test_an_error_names_the_keyword_of_libpq(text, expected):
             "psycopg",
             {"options": "-cgeqo=off -c search_path=a,b-c"},
         ),
+        # JDBC: targetServerType, which a broker of Cloud Foundry writes
+        ("postgres://h/d?targetServerType=primary", "psycopg", {"target_session_attrs": "primary"}),
+        ("postgres://a,b/d?targetServerType=preferSecondary", "psycopg", {"target_session_attrs": "prefer-standby"}),
+        (
+            "postgres://h/d?targetServerType=any&target_session_attrs=standby",
+            "psycopg",
+            {"target_session_attrs": "standby"},
+        ),
+        ("postgres://h/d?targetServerType=master", "asyncpg", {"dsn": "postgresql:///?target_session_attrs=primary"}),
         # django-environ: settings of Django
         (
             "postgres://h/d?conn_max_age=600&sslmode=require",

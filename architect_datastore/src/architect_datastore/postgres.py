@@ -61,6 +61,13 @@ _ASYNCPG: dict[str, type] = {
     "command_timeout": float,
     "timeout": float,
 }
+# JDBC's `targetServerType` -> libpq's `target_session_attrs`; there is none for "preferPrimary"
+_TARGETS = {
+    "any": "any",
+    **dict.fromkeys(("primary", "master"), "primary"),
+    **dict.fromkeys(("secondary", "slave"), "standby"),
+    **dict.fromkeys(("prefersecondary", "preferslave"), "prefer-standby"),
+}
 _LIBPQ_NAMES = ("host", "port", "user", "password", "dbname")
 _ASYNCPG_NAMES = ("host", "port", "user", "password", "database")
 
@@ -212,12 +219,17 @@ class PostgresParser(GeographicParser):
         """Returns options of TLS by our names, all others by libpq's.
 
         libpq reads `ssl=true` as `sslmode=require`, and other switches are read so;
-        SQLAlchemy's asyncpg has any `sslmode` as `ssl`. JDBC's `currentSchema` is the search path.
+        SQLAlchemy's asyncpg has any `sslmode` as `ssl`. JDBC's `currentSchema` is the search path, and its
+        `targetServerType` is `target_session_attrs`.
         """
         query = dict(query)
         if "currentSchema" in query:
             path = f"-c search_path={plain_search_path(query.pop('currentSchema'))}"
             query["options"] = " ".join(filter(None, (query.get("options"), path)))
+        attributes = _TARGETS.get(str(query.get("targetServerType")).lower())
+        if attributes is not None:
+            del query["targetServerType"]
+            query.setdefault("target_session_attrs", attributes)
         ours = {name: option for option, name in _LIBPQ.items()} | {"sslmode": "sslmode"}
         found = {ours.get(word(key), key): value for key, value in query.items()}
         # libpq reads requiressl=1 as sslmode=require, and requiressl=0 as its default

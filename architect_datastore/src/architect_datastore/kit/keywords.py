@@ -86,6 +86,8 @@ def engine_of(keywords: set[str], port: str | None = None) -> str | None:
     `Server`, `Port` and `User Id` are keywords of MySqlConnector and Npgsql; only the port of MySQL tells them apart.
     """
     found = next((engine for engine, distinctive in _DISTINCTIVE if distinctive <= keywords), None)
+    if found == "sqlserver" and "port" in keywords:  # which SqlClient has after the server's name
+        found = "postgres" if "trustservercertificate" in keywords else None
     of_servers = {"userid", "user", "uid", "username", "database"}
     if found is None and "server" in keywords and port == "3306":
         return "mysql"
