@@ -42,6 +42,14 @@ from architect_datastore.kit.connection_string import read_connection_string, sp
             "postgresql://u:p@h:5433/d?sslmode=require",
         ),
         ("Server=h;Port=1;Initial Catalog=d;User Id=u;Encrypt=true", "generic", None),
+        # ODBC, as the portal of Azure shows it
+        (
+            "Driver={ODBC Driver 18 for SQL Server};Server=tcp:h,1433;Database=d;Uid=u;Pwd={p;w};Encrypt=yes;"
+            "TrustServerCertificate=no;Connection Timeout=30;",
+            "sqlserver",
+            "mssql://u:p%3Bw@h:1433/d?Encrypt=yes&driver=ODBC%20Driver%2018%20for%20SQL%20Server&LoginTimeout=30",
+        ),
+        ("SERVER=h\\I;UID=u;DRIVER=FreeTDS", "sqlserver", "mssql://u@h/?driver=FreeTDS&instance=I"),
         ("Data Source=tcp:foo,1433;Database=x", "sqlserver", "mssql://foo:1433/x"),
         (
             "Host=h;Username=u;Search Path=shop, public",
@@ -186,6 +194,10 @@ def test_a_long_text_is_read_at_once():
         ({"type": "postgres", "connection_string": "Host=h\\canary"}, ".connection_string.Host: unknown key"),
         ({"type": "postgres", "connection_string": "Host=h;Timeout=canary"}, ".connection_string.Timeout: input"),
         ({"type": "sqlserver", "connection_string": "Server=h;Encrypt=canary"}, "neither on nor off"),
+        (
+            {"connection_string": "Driver={SQL Server};Server=h;Pwd={canary"},
+            "connection_string: pair 3 of `odbc_connect`",
+        ),
         (
             {"type": "redis", "connection_string": "h:1,password=a,canary"},
             ".connection_string: part 3 follows a password, which must have no comma; write hosts first",

@@ -44,6 +44,8 @@ def datastore(environ: dict[str, str]) -> Any:
             {"host": "x.postgres.database.azure.com", "options": {"sslmode": "require"}},
         ),
         ("Server=x.mysql.database.azure.com;Database=d", "mysql", {"host": "x.mysql.database.azure.com"}),
+        ("URL=http://localhost:8080;Database=d", "generic", {"url": "http://localhost:8080/", "name": "d"}),  # RavenDB
+        ('Data Source=/a.db;Cache=Shared;Extensions=[{"Extension":"x"}]', "sqlite", {"name": "/a.db"}),
         ("x.redis.cache.windows.net:10000,ssl=true", "redis", {"port": 10000}),
     ],
 )

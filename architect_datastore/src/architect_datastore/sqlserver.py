@@ -15,6 +15,7 @@ from architect_core.contract import Address, Credentials, DatastoreTarget, Drive
 from architect_core.plugins.known import port_of
 from architect_core.schema import DatastoreConfig
 from architect_datastore.arguments import engine_arguments, given, mode_of, refusal, translated
+from architect_datastore.kit.connection_string import is_odbc, parse_connection_string
 from architect_datastore.kit.tls_keys import FALSE, TRUE
 from architect_datastore.odbc import url_of_odbc
 from architect_datastore.tls import Flag, TlsParser
@@ -157,6 +158,11 @@ class SqlServerParser(TlsParser):
     def credentials(self, target: DatastoreTarget) -> Credentials:
         """Returns the credentials; what follows a backslash in the host is the option `instance`."""
         config, instance = target.config, None
+        text = config.get("connection_string")
+        if config.url is None and isinstance(text, str) and is_odbc(text):
+            url = str(parse_connection_string(text)[0]["url"])
+            config = config.model_copy(update={"connection_string": None, "url": url})
+            target = target.with_keys({"url": "connection_string"})
         if config.url is not None:
             config = config.model_copy(update={"url": raising(partial(target.error, "url"), url_of_odbc, config.url)})
         if match := _INSTANCE.fullmatch(config.host or ""):

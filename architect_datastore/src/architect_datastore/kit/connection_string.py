@@ -27,6 +27,7 @@ _EASY_CONNECT = re.compile(r"(?://)?([^/,()=\\]+)/([\w.$#-]+)")  # of Oracle: ho
 _CONNECT_STRING = re.compile(
     r"\(\s*\w+\s*=|tcps?://", re.IGNORECASE
 )  # of Oracle: a descriptor, or Easy Connect with a protocol
+_ODBC = re.compile(r"(?:\A|;)\s*driver\s*=\s*\{?[^;{}]*(?:SQL Server|FreeTDS)", re.IGNORECASE)
 _TCP = re.compile(r"tcp:", re.IGNORECASE)
 _KEYWORD = re.compile(r"([^=;]*+(?:==[^=;]*+)*+)=")
 _VALUE = re.compile(
@@ -58,6 +59,15 @@ def read_connection_string(text: str, *, strict: bool = True) -> dict[str, Any]:
     return parse_connection_string(text, strict=strict)[0]
 
 
+def is_odbc(text: str) -> bool:
+    """Returns whether a connection string is one of ODBC for SQL Server, as its keyword `Driver` says.
+
+    >>> is_odbc("Driver={ODBC Driver 18 for SQL Server};Server=db"), is_odbc("Server=db;Initial Catalog=shop")
+    (True, False)
+    """
+    return _ODBC.search(text) is not None
+
+
 class KeywordError(ValueError):
     """The value of `keyword` is wrong for the `reason`."""
 
@@ -81,6 +91,8 @@ def parse_connection_string(
         return {"url": text.strip()}, {}
     if text.lstrip().lower().startswith("jdbc:"):
         raise ValueError(JDBC)
+    if is_odbc(text):
+        return {"type": "sqlserver", "url": f"mssql+pyodbc:///?odbc_connect={quote(text, safe='')}"}, {}
     if url := read_conninfo(text):
         return {"type": "postgres", "url": url}, {"url": ""}
     first = re.search(r"[=,]", text)

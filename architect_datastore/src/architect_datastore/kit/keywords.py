@@ -18,7 +18,7 @@ def _table(**keywords: str) -> dict[str, str]:
 
 
 FIELDS = _table(
-    url="endpoint accountendpoint",
+    url="endpoint accountendpoint url",
     host="host server datasource address addr networkaddress hostname filename",
     port="port",
     username="username userid user uid accesskey accesskeyid",
@@ -50,7 +50,7 @@ IGNORED = frozenset(
         reading="""
         includeerrordetail persistsecurityinfo multipleactiveresultsets allowuservariables convertzerodatetime
         allowzerodatetime treattinyasboolean useaffectedrows workstationid wsid packetsize protocol
-        allowpublickeyretrieval
+        allowpublickeyretrieval extensions
         """,
         redis="""
         abortconnect connectretry connecttimeout synctimeout asynctimeout allowadmin resolvedns configchannel
