@@ -1,4 +1,4 @@
-"""What platforms hand out for Kafka, NATS, Cassandra, Neo4j, Qdrant, Memcached, MQTT and DynamoDB is read right."""
+"""What platforms and operators hand out for each engine is read right."""
 
 from __future__ import annotations
 
@@ -102,6 +102,32 @@ BOUND: list[tuple[str, list[str], dict[str, Any], str, dict[str, Any]]] = [
         {"host": "h", "options": {**TLS, "api_key": SECRET}},
     ),
     (
+        "postgres",  # of Tanzu, with several nodes
+        ["postgresql"],
+        {
+            "db": "d",
+            "hosts": ["a", "b"],
+            "port": 5432,
+            "uri": f"postgresql://u:{SECRET}@a:5432,b:5432/d?targetServerType=primary",
+        },
+        "postgres",
+        {"hosts": [("a", 5432), ("b", 5432)], **LOGIN, "options": {"target_session_attrs": "primary"}},
+    ),
+    (
+        "azure-rediscache",
+        ["redis"],
+        {"hostname": "h", "port": 6379, "sslPort": 6380, "primaryKey": SECRET, "secondaryKey": "another"},
+        "redis",
+        {"port": 6380, "password": SECRET, "options": TLS},
+    ),
+    (
+        "dynstrg",  # of Swisscom
+        ["s3"],
+        {"accessHost": "h", "accessKey": "u", "sharedSecret": SECRET, "namespace": "n"},
+        "s3",
+        {"host": "h", "port": 443, **LOGIN},
+    ),
+    (
         "aws-dynamodb",
         [],
         {"region": "eu-west-1", "access_key_id": "u", "secret_access_key": SECRET, "table_name": "orders"},
@@ -135,6 +161,20 @@ BINDINGS: dict[str, tuple[dict[str, str], dict[str, Any]]] = {
         {"hosts": [("a", 1), ("b", 1)], "name": "k", "options": TLS},
     ),
     "neo4j of Spring": ({"type": "neo4j", "uri": "neo4j+s://h", **LOGIN}, {"port": 7687, **LOGIN, "options": TLS}),
+    "mongodb of Spring": (
+        {"type": "mongodb", "host": "h", "authentication-database": "a", "replica-set-name": "r", **LOGIN},
+        {"host": "h", **LOGIN, "options": {"auth_source": "a", "replica_set": "r"}},
+    ),
+    "mongodb of its operator": (
+        {
+            "type": "mongodb",
+            "connectionString.standard": f"mongodb://u:{SECRET}@a:1,b:2/admin?replicaSet=r&ssl=true",
+            "connectionString.standardSrv": f"mongodb+srv://u:{SECRET}@h/admin",
+            **LOGIN,
+        },
+        {"hosts": [("a", 1), ("b", 2)], "name": "admin", **LOGIN, "options": {**TLS, "replica_set": "r"}},
+    ),
+    "redis of Bitnami": ({"type": "redis", "host": "h", "redis-password": SECRET}, {"password": SECRET}),
     "nats": ({"type": "nats", "uri": "tls://h", **LOGIN}, {"host": "h", "port": 4222, "options": TLS}),
     "mqtt": ({"type": "mqtt", "host": "h", "port": "8883", **LOGIN}, {"port": 8883, "options": TLS}),
     "memcached": ({"type": "memcached", "servers": "h:1\n"}, {"host": "h", "port": 1}),

@@ -28,13 +28,14 @@ _LOGIN = {
         "awssecretkey",
         "s3secretkey",
         "s3secretaccesskey",
+        "sharedsecret",
     ),
 }
 _OPTIONS = {
     "region": ("region", "awsregion", "regionname", "awsdefaultregion", "s3region"),
     "session_token": ("sessiontoken", "awssessiontoken"),
     "endpoint": (
-        "endpoint", "endpointurl", "s3endpoint", "awsendpoint", "awsendpointurl", "awsendpointurls3",
+        "endpoint", "endpointurl", "s3endpoint", "accesshost", "awsendpoint", "awsendpointurl", "awsendpointurls3",
         "awsendpointurldynamodb", "awsendpointurlsqs",
     ),
     "bucket": ("bucket", "bucketname", "s3bucket", "s3bucketname", "awsbucket", "awsbucketname"),

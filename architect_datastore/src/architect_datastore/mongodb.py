@@ -74,6 +74,13 @@ class MongoParser(TlsParser):
         "tlsInsecure": "tlsAllowInvalidCertificates",
     }
 
+    keys: ClassVar = {
+        "url": ("connectionstringstandard", "connectionstringstandardsrv"),  # of the operator's secrets
+        "auth_source": ("authsource", "authenticationdatabase"),
+        "auth_mechanism": ("authmechanism", "authenticationmechanism"),
+        "replica_set": ("replicaset", "replicasetname"),
+    }
+
     def read_options(self, scheme: str, query: Mapping[str, Any]) -> dict[str, Any]:
         """Keeps options that allow invalid certificates as they are if nothing turns TLS on: they alone do not."""
         names = {key.lower() for key in query}

@@ -107,6 +107,8 @@ class RedisParser(TlsParser):
         "socket_connect_timeout": "connect_timeout",
     }
 
+    keys: ClassVar = {"password": ("redispassword", "primarykey", "primaryaccesskey", "redisprimarykey", "authtoken")}
+
     other_protocols: ClassVar = {
         "sentinel": "Sentinels only know where a server is; give the URL of a server, redis://host:6379",
         "cluster": "a cluster needs a client of its own; give that the URL of one node, redis://host:6379",
