@@ -121,6 +121,13 @@ BOUND: list[tuple[str, list[str], dict[str, Any], str, dict[str, Any]]] = [
         {"port": 6380, "password": SECRET, "options": TLS},
     ),
     (
+        "elasticsearch",  # of anynines
+        [],
+        {"host": ["h"], "port": 9200, "scheme": "https", **LOGIN},
+        "elasticsearch",
+        {"host": "h", **LOGIN, "options": TLS},
+    ),
+    (
         "dynstrg",  # of Swisscom
         ["s3"],
         {"accessHost": "h", "accessKey": "u", "sharedSecret": SECRET, "namespace": "n"},

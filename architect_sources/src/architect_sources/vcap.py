@@ -205,6 +205,8 @@ def _fields(credentials: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, s
         if (found := [key for key in keys if credentials.get(key) is not None])
     }
     fields = {field: credentials[key] for field, key in chosen.items()}
+    if isinstance(fields.get("host"), list) and len(fields["host"]) == 1:  # as a9s has it
+        fields["host"] = fields["host"][0]
     if "host" in fields and not scheme_of(str(fields.get("url", ""))):
         fields.pop("url", None)  # one for JDBC
     if "url" in fields and not any(key in credentials for key in _FIELDS["name"][:-1]):
