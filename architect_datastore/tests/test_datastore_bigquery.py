@@ -90,6 +90,8 @@ def test_every_form_of_a_key_is_the_service_account_s(key, tmp_path):
         {"credentials_path": str(path)},
         {"credentialsInfo": text},
         {"PrivateKeyData": encoded},
+        {"GOOGLE_APPLICATION_CREDENTIALS": str(path)},
+        {name: value for name, value in key.items() if name != "type"},
         {"options": {"credentials_info": key}},
         {"options": {"credentials_base64": encoded}},
         {"options": {"credentials_path": str(path)}},

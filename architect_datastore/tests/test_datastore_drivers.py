@@ -287,7 +287,7 @@ def test_the_message_for_an_unknown_driver_lists_the_known_ones(datastore):
 @pytest.mark.parametrize(
     ("entry", "driver", "expected"),
     [
-        ({"url": "mysql://h/n?program_name=canary"}, "pymysql", "pymysql does not support the option 'program_name'"),
+        ({"url": "mysql://h/n?named_pipe=canary"}, "pymysql", "pymysql does not support the option 'named_pipe'"),
         (
             {"url": "postgres://h/?channel_binding=require"},
             "asyncpg",

@@ -63,8 +63,11 @@ def test_asyncpg_itself_gets_its_own_options_and_not_those_of_the_dialect(datast
     ("url", "driver", "expected"),
     [
         (ASYNCPG + "statement_cache_size=0", "psycopg", "only asyncpg has it"),
-        (ASYNCPG + "statement_cache_size=canary", "asyncpg", "needs numbers as statement_cache_size"),
+        (ASYNCPG + "statement_cache_size=canary", "asyncpg", "as statement_cache_size"),
         ("mysql://h/d?read_timeout=3", "aiomysql", "'read_timeout'"),
+        ("mysql://h/d?collation=canary", "aiomysql", "'collation'"),
+        ("postgresql://h/d?direct_tls=true", "psycopg", "only asyncpg has it"),
+        ("postgresql://h/d?direct_tls=canary", "asyncpg", "needs numbers, or true and false, as direct_tls"),
         ("mssql://h/d?PWD=canary", "pyodbc", "'PWD'"),
         ("mssql+pyodbc://u:canary@mydsn", "pymssql", "'dsn'"),
         ("amqps://h?auth_mechanism=external", "pika", "it has plain; allow one of them"),
@@ -93,6 +96,22 @@ def test_a_driver_that_has_no_such_option_says_so(datastore, url, driver, expect
         ({"url": "mysql://h/d?init_command=SET+x"}, "aiomysql", {"init_command": "SET x"}),
         ({"url": "mysql://h/d?init_command=SET+x"}, "mysqlclient", {"init_command": "SET x"}),
         ({"url": "mysql://h/d?read_timeout=3&write_timeout=4"}, "pymysql", {"read_timeout": 3, "write_timeout": 4}),
+        *(
+            ({"url": "mysql://h/d?autocommit=true"}, driver, {"autocommit": True})
+            for driver in ("pymysql", "aiomysql", "mysqlclient")
+        ),
+        ({"url": "mysql://h/d?collation=utf8mb4_bin"}, "pymysql", {"collation": "utf8mb4_bin"}),
+        ({"url": "mysql://h/d?collation=utf8mb4_bin"}, "mysqlclient", {"collation": "utf8mb4_bin"}),
+        ({"url": "mysql://h/d?program_name=x"}, "aiomysql", {"program_name": "x"}),
+        # asyncpg: `connect`
+        (
+            {"url": "postgresql://h/d?direct_tls=true"},
+            "asyncpg",
+            {"direct_tls": True, "dsn": "postgresql:///?sslmode=require"},
+        ),
+        ({"url": "postgresql://h/d?direct_tls=0"}, "asyncpg", {"direct_tls": False}),
+        # nats-py: `connect`
+        ({"url": "nats://h?nkeys_seed=/x"}, "nats-py", {"nkeys_seed": "/x"}),
         # ODBC Driver for SQL Server: DSN and connection string keywords
         ({"url": "mssql://h/d?Trusted_Connection=yes"}, "pyodbc", {"Trusted_Connection": "{yes}"}),
         ({"url": "mssql://h/d?MARS_Connection=yes"}, "pyodbc", {"MARS_Connection": "{yes}"}),

@@ -20,6 +20,17 @@ from architect_datastore.options import Path
 from architect_datastore.tls import TlsParser
 
 _DRIVER = "google-cloud-bigquery"
+_TOKENS = "https://oauth2.googleapis.com/token"
+# what google-auth reads of a service account's key
+_OF_ACCOUNT = (
+    "project_id",
+    "private_key_id",
+    "private_key",
+    "client_email",
+    "client_id",
+    "token_uri",
+    "universe_domain",
+)
 _KEYS = ("credentials_path", "credentials_info", "credentials_base64")
 # keys of an entry -> options; "credentials" has any of the three forms
 _OPTIONS = {
@@ -27,6 +38,7 @@ _OPTIONS = {
     "credentialsinfo": "credentials_info",
     "credentialsjson": "credentials_info",
     "credentialsbase64": "credentials_base64",
+    "googleapplicationcredentials": "credentials_path",
     "privatekeydata": "credentials_base64",  # of the service broker of Google Cloud
     "location": "location",
     "endpoint": "endpoint",
@@ -144,13 +156,16 @@ class BigqueryParser(TlsParser):
             raise target.error("name", "must be a dataset's name alone")
 
     def read_keys(self, keys: Mapping[str, Any], options: Mapping[str, Any]) -> dict[str, Any]:
-        """Reads the keys of the drivers' arguments, too."""
+        """Reads the keys of the drivers' arguments, and a service account's key whose fields are keys, too."""
         found = {_OPTIONS[word(key)]: value for key, value in keys.items() if word(key) in _OPTIONS}
         key = keys.get("credentials")
         if isinstance(key, dict) or str(key).lstrip().startswith("{"):
             found.setdefault("credentials_info", key)
         elif isinstance(key, str):
             found.setdefault("credentials_path", key)
+        if not found.keys() & set(_KEYS) and {"private_key", "client_email"} <= keys.keys():
+            own = {name: keys[name] for name in _OF_ACCOUNT if name in keys}
+            found["credentials_info"] = {"token_uri": _TOKENS, **own, "type": "service_account"}
         return {**found, **super().read_keys(keys, options)}
 
     def combine_options(self, options: dict[str, Any], target: DatastoreTarget) -> dict[str, Any]:

@@ -37,11 +37,16 @@ _NAMES = ("host", "port", "user", "password", "database")
 _SAME = {
     name: name
     for name in (
-        *("charset", "connect_timeout", "init_command", "local_infile", "sql_mode", "use_unicode"),
+        *("autocommit", "charset", "connect_timeout", "init_command", "local_infile", "sql_mode", "use_unicode"),
         *("read_default_file", "read_default_group"),
     )
 }
-_TIMEOUTS = {name: name for name in ("read_timeout", "write_timeout")}  # which aiomysql does not have
+# options that not all of the drivers have
+_OWN = {
+    "pymysql": ("read_timeout", "write_timeout", "collation", "program_name"),
+    "mysqlclient": ("read_timeout", "write_timeout", "collation"),
+    "aiomysql": ("program_name",),
+}
 
 
 class MysqlOptions(TlsFiles):
@@ -57,6 +62,9 @@ class MysqlOptions(TlsFiles):
         local_infile: whether the server may ask for files of this machine.
         sql_mode: the server's SQL mode.
         use_unicode: whether texts are `str`.
+        autocommit: whether each statement is a transaction of its own.
+        collation: the connection's collation, such as "utf8mb4_bin".
+        program_name: the name of this program on the server.
         read_default_file: the path of an option file; `read_default_group` is the group that is read in it.
     """
 
@@ -69,6 +77,9 @@ class MysqlOptions(TlsFiles):
     local_infile: bool | None = None
     sql_mode: str | None = None
     use_unicode: bool | None = None
+    autocommit: bool | None = None
+    collation: str | None = None
+    program_name: str | None = None
     read_default_file: str | None = None
     read_default_group: str | None = None
 
@@ -127,7 +138,7 @@ def _options(db: Credentials, driver: str) -> dict[str, Any]:
     for option in db.options:
         if option.lower() in _FOREIGN_TLS:
             raise refusal(driver, option, "use ssl-mode=VERIFY_IDENTITY instead, or another ssl-mode")
-    return translated(db, driver, _SAME if driver == "aiomysql" else {**_SAME, **_TIMEOUTS}, *TLS)
+    return translated(db, driver, {**_SAME, **{name: name for name in _OWN[driver]}}, *TLS)
 
 
 def _of_pymysql(query: dict[str, Any]) -> dict[str, Any]:

@@ -70,11 +70,16 @@ class NatsParser(TlsParser):
     several_hosts = True
     default_host = "localhost"
     tls_schemes: ClassVar = {"nats": "tls", "ws": "wss"}
-    option_names: ClassVar = {"tls_handshake_first": "handshake_first", "user_credentials": "credentials"}
+    option_names: ClassVar = {
+        "tls_handshake_first": "handshake_first",
+        "user_credentials": "credentials",
+        "nkeys_seed": "nkey",
+    }
     keys: ClassVar = {
         "hosts": ("servers", "natsservers", "urls", "uris", "natsurl", "cluster"),
         "token": ("token", "authtoken", "natstoken"),
         "credentials": ("creds", "credsfile", "credentialsfile", "usercredentials"),
+        "nkey": ("nkeysseed", "nkeyfile"),
     }
 
     def port(self, scheme: str, options: Mapping[str, Any]) -> int | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any, ClassVar, Literal
 
@@ -52,14 +52,25 @@ _LIBPQ_ONLY: dict[str, tuple[str, ...]] = {
 }
 _KEEPALIVE = ("keepalives", "keepalives_idle", "keepalives_interval", "keepalives_count", "tcp_user_timeout")
 _PRISMA = ("pgbouncer", "connection_limit", "pool_timeout", "schema")
+
+
+def _switch(value: object) -> bool:
+    """Returns whether a switch is on; raises ValueError if it is neither on nor off."""
+    text = str(value).lower()
+    if text not in TRUE + FALSE:
+        raise ValueError
+    return text in TRUE
+
+
 # options of SQLAlchemy's dialect for asyncpg, and of asyncpg itself, which a URL of SQLAlchemy may have
 _DIALECT = {"prepared_statement_cache_size": int, "async_fallback": str}
-_ASYNCPG: dict[str, type] = {
+_ASYNCPG: dict[str, Callable[[Any], Any]] = {
     "statement_cache_size": int,
     "max_cached_statement_lifetime": int,
     "max_cacheable_statement_size": int,
     "command_timeout": float,
     "timeout": float,
+    "direct_tls": _switch,
 }
 # JDBC's `targetServerType` -> libpq's `target_session_attrs`; there is none for "preferPrimary"
 _TARGETS = {
@@ -171,13 +182,13 @@ def _libpq_options(db: Credentials, driver: str) -> dict[str, Any]:
     return {_LIBPQ.get(option, option): value for option, value in db.options.items() if option not in _DIALECT}
 
 
-def _numbers(options: Mapping[str, Any], types: Mapping[str, type], driver: str) -> dict[str, Any]:
-    """Returns those of the options that have a type, converted; raises DriverError if a value is no number."""
+def _numbers(options: Mapping[str, Any], types: Mapping[str, Callable[[Any], Any]], driver: str) -> dict[str, Any]:
+    """Returns those of the options that have a type, converted; raises DriverError if a value has another."""
     try:
         return {name: convert(options[name]) for name, convert in types.items() if name in options}
     except ValueError:
         names = ", ".join(name for name in types if name in options)
-    raise DriverError(f"{driver} needs numbers as {names}")
+    raise DriverError(f"{driver} needs numbers, or true and false, as {names}")
 
 
 def drivers_for(backend: str, dialect: str = "postgresql") -> dict[str, Driver]:
@@ -240,6 +251,8 @@ class PostgresParser(GeographicParser):
             if mode not in _OPPORTUNISTIC and found.get("sslmode") in _OPPORTUNISTIC:
                 raise ValueError("asks for TLS with `ssl`, and with `sslmode` does not; give `sslmode` alone")
             found.setdefault("sslmode", mode)
+        if str(found.get("direct_tls")).lower() in TRUE and found.setdefault("sslmode", "require") in _OPPORTUNISTIC:
+            raise ValueError("asks for TLS with `direct_tls`, and with `sslmode` does not; give `sslmode` alone")
         return found
 
     def read_secure_options(self, scheme: str, query: Mapping[str, Any]) -> dict[str, Any]:
