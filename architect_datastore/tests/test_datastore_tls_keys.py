@@ -52,6 +52,11 @@ PEM = "-----BEGIN CERTIFICATE-----\nMII=\n-----END CERTIFICATE-----\n"
         ({"type": "redis", "tlsCAFile": "/ca.pem"}, {"sslmode": "verify-full", "ca": "/ca.pem"}),
         ({"type": "mongodb", "ssl_ca_certs": PEM}, {"sslmode": "verify-full"}),
         ({"type": "mssql", "ca": "/ca.pem"}, {"sslmode": "verify-full"}),
+        ({"type": "redis", "transport": "tls"}, {"sslmode": "verify-full"}),
+        ({"type": "amqp", "securityProtocol": "SASL_SSL"}, {"sslmode": "verify-full"}),
+        ({"type": "mqtt", "security": "ssl"}, {"sslmode": "verify-full"}),
+        ({"type": "cassandra", "security.protocol": "SSL"}, {"sslmode": "verify-full"}),
+        ({"type": "mqtt", "transport": "websockets"}, {}),
         # clients of servers that are reached over HTTP
         ({"type": "qdrant", "https": True}, {"sslmode": "verify-full"}),
         ({"type": "elasticsearch", "use_https": "yes"}, {"sslmode": "verify-full"}),

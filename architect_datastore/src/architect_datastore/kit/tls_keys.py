@@ -55,6 +55,7 @@ _SWITCH = re.compile(
     "(?:ssl|tls|https|secured?|encrypt(?:ed)?|use|enabled?|required?|forced?|with|is|on|only|mode|connection|over)+"
 )
 _ON = frozenset({*TRUE, "enable", "enabled", "mandatory", "strict", "always"})
+_TRANSPORT = frozenset({"scheme", "protocol", "securityprotocol", "security", "transport", "connectiontype"})
 _SCHEMES = frozenset({"tls", "ssl", "https", "rediss", "valkeys", "amqps", "clickhouses", "mqtts", "wss", "tcps"})
 
 
@@ -70,9 +71,9 @@ def mode_in(key: str, value: object) -> str | None:
     ('on', 'verify-ca', 'on', None)
     """
     name, text = word(key), str(value).strip().lower()
-    if name in {"scheme", "protocol"}:
-        transport = text.rpartition("+")[2]
-        return "on" if text in _SCHEMES or ("+" in text and transport in TLS_TRANSPORTS) else None
+    if name in _TRANSPORT:
+        transport = re.split(r"[+_]", text)[-1]
+        return "on" if text in _SCHEMES or (text != transport and transport in TLS_TRANSPORTS) else None
     if name in TLS_PORTS:
         return None if value in NO_PORT else "on"
     if (name in FILES and PEM in str(value)) or CERTIFICATE in str(value):
