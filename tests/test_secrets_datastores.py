@@ -16,7 +16,7 @@ from click.testing import CliRunner
 from platform_forms import ANY_ENTRY, TEXTS, Entry, in_code, in_connection_string
 
 from architect_cli.commands.env import env
-from architect_cli.masking import Mask, passwords_in
+from architect_cli.output.masking import Mask, passwords_in
 from architect_core.contract import Credentials
 from architect_core.exceptions import ArchitectError
 from architect_core.plugins.known import KNOWN

@@ -113,7 +113,7 @@ finally:
     imported = set(ast.literal_eval(done.stderr))
     assert "architect_cli.main" in imported
     heavy = {"asyncio", "dotenv", "grpc", "psutil", "requests", "ssl", "subprocess", "watchfiles"}
-    assert imported & {*heavy, "architect_cli.run", "architect_cli.reports", "architect_cli.output"} == set()
+    assert imported & {*heavy, "architect_cli.run", "architect_cli.reports", "architect_cli.output.console"} == set()
 
 
 def test_help_imports_no_plugin_of_architect_s_own_packages(monkeypatch, system):

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 from cli_system import MEMORY_PROVISIONER, SCRIPT, SERVER, WAITING_SCRIPT, System, free_port, wait_until
 
-from architect_cli.overrides import DatastoreOverride
-from architect_cli.plan import Datastore
+from architect_cli.planning.overrides import DatastoreOverride
+from architect_cli.planning.plan import Datastore
 from architect_core.schema.manifest import ManifestDatastore
 
 PARAMETERS = {

@@ -17,10 +17,10 @@ import pytest
 from cli_system import System
 
 from architect_cli.detecting import detect, name_of
-from architect_cli.overrides import Overrides
-from architect_cli.plan import Plan
-from architect_cli.starting import check
-from architect_cli.tree import load_tree
+from architect_cli.parts.starting import check
+from architect_cli.planning.overrides import Overrides
+from architect_cli.planning.plan import Plan
+from architect_cli.planning.tree import load_tree
 from architect_core.exceptions import RunError
 from architect_core.plugins import Plugins
 

@@ -13,8 +13,8 @@ from typing import Any
 import pytest
 from cli_system import MEMORY_PROVISIONER, SCRIPT, SERVER, WAITING_SCRIPT, System
 
-from architect_cli import kept
-from architect_cli.kept import kept_for, remove_kept
+from architect_cli.parts import kept
+from architect_cli.parts.kept import kept_for, remove_kept
 
 KEEPING = MEMORY_PROVISIONER.replace(
     "@hookimpl\n",

@@ -7,9 +7,9 @@ import io
 
 import pytest
 
-from architect_cli.lines import coloured, colours_after, is_plain, visible, without_colours
-from architect_cli.output import Console
-from architect_cli.prefixes import wants_colour
+from architect_cli.output.console import Console
+from architect_cli.output.lines import coloured, colours_after, is_plain, visible, without_colours
+from architect_cli.output.prefixes import wants_colour
 
 RED, GREEN, RESET = "\x1b[31m", "\x1b[32m", "\x1b[0m"
 MOMENT = 0.2  # after which an unfinished line was shown

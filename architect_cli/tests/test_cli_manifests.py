@@ -12,12 +12,12 @@ from typing import Any
 import pytest
 from cli_system import MEMORY_PROVISIONER, SCRIPT, TOY_GENERATOR, free_port
 
-from architect_cli.masking import secrets_of
-from architect_cli.overrides import ConfigFile, read_config
-from architect_cli.plan import Plan
-from architect_cli.ports import choose_ports
-from architect_cli.tree import load_tree
-from architect_cli.variables import read_variables
+from architect_cli.output.masking import secrets_of
+from architect_cli.planning.overrides import ConfigFile, read_config
+from architect_cli.planning.plan import Plan
+from architect_cli.planning.ports import choose_ports
+from architect_cli.planning.tree import load_tree
+from architect_cli.planning.variables import read_variables
 from architect_core.exceptions import ConfigError, ManifestError
 
 
@@ -329,7 +329,7 @@ def test_a_port_that_only_root_may_use_is_replaced_too(monkeypatch):
 
     notes: list[str] = []
     with monkeypatch.context() as patch:
-        patch.setattr("architect_cli.ports.socket", SimpleNamespace(create_server=refused))
+        patch.setattr("architect_cli.planning.ports.socket", SimpleNamespace(create_server=refused))
         chosen = choose_ports({"a": None}, {"a": 80}, {}, notes.append)
     assert notes == [
         f"a: port 80 of its architect.json cannot be used (Permission denied); it listens on {chosen['a']}"

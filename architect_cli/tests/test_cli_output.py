@@ -11,10 +11,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from architect_cli import lines, prefixes
-from architect_cli.lines import LONGEST_LINE
-from architect_cli.masking import is_secret_name, passwords_in, spellings
-from architect_cli.output import Console
+from architect_cli.output import lines, prefixes
+from architect_cli.output.console import Console
+from architect_cli.output.lines import LONGEST_LINE
+from architect_cli.output.masking import is_secret_name, passwords_in, spellings
 
 
 @pytest.fixture(autouse=True)

@@ -12,8 +12,8 @@ from cli_system import System
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from architect_cli.overrides import Overrides, read_config
-from architect_cli.tree import Node, load_tree
+from architect_cli.planning.overrides import Overrides, read_config
+from architect_cli.planning.tree import Node, load_tree
 from architect_core.exceptions import ArchitectError, ConfigError
 from architect_core.schema.manifest import parse_manifest
 

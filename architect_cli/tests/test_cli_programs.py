@@ -11,8 +11,8 @@ from pathlib import Path
 import psutil
 from cli_system import PATIENCE, wait_until
 
-from architect_cli.output import Console
-from architect_cli.processes import Program, spawn
+from architect_cli.output.console import Console
+from architect_cli.process.program import Program, spawn
 
 DEBUGGED = "total = 41\nbreakpoint()\nprint('the total is', total)\n"
 

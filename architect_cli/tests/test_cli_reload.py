@@ -19,8 +19,8 @@ import pytest
 from cli_system import LISTEN, REPORT, SERVER, TOY_GENERATOR, WAITING_SCRIPT, Running, System, wait_until
 from watchfiles import Change
 
-from architect_cli import watching
-from architect_cli.ignoring import ChangeFilter, is_ignored_by_git, written_by
+from architect_cli.parts import watching
+from architect_cli.parts.ignoring import ChangeFilter, is_ignored_by_git, written_by
 
 # answers each connection with the line WORD
 ANSWERING = (

@@ -7,7 +7,7 @@ import sys
 import pytest
 from cli_system import SCRIPT, SERVER
 
-from architect_cli.environment import own_variables
+from architect_cli.planning.environment import own_variables
 
 RESOLVING = """
 import architect.sdk as architect

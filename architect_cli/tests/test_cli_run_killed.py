@@ -13,7 +13,7 @@ import psutil
 import pytest
 from cli_system import LISTEN, REPORT, WAITING_SCRIPT, Running, System, wait_until
 
-from architect_cli.reaping import HIGH
+from architect_cli.process.reaping import HIGH
 
 pytestmark = pytest.mark.skipif(
     sys.platform != "linux", reason="only Linux ends a program with the one that started it"

@@ -17,7 +17,7 @@ import psutil
 import pytest
 from cli_system import COMMAND, LISTEN, PATIENCE, REPORT, WAITING_SCRIPT, System, wait_until
 
-from architect_cli.patience import within
+from architect_cli.process.patience import within
 
 
 def shell(system: System, text: str, **environ: str) -> subprocess.CompletedProcess[str]:

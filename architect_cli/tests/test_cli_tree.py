@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from cli_system import System
 
-from architect_cli.tree import load_tree
+from architect_cli.planning.tree import load_tree
 from architect_core.exceptions import ArchitectError, ManifestError, RunError
 
 

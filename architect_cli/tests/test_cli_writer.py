@@ -10,8 +10,8 @@ from collections.abc import Iterator
 import pytest
 from cli_system import PATIENCE, wait_until
 
-from architect_cli import writer
-from architect_cli.writer import Writer
+from architect_cli.output import writer
+from architect_cli.output.writer import Writer
 
 LINE = "x" * 99 + "\n"
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, NoReturn
 import click
 
 from architect_cli.messages import error_text, print_error
-from architect_cli.signals import ENDING, handled
+from architect_cli.process.signals import ENDING, handled
 from architect_cli.supervise import open_standard_files
 from architect_core.exceptions import ArchitectError
 

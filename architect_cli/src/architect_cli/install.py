@@ -23,7 +23,7 @@ from architect_core.exceptions import RunError, StubError
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
-    from architect_cli.tree import Node
+    from architect_cli.planning.tree import Node
     from architect_core.plugins import Plugins
 
 CHECKSUM = "checksum"

@@ -11,23 +11,23 @@ from typing import TYPE_CHECKING
 
 from architect_cli.control.folder import id_of
 from architect_cli.control.server import Control
-from architect_cli.events import check_commands, choose_broker, companions, migrations, secrets_in
 from architect_cli.install import install_stubs
-from architect_cli.keeping import Parts
-from architect_cli.kept import kept_for
-from architect_cli.masking import ordinary_texts, secrets_of
 from architect_cli.messages import error_text
-from architect_cli.names import find_name
-from architect_cli.output import Console
-from architect_cli.overrides import ConfigFile, read_config
-from architect_cli.plan import LOCAL, Plan
-from architect_cli.reload import Reloader
-from architect_cli.signals import ENDING, handled
-from architect_cli.starting import check, readiness_of
-from architect_cli.system import System
-from architect_cli.tree import load_tree, roots_of
-from architect_cli.unknown import report_unknown
-from architect_cli.variables import read_variables
+from architect_cli.output.console import Console
+from architect_cli.output.masking import ordinary_texts, secrets_of
+from architect_cli.parts.events import check_commands, choose_broker, companions, migrations, secrets_in
+from architect_cli.parts.keeping import Parts
+from architect_cli.parts.kept import kept_for
+from architect_cli.parts.reload import Reloader
+from architect_cli.parts.starting import check, readiness_of
+from architect_cli.parts.system import System
+from architect_cli.planning.names import find_name
+from architect_cli.planning.overrides import ConfigFile, read_config
+from architect_cli.planning.plan import LOCAL, Plan
+from architect_cli.planning.tree import load_tree, roots_of
+from architect_cli.planning.unknown import report_unknown
+from architect_cli.planning.variables import read_variables
+from architect_cli.process.signals import ENDING, handled
 from architect_core.contract import mask_url
 from architect_core.exceptions import ArchitectError, RunError
 from architect_core.plugins import Plugins
@@ -36,9 +36,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from pathlib import Path
 
-    from architect_cli.events import Companion
-    from architect_cli.kept import Kept
-    from architect_cli.tree import Node
+    from architect_cli.parts.events import Companion
+    from architect_cli.parts.kept import Kept
+    from architect_cli.planning.tree import Node
 
 # the reader is gone, the terminal is closed
 _EXIT_CODES = {errno.EPIPE: 128 + signal.SIGPIPE, errno.EIO: 128 + signal.SIGHUP}

@@ -28,10 +28,10 @@ import psutil
 from architect_cli.control.folder import LOCK, PREFIX
 from architect_cli.control.stale import remove_stale_folders
 from architect_cli.messages import error_text, print_error
-from architect_cli.processes import leash
-from architect_cli.reaping import RUN_ID, adopt_orphans, go_on_at_parent_s_end, kill_descendants
-from architect_cli.signals import ENDING, handled
-from architect_cli.writer import flush_all
+from architect_cli.output.writer import flush_all
+from architect_cli.process.program import leash
+from architect_cli.process.reaping import RUN_ID, adopt_orphans, go_on_at_parent_s_end, kill_descendants
+from architect_cli.process.signals import ENDING, handled
 from architect_core.exceptions import ArchitectError, RunError
 
 _LAUNCHER_SECONDS = 0.5  # between two looks whether the launcher lives

@@ -10,8 +10,8 @@ import click
 
 from architect_cli.install import Installed, install_stubs
 from architect_cli.main import ClickCommand
-from architect_cli.tree import Node, load_tree
-from architect_cli.unknown import report_unknown
+from architect_cli.planning.tree import Node, load_tree
+from architect_cli.planning.unknown import report_unknown
 from architect_core.plugins import Plugins
 
 

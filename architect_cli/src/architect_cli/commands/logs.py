@@ -11,7 +11,7 @@ from architect_cli.commands.options import of_run
 from architect_cli.control.client import Connection, RunEndedError
 from architect_cli.control.runs import find_run
 from architect_cli.main import ClickCommand
-from architect_cli.prefixes import prefixes, wants_colour
+from architect_cli.output.prefixes import prefixes, wants_colour
 
 
 @click.command()

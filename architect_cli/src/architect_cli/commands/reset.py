@@ -20,7 +20,7 @@ def reset(path: Path) -> None:
     """
     if sys.platform == "win32":
         raise click.ClickException("architect run keeps nothing on Windows")
-    from architect_cli.kept import remove_kept
+    from architect_cli.parts.kept import remove_kept
 
     removed = remove_kept(path)
     for folder in removed:

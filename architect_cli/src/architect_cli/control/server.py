@@ -12,17 +12,17 @@ from typing import TYPE_CHECKING, Any, Protocol
 from architect_cli.control.folder import CONTROL, SOCKET, id_of
 from architect_cli.control.protocol import LONGEST, address_of, decode, encode, peer_uid
 from architect_cli.control.runs import Described, describe
-from architect_cli.history import RUN, Printed
-from architect_cli.part import State
+from architect_cli.output.history import RUN, Printed
+from architect_cli.parts.part import State
 from architect_core.exceptions import ArchitectError, RunError
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable
     from pathlib import Path
 
-    from architect_cli.history import Follower, History
-    from architect_cli.keeping import Parts
-    from architect_cli.part import Part
+    from architect_cli.output.history import Follower, History
+    from architect_cli.parts.keeping import Parts
+    from architect_cli.parts.part import Part
 
     Answers = AsyncGenerator[dict[str, Any], None]
 

@@ -9,7 +9,7 @@ import tempfile
 from pathlib import Path
 
 from architect_cli.control.folder import LOCK, PREFIX
-from architect_cli.reaping import marked
+from architect_cli.process.reaping import marked
 
 
 def remove_stale_folders() -> None:

@@ -7,14 +7,14 @@ import re
 from typing import TYPE_CHECKING
 from urllib.parse import quote, unquote
 
-from architect_cli.values import is_file
+from architect_cli.planning.values import is_file
 from architect_core.contract import MASK
 from architect_core.plugins.known import BY_NAME
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
-    from architect_cli.plan import Plan
+    from architect_cli.planning.plan import Plan
 
 
 def _words(text: str) -> frozenset[str]:

@@ -8,25 +8,25 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from architect_cli.environment import own_variables
-from architect_cli.events import BrokerServer, Companion, as_variable, command_of_companion, migrations
-from architect_cli.masking import passwords_in
-from architect_cli.part import Part, Start
-from architect_cli.plan import LOCAL, Datastore, Plan
-from architect_cli.ports import choose_ports
-from architect_cli.readiness import until_listening
-from architect_cli.starting import Readiness, command_of
+from architect_cli.output.masking import passwords_in
+from architect_cli.parts.events import BrokerServer, Companion, as_variable, command_of_companion, migrations
+from architect_cli.parts.part import Part, Start
+from architect_cli.parts.readiness import until_listening
+from architect_cli.parts.starting import Readiness, command_of
+from architect_cli.planning.environment import own_variables
+from architect_cli.planning.plan import LOCAL, Datastore, Plan
+from architect_cli.planning.ports import choose_ports
 from architect_core.contract import DatastoreProvisioner, Listener, Provisioned
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
     from pathlib import Path
 
-    from architect_cli.kept import Kept
-    from architect_cli.output import Console
-    from architect_cli.part import Kind
-    from architect_cli.processes import Program
-    from architect_cli.tree import Node
+    from architect_cli.output.console import Console
+    from architect_cli.parts.kept import Kept
+    from architect_cli.parts.part import Kind
+    from architect_cli.planning.tree import Node
+    from architect_cli.process.program import Program
     from architect_core.plugins import Plugins
 
 _ANSWER_SECONDS = 2.0  # for one call of a readiness probe

@@ -10,8 +10,8 @@ from architect_core.exceptions import ConfigError, ManifestError
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from architect_cli.overrides import Overrides
-    from architect_cli.tree import Node
+    from architect_cli.planning.overrides import Overrides
+    from architect_cli.planning.tree import Node
     from architect_core.schema.base import Problem
 
 

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, TextIO
 
 import click
 
-from architect_cli.history import RUN, History
-from architect_cli.lines import Lines, coloured, colours_after, without_colours
-from architect_cli.masking import Mask
-from architect_cli.prefixes import prefixes, wants_colour
-from architect_cli.writer import Writer
+from architect_cli.output.history import RUN, History
+from architect_cli.output.lines import Lines, coloured, colours_after, without_colours
+from architect_cli.output.masking import Mask
+from architect_cli.output.prefixes import prefixes, wants_colour
+from architect_cli.output.writer import Writer
 
 if TYPE_CHECKING:
     from asyncio import TimerHandle

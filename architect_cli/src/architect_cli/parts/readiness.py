@@ -6,16 +6,16 @@ import asyncio
 import socket
 from typing import TYPE_CHECKING
 
-from architect_cli.listening import other_listener
-from architect_cli.patience import within
-from architect_cli.plan import LOCAL
+from architect_cli.planning.plan import LOCAL
+from architect_cli.process.listening import other_listener
+from architect_cli.process.patience import within
 from architect_core.exceptions import RunError
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
 
-    from architect_cli.output import Console
-    from architect_cli.processes import Program
+    from architect_cli.output.console import Console
+    from architect_cli.process.program import Program
 
 _POLL_SECONDS = 0.02
 _OTHER_SECONDS = 0.5  # between two looks whether another program still has the port

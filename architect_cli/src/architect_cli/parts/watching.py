@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from watchfiles import Change, watch
 
-from architect_cli.ignoring import ChangeFilter
+from architect_cli.parts.ignoring import ChangeFilter
 
 if TYPE_CHECKING:
     import threading

@@ -10,16 +10,16 @@ import os
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from architect_cli.environment import programs_of
-from architect_cli.masking import passwords_in, secret_values
+from architect_cli.output.masking import passwords_in, secret_values
+from architect_cli.planning.environment import programs_of
 from architect_core.contract import PROTOCOL, Command, DatastoreProvisioner, EventChannel, read_json
 from architect_core.exceptions import ConfigError, RunError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from architect_cli.plan import Plan
-    from architect_cli.tree import Node
+    from architect_cli.planning.plan import Plan
+    from architect_cli.planning.tree import Node
     from architect_core.plugins import Plugins
 
 _DEFAULT = "sqlite"  # for a system with handlers, if no broker is stated

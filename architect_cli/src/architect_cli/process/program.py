@@ -10,7 +10,7 @@ import signal
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
-from architect_cli import reaping
+from architect_cli.process import reaping
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -13,7 +13,7 @@ import psutil
 from pathspec import GitIgnoreSpec
 from watchfiles import DefaultFilter
 
-from architect_cli.kept import FOLDER
+from architect_cli.parts.kept import FOLDER
 from architect_core.contract import STUBS_FOLDER
 
 if TYPE_CHECKING:

@@ -8,19 +8,19 @@ import signal
 import time
 from typing import TYPE_CHECKING
 
-from architect_cli.names import find_name
-from architect_cli.part import Part, State
-from architect_cli.patience import within
-from architect_cli.processes import spawn
-from architect_cli.readiness import ProgramError
+from architect_cli.parts.part import Part, State
+from architect_cli.parts.readiness import ProgramError
+from architect_cli.planning.names import find_name
+from architect_cli.process.patience import within
+from architect_cli.process.program import spawn
 from architect_core.exceptions import RunError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
-    from architect_cli.output import Console
-    from architect_cli.part import Start
-    from architect_cli.processes import Program
+    from architect_cli.output.console import Console
+    from architect_cli.parts.part import Start
+    from architect_cli.process.program import Program
 
 _FIRST_DELAY = 0.2  # seconds until it is started again, twice as long after each crash
 _LONGEST_DELAY = 15.0

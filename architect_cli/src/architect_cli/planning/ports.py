@@ -7,7 +7,7 @@ import os
 import socket
 from typing import TYPE_CHECKING
 
-from architect_cli.plan import LOCAL
+from architect_cli.planning.plan import LOCAL
 from architect_core.exceptions import RunError
 
 if TYPE_CHECKING:

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 import psutil
 
-from architect_cli.reaping import marked
+from architect_cli.process.reaping import marked
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from architect_cli.processes import Program
+    from architect_cli.process.program import Program
 
 _REACHED = frozenset({"127.0.0.1", "0.0.0.0", "::", "::ffff:127.0.0.1"})  # noqa: S104 - nothing is bound to it
 # they listen for a container that a service's command has started

@@ -7,15 +7,15 @@ import shlex
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from architect_cli.environment import programs_of
+from architect_cli.planning.environment import programs_of
 from architect_core.contract import DatastoreProvisioner, ReadinessProbe, did_you_mean, read_json
 from architect_core.exceptions import ManifestError, NoPluginError, RunError
 from architect_core.plugins.known import BY_NAME
 from architect_core.schema import validate
 
 if TYPE_CHECKING:
-    from architect_cli.plan import Datastore, Plan
-    from architect_cli.tree import Node
+    from architect_cli.planning.plan import Datastore, Plan
+    from architect_cli.planning.tree import Node
     from architect_core.plugins import Plugins
 
 _PYTHON_PROGRAMS = ("main.py", "app.py", "server.py")

@@ -10,9 +10,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from architect_cli.environment import own_variables, programs_of
-from architect_cli.image_parameters import FIELDS
-from architect_cli.values import default_of, expanded
+from architect_cli.planning.environment import own_variables, programs_of
+from architect_cli.planning.image_parameters import FIELDS
+from architect_cli.planning.values import default_of, expanded
 from architect_core.contract import (
     CURRENT_SERVICE_VARIABLE,
     MANIFEST_FILE,
@@ -30,8 +30,8 @@ from architect_core.resolver.events import EVENTS_VARIABLE
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
-    from architect_cli.overrides import DatastoreOverride, Overrides
-    from architect_cli.tree import Node
+    from architect_cli.planning.overrides import DatastoreOverride, Overrides
+    from architect_cli.planning.tree import Node
     from architect_core.schema.manifest import ManifestDatastore, Reference, ValueFrom
 
 LOCAL = "127.0.0.1"

@@ -20,7 +20,7 @@ from architect_core.sources.pointers import followed, is_pointer, replaced
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-    from architect_cli.tree import Node
+    from architect_cli.planning.tree import Node
     from architect_core.schema.base import Problem
 
 _FILE = "file:"

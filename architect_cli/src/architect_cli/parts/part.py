@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping, Sequence
     from pathlib import Path
 
-    from architect_cli.processes import Program
+    from architect_cli.process.program import Program
 
 Kind = Literal["service", "datastore", "broker", "companion", "migration"]
 

@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING
 from architect_core.contract import (  # isort: skip
     CURRENT_SERVICE_VARIABLE, FILE_VARIABLE, ROOT_VARIABLE, SERVICES_VARIABLE, SOURCE_VARIABLE,
 )  # fmt: skip
-from architect_cli.reaping import RUN_VARIABLE
+from architect_cli.process.reaping import RUN_VARIABLE
 from architect_core.exceptions import RunError
 from architect_core.resolver.events import EVENTS_VARIABLE
 from architect_core.sources.variables import LOCAL_VARIABLE
 
 if TYPE_CHECKING:
-    from architect_cli.tree import Node
+    from architect_cli.planning.tree import Node
 
 # what describes the process that was started last, and the configuration that the run replaces by its own
 _OF_THIS_PROCESS = frozenset(

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from architect_cli.install import install_stubs
 from architect_cli.messages import error_text
-from architect_cli.part import State
+from architect_cli.parts.part import State
 from architect_core.contract import MANIFEST_FILE
 from architect_core.exceptions import ArchitectError
 
@@ -19,11 +19,11 @@ if TYPE_CHECKING:
     from collections.abc import Coroutine, Iterable, Sequence
     from typing import Any
 
-    from architect_cli.keeping import Parts
-    from architect_cli.output import Console
-    from architect_cli.part import Part
-    from architect_cli.plan import Plan
-    from architect_cli.tree import Node
+    from architect_cli.output.console import Console
+    from architect_cli.parts.keeping import Parts
+    from architect_cli.parts.part import Part
+    from architect_cli.planning.plan import Plan
+    from architect_cli.planning.tree import Node
     from architect_core.plugins import Plugins
 
 _JOIN_SECONDS = 2.0
@@ -63,8 +63,8 @@ class Reloader:
 
     def _watch(self) -> None:
         """Pass on changes of the services' files; runs in a thread."""
-        from architect_cli.ignoring import is_source, written_by
-        from architect_cli.watching import changed_files
+        from architect_cli.parts.ignoring import is_source, written_by
+        from architect_cli.parts.watching import changed_files
 
         definitions = {Path(name).suffix for node in self._plan.nodes for name in _definitions(node)}
 
@@ -153,7 +153,7 @@ class Reloader:
 
         A person may change a program as often, but hardly before it has started.
         """
-        from architect_cli.ignoring import is_source
+        from architect_cli.parts.ignoring import is_source
 
         former, count, at = self._causes.get(node, (paths, 0, 0.0))
         now = self._loop.time()

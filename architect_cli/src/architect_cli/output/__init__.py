@@ -1,0 +1,1 @@
+"""What a run prints: lines of services and notes, without secrets."""

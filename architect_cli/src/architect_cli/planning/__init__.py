@@ -1,0 +1,1 @@
+"""What a run consists of: manifests, overrides, environments and ports."""

@@ -1,0 +1,1 @@
+"""The processes that a run starts: spawned, signalled, listening, and reaped."""
