@@ -41,8 +41,8 @@ subprocess.Popen("setsid sh -c 'trap \\"\\" TERM INT HUP; sleep 115; sleep 116' 
 # waits for programs much longer than a test does
 PATIENT = """
 from architect_cli import main
-from architect_cli.process import program as processes
-processes._STOP_SECONDS = 600
+from architect_cli.process import program
+program._STOP_SECONDS = 600
 main.main()
 """
 

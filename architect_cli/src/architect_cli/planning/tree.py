@@ -50,7 +50,7 @@ class Node:
     def known_as(self) -> dict[str, Node]:
         """The dependencies by every name that they answer to: the key in this manifest, and the name in their own.
 
-        A dependency's own name is left out if its stubs would lie in or around the folder of another name's.
+        A dependency's own name is not used if its stubs would lie in or around the folder of another name's.
         """
         found = dict(self.dependencies)
         for node in self.dependencies.values():
