@@ -204,6 +204,11 @@ def test_ctrl_c_does_not_wait_for_a_plugin_that_is_busy(system, with_store):
         ("MONGO_INITDB_ROOT_USERNAME", "MONGO_INITDB_ROOT_PASSWORD", "MONGO_INITDB_DATABASE"),
         ("RABBITMQ_DEFAULT_USER", "RABBITMQ_DEFAULT_PASS", "RABBITMQ_DEFAULT_VHOST"),
         ("CLICKHOUSE_USER", "CLICKHOUSE_PASSWORD", "CLICKHOUSE_DB"),
+        # /r/bitnami, and the images of Red Hat and CockroachDB
+        ("POSTGRESQL_USERNAME", "POSTGRESQL_PASSWORD", "POSTGRESQL_DATABASE"),
+        ("POSTGRESQL_USER", "POSTGRESQL_PASSWORD", "POSTGRESQL_DATABASE"),
+        ("RABBITMQ_USERNAME", "RABBITMQ_PASSWORD", "RABBITMQ_VHOST"),
+        ("COCKROACH_USER", "COCKROACH_PASSWORD", "COCKROACH_DATABASE"),
     ],
 )
 def test_parameters_of_an_image_are_the_login_of_its_server_without_an_alias(username, password, name):
