@@ -45,6 +45,19 @@ SECRET = "s3cret/canary"
         ({"url": "mongodb://u:p@h/n?replicaSet=r"}, "mongodb", "mongodb://u:p@h:27017/n?replicaSet=r"),
         ({"url": "influx+x://u:p@h/n?a=r"}, "influx", "influx+x://u:p@h/n?a=r"),
         ({"host": "h"}, "generic", None),
+        # the names that drivers have, where nothing else names the login
+        (
+            {"type": "postgres", "host": "h", "user": "u", "password": "p", "dbname": "n"},
+            "postgres",
+            "postgresql://u:p@h:5432/n",
+        ),
+        ({"type": "mysql", "host": "h", "user": "u", "passwd": "p", "db": "n"}, "mysql", "mysql://u:p@h:3306/n"),
+        ({"type": "redis", "host": "h", "db": 2}, "redis", "redis://h:6379/2"),
+        ({"type": "rabbitmq", "host": "h", "virtual_host": "v"}, "rabbitmq", "amqp://h:5672/v"),
+        ({"type": "sqlserver", "host": "h", "database": "n"}, "sqlserver", "mssql://h:1433/n"),
+        ({"type": "snowflake", "account": "a", "user": "u"}, "snowflake", "snowflake://u@a/"),
+        ({"type": "postgres", "host": "h", "username": "own", "user": "u"}, "postgres", "postgresql://own@h:5432/"),
+        ({"url": "mysql://own@h/n", "user": "u", "database": "other"}, "mysql", "mysql://own@h:3306/n"),
     ],
 )
 def test_the_engine_is_found_and_the_url_is_complete(datastore, entry, engine, url):

@@ -13,6 +13,7 @@ from architect_core.schema import validate
 from architect_datastore.kit.tls_keys import word
 from architect_datastore.kit.url import parse_host
 
+_OF_DRIVERS = {"username": ("user",), "password": ("passwd", "pass"), "name": ("database", "dbname", "db")}
 _SERVERS = ("url", "host", "hosts", "connection_string")
 
 
@@ -29,6 +30,15 @@ def find_keys(config: Mapping[str, Any], words: Mapping[str, Iterable[str]]) -> 
     by_word = {word(key): key for key, value in config.items() if value not in (None, "", [], {})}
     firsts = {name: next((by_word[each] for each in keys if each in by_word), None) for name, keys in words.items()}
     return {name: key for name, key in firsts.items() if key is not None}
+
+
+def with_names_of_drivers(words: Mapping[str, Iterable[str]]) -> dict[str, Iterable[str]]:
+    """Returns `words`, and the names that most drivers have for the login and the database, as people copy them.
+
+    >>> with_names_of_drivers({"name": ("vhost",)})["name"]
+    ('vhost', 'database', 'dbname', 'db')
+    """
+    return {**words, **{field: (*words.get(field, ()), *names) for field, names in _OF_DRIVERS.items()}}
 
 
 def with_other_keys(target: DatastoreTarget, words: Mapping[str, Iterable[str]]) -> DatastoreTarget:

@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 from architect_core.contract import Credentials, DatastoreTarget, Driver, raising
 from architect_core.schema import validate
 from architect_datastore.kit.entry import RESERVED, Entry, read_entry
-from architect_datastore.kit.keys import with_other_keys
+from architect_datastore.kit.keys import with_names_of_drivers, with_other_keys
 from architect_datastore.kit.plugin import EngineParser
 from architect_datastore.kit.tls_keys import TLS_TRANSPORTS, asking_for_tls, file_of_tls
 from architect_datastore.kit.url import build_url
@@ -97,7 +97,8 @@ class NetworkParser(EngineParser):
 
     def credentials(self, target: DatastoreTarget) -> Credentials:
         """Returns the credentials, with the default port if none is given, and a URL that every driver understands."""
-        target = with_other_keys(target, self.keys)
+        has_text = target.config.url is not None or target.config.get("connection_string") is not None
+        target = with_other_keys(target, self.keys if has_text else with_names_of_drivers(self.keys))
         entry = read_entry(target, self.aliases, self.keywords)
         target = target.with_keys(entry.keys)
         scheme, secure = self._scheme(entry.scheme, target)
