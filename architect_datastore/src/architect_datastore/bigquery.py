@@ -163,7 +163,8 @@ class BigqueryParser(TlsParser):
             found.setdefault("credentials_info", key)
         elif isinstance(key, str):
             found.setdefault("credentials_path", key)
-        if not found.keys() & set(_KEYS) and {"private_key", "client_email"} <= keys.keys():
+        account = [keys.get(name) for name in ("private_key", "client_email")]
+        if not found.keys() & set(_KEYS) and all(isinstance(each, str) for each in account):
             own = {name: keys[name] for name in _OF_ACCOUNT if name in keys}
             found["credentials_info"] = {"token_uri": _TOKENS, **own, "type": "service_account"}
         return {**found, **super().read_keys(keys, options)}

@@ -73,6 +73,8 @@ def with_other_keys(target: DatastoreTarget, words: Mapping[str, Iterable[str]])
 def _field(name: str, value: object, error: Callable[[str], Exception]) -> dict[str, Any]:
     if name == "hosts":
         return raising(error, _servers, value)
+    if not isinstance(value, str | int) or isinstance(value, bool):
+        raise error("must be text")
     return {name: raising(error, parse_port, str(value)) if name == "port" else str(value)}
 
 
