@@ -438,11 +438,16 @@ def test_a_run_that_is_frozen_is_reported(running, system):
     inner = running.inner()
     inner.suspend()
     try:
-        printed = subprocess.run(
-            [sys.executable, "-c", QUICK, "logs"], env=system.environ(), capture_output=True, text=True, check=False
-        )
-        assert printed.stderr.endswith("does not answer\n"), printed
-        assert printed.returncode == 1
+        for command in ("logs", "ps"):
+            printed = subprocess.run(
+                [sys.executable, "-c", QUICK, command],
+                env=system.environ(),
+                capture_output=True,
+                text=True,
+                check=False,
+            )
+            assert printed.stderr.endswith("does not answer; it may be suspended (Ctrl-Z)\n"), printed
+            assert (printed.stdout, printed.returncode) == ("", 1)
     finally:
         inner.resume()
     assert running.ends(signal.SIGINT) == 130

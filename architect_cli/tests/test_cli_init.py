@@ -274,6 +274,8 @@ def test_an_existing_manifest_is_not_changed(system: System):
         ({}, "my-folder-1"),
         ({"pyproject.toml": '[project]\nname = "Acme.Shop"'}, "Acme-Shop"),
         (package(name="@acme/shop"), "acme/shop"),
+        (package(name="café-à"), "cafe-a"),
+        (package(name="服务"), "my-folder-1"),
         (package(name="shop"), "shop"),
         ({"pyproject.toml": '[project]\nname = "one"', **package(name="two")}, "one"),
         ({"pyproject.toml": "[tool.x]", **package(name=7)}, "my-folder-1"),

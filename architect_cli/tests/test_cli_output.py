@@ -213,11 +213,12 @@ def test_a_secret_at_the_border_of_two_pieces_of_a_long_line_is_masked(before):
     assert shown == "x" * before + "***" + "y" * LONGEST_LINE
 
 
-def test_only_the_last_twenty_lines_are_kept():
+def test_only_the_last_twenty_lines_of_the_last_start_are_kept():
     console = Console([], io.StringIO())
-    for number in range(30):
-        say(console, "a", str(number))
+    say(console, "a", *map(str, range(30)))
     assert console.last_lines("a") == [str(number) for number in range(10, 30)]
+    say(console, "a", "again")
+    assert console.last_lines("a") == ["again"]
     assert console.last_lines("nobody") == []
 
 
@@ -235,8 +236,9 @@ def test_a_stream_that_fails_is_reported_once_and_not_written_again():
 
     console, printed = Console(["a"], Closed()), []
     console.on_failure = printed.append
-    say(console, "a", "one")
-    say(console, "a", "two")
+    output = console.output_of("a")
+    output.write(b"one\n")
+    output.write(b"two\n")
     assert [problem.errno for problem in printed] == [32]
     assert console.last_lines("a") == ["one", "two"]
 

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import psutil
 import pytest
-from cli_system import LISTEN, REPORT, SERVER, TOY_GENERATOR, WAITING_SCRIPT, Running, System, wait_until
+from cli_system import COMMAND, LISTEN, REPORT, SERVER, TOY_GENERATOR, WAITING_SCRIPT, Running, System, wait_until
 from watchfiles import Change
 
 from architect_cli.parts import watching
@@ -392,6 +392,17 @@ def test_what_git_ignores_does_not_count(tmp_path):
     (repository / ".gitignore").write_text("a.txt\n")
     os.utime(repository / ".gitignore", (1, 1))
     assert is_ignored_by_git(repository / "a.txt")
+
+
+def test_what_a_run_prints_into_a_watched_folder_is_no_change(system, web):
+    printed = web / "out.txt"
+    system.start("run", web, command=["/bin/sh", "-c", 'exec "$@" > "$0"', str(printed), *COMMAND])
+    wait_until(lambda: printed.is_file() and "is ready at" in printed.read_text())
+    write(web / "other.py", "")
+    wait_until(lambda: "ready again" in printed.read_text(), printed.read_text)
+    write(web / "last.py", "")
+    wait_until(lambda: printed.read_text().count("ready again") >= 2, printed.read_text)
+    assert "out.txt" not in printed.read_text()
 
 
 def test_a_file_that_a_process_has_open_for_writing_is_its_own(tmp_path):

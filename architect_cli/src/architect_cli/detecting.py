@@ -6,6 +6,7 @@ import json
 import re
 import shlex
 import tomllib
+import unicodedata
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -68,7 +69,8 @@ def name_of(folder: Path) -> str:
     stated = project.get("name") if isinstance(project, dict) else None
     for name in (stated, _json(folder / "package.json").get("name"), folder.resolve().name):
         if isinstance(name, str):
-            parts = [re.sub(r"[^A-Za-z0-9_]+", "-", part).strip("-_") for part in name.removeprefix("@").split("/")]
+            plain = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode()  # without accents
+            parts = [re.sub(r"[^A-Za-z0-9_]+", "-", part).strip("-_") for part in plain.removeprefix("@").split("/")]
             if SERVICE_NAME.fullmatch(found := "/".join(parts[-2:])):
                 return found
     return "service"

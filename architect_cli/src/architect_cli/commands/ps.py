@@ -35,18 +35,25 @@ def ps(run: str | None, *, as_json: bool) -> None:
     it needs, starting, ready, stopping, stopped, completed if it is a script that ended with 0, or failed, with its
     exit code. One that the run is `--without` is absent.
     """
-    found = []
+    found, has_problem = [], False
     for each in [find_run(run)] if run is not None else find_runs():
         try:
             found.append((each, ask(each, "ps")[0]["parts"]))
         except RunEndedError:
             continue
         except RunError as problem:
+            has_problem = True
             print_error(str(problem))
     if as_json:
         click.echo(json.dumps([asdict(each) | {"parts": parts} for each, parts in found], indent=2))
-        return
-    if not found:
+    else:
+        _print(found, is_all=not has_problem)
+    if has_problem:
+        raise click.exceptions.Exit(1)
+
+
+def _print(found: Sequence[tuple[Described, list[dict[str, Any]]]], *, is_all: bool) -> None:
+    if is_all and not found:
         click.echo("Nothing runs.")
     for number, (each, parts) in enumerate(found):
         click.echo(("\n" if number else "") + _headline(each))

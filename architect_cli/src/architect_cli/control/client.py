@@ -37,7 +37,8 @@ class Connection:
             self.receive()  # that it is accepted
         except OSError as problem:
             self._socket.close()
-            reason = "it does not answer" if isinstance(problem, TimeoutError) else problem.strerror
+            is_late = isinstance(problem, TimeoutError)
+            reason = "it does not answer; it may be suspended (Ctrl-Z)" if is_late else problem.strerror
             raise RunError(f"the run {run.label} cannot be reached: {reason}") from problem
         except RunError:
             self._socket.close()

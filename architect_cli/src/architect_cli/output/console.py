@@ -60,6 +60,7 @@ class Console:
     def output_of(self, name: str) -> ProgramOutput:
         """Returns what takes the output of a new program; it is only kept if `name` has no prefix."""
         program = self._programs.setdefault(name, _Program(name, self, self._prefixes.get(name)))
+        program.last.clear()
         return ProgramOutput(program, self)
 
     def is_full(self) -> bool:
@@ -80,7 +81,7 @@ class Console:
         self._errors.flush()
 
     def last_lines(self, name: str) -> list[str]:
-        """The last lines that `name` printed, masked."""
+        """The last lines that `name` has printed since its last start, masked."""
         return [without_colours(line) for line in self._programs[name].last] if name in self._programs else []
 
     def masked(self, text: str) -> str:

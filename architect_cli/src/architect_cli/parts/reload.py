@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 import threading
 import time
 from pathlib import Path
@@ -73,7 +74,8 @@ class Reloader:
 
         try:
             for files in changed_files(self._folders(), self._stop, self._since, is_wanted):
-                own = written_by({part.pid for part in self._parts if part.pid is not None})
+                sessions = {part.pid for part in self._parts if part.pid is not None}
+                own = written_by({os.getsid(0), *sessions})  # what the run prints may be in a watched folder, too
                 if changed := {Path(path) for path in files - own}:
                     self._loop.call_soon_threadsafe(self._changes.put_nowait, changed)
         except Exception as problem:  # noqa: BLE001 - the run goes on without, whatever the system lacks
