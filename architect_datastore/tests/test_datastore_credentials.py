@@ -56,6 +56,7 @@ SECRET = "s3cret/canary"
         ({"type": "rabbitmq", "host": "h", "virtual_host": "v"}, "rabbitmq", "amqp://h:5672/v"),
         ({"type": "sqlserver", "host": "h", "database": "n"}, "sqlserver", "mssql://h:1433/n"),
         ({"type": "snowflake", "account": "a", "user": "u"}, "snowflake", "snowflake://u@a/"),
+        ({"type": "elasticsearch", "host": "h", "database": "n"}, "elasticsearch", "http://h:9200"),
         ({"type": "postgres", "host": "h", "username": "own", "user": "u"}, "postgres", "postgresql://own@h:5432/"),
         ({"url": "mysql://own@h/n", "user": "u", "database": "other"}, "mysql", "mysql://own@h:3306/n"),
     ],

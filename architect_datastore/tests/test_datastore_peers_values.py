@@ -124,6 +124,9 @@ def test_a_driver_that_has_no_such_option_says_so(datastore, url, driver, expect
         # pymssql: the arguments of `connect`
         ({"url": "mssql://h/d?charset=utf8"}, "pymssql", {"charset": "utf8"}),
         ({"url": "mssql://h/d?tds_version=7.4"}, "pymssql", {"tds_version": "7.4"}),
+        ({"url": "mssql+pymssql://h/d?encryption=require"}, "pymssql", {"encryption": "require"}),
+        ({"url": "mssql+pymssql://h/d?encryption=off"}, "pymssql", {"encryption": "off"}),
+        ({"url": "mssql+pymssql://h/d?encryption=require"}, "pyodbc", {"encrypt": "{yes}"}),
         # SQL Server: an instance, whose port is that which SQL Server Browser says
         ({"type": "sqlserver", "host": "h\\INST"}, "pymssql", {"server": "h\\INST"}),
         ({"url": "mssql://u:p@h\\INST/d"}, "pyodbc", {"server": "{h\\INST}"}),

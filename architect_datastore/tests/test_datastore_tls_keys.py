@@ -61,6 +61,14 @@ PEM = "-----BEGIN CERTIFICATE-----\nMII=\n-----END CERTIFICATE-----\n"
         ({"type": "qdrant", "https": True}, {"sslmode": "verify-full"}),
         ({"type": "elasticsearch", "use_https": "yes"}, {"sslmode": "verify-full"}),
         ({"type": "clickhouse", "https": "1"}, {"sslmode": "verify-full"}),
+        # ports on which servers speak TLS only
+        ({"type": "elasticsearch", "port": 443}, {"sslmode": "verify-full"}),
+        ({"type": "opensearch", "port": 9243}, {"sslmode": "verify-full"}),
+        ({"type": "qdrant", "port": 443}, {"sslmode": "verify-full"}),
+        ({"type": "amqp", "port": 5671}, {"sslmode": "verify-full"}),
+        ({"type": "cassandra", "port": 9142}, {"sslmode": "verify-full"}),
+        ({"type": "oracle", "port": 2484}, {"sslmode": "verify-full"}),
+        ({"type": "oracle", "port": 2484, "options": {"sslmode": "disable"}}, {"sslmode": "disable"}),
         # a certificate by any name
         ({"type": "kafka", "KAFKA_TRUSTED_CERT": PEM}, {"sslmode": "verify-full"}),
         ({"type": "redis", "access_cert": PEM}, {"sslmode": "verify-full"}),

@@ -56,6 +56,7 @@ class CassandraParser(TlsParser):
     several_hosts = True
     default_host = "localhost"
     encrypted = Flag("ssl")
+    tls_ports = frozenset({9142})  # `native_transport_port_ssl`, which Amazon Keyspaces has
     keys: ClassVar = {
         "hosts": ("contactpoints", "contactpoint", "nodeips", "nodes", "servers", "cassandrahosts"),
         "port": ("cqlshport", "cqlport", "nativeport", "nativetransportport"),

@@ -71,7 +71,9 @@ class ElasticsearchParser(TlsParser):
     Options = ElasticsearchOptions
     sockets = False
     several_hosts = True
+    has_database = False
     tls_schemes: ClassVar = {"http": "https"}
+    tls_ports = frozenset({port_of("https"), 9243})  # which Elastic Cloud has
     certificate = Flag("verify_certs")
     hostname = Flag("ssl_assert_hostname")
     option_names: ClassVar = {name: option for option, name in _FILES.items()}

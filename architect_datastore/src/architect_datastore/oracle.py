@@ -128,6 +128,7 @@ class OracleParser(GeographicParser, TlsParser):
     geographic: ClassVar = {"oraclegis": "django.contrib.gis.db.backends.oracle"}
     other_drivers = ("cx_oracle", "oracledb_async")
     encrypted = Flag("protocol", on=("tcps",), off=("tcp",))
+    tls_ports = frozenset({2484})  # "ttc-ssl" of IANA
     hostname = Flag("ssl_server_dn_match")
     option_names: ClassVar = {"tcp_connect_timeout": "connect_timeout", "transport_connect_timeout": "connect_timeout"}
 

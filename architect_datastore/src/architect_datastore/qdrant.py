@@ -61,7 +61,9 @@ class QdrantParser(TlsParser):
     Options = QdrantOptions
     sockets = False
     default_host = "localhost"
+    has_database = False
     tls_schemes: ClassVar = {"http": "https"}
+    tls_ports = frozenset({port_of("https")})
     keys: ClassVar = {
         "hosts": ("endpoint", "clusterendpoint", "clusterurl"),
         "api_key": ("apikey", "qdrantapikey", "key"),

@@ -132,6 +132,7 @@ class RabbitmqParser(TlsParser):
     default_host = "localhost"
     repeated = frozenset({"auth_mechanism"})
     tls_schemes: ClassVar = {"amqp": "amqps"}
+    tls_ports = frozenset({port_of("amqps")})
     keys: ClassVar = {"name": ("vhost", "virtualhost")}
     certificate = Flag("verify", on=("verify_peer",), off=("verify_none",))
     option_names: ClassVar = {

@@ -25,6 +25,11 @@ _URL_INSTANCE = re.compile(
     r"([^/?#]+://(?:[^/?#]*@)?[^/?#@:\\%]+)(?:\\|%5C)([^/?#:@\\]+)(?![^/?#]*@)(.*)", re.IGNORECASE | re.DOTALL
 )
 _DSN = re.compile(r"mssql\+pyodbc://(?:[^/?#]*@)?([\w.-]+)/?(\?.*)?", re.IGNORECASE | re.ASCII)
+_ENCRYPTION: Mapping[str, dict[str, str]] = {
+    "off": {"sslmode": "disable"},
+    "request": {},
+    "require": {"sslmode": "require"},
+}
 # keywords of ODBC that the credentials' fields have
 _IDENTITY = frozenset({"server", "address", "addr", "database", "uid", "pwd", "driver", "dsn", "filedsn", "savefile"})
 
@@ -180,6 +185,12 @@ class SqlServerParser(TlsParser):
         """Refuses a database in the query: then the path is the name of an instance, which has no port."""
         if any(key.lower() == "database" for key in query):
             raise ValueError("names a database in its query; name it in the path: mssql://host:port/database")
+        # pymssql's; "request" is TLS if the server has it, as without an option
+        query = dict(query)
+        mode = _ENCRYPTION.get(str(query.get("encryption")).lower())
+        if mode is not None:
+            del query["encryption"]
+            query = {**query, **mode}
         return super().read_options(scheme, query)
 
 

@@ -144,7 +144,8 @@ class TlsParser(NetworkParser):
         names += [name for name, option in self.option_names.items() if option in TLS]
         scheme = self._secure_scheme or next(iter(self.schemes))
         found = read_tls_keys(keys, options.get("sslmode"), names, partial(self.read_options, scheme))
-        if keys.get("port") in self.tls_ports and "sslmode" not in {**options, **found}:
+        ports = {port for _, port in keys.get("hosts") or [("", keys.get("port"))]}
+        if ports <= self.tls_ports and "sslmode" not in {**options, **found}:
             found["sslmode"] = "verify-full"
         return found
 

@@ -13,7 +13,8 @@ from architect_core.schema import validate
 from architect_datastore.kit.tls_keys import word
 from architect_datastore.kit.url import parse_host
 
-_OF_DRIVERS = {"username": ("user",), "password": ("passwd", "pass"), "name": ("database", "dbname", "db")}
+_LOGIN = {"username": ("user",), "password": ("passwd", "pass")}
+_DATABASE = {"name": ("database", "dbname", "db")}
 _SERVERS = ("url", "host", "hosts", "connection_string")
 
 
@@ -32,13 +33,14 @@ def find_keys(config: Mapping[str, Any], words: Mapping[str, Iterable[str]]) -> 
     return {name: key for name, key in firsts.items() if key is not None}
 
 
-def with_names_of_drivers(words: Mapping[str, Iterable[str]]) -> dict[str, Iterable[str]]:
-    """Returns `words`, and the names that most drivers have for the login and the database, as people copy them.
+def with_names_of_drivers(words: Mapping[str, Iterable[str]], has_database: bool) -> dict[str, Iterable[str]]:
+    """Returns `words`, and the names that most drivers have for the login and a database, as people copy them.
 
-    >>> with_names_of_drivers({"name": ("vhost",)})["name"]
+    >>> with_names_of_drivers({"name": ("vhost",)}, has_database=True)["name"]
     ('vhost', 'database', 'dbname', 'db')
     """
-    return {**words, **{field: (*words.get(field, ()), *names) for field, names in _OF_DRIVERS.items()}}
+    further = _LOGIN | (_DATABASE if has_database else {})
+    return {**words, **{field: (*words.get(field, ()), *names) for field, names in further.items()}}
 
 
 def with_other_keys(target: DatastoreTarget, words: Mapping[str, Iterable[str]]) -> DatastoreTarget:

@@ -59,6 +59,9 @@ class NetworkParser(EngineParser):
     keys: ClassVar[Mapping[str, tuple[str, ...]]] = {}
     """A field or an option -> other keys of an entry that mean it, in lower case, without ".", "_" and "-"."""
 
+    has_database = True
+    """Whether the name is a database, or what a server has in its place."""
+
     keywords: ClassVar[Mapping[str, str]] = {}
     """A keyword of .NET's connection strings that only this engine has, written likewise -> the option."""
 
@@ -98,7 +101,7 @@ class NetworkParser(EngineParser):
     def credentials(self, target: DatastoreTarget) -> Credentials:
         """Returns the credentials, with the default port if none is given, and a URL that every driver understands."""
         has_text = target.config.url is not None or target.config.get("connection_string") is not None
-        target = with_other_keys(target, self.keys if has_text else with_names_of_drivers(self.keys))
+        target = with_other_keys(target, self.keys if has_text else with_names_of_drivers(self.keys, self.has_database))
         entry = read_entry(target, self.aliases, self.keywords)
         target = target.with_keys(entry.keys)
         scheme, secure = self._scheme(entry.scheme, target)
