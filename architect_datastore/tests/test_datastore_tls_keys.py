@@ -101,6 +101,9 @@ def test_a_key_beside_the_options_is_one_of_them(datastore, entry, options):
         ({"url": "rediss://h?ssl_cert_reqs=none", "tls": True}, "require"),
         ({"url": "rediss://h", "tls": False}, "verify-full"),
         ({"url": "clickhouse://h:8443", "ssl": "false"}, "verify-full"),
+        ({"url": "kafka+ssl://h", "security_protocol": "PLAINTEXT"}, "verify-full"),
+        ({"type": "kafka", "host": "h", "ssl": True, "security.protocol": "SASL_PLAINTEXT"}, "verify-full"),
+        ({"type": "kafka", "host": "h", "tls_port": 9093, "securityProtocol": "SASL_PLAINTEXT"}, "verify-full"),
         ({"connection_string": "Server=h;Port=1;Uid=u;SslMode=Required", "use_tls": True, "type": "mysql"}, "require"),
     ],
 )

@@ -14,6 +14,7 @@ from pydantic import ConfigDict, Field
 from architect_core.contract import Credentials, DatastoreTarget, Options
 from architect_core.exceptions import DriverError
 from architect_datastore.arguments import given, refusal, translated
+from architect_datastore.kit.keys import text_at
 from architect_datastore.kit.tls_keys import word
 from architect_datastore.kit.url import build_url
 from architect_datastore.options import Path
@@ -144,9 +145,8 @@ class BigqueryParser(TlsParser):
         """Returns the credentials; the project and the dataset may be keys of the entry."""
         config = target.config
         if config.url is None:
-            keys = {word(key): value for key, value in config.items() if value is not None}
-            host = config.host or keys.get("project") or keys.get("projectid")
-            name = config.name or keys.get("dataset") or keys.get("datasetid")
+            host = config.host or text_at(target, "project", "projectid")
+            name = config.name or text_at(target, "dataset", "datasetid")
             config = config.model_copy(update=given(host=host, name=name))
         return super().credentials(replace(target, config=config))
 
@@ -171,6 +171,7 @@ class BigqueryParser(TlsParser):
 
     def combine_options(self, options: dict[str, Any], target: DatastoreTarget) -> dict[str, Any]:
         """Makes text of a key; raises `target.error` for two keys, and for TLS that the endpoint does not have."""
+        options = super().combine_options(options, target)
         if options.get("endpoint", "").startswith("http:") and "sslmode" in options:
             raise target.error("options.endpoint", "has http, so that options of TLS have no meaning; write https")
         given_keys = [key for key in _KEYS if key in options]
@@ -178,7 +179,7 @@ class BigqueryParser(TlsParser):
             raise target.error(f"options.{given_keys[1]}", f"is set together with `{given_keys[0]}`; give one of them")
         if isinstance(options.get("credentials_info"), dict):
             options = {**options, "credentials_info": json.dumps(options["credentials_info"])}
-        return super().combine_options(options, target)
+        return options
 
 
 PARSER = BigqueryParser(

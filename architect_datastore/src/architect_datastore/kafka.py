@@ -136,7 +136,7 @@ class KafkaParser(TlsParser):
         if stated:
             of_protocol = self.read_options("kafka", {"security_protocol": keys[stated["protocol"]]})
             if {**options, **found}.get("sslmode") in {"require", *VERIFYING}:
-                del of_protocol["sslmode"]
+                of_protocol.pop("sslmode", None)
             found |= of_protocol
         return found
 

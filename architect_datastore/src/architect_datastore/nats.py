@@ -91,7 +91,9 @@ class NatsParser(TlsParser):
     def login(self, fields: dict[str, Any], options: dict[str, Any]) -> None:
         """Reads a user without a password as a token, unless a file is the login."""
         if "username" in fields and "password" not in fields and not {"credentials", "nkey"} & set(options):
-            options.setdefault("token", fields.pop("username"))
+            user = fields.pop("username")
+            if user:
+                options.setdefault("token", user)
 
     def url(self, scheme: str, fields: dict[str, Any], query: dict[str, Any]) -> str:
         """Returns a URL with a token as its user."""

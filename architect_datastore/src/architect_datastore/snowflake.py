@@ -12,6 +12,7 @@ from pydantic import ConfigDict, Field
 
 from architect_core.contract import Credentials, DatastoreTarget, Options
 from architect_datastore.arguments import django_settings, engine_arguments, given, refuse_django_settings, truth
+from architect_datastore.kit.keys import text_at
 from architect_datastore.kit.tls_keys import word
 from architect_datastore.kit.url import build_url
 from architect_datastore.options import Path
@@ -111,18 +112,19 @@ class SnowflakeParser(TlsParser):
     def credentials(self, target: DatastoreTarget) -> Credentials:
         """Returns the credentials; an account and a database may be the keys `account` and `database`."""
         config = target.config
-        keys = {word(key): value for key, value in config.items() if value is not None}
         fields: dict[str, Any] = {}
         if match := _URL.fullmatch(config.url or ""):
             fields["url"] = f"{match[1]}{match[3] or '?'}&schema={match[2]}"
         if config.url is None:
-            fields |= given(host=config.host or keys.get("account"), name=config.name or keys.get("database"))
+            fields |= given(
+                host=config.host or text_at(target, "account"), name=config.name or text_at(target, "database")
+            )
         return super().credentials(replace(target, config=config.model_copy(update=fields)))
 
     def read_keys(self, keys: Mapping[str, Any], options: Mapping[str, Any]) -> dict[str, Any]:
         """Reads the keys of the connector's arguments, too."""
         found = {_KEYS[word(key)]: value for key, value in keys.items() if word(key) in _KEYS}
-        if found.get("account") == keys.get("host"):
+        if str(found.get("account")) == keys.get("host"):
             found.pop("account", None)
         return {**found, **super().read_keys(keys, options)}
 

@@ -33,6 +33,16 @@ def find_keys(config: Mapping[str, Any], words: Mapping[str, Iterable[str]]) -> 
     return {name: key for name, key in firsts.items() if key is not None}
 
 
+def text_at(target: DatastoreTarget, *words: str) -> str | None:
+    """Returns the value of the first of these keys that an entry has, or None; a number becomes text.
+
+    Raises:
+        ConfigError: the value is neither.
+    """
+    key = find_keys(target.config, {"": words}).get("")
+    return None if key is None else _text(target.config[key], partial(target.error, key))
+
+
 def with_names_of_drivers(words: Mapping[str, Iterable[str]], has_database: bool) -> dict[str, Iterable[str]]:
     """Returns `words`, and the names that most drivers have for the login and a database, as people copy them.
 
@@ -75,9 +85,14 @@ def with_other_keys(target: DatastoreTarget, words: Mapping[str, Iterable[str]])
 def _field(name: str, value: object, error: Callable[[str], Exception]) -> dict[str, Any]:
     if name == "hosts":
         return raising(error, _servers, value)
+    text = _text(value, error)
+    return {name: raising(error, parse_port, text) if name == "port" else text}
+
+
+def _text(value: object, error: Callable[[str], Exception]) -> str:
     if not isinstance(value, str | int) or isinstance(value, bool):
         raise error("must be text")
-    return {name: raising(error, parse_port, str(value)) if name == "port" else str(value)}
+    return str(value)
 
 
 def _servers(value: object) -> dict[str, Any]:
