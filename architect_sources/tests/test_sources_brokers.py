@@ -181,6 +181,15 @@ BINDINGS: dict[str, tuple[dict[str, str], dict[str, Any]]] = {
         },
         {"hosts": [("a", 1), ("b", 2)], "name": "admin", **LOGIN, "options": {**TLS, "replica_set": "r"}},
     ),
+    "postgresql of Crossplane": (
+        {"type": "postgres", "endpoint": "h:5433", "port": "5433", **LOGIN},
+        {"host": "h", "port": 5433, **LOGIN},
+    ),
+    "redis of Crossplane": ({"type": "redis", "endpoint": "h", "port": "6380"}, {"host": "h", "port": 6380}),
+    "elasticsearch with an endpoint": (
+        {"type": "elasticsearch", "endpoint": "https://h:9243", **LOGIN},
+        {"host": "h", "port": 9243, **LOGIN, "options": TLS},
+    ),
     "redis of Bitnami": ({"type": "redis", "host": "h", "redis-password": SECRET}, {"password": SECRET}),
     "nats": ({"type": "nats", "uri": "tls://h", **LOGIN}, {"host": "h", "port": 4222, "options": TLS}),
     "mqtt": ({"type": "mqtt", "host": "h", "port": "8883", **LOGIN}, {"port": 8883, "options": TLS}),

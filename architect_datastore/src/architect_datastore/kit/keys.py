@@ -15,6 +15,7 @@ from architect_datastore.kit.url import parse_host
 
 _LOGIN = {"username": ("user",), "password": ("passwd", "pass")}
 _DATABASE = {"name": ("database", "dbname", "db")}
+_ENDPOINT = {"hosts": ("endpoint", "hostname")}  # of Crossplane
 _SERVERS = ("url", "host", "hosts", "connection_string")
 
 
@@ -43,13 +44,15 @@ def text_at(target: DatastoreTarget, *words: str) -> str | None:
     return None if key is None else _text(target.config[key], partial(target.error, key))
 
 
-def with_names_of_drivers(words: Mapping[str, Iterable[str]], has_database: bool) -> dict[str, Iterable[str]]:
-    """Returns `words`, and the names that most drivers have for the login and a database, as people copy them.
+def with_names_of_drivers(
+    words: Mapping[str, Iterable[str]], *, has_database: bool, needs_host: bool
+) -> dict[str, Iterable[str]]:
+    """Returns `words`, and the names that drivers and operators have for the login, a database and a required host.
 
-    >>> with_names_of_drivers({"name": ("vhost",)}, has_database=True)["name"]
+    >>> with_names_of_drivers({"name": ("vhost",)}, has_database=True, needs_host=False)["name"]
     ('vhost', 'database', 'dbname', 'db')
     """
-    further = _LOGIN | (_DATABASE if has_database else {})
+    further = _LOGIN | (_DATABASE if has_database else {}) | (_ENDPOINT if needs_host else {})
     return {**words, **{field: (*words.get(field, ()), *names) for field, names in further.items()}}
 
 

@@ -101,7 +101,8 @@ class NetworkParser(EngineParser):
     def credentials(self, target: DatastoreTarget) -> Credentials:
         """Returns the credentials, with the default port if none is given, and a URL that every driver understands."""
         has_text = target.config.url is not None or target.config.get("connection_string") is not None
-        target = with_other_keys(target, self.keys if has_text else with_names_of_drivers(self.keys, self.has_database))
+        further = with_names_of_drivers(self.keys, has_database=self.has_database, needs_host=self.needs_host)
+        target = with_other_keys(target, self.keys if has_text else further)
         entry = read_entry(target, self.aliases, self.keywords)
         target = target.with_keys(entry.keys)
         scheme, secure = self._scheme(entry.scheme, target)
