@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import re
@@ -13,6 +14,7 @@ import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 
 import psutil
 import pytest
@@ -21,6 +23,7 @@ from watchfiles import Change
 
 from architect_cli.parts import watching
 from architect_cli.parts.ignoring import ChangeFilter, is_ignored_by_git, written_by
+from architect_cli.parts.reload import Reloader
 
 # answers each connection with the line WORD
 ANSWERING = (
@@ -422,3 +425,30 @@ def test_a_file_that_a_process_has_open_for_writing_is_its_own(tmp_path):
         assert str(tmp_path / "written") in found
         if sys.platform == "linux":
             assert str(tmp_path / "read") not in found
+
+
+class Quiet:
+    def note(self, text: str) -> None:
+        """Show nothing."""
+
+
+@pytest.mark.parametrize("steps", range(8))
+def test_a_run_ends_at_whichever_moment_its_services_get_ready(steps):
+    class GettingReady:
+        pid = None
+        ready = asyncio.Event()
+
+        async def steady(self) -> None:
+            await self.ready.wait()
+
+    async def end_soon_after_it_is_ready() -> None:
+        part = GettingReady()
+        reloader = Reloader(SimpleNamespace(started=[], nodes=[]), [part], None, Quiet())
+        await asyncio.sleep(0.01)
+        part.ready.set()
+        for _ in range(steps):
+            await asyncio.sleep(0)
+        async with asyncio.timeout(20):
+            await reloader.close()
+
+    asyncio.run(end_soon_after_it_is_ready())

@@ -57,7 +57,8 @@ class SqsConsumer(Consumer):
             if room <= 0:
                 expiry = min((token.until for token in self._held.values()), default=end) - monotonic()
                 with suppress(TimeoutError):
-                    await asyncio.wait_for(self._closed.wait(), min(left, expiry))
+                    async with asyncio.timeout(min(left, expiry)):
+                        await self._closed.wait()
                 continue
             if not self._queues:
                 self._queues = await self._connect()

@@ -96,7 +96,8 @@ class Reloader:
         # not while the services start, which need the processors; what changes meanwhile is found then
         starting = asyncio.gather(*(part.steady() for part in self._parts))
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(starting, _START_SECONDS)
+            async with asyncio.timeout(_START_SECONDS):  # `wait_for` of Python 3.11 may swallow that it is cancelled
+                await starting
         self._thread.start()
         while True:
             await self._apply(await self._changes.get())
