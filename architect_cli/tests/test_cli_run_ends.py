@@ -15,7 +15,18 @@ from typing import IO
 
 import psutil
 import pytest
-from cli_system import COMMAND, LISTEN, PATIENCE, REPORT, SERVER, TOY_GENERATOR, WAITING_SCRIPT, System, wait_until
+from cli_system import (
+    COMMAND,
+    LISTEN,
+    PATIENCE,
+    REPORT,
+    SERVER,
+    TOY_GENERATOR,
+    WAITING_SCRIPT,
+    Running,
+    System,
+    wait_until,
+)
 
 STUBBORN = (
     REPORT
@@ -373,3 +384,49 @@ signal.signal(signal.SIGTERM, end)
     running = system.start("run", middle).wait_for("is ready at")
     assert running.ends(signal.SIGTERM) == 143
     assert (system.reports / "ended").read_text().split() == ["a/middle", "a/base"]
+
+
+# at its end, a program waits for something
+ENDING = """
+import signal
+def end(*_):
+    (REPORTS / f"{ME.replace('/', '.')}.ending").touch()
+    while not CONDITION:
+        time.sleep(0.01)
+    with (REPORTS / "ended").open("a") as ended:
+        ended.write(ME + "\\n")
+    sys.exit()
+signal.signal(signal.SIGTERM, end)
+"""
+
+
+def patient_run(system: System, root: Path) -> Running:
+    return system.start(command=[sys.executable, "-c", PATIENT, "run", str(root)]).wait_for("is ready at")
+
+
+def test_programs_that_do_not_need_each_other_end_at_the_same_time(system):
+    all_three = "len(list(REPORTS.glob('a.base*.ending'))) == 3"
+    names = [f"a/base{number}" for number in range(3)]
+    for name in names:
+        system.server(name, ENDING.replace("CONDITION", all_three).join([REPORT, LISTEN + "serve()\n"]))
+    needs = {name: f"file:../{name.removeprefix('a/')}" for name in names}
+    root = system.server(
+        "a/root", REPORT + ENDING.replace("CONDITION", "True") + LISTEN + "serve()\n", dependencies=needs
+    )
+    assert patient_run(system, root).ends(signal.SIGTERM) == 143
+    ended = (system.reports / "ended").read_text().split()
+    assert ended[0] == "a/root"
+    assert sorted(ended[1:]) == names
+
+
+def test_a_run_says_for_whom_it_waits_at_its_end(system):
+    slow = REPORT + ENDING.replace("CONDITION", "(REPORTS / 'go').exists()") + LISTEN + "serve()\n"
+    system.server("a/slow", slow)
+    root = system.server("a/root", dependencies={"a/slow": "file:../slow"})
+    running = patient_run(system, root)
+    running.process.send_signal(signal.SIGTERM)
+    running.wait_for("waiting for a/slow to end; press Ctrl-C again to kill what still runs")
+    (system.reports / "go").touch()
+    assert running.ends() == 143
+    assert (system.reports / "ended").read_text() == "a/slow\n"
+    system.assert_nothing_is_left()
