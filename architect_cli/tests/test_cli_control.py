@@ -132,6 +132,7 @@ def test_exec_needs_no_dashes_and_passes_options_on(shared):
     [
         (["exec", "a/bsae", "--", "ls"], "that is called 'a/bsae' (did you mean 'a/base'?); known: a/base, a/root"),
         (["exec", "base", "--", "no-such-program"], "a/base: no-such-program cannot be started: No such file"),
+        (["exec", "base", "--", ""], "a/base: '' cannot be started: "),
         (["logs", "nobody"], "that is called 'nobody'"),
         (["restart", "nobody"], "that is called 'nobody'"),
         (["stop", "nobody"], "that is called 'nobody'"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 
 import click
 
@@ -42,8 +43,9 @@ def execute(name: str, arguments: tuple[str, ...], run: str | None) -> None:
     try:
         os.chdir(found["folder"])
         os.execvpe(command[0], command, environment)  # noqa: S606 - what the user asked for
-    except OSError as problem:
-        raise RunError(f"{found['name']}: {command[0]} cannot be started: {problem.strerror}") from problem
+    except (OSError, ValueError) as problem:  # a ValueError is about an empty name
+        reason = getattr(problem, "strerror", None) or problem
+        raise RunError(f"{found['name']}: {shlex.quote(command[0])} cannot be started: {reason}") from problem
 
 
 command = ClickCommand(execute)

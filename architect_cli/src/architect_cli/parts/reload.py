@@ -115,7 +115,7 @@ class Reloader:
             for user in await self._generate(definitions):
                 wanted.setdefault(user, set())
         except ArchitectError as problem:
-            self._console.note(f"{error_text(problem)}. Its former stubs are used until the next change")
+            self._console.note(f"{error_text(problem).rstrip('.')}. Its former stubs are used until the next change")
             for node in definitions:
                 others = {path for path in wanted.pop(node, ()) if not _is_definition(path, node)}
                 if others:
