@@ -131,8 +131,6 @@ def test_exec_needs_no_dashes_and_passes_options_on(shared):
     ("arguments", "reason"),
     [
         (["exec", "a/bsae", "--", "ls"], "that is called 'a/bsae' (did you mean 'a/base'?); known: a/base, a/root"),
-        (["exec", "base", "--", "no-such-program"], "a/base: no-such-program cannot be started: No such file"),
-        (["exec", "base", "--", ""], "a/base: '' cannot be started: "),
         (["logs", "nobody"], "that is called 'nobody'"),
         (["restart", "nobody"], "that is called 'nobody'"),
         (["stop", "nobody"], "that is called 'nobody'"),
@@ -141,6 +139,22 @@ def test_exec_needs_no_dashes_and_passes_options_on(shared):
 )
 def test_what_cannot_be_done_is_an_error_with_a_reason(shared, arguments, reason):
     assert reason in shared.process(*arguments).failed()
+
+
+@pytest.mark.parametrize(
+    ("command", "code", "reason"),
+    [
+        ("no-such-program", 127, "no-such-program cannot be started: No such file"),
+        ("./no-such-program", 127, "./no-such-program cannot be started: No such file"),
+        ("./main.py", 126, "./main.py cannot be started: Permission denied"),
+        (".", 126, ". cannot be started: Permission denied"),
+        ("", 126, "'' cannot be started: "),
+    ],
+)
+def test_a_command_that_cannot_be_executed_has_the_exit_code_of_a_shell(shared, command, code, reason):
+    done = shared.process("exec", "base", "--", command)
+    assert f"a/base: {reason}" in done.stderr
+    assert done.returncode == code
 
 
 @pytest.mark.parametrize(

@@ -11,8 +11,9 @@ from architect_cli.commands.options import of_run
 from architect_cli.control.client import ask
 from architect_cli.control.runs import find_run
 from architect_cli.main import ClickCommand
-from architect_core.exceptions import RunError
+from architect_cli.messages import print_error
 
+_NOT_FOUND, _NOT_EXECUTABLE = 127, 126  # the exit codes of POSIX shells
 _OF_TERMINAL = ("TERM", "COLORTERM", "COLUMNS", "LINES", "NO_COLOR", "FORCE_COLOR", "SSH_TTY")
 
 
@@ -20,11 +21,12 @@ _OF_TERMINAL = ("TERM", "COLORTERM", "COLUMNS", "LINES", "NO_COLOR", "FORCE_COLO
 @of_run
 @click.argument("name")
 @click.argument("arguments", metavar="-- COMMAND [ARGUMENT]...", nargs=-1, required=True, type=click.UNPROCESSED)
-def execute(name: str, arguments: tuple[str, ...], run: str | None) -> None:
+def execute(name: str, arguments: tuple[str, ...], run: str | None) -> int:
     """Run a command with the environment of a service.
 
     Such as a shell, a test, or the service itself in a debugger. It runs in the folder of the service, in this
-    terminal, and its exit code is that of architect. The environment has the addresses and the passwords of what the
+    terminal, and its exit code is that of architect: 127 if there is no such command, 126 if it cannot be started. The
+    environment has the addresses and the passwords of what the
     service uses.
 
     \b
@@ -45,7 +47,8 @@ def execute(name: str, arguments: tuple[str, ...], run: str | None) -> None:
         os.execvpe(command[0], command, environment)  # noqa: S606 - what the user asked for
     except (OSError, ValueError) as problem:  # a ValueError is about an empty name
         reason = getattr(problem, "strerror", None) or problem
-        raise RunError(f"{found['name']}: {shlex.quote(command[0])} cannot be started: {reason}") from problem
+        print_error(f"{found['name']}: {shlex.quote(command[0])} cannot be started: {reason}")
+        return _NOT_FOUND if isinstance(problem, FileNotFoundError) else _NOT_EXECUTABLE
 
 
 command = ClickCommand(execute)
