@@ -1,7 +1,7 @@
 """Draws URLs from the grammars of other libraries, and compares what they and architect's datastores read in them.
 
 `uv run python tests/peers_replay.py --examples 100000`: so many in all. It prints how often each difference of the list
-in `peers/differences.py` was seen, and fails if there is another one, or if one of the list was never seen.
+in `url_peers/differences.py` was seen, and fails if there is another one, or if one of the list was never seen.
 """
 
 from __future__ import annotations
@@ -11,9 +11,9 @@ import sys
 import time
 from collections import Counter
 
-from peers import amqp_urls, django_urls, http_urls, mongodb_urls, postgresql, redis_urls, sqlalchemy_urls
-from peers.comparing import Difference, Peer, replay
-from peers.differences import DIFFERENCES
+from url_peers import amqp_urls, django_urls, http_urls, mongodb_urls, postgresql, redis_urls, sqlalchemy_urls
+from url_peers.comparing import Difference, Peer, replay
+from url_peers.differences import DIFFERENCES
 
 PEERS: tuple[Peer, ...] = (
     *postgresql.PEERS,

@@ -8,10 +8,10 @@ import sys
 from pathlib import Path
 
 import pytest
-from peers.comparing import explain, read, replay
-from peers.differences import DIFFERENCES
-from peers.published import PUBLISHED
 from peers_replay import PEERS, rows
+from url_peers.comparing import explain, read, replay
+from url_peers.differences import DIFFERENCES
+from url_peers.published import PUBLISHED
 
 PAGE = Path(__file__).parent.parent / "docs" / "explanation" / "reading-urls.md"
 BY_NAME = {peer.name: peer for peer in PEERS}

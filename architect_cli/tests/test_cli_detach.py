@@ -113,7 +113,7 @@ def test_a_run_is_stopped_from_a_folder_that_is_gone(system):
     system.process("run", "-d", system.service("a/root", WAITING_SCRIPT)).succeeded()
     gone = system.folder / "gone"
     gone.mkdir()
-    command = f"rmdir {gone}; {shlex.join([*COMMAND, 'stop'])}"
+    command = f"rmdir {gone}; {shlex.join([*COMMAND, 'stop', '--run', 'root'])}"
     done = subprocess.run(["bash", "-c", command], cwd=gone, env=system.environ(), timeout=PATIENCE, check=False)
     assert done.returncode == 0
     system.assert_nothing_is_left()

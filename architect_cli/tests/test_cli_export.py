@@ -267,7 +267,7 @@ def test_further_texts_are_files_of_a_binding_but_those_that_would_mean_somethin
     assert not list(nest.folder.parent.rglob("escaped"))
     entry = resolved(nest, **dict(shlex.split(line)[0].split("=", 1) for line in lines))["datastores"]["db"]["entry"]
     assert entry["NEST_USER"] == "u\r\n"
-    assert "username" not in entry
+    assert entry["username"] == "other"  # which its driver calls `user`
 
 
 def test_a_service_s_files_of_tls_are_files_of_its_binding_if_these_are_all_that_its_options_say(system, tmp_path):

@@ -10,6 +10,7 @@ import signal
 import sqlite3
 import subprocess
 import sys
+import threading
 from collections.abc import Callable, Coroutine
 from contextlib import closing
 from datetime import UTC, datetime
@@ -265,3 +266,14 @@ def test_a_sender_that_gives_up_does_not_keep_others_from_being_confirmed(file):
     assert run(use)[0].ok
     assert b"2" in bodies(file)
     architect.reset()
+
+
+def test_a_new_file_that_another_program_writes_to_is_waited_for(file):
+    with closing(sqlite3.connect(file, isolation_level=None, check_same_thread=False)) as connection:
+        connection.execute("CREATE TABLE other (n)")
+        connection.execute("BEGIN IMMEDIATE")  # the journal's mode cannot be changed until it ends
+        ending = threading.Timer(0.3, connection.execute, ["COMMIT"])
+        ending.start()
+        run(lambda channel: channel.declare([PLACED]))
+        ending.join()
+    assert bodies(file) == []

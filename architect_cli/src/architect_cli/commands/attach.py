@@ -34,7 +34,7 @@ def attach(name: str, run: str | None) -> None:
     last = "detached"
     try:
         _exchange(connection)
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, TimeoutError):  # the run may be suspended
         pass
     except RunEndedError as problem:
         last = str(problem)
@@ -58,6 +58,9 @@ def _exchange(connection: Connection) -> None:
             with contextlib.suppress(OSError):  # the terminal is closed
                 typed = os.read(sys.stdin.fileno(), _PIECE)
             if not typed:
+                connection.finish()
+                for answer in connection.answers():
+                    screen.take(answer)
                 return
             with contextlib.suppress(OSError):  # the run has ended, which receive() says
                 connection.send({"input": decoder.decode(typed)})

@@ -49,6 +49,11 @@ class Connection:
         """The number of its socket, for `select`."""
         return self._socket.fileno()
 
+    def finish(self) -> None:
+        """Send nothing further. What was sent is lost if the request is closed before the last answer is received."""
+        self._socket.shutdown(socket.SHUT_WR)
+        self._socket.settimeout(_ANSWER_SECONDS)
+
     def close(self) -> None:
         """End the request."""
         self._socket.close()

@@ -9,7 +9,9 @@ import tempfile
 from pathlib import Path
 
 from architect_cli.control.folder import LOCK, PREFIX
-from architect_cli.process.reaping import marked
+from architect_cli.process.reaping import kill, marked
+
+_ROUNDS = 20  # for what is written into the folder meanwhile
 
 
 def remove_stale_folders() -> None:
@@ -18,6 +20,9 @@ def remove_stale_folders() -> None:
         with contextlib.suppress(OSError), (folder / LOCK).open("r+") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             run_id = lock.read()
-            for process in marked(run_id) if run_id else ():
-                process.kill()
-            shutil.rmtree(folder, ignore_errors=True)
+            for _ in range(_ROUNDS):
+                if run_id:
+                    kill(marked(run_id))
+                shutil.rmtree(folder, ignore_errors=True)
+                if not folder.exists():
+                    break

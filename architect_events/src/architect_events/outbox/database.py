@@ -5,12 +5,14 @@ from __future__ import annotations
 import contextlib
 import os
 import threading
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from hashlib import sha256
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 from weakref import WeakSet
 
+from architect_core.clock import monotonic
 from architect_core.exceptions import ConfigError
 from architect_events.outbox.tables import DIALECTS, OUTBOX
 
@@ -21,6 +23,7 @@ if TYPE_CHECKING:
 
 LOCK_TIMEOUT = 10
 """Seconds that a transaction waits for those of other processes."""
+_LOCKED_SECONDS = 0.01
 
 # drivers by engine, the preferred one first, and what to install if there is none
 _DRIVERS: Mapping[str, tuple[tuple[str, ...], str]] = {
@@ -167,7 +170,20 @@ class Database:
         self._connection, self._pid = connection, os.getpid()
         with contextlib.closing(connection.cursor()) as cursor:
             for statement in self._settings:
+                self._set(cursor, statement)
+
+    def _set(self, cursor: Any, statement: str) -> None:
+        """Execute a setting; SQLite does not wait itself for another process that holds a lock meanwhile."""
+        until = monotonic() + LOCK_TIMEOUT
+        while True:
+            try:
                 cursor.execute(statement)
+            except self._module.OperationalError as problem:
+                if "is locked" not in str(problem) or monotonic() > until:
+                    raise
+                time.sleep(_LOCKED_SECONDS)
+            else:
+                return
 
     def _close(self) -> None:
         connection, self._connection = self._connection, None

@@ -9,9 +9,9 @@ import redis.asyncio
 from hypothesis import strategies as st
 from kombu.utils.url import parse_url
 
-from peers import grammar
-from peers.comparing import Peer, by_peer, credentials, same_host
-from peers.grammar import joined, optional
+from url_peers import grammar
+from url_peers.comparing import Peer, by_peer, credentials, same_host
+from url_peers.grammar import joined, optional
 
 _FLOATS = grammar.numbers | st.sampled_from(["0.5", "2.25"])
 _OPTIONS = {

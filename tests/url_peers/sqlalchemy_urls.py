@@ -12,10 +12,10 @@ import oracledb
 from hypothesis import strategies as st
 from sqlalchemy import make_url
 
-from peers import grammar
-from peers.comparing import Peer, by_peer, credentials, same_host
-from peers.grammar import joined, optional
-from peers.postgresql import read_arguments_of_asyncpg
+from url_peers import grammar
+from url_peers.comparing import Peer, by_peer, credentials, same_host
+from url_peers.grammar import joined, optional
+from url_peers.postgresql import read_arguments_of_asyncpg
 
 _DOCUMENTATION = "https://docs.sqlalchemy.org/en/20/core/engines.html#database-urls"
 

@@ -9,9 +9,9 @@ import dj_database_url
 import environ
 from hypothesis import strategies as st
 
-from peers import grammar
-from peers.comparing import Peer, credentials
-from peers.grammar import joined, optional
+from url_peers import grammar
+from url_peers.comparing import Peer, credentials
+from url_peers.grammar import joined, optional
 
 _OPTIONS = {
     "application_name": grammar.values,

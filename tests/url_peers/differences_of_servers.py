@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from peers.comparing import ACCEPTED, REFUSED, Case, Difference, overrides, refusal
+from url_peers.comparing import ACCEPTED, REFUSED, Case, Difference, overrides, refusal
 
 _RFC = "https://www.rfc-editor.org/rfc/rfc3986"
 _TLS_OF_MONGODB = "https://github.com/mongodb/specifications/blob/master/source/uri-options/uri-options.md"

@@ -11,9 +11,9 @@ from asyncpg.connect_utils import _parse_connect_dsn_and_args as asyncpg_argumen
 from hypothesis import strategies as st
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
-from peers import grammar
-from peers.comparing import Peer, by_peer, credentials
-from peers.grammar import joined, optional
+from url_peers import grammar
+from url_peers.comparing import Peer, by_peer, credentials
+from url_peers.grammar import joined, optional
 
 DOCUMENTATION = "https://www.postgresql.org/docs/current/libpq-connect.html"
 

@@ -11,9 +11,9 @@ from clickhouse_connect.driver.httpclient import HttpClient
 from elastic_transport.client_utils import basic_auth_to_header, url_to_node_config
 from hypothesis import strategies as st
 
-from peers import grammar
-from peers.comparing import Peer, by_peer, credentials, same_host
-from peers.grammar import joined, optional
+from url_peers import grammar
+from url_peers.comparing import Peer, by_peer, credentials, same_host
+from url_peers.grammar import joined, optional
 
 _PATHS = optional(
     joined("/", optional(grammar.encoded(grammar.values)), st.sampled_from(["", "", "/"])) | st.just("/%2Fa")

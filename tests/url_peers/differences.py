@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 
-from peers.comparing import ACCEPTED, ANY, REFUSED, Case, Difference, overrides, refusal
-from peers.differences_of_servers import SERVERS
+from url_peers.comparing import ACCEPTED, ANY, REFUSED, Case, Difference, overrides, refusal
+from url_peers.differences_of_servers import SERVERS
 
 _RFC = "https://www.rfc-editor.org/rfc/rfc3986"
 _LIBPQ = "https://www.postgresql.org/docs/current/libpq-connect.html#LIBPQ-CONNSTRING-URIS"

@@ -11,9 +11,9 @@ import pika
 from aio_pika.connection import make_url
 from hypothesis import strategies as st
 
-from peers import grammar
-from peers.comparing import Peer, by_peer, credentials, same_host
-from peers.grammar import joined, optional
+from url_peers import grammar
+from url_peers.comparing import Peer, by_peer, credentials, same_host
+from url_peers.grammar import joined, optional
 
 _PATHS = optional(
     joined("/", optional(grammar.strictly_encoded(grammar.values | st.sampled_from(["/", "a%2Fb"]))))

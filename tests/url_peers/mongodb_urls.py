@@ -7,9 +7,9 @@ from typing import Any
 from hypothesis import strategies as st
 from pymongo.uri_parser import parse_uri
 
-from peers import grammar
-from peers.comparing import Peer, by_peer, credentials
-from peers.grammar import joined, optional
+from url_peers import grammar
+from url_peers.comparing import Peer, by_peer, credentials
+from url_peers.grammar import joined, optional
 
 _OPTIONS = {
     "replicaSet": grammar.words,
