@@ -223,6 +223,7 @@ def test_input_that_is_not_read_does_not_block_the_run_and_is_reported(system):
         assert process.poll() is None
     process.stdin.close()
     process.stdout.read()
+    process.stdout.close()
     assert process.wait(PATIENCE) == 0
     assert "ready" in system.succeeds("ps")
     assert running.ends(signal.SIGINT) == 130
