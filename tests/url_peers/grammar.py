@@ -17,7 +17,8 @@ values = words | st.sampled_from(["a/b", "p@w:?#", "p;w", "007"]) | anything.fil
 names = st.sampled_from(["db", "db.example.com", "a_b-c", "DB.Example", "10.0.0.1", "localhost"])
 ipv6 = st.sampled_from(["[::1]", "[2001:db8::5]", "[fe80::1%25eth0]"])
 hosts = names | names | ipv6
-ports = st.integers(1, 65535).map(str)
+_PORTS_OF_TLS = (443, 2484, 5671, 8443, 9243)
+ports = (st.integers(1, 65535) | st.sampled_from(_PORTS_OF_TLS)).map(str)
 
 
 def encoded(texts: Texts) -> Texts:
