@@ -109,6 +109,14 @@ def test_it_needs_no_standard_files(system, closed):
     system.assert_nothing_is_left()
 
 
+def test_a_script_is_not_waited_for_by_a_dependency_that_needs_it_in_turn(system):
+    system.server("a/base", dependencies={"a/root": "file:../root"})
+    root = system.service("a/root", WAITING_SCRIPT, dependencies={"a/base": "file:../base"})
+    system.process("run", "-d", root).succeeded()
+    assert sorted(system.started()) == ["a/base", "a/root"]
+    system.succeeds("stop", "--run", "root")
+
+
 def test_a_run_is_stopped_from_a_folder_that_is_gone(system):
     system.process("run", "-d", system.service("a/root", WAITING_SCRIPT)).succeeded()
     gone = system.folder / "gone"

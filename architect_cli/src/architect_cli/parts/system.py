@@ -149,8 +149,7 @@ class System:
             launch,
             needs,
             wait=None if port is None else partial(self._until_ready, node.name, port),
-            completes=is_script
-            and (not is_root or any(node in each.dependencies.values() for each in self.plan.nodes)),
+            completes=is_script and (not is_root or any(node.name in self._awaited(each) for each in self.plan.nodes)),
             on_ready=partial(self._on_root_ready, node) if is_root else None,
             on_end=partial(on_root_end, node) if is_script and is_root else None,
             address=None if port is None else f"{LOCAL}:{port}",
