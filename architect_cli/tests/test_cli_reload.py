@@ -254,24 +254,6 @@ def test_a_service_that_was_stopped_is_not_started_by_a_change(system, web, runn
     stops(system, running)
 
 
-def test_a_service_of_handlers_has_them_restarted(system):
-    system.server("a/shop", SERVER, notifications=["sold"])
-    handles = {"a/shop": {"sold": {"handler": "letters"}}}
-    root = system.service("a/root", dependencies={"a/shop": "file:../shop"}, subscriptions=handles)
-    handler = """
-import architect.sdk as architect
-@architect.on("a/shop", "sold")
-def write(event): ...
-print("first")
-"""
-    write(root / "letters.py", handler)
-    running = system.start("run", root, "--events", "sqlite").wait_for("first")
-    write(root / "letters.py", handler.replace("first", "second"))
-    running.wait_for("a/root is restarted: letters.py changed").wait_for("second")
-    assert system.started() == ["a/shop"]
-    stops(system, running)
-
-
 def test_a_changed_manifest_is_for_the_next_run(system, web, running):
     write(web / "architect.json", json.dumps({"name": "a/web", "api": {"type": "rest"}, "description": "x"}))
     running.wait_for(f"{web}/architect.json was changed: the next run reads it")

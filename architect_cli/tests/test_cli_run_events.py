@@ -110,6 +110,14 @@ def stopped(running: Running) -> str:
     return running.printed()
 
 
+def test_handlers_are_started_again_when_their_file_changes(events):
+    running = started(events, mailer(events), until="the handlers are loaded")
+    (events.folder / "mailer" / "letters.py").write_text("print('the handlers are new')\n")
+    running.wait_for("acme/mailer is restarted: letters.py changed").wait_for("the handlers are new")
+    assert events.started().count("acme/orders") == 1
+    stopped(running)
+
+
 def test_a_handler_runs_in_its_service_s_folder_with_its_environment_and_needs_no_program(events):
     running = started(events, mailer(events), until="consume works in mailer")
     printed = stopped(running)
