@@ -237,6 +237,7 @@ def test_requests_mock_answers_in_place_of_the_service(either, server):
     assert server.asked == []
 
 
+@pytest.mark.filterwarnings("ignore:datetime.datetime.utcnow:DeprecationWarning")  # betamax, on Python 3.12
 def test_betamax_records_a_call_and_plays_it_back(either, server, tmp_path):
     found = []
     for _ in range(2):
