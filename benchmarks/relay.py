@@ -27,7 +27,7 @@ from events_campaign import database, ministack
 from architect_core.contract import Message
 from architect_core.resolver.resolver import Resolver
 from architect_events.commands.places import outbox_of
-from architect_events.consuming.relaying import SWITCH_INTERVAL, Relay, Settings
+from architect_events.consuming.relaying import Relay, Settings
 from architect_events.publishing import channels
 from architect_events.subscribers import topic_of
 
@@ -206,7 +206,6 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("what", nargs="*", choices=[*WHAT, []], help="everything if not given")
     parser.add_argument("--events", type=int, default=10_000)
     asked = parser.parse_args(arguments)
-    sys.setswitchinterval(SWITCH_INTERVAL)  # as the command does
     for name in asked.what or WHAT:
         with database("postgres", Path()) as datastore:
             WHAT[name](asked.events, datastore)

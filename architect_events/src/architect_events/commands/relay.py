@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import logging
-import sys
 from collections.abc import Sequence
 from functools import partial
 
@@ -28,12 +27,11 @@ class RelayCommand(Command):
         show_log()
         # not above, because `architect --help` imports this module
         from architect_events.commands.places import outbox_of
-        from architect_events.consuming.relaying import SWITCH_INTERVAL, Relay, Settings
+        from architect_events.consuming.relaying import Relay, Settings
         from architect_events.consuming.run import stopping
         from architect_events.publishing import channels
         from architect_events.schedule import DELIVERIES, Schedule
 
-        sys.setswitchinterval(SWITCH_INTERVAL)
         resolver = Resolver()
         store = None if given.no_outbox else outbox_of(resolver, given.datastore)
         schedule = DELIVERIES if given.delays is None else Schedule(given.delays)

@@ -25,13 +25,6 @@ if TYPE_CHECKING:
     from architect_events.outbox.store import Store
     from architect_events.publishing import Channels
 
-SWITCH_INTERVAL = 0.0002
-"""What `sys.setswitchinterval` gets in a process that only relays, in seconds.
-
-With Python's 5 ms, the thread that uses the database waits that long for the interpreter after each statement, because
-the event loop is busy all the time.
-"""
-
 _AHEAD = 3  # batches on their way to a broker, so that it never waits for the database
 _MEASURE = 15.0  # seconds between two counts of what is in the outbox, for an observer
 _PURGE = 60.0  # seconds between looks for delivered events that were kept long enough
