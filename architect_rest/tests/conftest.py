@@ -25,8 +25,18 @@ class EchoHandler(BaseHTTPRequestHandler):
     disable_nagle_algorithm = True
     server: EchoServer
 
+    def _body(self) -> bytes:
+        if self.headers.get("Transfer-Encoding") != "chunked":
+            return self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        body = b""  # what is not read would be taken for the next request
+        while size := int(self.rfile.readline() or b"0", 16):
+            body += self.rfile.read(size)
+            self.rfile.readline()
+        self.rfile.readline()
+        return body
+
     def _answer(self) -> None:
-        body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        body = self._body()
         asked = {
             "method": self.command,
             "path": self.path,
