@@ -12,6 +12,7 @@ import subprocess
 import sys
 import textwrap
 import time
+from contextlib import suppress
 from dataclasses import replace
 
 import aio_pika
@@ -156,6 +157,20 @@ def test_a_message_that_is_too_large_is_refused_for_good_and_the_others_are_kept
     asyncio.run(main())
 
 
+def test_a_body_of_several_frames_arrives_as_it_was_sent(names: Names) -> None:
+    bodies = [os.urandom(size) for size in (0, 1, 131_064, 131_065, 500_000)]  # a frame has 128 KiB
+
+    async def main() -> None:
+        async with opened() as channel:
+            await channel.declare([names.topic])
+            receipts = await channel.send([replace(names.message(), body=body) for body in bodies], 10)
+            assert [receipt.error for receipt in receipts] == [None] * len(bodies)
+            received = await drain(channel.consumer(names.mailer, [names.topic], 10), len(bodies))
+            assert [each.message.body for each in received] == bodies
+
+    asyncio.run(main())
+
+
 def test_headers_that_amqp_cannot_carry_are_refused_for_good(names: Names) -> None:
     async def main() -> None:
         async with opened() as channel:
@@ -262,6 +277,31 @@ def test_a_broker_that_does_not_answer_costs_no_more_than_the_timeout(names: Nam
             assert receipt.ok
 
     asyncio.run(main())
+
+
+def test_a_publisher_that_gives_up_leaves_nothing_behind(names: Names, caplog: pytest.LogCaptureFixture) -> None:
+    async def main() -> None:
+        async with proxied() as (proxy, channel):
+            await channel.declare([names.topic])
+            assert (await channel.send([names.message()], 10))[0].ok
+            proxy.freeze()
+            sending = asyncio.create_task(channel.send([names.message(1), names.message(2)], 10))
+            (receipt,) = await channel.send([names.message(3)], 0.2)
+            assert isinstance(receipt.error, TimeoutError)
+            sending.cancel()
+            with suppress(asyncio.CancelledError):
+                await sending
+            proxy.thaw()
+            (receipt,) = await channel.send([names.message(4)], 10)
+            assert receipt.ok
+            session = channel._publisher._session.value
+            assert session is not None
+            assert not session.channel.raw.message_id_delivery_tag
+            assert not session.channel.raw.confirmations
+            assert {0, 4} <= {*numbers(await drain(channel.consumer(names.mailer, [names.topic], 10), 2))}
+
+    asyncio.run(main())
+    assert not [record for record in caplog.records if record.levelno >= logging.WARNING]
 
 
 def test_publishing_while_frozen_does_not_fill_the_memory(names: Names) -> None:

@@ -18,10 +18,9 @@ from aio_pika.exceptions import (
 from yarl import URL
 
 from architect_rabbitmq.logs import filter_logs
-from architect_rabbitmq.writing import Connection
+from architect_rabbitmq.writing import BufferedWriter, Connection
 
 if TYPE_CHECKING:
-    from aio_pika.abc import AbstractConnection
     from aiormq import Channel
     from aiormq.base import Base
     from pamqp.common import FieldTable
@@ -62,7 +61,14 @@ def translated(what: str) -> Iterator[None]:
     except RabbitError:
         raise
     except Exception as problem:  # aiormq raises Exception itself too, where a connection was lost
-        raise RabbitError(f"{what}: {reason_of(problem)}", lasting=_is_lasting(problem)) from problem
+        raise translation(what, problem) from problem
+
+
+def translation(what: str, problem: BaseException) -> RabbitError:
+    """Returns an error of aio-pika as a RabbitError that says `what` failed."""
+    if isinstance(problem, RabbitError):
+        return problem
+    return RabbitError(f"{what}: {reason_of(problem)}", lasting=_is_lasting(problem))
 
 
 def reason_of(problem: BaseException) -> str:
@@ -122,12 +128,12 @@ class Lifetime:
     """Ends whatever waits for a connection or a channel once that is closed; aiormq lets some of it wait for ever.
 
     Attributes:
-        ended: why it was closed; None while it is open.
+        problem: why it was closed; None while it is open.
         malformed: whether that was because aio-pika cannot read what RabbitMQ has sent.
     """
 
     def __init__(self, resource: Base) -> None:
-        self.ended: str | None = None
+        self.problem: Exception | None = None
         self.malformed = False
         self._limits: set[asyncio.Timeout] = set()
         self._closing = resource.closing
@@ -135,11 +141,16 @@ class Lifetime:
 
     def _end(self, closing: asyncio.Future[Any]) -> None:
         problem = None if closing.cancelled() else closing.exception()
-        self.ended = reason_of(problem) if isinstance(problem, Exception) else _CLOSED
+        self.problem = problem if isinstance(problem, Exception) else RabbitError(_CLOSED)
         self.malformed = isinstance(problem, InvalidFrameError)
         now = asyncio.get_running_loop().time()
         for limit in self._limits:
             limit.reschedule(now)
+
+    @property
+    def ended(self) -> str | None:
+        """Why it was closed, in words; None while it is open."""
+        return None if self.problem is None else reason_of(self.problem)
 
     def on_end(self, function: Callable[[], object]) -> None:
         """Have a function called once it is closed."""
@@ -151,27 +162,29 @@ class Lifetime:
         limit = asyncio.timeout(seconds)
         try:
             async with limit:
-                self._require_open()
+                self.require_open()
                 self._limits.add(limit)
                 try:
                     yield
                 finally:
                     self._limits.discard(limit)
         except TimeoutError:
-            self._require_open()
+            self.require_open()
             raise
 
-    def _require_open(self) -> None:
+    def require_open(self) -> None:
+        """Raises RabbitError once it is closed."""
         if self.ended is not None:
             raise RabbitError(self.ended)
 
 
 class OpenChannel(Lifetime):
-    """A channel of RabbitMQ; `raw` is aiormq's."""
+    """A channel of RabbitMQ; `raw` is aiormq's, and `writer` that of the connection."""
 
-    def __init__(self, raw: Channel) -> None:
+    def __init__(self, raw: Channel, writer: BufferedWriter) -> None:
         super().__init__(raw)
         self.raw = raw
+        self.writer = writer
 
     async def close(self) -> None:
         """Close it, unless it is closed already."""
@@ -193,22 +206,25 @@ class Link:
         self._timeout = float(arguments.get("timeout") or _CONNECT)
         self._purpose = purpose
         self._server = f"RabbitMQ at {url.host}:{url.port or _PORTS[url.scheme]}"
-        self._connection: Lasting[tuple[AbstractConnection, Lifetime]] = Lasting(self._connect, _is_open)
+        self._connection: Lasting[tuple[Connection, Lifetime]] = Lasting(self._connect, _is_open)
 
-    async def _connect(self) -> tuple[AbstractConnection, Lifetime]:
+    async def _connect(self) -> tuple[Connection, Lifetime]:
         properties: FieldTable = {"connection_name": f"architect {self._purpose}, process {os.getpid()}"}
         with translated(f"cannot connect to {self._server}"):
             try:
                 async with asyncio.timeout(self._timeout):
-                    connected = await aio_pika.connect(
-                        self._url, **self._arguments, client_properties=properties, connection_class=Connection
+                    connected = cast(
+                        "Connection",
+                        await aio_pika.connect(
+                            self._url, **self._arguments, client_properties=properties, connection_class=Connection
+                        ),
                     )
             except InvalidFrameError as problem:  # aiormq says no more if this is refused after the login
                 reason = f"the virtual host {self._url.path[1:] or '/'!r} does not exist, or the user may not use it"
                 raise RabbitError(f"cannot connect to {self._server}: {reason}", lasting=True) from problem
             if connected.transport is None:
                 raise RabbitError(f"cannot connect to {self._server}: the connection was closed at once")
-            return connected, Lifetime(connected.transport.connection)
+            return connected, Lifetime(cast("Base", connected.transport.connection))
 
     async def open_channel(self, what: str, *, confirms: bool = False) -> OpenChannel:
         """Returns a new channel, connecting first if need be. Raises RabbitError, which says `what` failed."""
@@ -216,7 +232,7 @@ class Link:
         with translated(f"{what}: {self._server}"):
             async with lifetime.within(self._timeout):
                 channel = await connection.channel(publisher_confirms=confirms, on_return_raises=confirms)
-                return OpenChannel(cast("Channel", await channel.get_underlay_channel()))
+                return OpenChannel(cast("Channel", await channel.get_underlay_channel()), connection.writer)
 
     @asynccontextmanager
     async def channel(self, what: str) -> AsyncIterator[Channel]:
@@ -239,5 +255,5 @@ class Link:
                     await connection.close()
 
 
-def _is_open(connected: tuple[AbstractConnection, Lifetime]) -> bool:
+def _is_open(connected: tuple[Connection, Lifetime]) -> bool:
     return connected[1].ended is None

@@ -7,17 +7,18 @@ import re
 import struct
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import Any, NamedTuple
+from uuid import uuid4
 
 from aio_pika.exceptions import ChannelNotFoundEntity, ChannelPreconditionFailed, DeliveryError, PublishError
+from pamqp import commands, frame
+from pamqp.body import ContentBody
+from pamqp.header import ContentHeader
 
-from architect_rabbitmq.link import Lasting, Link, OpenChannel, RabbitError, translated
+from architect_rabbitmq.link import Lasting, Link, OpenChannel, RabbitError, translated, translation
 
-if TYPE_CHECKING:
-    from pamqp.commands import Basic
+_Confirmation = asyncio.Future[Any]
 
-_UNDRAINED = 64 * 1024  # bytes that are written before one waits for the socket to take them
 _DECLARED = 3600.0  # seconds after which what is published to is declared again, because unused queues may expire
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.05, 1.0  # seconds before trying again
 _TOO_LARGE = re.compile(r"message size (\d+)")
@@ -31,8 +32,7 @@ class UnroutableError(RabbitError):
     """No queue took the message."""
 
 
-@dataclass(frozen=True)
-class Outgoing:
+class Outgoing(NamedTuple):
     """What is published.
 
     Attributes:
@@ -44,7 +44,7 @@ class Outgoing:
 
     exchange: str
     routing_key: str
-    properties: Basic.Properties
+    properties: commands.Basic.Properties
     body: bytes
     declare: Callable[[], Awaitable[None]]
     optional: bool = False
@@ -56,70 +56,98 @@ class Outgoing:
 
 
 class Session:
-    """An open channel of RabbitMQ, with confirms. Whoever publishes does it within the life of `channel`."""
+    """An open channel of RabbitMQ, with confirms.
+
+    Messages are written to the socket at once, and aiormq only hears of their confirmations. Its own way, with a lock,
+    a queue, another task and several futures for each message, takes longer than everything else that is done for it.
+    """
 
     def __init__(self, channel: OpenChannel) -> None:
         self.channel = channel
-        self._undrained = 0
-        self._ids: set[str] = set()
+        self._raw = channel.raw
+        self._methods: dict[tuple[str, str], bytes] = {}
         self._declared: dict[tuple[str, str], float] = {}
         self._declaring = asyncio.Lock()
+        channel.on_end(self._end)
 
-    async def publish(self, outgoing: Outgoing) -> None:
-        """Returns once RabbitMQ keeps the message; raises RefusedError, UnroutableError or another RabbitError."""
+    async def declare(self, outgoing: Outgoing) -> None:
+        """Returns once what `outgoing` is published to exists."""
         if not self._is_declared(outgoing):
             async with self._declaring:
                 if not self._is_declared(outgoing):
                     await outgoing.declare()
                     self._declared[outgoing.place] = asyncio.get_running_loop().time()
-        id_ = outgoing.properties.message_id or ""
-        if id_ in self._ids:  # aiormq tells returned messages apart by it, and makes one up if there is none
-            outgoing.properties.message_id = None
-        self._ids.add(id_)
-        try:
-            await self._confirmed(outgoing)
-        except UnroutableError:
-            self._declared.pop(outgoing.place, None)
-            raise
-        finally:
-            self._ids.discard(id_)
 
     def _is_declared(self, outgoing: Outgoing) -> bool:
         since = self._declared.get(outgoing.place)
         return since is not None and asyncio.get_running_loop().time() - since < _DECLARED
 
-    async def _confirmed(self, outgoing: Outgoing) -> None:
-        self._undrained += len(outgoing.body) + 1024
-        wait = self._undrained > _UNDRAINED  # for each message, that would take longer than its confirmation
-        if wait:
-            self._undrained = 0
+    async def write(self, outgoing: Outgoing) -> _Confirmation:
+        """Returns what is done once RabbitMQ keeps the message, with an error unless it does; see `problem_of`."""
+        raw, properties = self._raw, outgoing.properties
         with translated("publishing"):
-            try:
-                await self.channel.raw.basic_publish(
-                    outgoing.body,
-                    exchange=outgoing.exchange,
-                    routing_key=outgoing.routing_key,
-                    properties=outgoing.properties,
-                    mandatory=True,
-                    wait=wait,
-                )
-            except PublishError:
-                if not outgoing.optional:
-                    where = outgoing.exchange or outgoing.routing_key
-                    raise UnroutableError(f"no queue took what was published to {where!r}") from None
-            except DeliveryError:
-                raise RefusedError("RabbitMQ refused it; the queue may have reached a limit of its policy") from None
-            except ChannelNotFoundEntity as problem:
-                if f"'{outgoing.exchange}'" not in str(problem):
-                    raise  # another message has closed the channel
-                raise UnroutableError(f"the exchange {outgoing.exchange!r} does not exist") from None
-            except ChannelPreconditionFailed as problem:
-                size = _TOO_LARGE.search(str(problem))
-                if size is None or int(size[1]) != len(outgoing.body):
-                    raise RabbitError(str(problem)) from None  # likewise
-                raise RefusedError(f"it is too large for this RabbitMQ: {problem}", lasting=True) from None
-            except (ValueError, TypeError, struct.error) as problem:
-                raise RefusedError(f"its headers cannot be sent by AMQP: {problem}", lasting=True) from None
+            await self.channel.writer.drained()
+        self.channel.require_open()
+        confirmation: _Confirmation = asyncio.get_running_loop().create_future()
+        if (properties.message_id or "") in raw.message_id_delivery_tag:
+            properties.message_id = uuid4().hex  # returned messages are told apart by it
+        try:
+            data = self._encoded(outgoing)
+        except (ValueError, TypeError, struct.error) as problem:
+            reason = f"its headers cannot be sent by AMQP: {problem}"
+            confirmation.set_exception(RefusedError(reason, lasting=True))
+            return confirmation
+        raw.delivery_tag += 1
+        raw.confirmations[raw.delivery_tag] = confirmation
+        raw.message_id_delivery_tag[properties.message_id or ""] = raw.delivery_tag
+        self.channel.writer.write(data)
+        return confirmation
+
+    def _encoded(self, outgoing: Outgoing) -> bytes:
+        number, body, most = self._raw.number, outgoing.body, self._raw.max_content_size
+        method = self._methods.get(outgoing.place)
+        if method is None:
+            exchange, routing_key = outgoing.place
+            publish = commands.Basic.Publish(exchange=exchange, routing_key=routing_key, mandatory=True)
+            method = self._methods[outgoing.place] = frame.marshal(publish, number)
+        header = frame.marshal(ContentHeader(properties=outgoing.properties, body_size=len(body)), number)
+        parts = (ContentBody(body[start : start + most]) for start in range(0, len(body), most))
+        return b"".join((method, header, *(frame.marshal(part, number) for part in parts)))
+
+    def problem_of(self, outgoing: Outgoing, confirmation: _Confirmation) -> OSError | None:
+        """Returns None for a message that RabbitMQ keeps, or why it is not certain that it does."""
+        self._raw.message_id_delivery_tag.pop(outgoing.properties.message_id or "", None)
+        if confirmation.cancel() or confirmation.cancelled():  # nobody waits for it any more
+            return _unconfirmed()
+        problem = confirmation.exception()
+        if problem is None or (outgoing.optional and isinstance(problem, PublishError)):
+            return None
+        error = _error(outgoing, problem)
+        if isinstance(error, UnroutableError):
+            self._declared.pop(outgoing.place, None)
+        return error
+
+    def _end(self) -> None:
+        """The channel was closed: what is not confirmed will not be."""
+        for confirmation in list(self._raw.confirmations.values()):
+            if not confirmation.done() and self.channel.problem is not None:
+                confirmation.set_exception(self.channel.problem)
+
+
+def _error(outgoing: Outgoing, problem: BaseException) -> RabbitError:
+    """Returns what an error of aio-pika means for a message; another one may have caused the channel to be closed."""
+    if isinstance(problem, PublishError):
+        return UnroutableError(f"no queue took what was published to {outgoing.exchange or outgoing.routing_key!r}")
+    if isinstance(problem, ChannelNotFoundEntity) and f"'{outgoing.exchange}'" in str(problem):
+        return UnroutableError(f"the exchange {outgoing.exchange!r} does not exist")
+    if isinstance(problem, DeliveryError):
+        return RefusedError("RabbitMQ refused it; the queue may have reached a limit of its policy")
+    if isinstance(problem, ChannelPreconditionFailed):
+        size = _TOO_LARGE.search(str(problem))
+        if size is None or int(size[1]) != len(outgoing.body):
+            return RabbitError(str(problem))
+        return RefusedError(f"it is too large for this RabbitMQ: {problem}", lasting=True)
+    return translation("publishing", problem)
 
 
 class Publisher:
@@ -127,7 +155,7 @@ class Publisher:
 
     def __init__(self, link: Link) -> None:
         self._link = link
-        self._session: Lasting[Session] = Lasting(self._open, lambda session: session.channel.ended is None)
+        self._session: Lasting[Session] = Lasting(self._open, lambda session: session.channel.problem is None)
 
     async def _open(self) -> Session:
         return Session(await self._link.open_channel("publishing", confirms=True))
@@ -156,14 +184,24 @@ class Publisher:
             item.problem = _unconfirmed()
         try:
             session = await self._session.get()
-            async with session.channel.within():
-                if len(items) == 1:
-                    await items[0].publish(session)
-                else:
-                    await asyncio.gather(*(item.publish(session) for item in items))
         except RabbitError as problem:
             for item in items:
-                item.problem = problem if isinstance(item.problem, TimeoutError) else item.problem
+                item.problem = problem
+            return
+        written: list[tuple[_Item, _Confirmation]] = []
+        try:
+            for item in items:
+                try:
+                    await session.declare(item.outgoing)
+                    written.append((item, await session.write(item.outgoing)))
+                except RabbitError as problem:
+                    item.problem = problem
+            for _, confirmation in written:
+                with suppress(Exception):
+                    await confirmation
+        finally:
+            for item, confirmation in written:
+                item.end(session.problem_of(item.outgoing, confirmation))
 
     async def close(self) -> None:
         """End."""
@@ -179,9 +217,9 @@ class _Item:
     """A message with the problem that it has, or None once it is kept."""
 
     def __init__(self, outgoing: Outgoing) -> None:
-        self._outgoing = outgoing
+        self.outgoing = outgoing
+        self.problem: OSError | None = None
         self._returned = 0
-        self.problem: OSError | None = _unconfirmed()
 
     @property
     def again(self) -> bool:
@@ -192,11 +230,7 @@ class _Item:
             self.problem.lasting or isinstance(self.problem, RefusedError)
         )
 
-    async def publish(self, session: Session) -> None:
-        """Publish it."""
-        try:
-            await session.publish(self._outgoing)
-            self.problem = None
-        except RabbitError as problem:
-            self.problem = problem
-            self._returned += isinstance(problem, UnroutableError)
+    def end(self, problem: OSError | None) -> None:
+        """Say how it went."""
+        self.problem = problem
+        self._returned += isinstance(problem, UnroutableError)

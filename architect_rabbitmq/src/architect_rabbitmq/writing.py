@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from yarl import URL
 
 
+_ROOM = 64 * 1024  # bytes that wait for the socket to take them
 _MOST = 16 * 1024  # bytes that are kept; some ten messages
 
 
@@ -28,6 +29,7 @@ class BufferedWriter:
         self._parts: list[bytes] = []
         self._size = 0
         self._is_keeping = False
+        self._is_closed = False
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._writer, name)
@@ -59,6 +61,13 @@ class BufferedWriter:
             self._size = 0
             self._writer.write(data)
 
+    async def drained(self) -> None:
+        """Returns once there is room for another message; raises OSError if the connection is being closed."""
+        if self._writer.transport.get_write_buffer_size() > _ROOM:
+            await self.drain()
+        if self._is_closed or self._writer.is_closing():
+            raise ConnectionResetError("the connection to RabbitMQ is being closed")
+
     async def drain(self) -> None:
         """Write now, and wait until the socket has room."""
         self._flush()
@@ -67,19 +76,24 @@ class BufferedWriter:
     def write_eof(self) -> None:
         """Write now; nothing follows."""
         self._flush()
+        self._is_closed = True
         self._writer.write_eof()
 
     def close(self) -> None:
         """Write now, then close the socket."""
         self._flush()
+        self._is_closed = True
         self._writer.close()
 
 
 class _Transport(TransportFactory):
+    writer: BufferedWriter
+
     async def create(self, url: URL, **kwargs: Any) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
         factory = TLSTransportFactory() if url.scheme == "amqps" else TCPTransportFactory()
         reader, writer = await factory.create(url, **kwargs)
-        return reader, cast("asyncio.StreamWriter", BufferedWriter(writer))
+        self.writer = BufferedWriter(writer)
+        return reader, cast("asyncio.StreamWriter", self.writer)
 
 
 class Connection(aio_pika.Connection):
@@ -87,4 +101,10 @@ class Connection(aio_pika.Connection):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.kwargs = {**self.kwargs, "transport_factory": _Transport()}
+        self._factory = _Transport()
+        self.kwargs = {**self.kwargs, "transport_factory": self._factory}
+
+    @property
+    def writer(self) -> BufferedWriter:
+        """What writes to the socket, once it is connected."""
+        return self._factory.writer
