@@ -133,11 +133,28 @@ def test_a_protocol_without_a_channel_fails_its_own_subscribers_only(channel):
 
 
 def test_a_channel_that_never_answers_is_given_up(channel, monkeypatch):
-    monkeypatch.setattr("architect_events.publishing._SLACK", 0.1)
+    monkeypatch.setattr("architect_events.publishing.SLACK", 0.1)
     slow = channel("owl")
     slow.delay = 60
     (delivery,) = configure(a="owl").publish({}, timeout=0.1)
     assert isinstance(delivery.error, TimeoutError)
+
+
+@both
+@pytest.mark.parametrize("per_loop", [False, True])
+@pytest.mark.parametrize("hangs", ["sends", "declares"])
+def test_a_broker_s_channel_that_never_answers_is_given_up(channel, monkeypatch, how, per_loop, hangs):
+    for module in ("publishing", "together"):
+        monkeypatch.setattr(f"architect_events.{module}.SLACK", 0.1)
+    monkeypatch.setenv("ARCHITECT_EVENTS", "owl://broker")
+    source = CHANNEL.replace("orders=", f"per_loop={per_loop}, orders=")
+    if hangs == "declares":
+        source = source.replace("declared.extend(topics)", "await asyncio.sleep(60)")
+    channel("owl", keeps=True, source=source).delay = 60
+    started = time.monotonic()
+    with pytest.raises(architect.PublishError, match=r"did not confirm within 0\.1 seconds"):
+        publish_by(how, configure(a={"handler": "letters"}), {}, timeout=0.1)
+    assert time.monotonic() - started < 5
 
 
 def test_a_subscriber_with_a_handler_needs_a_broker():

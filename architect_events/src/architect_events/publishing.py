@@ -21,11 +21,9 @@ from architect_events.loop import LoopThread
 from architect_events.observing import observed
 from architect_events.outbox.insert import aio_put, put
 from architect_events.subscribers import topic_of
-from architect_events.together import Together, receipts_of
+from architect_events.together import SLACK, Together, receipts_of
 
 _Owner = asyncio.AbstractEventLoop | int
-
-_SLACK = 1.0  # seconds after its timeout when a channel is no longer waited for
 
 
 class Channels:
@@ -74,7 +72,7 @@ class Channels:
 
     async def _close(self, owner: _Owner) -> None:
         with suppress(TimeoutError):
-            async with asyncio.timeout(_SLACK):
+            async with asyncio.timeout(SLACK):
                 await asyncio.gather(*(each.close() for each in self._forget(owner)), return_exceptions=True)
 
     def _close_own(self) -> None:
@@ -125,7 +123,7 @@ class EventSender(Sender):
                 await aio_put(outbox, message)
             elif self._together is not None:
                 if self._factory.capabilities.per_loop:
-                    (receipt,) = await receipts_of(self._send, [message], timeout)
+                    receipt = await self._send_here(message, timeout)
                 else:
                     receipt = await self._together.aio_send(message, timeout)
                 self._check(message, receipt, timeout)
@@ -165,17 +163,26 @@ class EventSender(Sender):
 
     async def _send(self, messages: Sequence[Message], timeout: float) -> Sequence[Receipt]:
         channel = self._channels.open(self._factory, self._broker)
-        await self._declared(channel)
+        await self._declared(channel, timeout)
         return await channel.send(messages, timeout)
 
-    async def _declared(self, channel: Channel) -> None:
-        """Returns once the event's topic exists."""
+    async def _send_here(self, message: Message, timeout: float) -> Receipt:
+        try:
+            async with asyncio.timeout(timeout + SLACK):
+                (receipt,) = await receipts_of(self._send, [message], timeout)
+        except TimeoutError as problem:  # only of a channel that breaks its contract
+            receipt = Receipt(problem)
+        return receipt
+
+    async def _declared(self, channel: Channel, timeout: float) -> None:
+        """Returns once the event's topic exists; raises TimeoutError after so many seconds."""
         task = self._declarations.get(channel)
         if task is None or (task.done() and (task.cancelled() or task.exception())):
             topic = topic_of(self._target.event, self._target.source, self._target.subscriptions)
             task = self._declarations[channel] = asyncio.create_task(channel.declare([topic]))
         if not task.done():
-            await asyncio.shield(task)
+            async with asyncio.timeout(timeout):
+                await asyncio.shield(task)
 
     async def _deliver(self, message: Message, timeout: float) -> list[Delivery]:
         """Delivers to all subscribers at once; a broken channel affects its own subscribers only."""
@@ -204,7 +211,7 @@ class EventSender(Sender):
         name = f"events.{api}"
         try:
             channel = self._channels.open(self._target.channel(name), None)
-            async with asyncio.timeout(timeout + _SLACK):
+            async with asyncio.timeout(timeout + SLACK):
                 receipts = await channel.send(messages, timeout)
             if [type(each) for each in receipts] == [Receipt] * len(messages):
                 return receipts

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
-from queue import SimpleQueue
+from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, cast
 
 from architect_core.contract import Message, Receipt
@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 
 Send = Callable[[Sequence[Message], float], Awaitable[Sequence[Receipt]]]
 Report = Callable[[Receipt], object]
+
+SLACK = 1.0
+"""Seconds after its timeout when a channel is no longer waited for."""
 
 
 class Together:
@@ -35,10 +38,13 @@ class Together:
         self._calls: set[asyncio.Task[None]] = set()
 
     def send(self, message: Message, timeout: float) -> Receipt:
-        """Returns the receipt of one message, and blocks for `timeout` seconds at most."""
+        """Returns the receipt of one message, within `timeout` seconds if `send` does."""
         receipt: SimpleQueue[Receipt] = SimpleQueue()  # wakes this thread more cheaply than a Future
         self._thread.call(partial(self._add, message, timeout, receipt.put))
-        return receipt.get()
+        try:
+            return receipt.get(timeout=timeout + SLACK)  # here, because a timer of the loop takes longer
+        except Empty:
+            return Receipt(TimeoutError())
 
     async def aio_send(self, message: Message, timeout: float) -> Receipt:
         """The same without blocking."""
@@ -49,7 +55,11 @@ class Together:
                 receipt.set_result(given)
 
         self._thread.call(partial(self._add, message, timeout, lambda given: call_soon(partial(end, given))))
-        return cast("Receipt", await receipt)
+        try:
+            async with asyncio.timeout(timeout + SLACK):
+                return cast("Receipt", await receipt)
+        except TimeoutError as problem:
+            return Receipt(problem)
 
     def _add(self, message: Message, timeout: float, report: Report) -> None:
         loop = asyncio.get_running_loop()
@@ -79,10 +89,9 @@ class Together:
 
 
 async def receipts_of(send: Send, messages: Sequence[Message], timeout: float) -> Sequence[Receipt]:
-    """Returns what `send` returns within `timeout` seconds; if it fails, a receipt with its error for each message."""
+    """Returns what `send` returns; if it fails, a receipt with its error for each message."""
     try:
-        async with asyncio.timeout(timeout):
-            receipts = await send(messages, timeout)
+        receipts = await send(messages, timeout)
     except Exception as problem:  # noqa: BLE001 - whatever it is, the messages may not be kept
         return [Receipt(problem)] * len(messages)
     if len(receipts) != len(messages):
