@@ -51,42 +51,44 @@ class Batcher(Generic[Item, Result]):
         self._max_bytes = max_bytes
         self._waiting: dict[_Waiting[Item, Result], None] = {}
         self._keys: set[str] = set()
-        self._calls: set[asyncio.Task[None]] = set()
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._calls = 0
         self._scheduled = False
 
-    async def put(self, item: Item, size: int = 0, key: str | None = None) -> Result:
-        """Returns the result of sending `item`; if the task is cancelled before, it may still be sent."""
-        result: asyncio.Future[Result] = asyncio.get_running_loop().create_future()
-        waiting = _Waiting(item, size, key, result)
+    async def put(self, item: Item, size: int = 0, key: str | None = None, *, alone: bool = False) -> Result:
+        """Returns the result of sending `item`; if the task is cancelled before, it may still be sent.
+
+        One that comes `alone` does not wait for others, unless calls are under way.
+        """
+        if alone and key is None and not (self._calls or self._waiting):
+            (result,) = await self._counted([item])
+            return result
+        future: asyncio.Future[Result] = asyncio.get_running_loop().create_future()
+        waiting = _Waiting(item, size, key, future)
         self._waiting[waiting] = None
         self._schedule()
         try:
-            return await result
+            return await future
         finally:
             self._waiting.pop(waiting, None)
 
     def _schedule(self) -> None:
-        """Have batches made once the tasks that can run now have put what they have."""
-        if self._waiting and not self._scheduled:
+        """Have a batch sent once the tasks that can run now have put what they have."""
+        if self._waiting and not self._scheduled and self._calls < self._parallel:
             self._scheduled = True
-            asyncio.get_running_loop().call_soon(self._start)
+            task = asyncio.create_task(self._send_next())
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
 
-    def _start(self) -> None:
+    async def _send_next(self) -> None:
         self._scheduled = False
-        while len(self._calls) < self._parallel:
-            batch, full = self._next()
-            if not batch or (self._calls and not full):
-                return
-            for each in batch:
-                del self._waiting[each]
-            self._keys.update(each.key for each in batch if each.key is not None)
-            call = asyncio.create_task(self._send(batch))
-            self._calls.add(call)
-            call.add_done_callback(self._end)
-
-    def _end(self, call: asyncio.Task[None]) -> None:
-        self._calls.discard(call)
-        self._schedule()
+        batch, full = self._next()
+        if not batch or (self._calls and not full):
+            return
+        for each in batch:
+            del self._waiting[each]
+        self._keys.update(each.key for each in batch if each.key is not None)
+        await self._send(batch)
 
     def _next(self) -> tuple[list[_Waiting[Item, Result]], bool]:
         """Returns the next batch, and whether it is full."""
@@ -107,7 +109,7 @@ class Batcher(Generic[Item, Result]):
 
     async def _send(self, batch: list[_Waiting[Item, Result]]) -> None:
         try:
-            results = await self._call([each.item for each in batch])
+            results = await self._counted([each.item for each in batch])
         except Exception as problem:  # noqa: BLE001 - it is raised by `put`
             for each in batch:
                 if not each.result.done():
@@ -120,6 +122,15 @@ class Batcher(Generic[Item, Result]):
                     self._fail(each.key, result)
         finally:
             self._keys.difference_update(each.key for each in batch if each.key is not None)
+
+    async def _counted(self, items: Sequence[Item]) -> Sequence[Result]:
+        self._calls += 1
+        self._schedule()  # there may be a further batch that is full
+        try:
+            return await self._call(items)
+        finally:
+            self._calls -= 1
+            self._schedule()
 
     def _fail(self, key: str, result: Result) -> None:
         for each in self._waiting:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
+from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
@@ -22,7 +23,7 @@ class Threads:
     def __init__(self, name: str) -> None:
         self._name = name
         self._calls: SimpleQueue[Callable[[], None] | None] = SimpleQueue()
-        self._idle = threading.Semaphore(0)
+        self._idle: deque[None] = deque()  # one for each idle thread; as quick as a semaphore is not
         self._started = 0
 
     def call(
@@ -40,7 +41,7 @@ class Threads:
                 finish = partial(succeed, function())
             except Exception as problem:  # noqa: BLE001 - it is the future's
                 finish = partial(fail, problem)
-            self._idle.release()  # before the loop goes on, which may have the next call
+            self._idle.append(None)  # before the loop goes on, which may have the next call
             with suppress(RuntimeError):  # the loop was closed: nobody waits
                 loop.call_soon_threadsafe(finish)
 
@@ -55,7 +56,9 @@ class Threads:
                 future.set_exception(problem)
 
         self._calls.put(run)
-        if not self._idle.acquire(blocking=False):
+        try:
+            self._idle.pop()
+        except IndexError:
             self._started += 1
             threading.Thread(target=self._work, name=self._name, daemon=True).start()
         return future
