@@ -1,7 +1,8 @@
 """What a relay moves in a second: `uv run python benchmarks/relay.py [webhooks] [rabbitmq] [sqs] [memory]`.
 
-The outbox is in PostgreSQL, on its default local port. To a broker, the rate is compared with that of the channel
-alone, which sends the same messages in the same batches; to webhooks, with the 1,442 deliveries a second of before.
+The outbox is in PostgreSQL, on its default local port. To a broker, the rate is compared with those of aio-pika and of
+the channel alone, which send as many messages in the same batches; to webhooks, with the 1,442 deliveries a second of
+before.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from typing import Any
 from uuid import uuid4
 
 import psycopg
+from events import event_headers
 from events_campaign import database, ministack
 
 from architect_core.contract import Message
@@ -34,8 +36,11 @@ from architect_events.subscribers import topic_of
 BODY = b'{"order": "' + b"x" * 1011 + b'"}'
 BATCH, IN_FLIGHT, ROUNDS = 100, 3, 5
 BEFORE = 1442  # deliveries a second
-COPIES = "INSERT INTO architect_outbox ({0}) SELECT {0} FROM architect_outbox CROSS JOIN generate_series(1, {1})"
-COLUMNS = "message_id, event, subscriber, source, content_type, headers, body, occurred_at"
+COLUMNS = "event, subscriber, source, content_type, headers, body, occurred_at"
+COPIES = (
+    f"INSERT INTO architect_outbox (message_id, {COLUMNS})"
+    f" SELECT gen_random_uuid(), {COLUMNS} FROM architect_outbox CROSS JOIN generate_series(1, %s)"
+)
 
 
 class System:
@@ -57,7 +62,7 @@ class System:
         """Put events into the outbox."""
         with psycopg.connect(**self._arguments) as connection:
             self.placed.publish(BODY, outbox=connection)
-            connection.execute(COPIES.format(COLUMNS, events - 1))
+            connection.execute(COPIES, (events - 1,))
 
     def empty(self) -> None:
         """Remove all events."""
@@ -135,17 +140,26 @@ def webhooks(events: int, datastore: dict[str, Any]) -> None:
         print(f"webhooks, {len(ports)} subscribers: {rate:,.0f} deliveries/s, {compared}")
 
 
-def against_channel(name: str, events: int, datastore: dict[str, Any]) -> None:
-    """The relay's rate to a broker, and that of the channel alone, in turns."""
+Rate = Callable[[int], float]
+
+
+def against(name: str, events: int, datastore: dict[str, Any], bare: dict[str, Rate]) -> None:
+    """The relay's rate to a broker, and in turns with it those of `bare` and of the channel alone."""
     system = System(datastore, {"acme/benchmark": ({}, {"handler": "benchmark"})})
-    rates, ratios = [], []
+    baselines = {**bare, "the channel alone": system.send}
+    rates: list[float] = []
+    ratios: dict[str, list[float]] = {each: [] for each in baselines}
     for _ in range(ROUNDS):
-        bare = system.send(events)
+        taken = {each: send(events) for each, send in baselines.items()}
         system.fill(events)
         rates.append(system.relay(events))
-        ratios.append(rates[-1] / bare)
-    rate, ratio = sorted(rates)[ROUNDS // 2], sorted(ratios)[ROUNDS // 2]
-    print(f"{name}: {rate:,.0f} events/s, {ratio:.2f} ({min(ratios):.2f} to {max(ratios):.2f}) of the channel alone")
+        for each, rate in taken.items():
+            ratios[each].append(rates[-1] / rate)
+    compared = ", ".join(
+        f"{sorted(found)[ROUNDS // 2]:.2f} ({min(found):.2f} to {max(found):.2f}) of {each}"
+        for each, found in ratios.items()
+    )
+    print(f"{name}: {sorted(rates)[ROUNDS // 2]:,.0f} events/s, {compared}")
 
 
 def rabbitmq(events: int, datastore: dict[str, Any]) -> None:
@@ -153,16 +167,39 @@ def rabbitmq(events: int, datastore: dict[str, Any]) -> None:
     import aio_pika
 
     url = os.environ["ARCHITECT_EVENTS"] = os.environ.get("RABBITMQ_URL", "amqp://guest:guest@127.0.0.1")
+    queue = "architect-benchmark"
+
+    async def publish(events: int) -> float:
+        left = iter(range(events // BATCH))
+        async with await aio_pika.connect(url) as connection:
+            channel = await connection.channel(on_return_raises=True)
+            await channel.declare_queue(queue, durable=True, arguments={"x-queue-type": "quorum"})
+
+            async def one() -> None:
+                headers = event_headers("cloudEvents:")
+                id_ = headers["cloudEvents:id"]
+                message = aio_pika.Message(
+                    BODY, headers=headers, message_id=id_, delivery_mode=2, content_type="application/json"
+                )
+                await channel.default_exchange.publish(message, queue, mandatory=True)
+
+            async def sender() -> None:
+                for _ in left:
+                    await asyncio.gather(*(one() for _ in range(BATCH)))
+
+            start = time.perf_counter()
+            await asyncio.gather(*(sender() for _ in range(IN_FLIGHT)))
+            return time.perf_counter() - start
 
     async def delete() -> None:
         async with await aio_pika.connect(url) as connection:
             channel = await connection.channel()
-            for suffix in ("", ":dead"):
-                await channel.queue_delete(f"architect:acme/benchmark{suffix}")
+            for name in (queue, "architect:acme/benchmark", "architect:acme/benchmark:dead"):
+                await channel.queue_delete(name)
             await channel.exchange_delete("architect:acme/orders:placed")
 
     try:
-        against_channel("RabbitMQ", events, datastore)
+        against("RabbitMQ", events, datastore, {"aio-pika": lambda count: count / asyncio.run(publish(count))})
     finally:
         del os.environ["ARCHITECT_EVENTS"]
         asyncio.run(delete())
@@ -174,7 +211,7 @@ def sqs(events: int, datastore: dict[str, Any]) -> None:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
         os.environ["ARCHITECT_EVENTS"] = stack.enter_context(ministack(folder))
         stack.callback(os.environ.pop, "ARCHITECT_EVENTS")
-        against_channel("SNS and SQS (ministack)", max(BATCH * IN_FLIGHT, events // 20), datastore)
+        against("SNS and SQS (ministack)", max(BATCH * IN_FLIGHT, events // 20), datastore, {})
 
 
 def memory(events: int, datastore: dict[str, Any]) -> None:
