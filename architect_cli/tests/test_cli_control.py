@@ -301,6 +301,18 @@ def test_a_part_that_was_stopped_stays_so_until_it_is_restarted(running, system)
     assert running.ends(signal.SIGINT) == 130
 
 
+def test_what_needs_a_stopped_part_that_was_never_ready_is_not_waited_for(system):
+    system.server("a/slow", REPORT + "time.sleep(60)\n" + SERVER)
+    system.server("a/middle", SERVER, dependencies={"a/slow": "file:../slow"})
+    root = system.server("a/root", dependencies={"a/middle": "file:../middle"})
+    running = system.start("run", root)
+    wait_until(lambda: "a/slow" in system.started(), running.printed)
+    system.succeeds("stop", "slow")
+    printed = system.fails("restart", "root")
+    assert "a/root needs a/slow, which was stopped before it was ready" in printed
+    assert "Run `architect restart a/slow` first" in printed
+
+
 def test_stop_ends_the_run_and_returns_when_nothing_is_left(running, system):
     assert system.succeeds("stop").endswith(" is stopped\n")
     assert not any(system.temporary.iterdir())

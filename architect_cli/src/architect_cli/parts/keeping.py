@@ -75,9 +75,13 @@ class Parts:
         """Stop a part, if it runs, and start it again; returns its state once it is ready or has failed.
 
         If its files have `changed`, a failure within the first seconds is not repeated: it waits for the next change.
-        Raises RunError if its data does not survive that.
+        Raises RunError if its data does not survive that, or it would wait for a part that is stopped.
         """
         part = self._part_that_keeps(name)
+        stopped = self._stopped_need(part)
+        if stopped is not None:
+            reason = f"{name} needs {stopped}, which was stopped before it was ready"
+            raise RunError(f"{reason}. Run `architect restart {stopped}` first")
         async with part.lock:
             await self._halt(part)
             part.restarts += 1
@@ -92,6 +96,18 @@ class Parts:
         if not part.keeps:
             raise RunError(f"{name} cannot be stopped alone: it has its data in memory only. Stop the run instead")
         return part
+
+    def _stopped_need(self, part: Part) -> str | None:
+        """The name of a stopped part that `part` waits for before its first start, perhaps because another one does."""
+        if part.was_ready.is_set():
+            return None
+        for name in part.needs:
+            need = self._parts[name]
+            if need.state is State.STOPPED and not need.was_ready.is_set():
+                return name
+            if (further := self._stopped_need(need)) is not None:
+                return further
+        return None
 
     async def stop_all(self) -> None:
         """Stop all, in the reverse order of their start; none is started again."""
