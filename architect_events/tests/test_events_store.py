@@ -281,6 +281,18 @@ def test_a_store_connects_again_after_its_connection_was_lost(shared, engine):
     store.database.close()
 
 
+def test_a_datastore_of_timescaledb_holds_an_outbox_as_postgresql_does(shared):
+    database = shared("postgres")
+    entry = {**database.entry, "type": "timescaledb"}
+    config = {ORDERS: {"datastores": {"db": entry}}}
+    found = Resolver(config, current_service=ORDERS, root="/nowhere").datastore("db")
+    assert found.engine == "timescaledb"
+    published = publish(database, None)
+    store = Store(found, "the datastore 'db'")
+    assert ids_of(store.claim(ALL, "me", 1, 30.0)) == published
+    store.database.close()
+
+
 @pytest.mark.parametrize("engine", ["postgres", "mysql"])
 def test_a_server_that_is_away_is_an_oserror_without_the_password(engine):
     entry = {"type": engine, "host": "127.0.0.1", "port": 1, "password": "hunter2", "name": "x"}
@@ -291,7 +303,7 @@ def test_a_server_that_is_away_is_an_oserror_without_the_password(engine):
 
 
 def test_a_datastore_of_another_engine_cannot_hold_an_outbox():
-    with pytest.raises(ConfigError, match="is redis; an outbox needs one of postgres, mysql, sqlite"):
+    with pytest.raises(ConfigError, match="is redis; an outbox needs one of postgres, mysql, sqlite, timescaledb"):
         Store(Credentials("redis", {}), "the datastore 'cache'")
 
 

@@ -102,14 +102,14 @@ class Database:
 
         Raises ConfigError if no outbox can be there, or no driver is installed.
         """
-        engine = credentials.engine
-        if engine not in _DRIVERS:
-            raise ConfigError(where, [("", f"is {engine}; an outbox needs one of {', '.join(_DRIVERS)}")])
+        if credentials.engine not in DIALECTS:
+            raise ConfigError(where, [("", f"is {credentials.engine}; an outbox needs one of {', '.join(DIALECTS)}")])
+        self.dialect = DIALECTS[credentials.engine]
+        engine = self.dialect.engine
         names, package = _DRIVERS[engine]
         module = _first_installed(names)
         if module is None:
             raise ConfigError(where, [("", f"has no driver: run `pip install {package}`")])
-        self.dialect = DIALECTS[engine]
         self.where = where
         self._driver = module.__name__
         self._module: Any = module

@@ -148,5 +148,8 @@ SQLITE = Dialect(
     ),
 )
 
-DIALECTS: Mapping[str, Dialect] = {each.engine: each for each in (POSTGRES, MYSQL, SQLITE)}
+DIALECTS: Mapping[str, Dialect] = {
+    **{each.engine: each for each in (POSTGRES, MYSQL, SQLITE)},
+    "timescaledb": POSTGRES,  # which it is, with an extension
+}
 """The dialects, by their engines."""
