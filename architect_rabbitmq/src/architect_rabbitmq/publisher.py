@@ -90,7 +90,7 @@ class Session:
         self.channel.require_open()
         confirmation: _Confirmation = asyncio.get_running_loop().create_future()
         if (properties.message_id or "") in raw.message_id_delivery_tag:
-            properties.message_id = uuid4().hex  # returned messages are told apart by it
+            properties.message_id = uuid4().hex  # which tells returned messages apart
         try:
             data = self._encoded(outgoing)
         except (ValueError, TypeError, struct.error) as problem:
