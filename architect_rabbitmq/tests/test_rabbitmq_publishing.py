@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import json
 import logging
 import os
@@ -14,15 +15,21 @@ import textwrap
 import time
 from contextlib import suppress
 from dataclasses import replace
+from typing import Any
 
 import aio_pika
 import pytest
+from aiormq.abc import ChannelFrame
+from aiormq.channel import Returning
 from aiormq.exceptions import ChannelNotFoundEntity
+from pamqp.commands import Basic
+from pamqp.header import ContentHeader
 from rabbit_tools import MAX_BYTES, URL, Names, bare, count, drain, numbers, opened, opened_by_url, proxied
 
 from architect_core.contract import Topic
 from architect_rabbitmq import topology
 from architect_rabbitmq.link import RabbitError
+from architect_rabbitmq.publisher import Outgoing
 
 
 def test_an_event_is_kept_for_each_subscriber_as_a_persistent_cloud_event(names: Names) -> None:
@@ -138,6 +145,60 @@ def test_a_message_that_no_queue_takes_is_not_confirmed_silently(names: Names, m
             assert [receipt.ok for receipt in receipts] == [False, False]
             assert "no queue took" in str(receipts[0].error)
             assert not receipts[0].permanent
+
+    asyncio.run(main())
+
+
+def outgoing_to(queue: str, id_: str, exchange: str = "") -> Outgoing:
+    async def nothing() -> None: ...
+
+    return Outgoing(exchange, queue, Basic.Properties(message_id=id_), b"x", nothing)
+
+
+def test_a_message_without_an_id_is_not_confirmed_if_no_queue_takes_it(names: Names) -> None:
+    async def main() -> None:
+        async with opened() as channel:
+            for id_ in ("", "7"):
+                (problem,) = await channel._publisher.publish([outgoing_to("no-such-queue", id_)], 10)
+                assert "no queue took" in str(problem)
+
+    asyncio.run(main())
+
+
+def test_a_frame_may_have_any_size_if_rabbitmq_does_not_limit_it(names: Names) -> None:
+    async def main() -> None:
+        async with opened() as channel:
+            await channel.declare([names.topic])
+            assert (await channel.send([names.message(0)], 10))[0].ok
+            session = channel._publisher._session.value
+            assert session is not None
+            session.channel.raw.max_content_size = -8  # as aiormq has it for a limit of 0
+            receipts = await channel.send([names.message(1), replace(names.message(2), body=b"")], 10)
+            assert [receipt.error for receipt in receipts] == [None, None]
+            received = await drain(channel.consumer(names.mailer, [names.topic], 10), 3)
+            assert [each.message.body for each in received[1:]] == [b'{"number": 1}', b""]
+            assert channel._publisher._session.value is session  # that of the first message
+
+    asyncio.run(main())
+
+
+def test_nothing_is_written_to_a_channel_from_the_moment_on_when_rabbitmq_has_closed_it(names: Names) -> None:
+    async def main() -> None:
+        async with opened() as channel:
+            await channel.declare([names.topic])
+            assert (await channel.send([names.message()], 10))[0].ok
+            session = channel._publisher._session.value
+            assert session is not None
+            raw = session.channel.raw
+            await raw.write_queue.put(ChannelFrame.marshall(raw.number, [Basic.Publish(exchange="no-such-exchange")]))
+            await raw.write_queue.put(ChannelFrame.marshall(raw.number, [ContentHeader()]))
+            while raw.connection.channels.get(raw.number) is raw:
+                await asyncio.sleep(0)
+            assert session.channel.ended is None, "aiormq has not told yet"
+            with pytest.raises(RabbitError, match="RabbitMQ has closed the channel"):
+                await session.write(outgoing_to("any", "7"))
+            assert (await channel.send([names.message()], 10))[0].ok
+            assert channel._publisher._session.value is not session
 
     asyncio.run(main())
 
@@ -312,8 +373,6 @@ def test_publishing_while_frozen_does_not_fill_the_memory(names: Names) -> None:
             body = bytes(100_000)
             for _ in range(30):
                 await channel.send([replace(names.message(), body=body) for _ in range(10)], 0.02)
-            import gc
-
             gc.collect()
             held = sum(each is body for each in gc.get_objects() if type(each) is bytes)
             assert held < 100
@@ -322,6 +381,50 @@ def test_publishing_while_frozen_does_not_fill_the_memory(names: Names) -> None:
             proxy.thaw()
 
     asyncio.run(main())
+
+
+@pytest.mark.parametrize("together", [True, False])
+def test_much_that_is_published_at_once_waits_for_the_socket(names: Names, together: bool) -> None:
+    async def main() -> None:
+        async with proxied() as (proxy, channel):
+            await channel.declare([names.topic])
+            await channel.send([names.message()], 10)
+            proxy.freeze()
+            body = bytes(200_000)
+            messages = [replace(names.message(), body=body) for _ in range(300)]
+            if together:
+                await channel.send(messages, 0.5)
+            else:
+                await asyncio.gather(*(channel.send([message], 0.5) for message in messages))
+            session = channel._publisher._session.value
+            assert session is not None
+            writer = session.channel.writer
+            held = writer.transport.get_write_buffer_size() + sum(map(len, writer._parts))
+            proxy.thaw()
+            assert held < 2_000_000
+
+    asyncio.run(main())
+
+
+def test_a_connection_that_is_lost_after_a_message_came_back_leaves_no_error_that_nobody_reads(names: Names) -> None:
+    problems: list[dict[str, Any]] = []
+
+    async def main() -> None:
+        asyncio.get_running_loop().set_exception_handler(lambda _, context: problems.append(context))
+        async with proxied() as (proxy, channel):
+            await channel.declare([names.topic])
+            await channel.send([names.message()], 10)
+            session = channel._publisher._session.value
+            assert session is not None
+            session.channel.raw.confirmations[1000] = Returning()  # the confirmation after the message is on its way
+            await proxy.cut()
+            assert (await channel.send([names.message()], 10))[0].ok
+            del session
+            gc.collect()
+
+    asyncio.run(main())
+    gc.collect()
+    assert problems == []
 
 
 def test_a_queue_that_was_declared_otherwise_is_an_error_that_says_what_to_do(names: Names) -> None:

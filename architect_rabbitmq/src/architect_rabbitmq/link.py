@@ -186,6 +186,12 @@ class OpenChannel(Lifetime):
         self.raw = raw
         self.writer = writer
 
+    def require_open(self) -> None:
+        """Raises RabbitError from the moment on when RabbitMQ has closed it: it takes what follows for a violation."""
+        super().require_open()
+        if self.raw.connection.channels.get(self.raw.number) is not self.raw:
+            raise RabbitError("RabbitMQ has closed the channel")
+
     async def close(self) -> None:
         """Close it, unless it is closed already."""
         if self.ended is None:

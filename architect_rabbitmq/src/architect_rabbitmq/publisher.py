@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 from uuid import uuid4
 
 from aio_pika.exceptions import ChannelNotFoundEntity, ChannelPreconditionFailed, DeliveryError, PublishError
+from aiormq.channel import Returning
 from pamqp import commands, frame
 from pamqp.body import ContentBody
 from pamqp.header import ContentHeader
@@ -89,8 +90,9 @@ class Session:
             await self.channel.writer.drained()
         self.channel.require_open()
         confirmation: _Confirmation = asyncio.get_running_loop().create_future()
-        if (properties.message_id or "") in raw.message_id_delivery_tag:
-            properties.message_id = uuid4().hex  # which tells returned messages apart
+        id_ = properties.message_id
+        if not id_ or id_ in raw.message_id_delivery_tag:
+            properties.message_id = id_ = uuid4().hex  # which tells returned messages apart
         try:
             data = self._encoded(outgoing)
         except (ValueError, TypeError, struct.error) as problem:
@@ -99,12 +101,14 @@ class Session:
             return confirmation
         raw.delivery_tag += 1
         raw.confirmations[raw.delivery_tag] = confirmation
-        raw.message_id_delivery_tag[properties.message_id or ""] = raw.delivery_tag
+        raw.message_id_delivery_tag[id_] = raw.delivery_tag
         self.channel.writer.write(data)
         return confirmation
 
     def _encoded(self, outgoing: Outgoing) -> bytes:
         number, body, most = self._raw.number, outgoing.body, self._raw.max_content_size
+        if most <= 0:  # a frame may have any size
+            most = len(body) or 1
         method = self._methods.get(outgoing.place)
         if method is None:
             exchange, routing_key = outgoing.place
@@ -130,7 +134,8 @@ class Session:
     def _end(self) -> None:
         """The channel was closed: what is not confirmed will not be."""
         for confirmation in list(self._raw.confirmations.values()):
-            if not confirmation.done() and self.channel.problem is not None:
+            is_awaited = not (isinstance(confirmation, Returning) or confirmation.done())
+            if is_awaited and self.channel.problem is not None:
                 confirmation.set_exception(self.channel.problem)
 
 

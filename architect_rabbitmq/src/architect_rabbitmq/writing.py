@@ -63,7 +63,7 @@ class BufferedWriter:
 
     async def drained(self) -> None:
         """Returns once there is room for another message; raises OSError if the connection is being closed."""
-        if self._writer.transport.get_write_buffer_size() > _ROOM:
+        if self._size + self._writer.transport.get_write_buffer_size() > _ROOM:
             await self.drain()
         if self._is_closed or self._writer.is_closing():
             raise ConnectionResetError("the connection to RabbitMQ is being closed")
