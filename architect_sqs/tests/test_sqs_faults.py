@@ -133,6 +133,40 @@ def test_a_server_that_never_answers_is_waited_for_until_the_deadline():
     assert "within 1 seconds" in str(receipt.error)
 
 
+def test_publishers_that_give_up_start_no_further_calls(monkeypatch):
+    async def topic(*_: object, **__: object) -> str:
+        return "arn:aws:sns:eu-central-1:000000000000:t"
+
+    async def check(endpoint: str) -> None:
+        async with Cloud(endpoint, "t").opened() as channel:
+            monkeypatch.setattr(channel._topology, "topic", topic)
+            await channel._aws._clients()
+            for _ in range(30):
+                (receipt,) = await channel.send([message()], 0.05)
+                assert isinstance(receipt.error, TimeoutError)
+            assert channel._aws._slots._value >= 12  # of 16; a batcher makes four calls at most
+            assert channel._aws._threads._started <= 4
+
+    with silent() as endpoint:
+        run(check(endpoint))
+
+
+def test_calls_that_wait_when_the_channel_is_closed_end(cloud: Cloud, monkeypatch):
+    async def check() -> None:
+        aws = cloud.channel()._aws
+        await aws._clients()
+        monkeypatch.setattr("architect_sqs.aws._call", lambda *_: time.sleep(0.2) or {})
+        calls = [asyncio.create_task(aws.call("sns", "publish_batch")) for _ in range(20)]
+        await asyncio.sleep(0.1)
+        await aws.close()
+        async with asyncio.timeout(5):
+            answers = await asyncio.gather(*calls, return_exceptions=True)
+        assert answers[:16] == [{}] * 16
+        assert ["closed" in str(each) for each in answers[16:]] == [True] * 4
+
+    run(check())
+
+
 def test_a_failure_that_nobody_waits_for_any_more_is_no_traceback(cloud: Cloud, caplog):
     async def check() -> None:
         async with Cloud(closed_port(), cloud.prefix).opened() as channel:

@@ -74,6 +74,7 @@ class Aws:
         """Returns the answer of `operation`, such as "publish_batch" of "sns"; raises AwsError."""
         clients = await self._clients()
         async with self._slots:
+            self._require_open()
             return await self._threads.call(partial(_call, clients[service], service, operation, parameters))
 
     async def poll(
@@ -84,12 +85,15 @@ class Aws:
         return self._threads.call(partial(_call, clients["polls"], "sqs", "receive_message", parameters), orphaned)
 
     async def _clients(self) -> dict[str, Any]:
-        if self._closed:
-            raise AwsError("closed", "this channel is closed")
+        self._require_open()
         making = self._making
         if making is None or (making.done() and (making.cancelled() or making.exception() is not None)):
             making = self._making = self._threads.call(partial(_make_clients, self._arguments))
         return await asyncio.shield(making)
+
+    def _require_open(self) -> None:
+        if self._closed:
+            raise AwsError("closed", "this channel is closed")
 
     async def close(self) -> None:
         """Let go of the connections; calls that run are not waited for."""

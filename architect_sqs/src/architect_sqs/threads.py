@@ -23,7 +23,7 @@ class Threads:
     def __init__(self, name: str) -> None:
         self._name = name
         self._calls: SimpleQueue[Callable[[], None] | None] = SimpleQueue()
-        self._idle: deque[None] = deque()  # one for each idle thread; as quick as a semaphore is not
+        self._idle: deque[None] = deque()  # as many as threads are idle; a semaphore takes longer
         self._started = 0
 
     def call(
@@ -72,3 +72,4 @@ class Threads:
         for _ in range(self._started):
             self._calls.put(None)
         self._started = 0
+        self._idle.clear()
