@@ -157,6 +157,19 @@ def test_a_broker_s_channel_that_never_answers_is_given_up(channel, monkeypatch,
     assert time.monotonic() - started < 5
 
 
+@both
+def test_declaring_and_sending_take_no_longer_than_the_timeout_together(channel, monkeypatch, how):
+    monkeypatch.setenv("ARCHITECT_EVENTS", "owl://broker")
+    source = CHANNEL.replace("await asyncio.sleep(delay)", "seconds.append(timeout)")
+    source = source.replace("declared.extend(topics)", "await asyncio.sleep(0.2)").replace("delay = 0", "seconds = []")
+    owl = channel("owl", keeps=True, source=source)
+    placed = configure(a={"handler": "letters"})
+    for _ in range(2):
+        publish_by(how, placed, {}, timeout=1.0)
+    assert 0 < owl.seconds[0] <= 0.8
+    assert owl.seconds[1] == 1.0
+
+
 def test_a_subscriber_with_a_handler_needs_a_broker():
     (delivery,) = configure(a={"handler": "letters"}).publish({})
     assert isinstance(delivery.error, architect.ConfigError)

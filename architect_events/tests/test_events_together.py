@@ -81,6 +81,10 @@ def test_a_channel_that_raises_or_hangs_or_returns_too_few_receipts_fails_its_me
     assert [type(error) for error in found] == [ValueError, TimeoutError, PluginError]
 
 
+def test_the_longest_timeout_is_possible() -> None:
+    assert Together(THREAD, Channel().send, 9).send(message(0), threading.TIMEOUT_MAX).ok
+
+
 def test_a_caller_that_gives_up_disturbs_no_other() -> None:
     finish = asyncio.Event()
 

@@ -14,6 +14,7 @@ from typing import Any
 from uuid import uuid4
 from weakref import WeakKeyDictionary
 
+from architect_core.clock import monotonic
 from architect_core.contract import Broker, Channel, Delivery, EventChannel, EventTarget, Message, Receipt, Sender
 from architect_core.exceptions import ConfigError, PayloadError, PluginError, PublishError
 from architect_core.resolver.observing import client_observer
@@ -163,7 +164,12 @@ class EventSender(Sender):
 
     async def _send(self, messages: Sequence[Message], timeout: float) -> Sequence[Receipt]:
         channel = self._channels.open(self._factory, self._broker)
-        await self._declared(channel, timeout)
+        declaring = self._declaring(channel)
+        if not declaring.done():
+            until = monotonic() + timeout
+            async with asyncio.timeout(timeout):
+                await asyncio.shield(declaring)
+            timeout = max(0.0, until - monotonic())
         return await channel.send(messages, timeout)
 
     async def _send_here(self, message: Message, timeout: float) -> Receipt:
@@ -174,15 +180,13 @@ class EventSender(Sender):
             receipt = Receipt(problem)
         return receipt
 
-    async def _declared(self, channel: Channel, timeout: float) -> None:
-        """Returns once the event's topic exists; raises TimeoutError after so many seconds."""
+    def _declaring(self, channel: Channel) -> asyncio.Task[None]:
+        """Returns the task that creates the event's topic, which begins anew if it has failed."""
         task = self._declarations.get(channel)
         if task is None or (task.done() and (task.cancelled() or task.exception())):
             topic = topic_of(self._target.event, self._target.source, self._target.subscriptions)
             task = self._declarations[channel] = asyncio.create_task(channel.declare([topic]))
-        if not task.done():
-            async with asyncio.timeout(timeout):
-                await asyncio.shield(task)
+        return task
 
     async def _deliver(self, message: Message, timeout: float) -> list[Delivery]:
         """Delivers to all subscribers at once; a broken channel affects its own subscribers only."""

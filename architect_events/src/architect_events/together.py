@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 from queue import Empty, SimpleQueue
@@ -19,6 +20,8 @@ Report = Callable[[Receipt], object]
 
 SLACK = 1.0
 """Seconds after its timeout when a channel is no longer waited for."""
+
+_LONGEST = threading.TIMEOUT_MAX  # seconds
 
 
 class Together:
@@ -42,7 +45,7 @@ class Together:
         receipt: SimpleQueue[Receipt] = SimpleQueue()  # wakes this thread more cheaply than a Future
         self._thread.call(partial(self._add, message, timeout, receipt.put))
         try:
-            return receipt.get(timeout=timeout + SLACK)  # here, because a timer of the loop takes longer
+            return receipt.get(timeout=min(timeout + SLACK, _LONGEST))  # here, because a timer of the loop takes longer
         except Empty:
             return Receipt(TimeoutError())
 

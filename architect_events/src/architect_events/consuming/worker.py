@@ -155,7 +155,7 @@ class Worker:
     async def _receive(self, until_empty: bool) -> None:
         prepared = self._prepare is None
         while True:
-            while self._held.room < (self._batch if self._calls else 1):
+            while self._held.room <= 0:
                 await self._held.change()
             timeout = self._empty if until_empty else _SHORT if self._outage.is_on else _RECEIVE
             try:
