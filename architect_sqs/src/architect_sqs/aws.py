@@ -73,9 +73,12 @@ class Aws:
     async def call(self, service: str, operation: str, **parameters: Any) -> dict[str, Any]:
         """Returns the answer of `operation`, such as "publish_batch" of "sns"; raises AwsError."""
         clients = await self._clients()
-        async with self._slots:
-            self._require_open()
-            return await self._threads.call(partial(_call, clients[service], service, operation, parameters))
+        await self._slots.acquire()
+        if self._closed:
+            self._slots.release()
+            raise _closed()
+        call = partial(_call, clients[service], service, operation, parameters)
+        return await self._threads.call(call, ended=self._slots.release)  # when it has, also if nobody waits any more
 
     async def poll(
         self, orphaned: Callable[[dict[str, Any]], None], **parameters: Any
@@ -85,15 +88,12 @@ class Aws:
         return self._threads.call(partial(_call, clients["polls"], "sqs", "receive_message", parameters), orphaned)
 
     async def _clients(self) -> dict[str, Any]:
-        self._require_open()
+        if self._closed:
+            raise _closed()
         making = self._making
         if making is None or (making.done() and (making.cancelled() or making.exception() is not None)):
             making = self._making = self._threads.call(partial(_make_clients, self._arguments))
         return await asyncio.shield(making)
-
-    def _require_open(self) -> None:
-        if self._closed:
-            raise AwsError("closed", "this channel is closed")
 
     async def close(self) -> None:
         """Let go of the connections; calls that run are not waited for."""
@@ -102,6 +102,10 @@ class Aws:
             for client in self._making.result().values():
                 client.close()
         self._threads.close()
+
+
+def _closed() -> AwsError:
+    return AwsError("closed", "this channel is closed")
 
 
 def _make_clients(arguments: Mapping[str, Any]) -> dict[str, Any]:

@@ -55,8 +55,14 @@ class Batcher(Generic[Item, Result]):
         self._calls = 0
         self._scheduled = False
 
-    async def put(self, item: Item, size: int = 0, key: str | None = None) -> Result:
-        """Returns the result of sending `item`; if the task is cancelled before, it may still be sent."""
+    async def put(self, item: Item, size: int = 0, key: str | None = None, *, alone: bool = False) -> Result:
+        """Returns the result of sending `item`; if the task is cancelled before, it may still be sent.
+
+        One that comes `alone` while nothing is under way is sent at once, without a task of its own.
+        """
+        if alone and key is None and not (self._calls or self._waiting):
+            (only,) = await self._counted([item])
+            return only
         result: asyncio.Future[Result] = asyncio.get_running_loop().create_future()
         waiting = _Waiting(item, size, key, result)
         self._waiting[waiting] = None
@@ -82,13 +88,7 @@ class Batcher(Generic[Item, Result]):
         for each in batch:
             del self._waiting[each]
         self._keys.update(each.key for each in batch if each.key is not None)
-        self._calls += 1
-        self._schedule()  # there may be a further batch that is full
-        try:
-            await self._send(batch)
-        finally:
-            self._calls -= 1
-            self._schedule()
+        await self._send(batch)
 
     def _next(self) -> tuple[list[_Waiting[Item, Result]], bool]:
         """Returns the next batch, and whether it is full."""
@@ -109,7 +109,7 @@ class Batcher(Generic[Item, Result]):
 
     async def _send(self, batch: list[_Waiting[Item, Result]]) -> None:
         try:
-            results = await self._call([each.item for each in batch])
+            results = await self._counted([each.item for each in batch])
         except Exception as problem:  # noqa: BLE001 - it is raised by `put`
             for each in batch:
                 if not each.result.done():
@@ -122,6 +122,15 @@ class Batcher(Generic[Item, Result]):
                     self._fail(each.key, result)
         finally:
             self._keys.difference_update(each.key for each in batch if each.key is not None)
+
+    async def _counted(self, items: Sequence[Item]) -> Sequence[Result]:
+        self._calls += 1
+        self._schedule()  # there may be a further batch that is full
+        try:
+            return await self._call(items)
+        finally:
+            self._calls -= 1
+            self._schedule()
 
     def _fail(self, key: str, result: Result) -> None:
         for each in self._waiting:

@@ -33,16 +33,16 @@ class SqsChannel(Channel):
         self._consumers: WeakSet[SqsConsumer] = WeakSet()
 
     async def send(self, messages: Sequence[Message], timeout: float) -> Sequence[Receipt]:
-        """Publish `messages`, with whatever is published at the same time, in batches of ten.
+        """Publish one message at once, and several, or what is published while calls are under way, in batches of ten.
 
         A message with a key is published once the one before it with the same key is; if that is not accepted, neither
         is this one.
         """
         if len(messages) == 1:  # without a task of its own
-            return [await self._send(messages[0], timeout)]
+            return [await self._send(messages[0], timeout, alone=True)]
         return await asyncio.gather(*(self._send(message, timeout) for message in messages))
 
-    async def _send(self, message: Message, timeout: float) -> Receipt:
+    async def _send(self, message: Message, timeout: float, *, alone: bool = False) -> Receipt:
         started = monotonic()
         try:
             wire = encode(message)
@@ -53,7 +53,7 @@ class SqsChannel(Channel):
             async with asyncio.timeout(timeout):
                 fifo = message.key is not None
                 topic = await self._topology.topic(message.source, message.event, fifo=fifo)
-                error = await self._publisher(topic).put(_entry(message, wire), wire.size, message.key)
+                error = await self._publisher(topic).put(_entry(message, wire), wire.size, message.key, alone=alone)
         except TimeoutError:
             error = TimeoutError(f"SNS did not confirm within {timeout:g} seconds")
         except OSError as problem:

@@ -27,11 +27,15 @@ class Threads:
         self._started = 0
 
     def call(
-        self, function: Callable[[], Value], orphaned: Callable[[Value], None] | None = None
+        self,
+        function: Callable[[], Value],
+        orphaned: Callable[[Value], None] = lambda _: None,
+        ended: Callable[[], None] = lambda: None,
     ) -> asyncio.Future[Value]:
         """Returns the future result of `function`.
 
-        If the future is cancelled, the call goes on, and `orphaned` gets its result.
+        If the future is cancelled, the call goes on, and `orphaned` gets its result. In any case, `ended` is called in
+        the event loop once the call has ended.
         """
         loop = asyncio.get_running_loop()
         future: asyncio.Future[Value] = loop.create_future()
@@ -46,12 +50,14 @@ class Threads:
                 loop.call_soon_threadsafe(finish)
 
         def succeed(value: Value) -> None:
+            ended()
             if not future.done():
                 future.set_result(value)
-            elif orphaned is not None:
+            else:
                 orphaned(value)
 
         def fail(problem: Exception) -> None:
+            ended()
             if not future.done():
                 future.set_exception(problem)
 
