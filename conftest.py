@@ -18,6 +18,16 @@ os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 sys.dont_write_bytecode = False
 
 
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Spread the tests that take minutes over the list, so that each begins with a worker and not behind all others."""
+    long = [item for item in items if item.get_closest_marker("long")]
+    others = [item for item in items if item not in long]
+    for number, item in enumerate(long):
+        others.insert(number * len(others) // len(long), item)
+    items[:] = others
+
+
 def pytest_collection_finish() -> None:
     """Have the garbage collector not look at all that was imported, time and again."""
     gc.freeze()

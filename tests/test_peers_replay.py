@@ -41,6 +41,7 @@ def _shows(peer, difference):
     return any(difference.explains(case, name) for name in case.differing)
 
 
+@pytest.mark.long
 @pytest.mark.exhaustive
 def test_many_texts_are_read_the_same_and_each_listed_difference_is_seen():
     script = Path(__file__).with_name("peers_replay.py")

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 
+@pytest.mark.long
 @pytest.mark.exhaustive
 def test_requests_own_tests_pass_with_our_client_but_for_what_is_listed():
     script = Path(__file__).with_name("requests_suite.py")

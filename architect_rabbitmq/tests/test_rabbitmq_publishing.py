@@ -194,7 +194,7 @@ def test_nothing_is_written_to_a_channel_from_the_moment_on_when_rabbitmq_has_cl
             await raw.write_queue.put(ChannelFrame.marshall(raw.number, [ContentHeader()]))
             while raw.connection.channels.get(raw.number) is raw:
                 await asyncio.sleep(0)
-            assert session.channel.ended is None, "aiormq has not told yet"
+            assert session.channel.ended is None, "aiormq does not know yet"
             with pytest.raises(RabbitError, match="RabbitMQ has closed the channel"):
                 await session.write(outgoing_to("any", "7"))
             assert (await channel.send([names.message()], 10))[0].ok
