@@ -84,7 +84,10 @@ class Session:
         return since is not None and asyncio.get_running_loop().time() - since < _DECLARED
 
     async def write(self, outgoing: Outgoing) -> _Confirmation:
-        """Returns what is done once RabbitMQ keeps the message, with an error unless it does; see `problem_of`."""
+        """Returns what is done once RabbitMQ keeps the message, with an error unless it does; see `problem_of`.
+
+        Raises RabbitError if the channel was closed.
+        """
         raw, properties = self._raw, outgoing.properties
         with translated("publishing"):
             await self.channel.writer.drained()
