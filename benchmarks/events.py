@@ -20,13 +20,16 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 from measure import HEADER, Comparison, compare
 
 import architect.sdk as architect
 from architect_events.outbox.tables import POSTGRES
+
+if TYPE_CHECKING:
+    import aio_pika
 
 Publish = Callable[[], Awaitable[object]]
 Headers = dict[str, Any]
@@ -51,12 +54,7 @@ def rabbitmq() -> Iterator[Comparison]:
             return connection, channel
 
         async def publish() -> None:
-            headers = event_headers("cloudEvents:")
-            id_ = headers["cloudEvents:id"]
-            message = aio_pika.Message(
-                BODY, headers=headers, message_id=id_, delivery_mode=2, content_type="application/json"
-            )
-            await channel.default_exchange.publish(message, queue, mandatory=True)
+            await channel.default_exchange.publish(amqp_message(), queue, mandatory=True)
 
         async def disconnect() -> None:
             for name in (queue, ours, f"{ours}:dead"):
@@ -121,6 +119,15 @@ def ministack() -> Iterator[str]:
             yield f"http://127.0.0.1:{port}"
         finally:
             server.kill()
+
+
+def amqp_message() -> aio_pika.Message:
+    """An event as a message of aio-pika, which RabbitMQ writes to its disk."""
+    import aio_pika
+
+    headers = event_headers("cloudEvents:")
+    id_ = headers["cloudEvents:id"]
+    return aio_pika.Message(BODY, headers=headers, message_id=id_, delivery_mode=2, content_type="application/json")
 
 
 def event_headers(prefix: str) -> Headers:

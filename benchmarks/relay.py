@@ -23,7 +23,7 @@ from typing import Any
 from uuid import uuid4
 
 import psycopg
-from events import event_headers
+from events import amqp_message
 from events_campaign import database, ministack
 
 from architect_core.contract import Message
@@ -176,12 +176,7 @@ def rabbitmq(events: int, datastore: dict[str, Any]) -> None:
             await channel.declare_queue(queue, durable=True, arguments={"x-queue-type": "quorum"})
 
             async def one() -> None:
-                headers = event_headers("cloudEvents:")
-                id_ = headers["cloudEvents:id"]
-                message = aio_pika.Message(
-                    BODY, headers=headers, message_id=id_, delivery_mode=2, content_type="application/json"
-                )
-                await channel.default_exchange.publish(message, queue, mandatory=True)
+                await channel.default_exchange.publish(amqp_message(), queue, mandatory=True)
 
             async def sender() -> None:
                 for _ in left:
